@@ -1,0 +1,227 @@
+"""A pipeline as data: JSON, YAML or TOML in, a `Pipeline` out."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from ninefold.core.errors import ConfigError, WiringError
+from ninefold.core.pipeline import OnError, Pipeline, Step
+from ninefold.core.problems import field_names, problems_of, suggest
+from ninefold.slots import CONFIG, MODEL, SEED
+from ninefold.stages.registry import find_stage, stage_types
+
+#: Largest config file that is read, in bytes.
+MAX_BYTES = 2**20
+
+_PRESETS = files("ninefold") / "presets"
+
+
+class StageConfig(BaseModel):
+    """One stage of a pipeline."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: str = Field(description="Name of the stage.")
+    params: dict[str, Any] = Field(default_factory=dict, description="Its parameters.")
+    on_error: OnError = Field("stop", description="Stop when it fails, or skip it and warn.")
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """One alternative for each stage, with the schema of its own parameters."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        shared = schema["properties"]
+        schema["oneOf"] = [
+            {
+                "properties": {
+                    "stage": {"const": name},
+                    "params": handler(stage.params_type.__pydantic_core_schema__),
+                    "on_error": shared["on_error"],
+                },
+                "required": ["stage"],
+            }
+            for name, stage in stage_types().items()
+        ]
+        return schema
+
+
+class PipelineConfig(BaseModel):
+    """Which stages run, in what order, with which parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    description: str = Field("", description="One line on what it is for.")
+    model: str | None = Field(None, description="The diffusion model where none is given.")
+    seed: int | None = Field(
+        None, ge=0, lt=2**63, description="The seed where none is given; null takes a random one."
+    )
+    stages: tuple[StageConfig, ...] = Field(min_length=1, description="The stages, in order.")
+
+    @classmethod
+    def preset(cls, name: str) -> Self:
+        """A config that ships with ninefold: `draft`, `standard` or `full`."""
+        if name not in presets():
+            raise ConfigError(f"preset {name!r}: unknown.{suggest(name, presets())}")
+        text = (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
+        return cls.parse(yaml.safe_load(text), f"preset {name}")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a .yaml, .json or .toml file; raises `ConfigError` with every problem."""
+        path = Path(path)
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise ConfigError(f"{path.name}: expected at most {MAX_BYTES} bytes.")
+            text = path.read_text(encoding="utf-8")
+            document = _parse_text(text, path.suffix.lower())
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror or error}.") from None
+        except (ValueError, yaml.YAMLError, RecursionError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            detail = " ".join(str(error).split())
+            raise ConfigError(f"{path.name}: does not parse: {detail}") from None
+        return cls.parse(document, path.name)
+
+    @classmethod
+    def parse(cls, document: Any, where: str = "config") -> Self:
+        """Check a document that was already read; raises `ConfigError` with every problem."""
+        if not isinstance(document, Mapping):
+            raise ConfigError(
+                f"{where}: expected a mapping with a list of stages, got {type(document).__name__}."
+            )
+        try:
+            config = cls.model_validate(document)
+        except ValidationError as error:
+            known = (*field_names(cls), *field_names(StageConfig))
+            raise ConfigError(problems_of(error, where, known)) from None
+        config.build()
+        return config
+
+    def build(self, engines: Any = None) -> Pipeline:
+        """The pipeline; raises `ConfigError` with every problem of every stage at once."""
+        steps = []
+        problems: list[str] = []
+        for item in self.stages:
+            try:
+                stage = find_stage(item.stage)(engines=engines, **item.params)
+                steps.append(Step(stage, item.on_error))
+            except WiringError:
+                raise
+            except ConfigError as error:
+                problems.extend(error.problems)
+        if problems:
+            raise ConfigError(problems)
+        defaults = {MODEL.name: self.model, SEED.name: self.seed, CONFIG.name: self.document()}
+        return Pipeline(
+            steps, defaults={key: value for key, value in defaults.items() if value is not None}
+        )
+
+    def document(self) -> dict[str, Any]:
+        """The config as JSON values, without what is at its default."""
+        document: dict[str, Any] = self.model_dump(mode="json", exclude_defaults=True)
+        return document
+
+    def resolved(self) -> dict[str, Any]:
+        """The config as JSON values with every parameter of every stage written out."""
+        document: dict[str, Any] = self.model_dump(mode="json")
+        for item, step in zip(document["stages"], self.build().steps, strict=True):
+            item["params"] = step.stage.params.model_dump(mode="json")
+        return document
+
+    def to_yaml(self) -> str:
+        """The config as YAML, as `load` reads it."""
+        text: str = yaml.safe_dump(self.document(), sort_keys=False, allow_unicode=True)
+        return text
+
+    def with_settings(self, settings: Iterable[str]) -> Self:
+        """A copy with `stage.parameter=value` settings applied; values are read as YAML.
+
+        A stage that is repeated is set as `detailer_2.confidence=0.5`. Raises `ConfigError` with
+        every problem.
+        """
+        document: dict[str, Any] = self.model_dump(mode="json")
+        places = _places(self.stages)
+        problems = [
+            problem
+            for setting in settings
+            if (problem := _apply(document, places, setting)) is not None
+        ]
+        try:
+            config = self.parse(document, "--set")
+        except ConfigError as error:
+            problems.extend(error.problems)
+        if problems:
+            raise ConfigError(problems)
+        return config
+
+
+def presets() -> dict[str, str]:
+    """Names and descriptions of the configs that ship with ninefold, smallest first."""
+    found = {}
+    for name in ("draft", "standard", "full"):
+        document = yaml.safe_load((_PRESETS / f"{name}.yaml").read_text(encoding="utf-8"))
+        found[name] = str(document["description"])
+    return found
+
+
+def _parse_text(text: str, suffix: str) -> Any:
+    if suffix == ".toml":
+        return tomllib.loads(text)
+    if suffix == ".json":
+        return json.loads(text)
+    if suffix in (".yaml", ".yml"):
+        return yaml.safe_load(text)
+    raise ConfigError(
+        f"config: expected a .yaml, .json or .toml file, got {suffix or 'no suffix'}."
+    )
+
+
+def _places(stages: Iterable[StageConfig]) -> dict[str, int]:
+    """Index of each stage by its name in the pipeline."""
+    places: dict[str, int] = {}
+    for index, item in enumerate(stages):
+        name, number = item.stage, 1
+        while name in places:
+            number += 1
+            name = f"{item.stage}_{number}"
+        places[name] = index
+    return places
+
+
+def _apply(document: dict[str, Any], places: Mapping[str, int], setting: str) -> str | None:
+    """Put one setting into the document; returns what is wrong with it, if anything."""
+    key, separator, text = setting.partition("=")
+    if not separator:
+        return f"--set {setting}: expected stage.parameter=value."
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    stage, _, parameter = key.strip().partition(".")
+    if not parameter:
+        if stage not in ("model", "seed"):
+            return f"--set {setting}: expected stage.parameter=value, model=... or seed=..."
+        document[stage] = value
+        return None
+    if stage not in places:
+        return f"--set {setting}: no stage {stage!r} in this pipeline.{suggest(stage, places)}"
+    document["stages"][places[stage]]["params"][parameter] = value
+    return None

@@ -1,0 +1,245 @@
+"""The orchestrator: stages in order, with everything that is common to them around."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from ninefold.core.context import PipelineContext
+from ninefold.core.errors import ConfigError, StageInputError, WiringError
+from ninefold.core.events import (
+    Event,
+    Observer,
+    PipelineFinished,
+    PipelineStarted,
+    Rewound,
+    StageFailed,
+    StageFinished,
+    StageProgressed,
+    StageReused,
+    StageStarted,
+)
+from ninefold.core.progress import PreviewMaker, StageProgress
+from ninefold.core.slots import Slot
+from ninefold.core.stage import PipelineStage, Rewind
+
+OnError = Literal["stop", "skip"]
+#: Saves the context after each finished stage.
+Checkpoint = Callable[[PipelineContext], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage's place in a pipeline, and what happens when it fails."""
+
+    stage: PipelineStage[Any]
+    on_error: OnError = "stop"
+
+    @property
+    def name(self) -> str:
+        """The stage's name, unique in its pipeline."""
+        return self.stage.name
+
+
+class Pipeline:
+    """Runs stages in order over one context.
+
+    `defaults` are slots to set where the context has none. Wiring is checked here, before any
+    model is loaded; raises `WiringError` with every problem.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[PipelineStage[Any] | Step],
+        *,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.steps: tuple[Step, ...] = tuple(_numbered(stages))
+        self.defaults: dict[str, Any] = dict(defaults or {})
+        if problems := tuple(_wiring_problems(self.steps)):
+            raise WiringError(problems)
+
+    @property
+    def inputs(self) -> tuple[Slot[Any], ...]:
+        """What the stages require and no earlier stage provides."""
+        return tuple({slot: None for _, slot in self._needs()})
+
+    def missing_inputs(self, context: PipelineContext) -> tuple[StageInputError, ...]:
+        """One error for every input that the context lacks."""
+        return tuple(
+            StageInputError(step.name, slot.name, slot.remedy)
+            for step, slot in self._needs()
+            if slot.name not in self.defaults and context.get(slot) in (None, "")
+        )
+
+    async def execute(
+        self,
+        context: PipelineContext,
+        *,
+        observer: Observer | None = None,
+        checkpoint: Checkpoint | None = None,
+        resume: bool = False,
+    ) -> PipelineContext:
+        """Run every stage and return the context.
+
+        Does not raise when a stage fails: the run stops, `context.error` says why, and all that
+        was made stays. With `resume`, goes on after the last step in `context.completed`; a
+        context from another pipeline raises `ConfigError`. Cancellation passes through, and
+        leaves a context that can be resumed.
+        """
+        return await _Run(self, context, observer, checkpoint).execute(resume)
+
+    def _needs(self) -> Iterator[tuple[Step, Slot[Any]]]:
+        provided: set[Slot[Any]] = set()
+        for step in self.steps:
+            yield from ((step, slot) for slot in step.stage.requires if slot not in provided)
+            provided.update(step.stage.requires, step.stage.provides)
+
+
+class _Run:
+    """One execution of a pipeline."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        context: PipelineContext,
+        observer: Observer | None,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        self.pipeline = pipeline
+        self.steps = pipeline.steps
+        self.context = context
+        self.observer = observer
+        self.checkpoint = checkpoint
+
+    async def execute(self, resume: bool) -> PipelineContext:
+        context = self.context
+        names = tuple(step.name for step in self.steps)
+        if resume and tuple(context.completed) != names[: len(context.completed)]:
+            raise ConfigError(
+                f"resume: expected steps {', '.join(names)}, but the context has finished "
+                f"{', '.join(context.completed)}. Resume with the config that it was run with."
+            )
+        if not resume:
+            context.completed, context.before = [], {}
+        context.clear_error()
+        self._emit(PipelineStarted(context.job_id, names))
+        for key, value in self.pipeline.defaults.items():
+            if key not in context:
+                context.set(key, value)
+        if missing := self.pipeline.missing_inputs(context):
+            context.set_error(missing[0])
+        for name in context.completed:
+            self._emit(StageReused(name))
+        index = len(context.completed)
+        while context.error is None and index < len(self.steps):
+            index = await self._run_step(index)
+        self._emit(PipelineFinished(context.job_id, context.error))
+        return context
+
+    async def _run_step(self, index: int) -> int:
+        """Run one step and return the index of the next."""
+        step, context = self.steps[index], self.context
+        context.begin(step.name)
+        made = {artifact.name for artifact in context.artifacts}
+        self._emit(StageStarted(step.name, index + 1, len(self.steps)))
+        context.progress = StageProgress(self._reporter(step.name))
+        try:
+            await step.stage.execute(context)
+        except Rewind as rewind:
+            return self._rewind(index, rewind)
+        except Exception as error:
+            if context.error is None:  # a stage that bypassed its guard
+                context.set_error(error, step.name)
+            self._failed(step)
+        else:
+            names = tuple(a.name for a in context.artifacts if a.name not in made)
+            self._emit(StageFinished(step.name, dict(context.metadata[step.name]), names))
+        finally:
+            context.progress = StageProgress()
+        if context.error is None:
+            context.completed.append(step.name)
+            if self.checkpoint is not None:
+                await self.checkpoint(context)
+        return index + 1
+
+    def _failed(self, step: Step) -> None:
+        context = self.context
+        failure = context.error
+        assert failure is not None
+        skipped = step.on_error == "skip"
+        if skipped:
+            context.undo([step.name])
+            context.warn(step.name, f"skipped after a failure: {failure.message}")
+            context.clear_error()
+        self._emit(StageFailed(step.name, failure, skipped))
+
+    def _rewind(self, index: int, rewind: Rewind) -> int:
+        """Go back to the first step that makes what is to be remade."""
+        target = next(
+            position
+            for position, step in enumerate(self.steps)
+            if position == index or rewind.remake in step.stage.provides
+        )
+        self.context.undo([step.name for step in self.steps[target:]])
+        for slot, value in rewind.changes.items():
+            self.context[slot] = value
+        self._emit(Rewound(self.steps[target].name, self.steps[index].name))
+        return target
+
+    def _emit(self, event: Event) -> None:
+        if self.observer is not None:
+            self.observer(event)
+
+    def _reporter(self, stage: str) -> Callable[[int, int, PreviewMaker | None], None] | None:
+        if self.observer is None:
+            return None
+        loop = asyncio.get_running_loop()
+
+        def report(done: int, total: int, preview: PreviewMaker | None) -> None:
+            loop.call_soon_threadsafe(self._emit, StageProgressed(stage, done, total, preview))
+
+        return report
+
+
+def _numbered(stages: Sequence[PipelineStage[Any] | Step]) -> Iterator[Step]:
+    """Give repeated stages names of their own: `detailer`, `detailer_2`."""
+    seen: Counter[str] = Counter()
+    for item in stages:
+        step = item if isinstance(item, Step) else Step(item)
+        if not isinstance(step.stage, PipelineStage):
+            raise WiringError(f"expected a PipelineStage, got {step.stage!r}")
+        seen[step.name] += 1
+        if (count := seen[step.name]) > 1:
+            step = replace(step, stage=step.stage.renamed(f"{step.name}_{count}"))
+        yield step
+
+
+def _wiring_problems(steps: Sequence[Step]) -> Iterator[str]:
+    if not steps:
+        yield "stages: expected at least one stage, got none."
+    provided: set[Slot[Any]] = set()
+    uncertain: dict[Slot[Any], Step] = {}
+    for number, step in enumerate(steps, 1):
+        where = f"{step.name} (step {number})"
+        for slot in step.stage.requires:
+            if slot in uncertain:
+                yield (
+                    f"{where} requires {slot.name!r}, but {uncertain[slot].name} may be skipped: "
+                    f"set its on_error to stop."
+                )
+            elif slot not in provided and not slot.given:
+                yield (
+                    f"{where} requires {slot.name!r}, which no earlier stage provides. "
+                    f"{slot.remedy}"
+                )
+        for slot in step.stage.provides:
+            if step.on_error == "stop":
+                provided.add(slot)
+                uncertain.pop(slot, None)
+            elif slot not in provided and slot not in step.stage.requires:
+                uncertain[slot] = step
+        provided.update(slot for slot in step.stage.requires if slot.given)

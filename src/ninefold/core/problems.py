@@ -1,0 +1,49 @@
+"""Validation errors as lines that say what was expected, what was got, and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from pydantic import BaseModel, ValidationError
+
+
+def problems_of(error: ValidationError, where: str, known: Iterable[str] = ()) -> tuple[str, ...]:
+    """One line for each problem, each starting with the dotted place below `where`.
+
+    `known` are the names that would have been right, for the remedy of a misspelt one.
+    """
+    names = tuple(known)
+    lines = []
+    errors = error.errors(include_url=False)
+    for item in errors:
+        if any(item["loc"] == other["loc"][:-1] for other in errors):
+            continue  # a list that is too short only because an item of it was refused
+        place = ".".join([where, *(str(part) for part in item["loc"])]).strip(".")
+        if item["type"] == "extra_forbidden":
+            lines.append(f"{place}: unknown.{suggest(str(item['loc'][-1]), names)}")
+        elif item["type"] == "missing":
+            lines.append(f"{place}: missing.")
+        else:
+            message = item["msg"].removeprefix("Value error, ").rstrip(".")
+            got = "" if "got" in message else f", got {_short(item['input'])}"
+            lines.append(f"{place}: {message[:1].lower()}{message[1:]}{got}.")
+    return tuple(lines)
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """A remedy for a misspelt `name`: the nearest known one, or all of them."""
+    names = sorted(known)
+    if near := get_close_matches(name, names, 1):
+        return f" Did you mean {near[0]!r}?"
+    return f" Known: {', '.join(names)}." if names else ""
+
+
+def field_names(model: type[BaseModel]) -> tuple[str, ...]:
+    """The parameters of a model, in order."""
+    return tuple(model.model_fields)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,75 @@
+"""How a running stage reports how far it is, and learns that it should stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class Cancelled(Exception):  # noqa: N818 - control flow, not an error
+    """Raised inside a worker thread when its stage was cancelled."""
+
+
+#: Makes a small preview picture (height x width x 3, uint8) when someone wants to see one.
+PreviewMaker = Callable[[], Any]
+#: Takes steps done, steps in all, and a preview if there is one.
+Report = Callable[[int, int, PreviewMaker | None], None]
+
+
+class Progress(Protocol):
+    """What engines report to; safe to call from a worker thread."""
+
+    def step(self, done: int, total: int, preview: PreviewMaker | None = None) -> None:
+        """Report `done` of `total` steps; raises `Cancelled` when the stage should stop."""
+
+    def check(self) -> None:
+        """Raise `Cancelled` when the stage should stop."""
+
+
+class StageProgress:
+    """The progress of one stage: passes reports on, and can be stopped from another thread."""
+
+    def __init__(self, report: Report | None = None) -> None:
+        self._report = report
+        self._stopped = threading.Event()
+
+    def step(self, done: int, total: int, preview: PreviewMaker | None = None) -> None:
+        """Report `done` of `total` steps; raises `Cancelled` once stopped."""
+        self.check()
+        if self._report is not None:
+            self._report(done, total, preview)
+
+    def check(self) -> None:
+        """Raise `Cancelled` once stopped."""
+        if self._stopped.is_set():
+            raise Cancelled
+
+    def stop(self) -> None:
+        """Make the next `step` or `check` raise `Cancelled`."""
+        self._stopped.set()
+
+
+class SilentProgress(StageProgress):
+    """Reports to nobody."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+
+@dataclass(frozen=True)
+class PartialProgress:
+    """One of several equal parts of a larger progress, such as one tile of many."""
+
+    whole: Progress
+    part: int
+    parts: int
+
+    def step(self, done: int, total: int, preview: PreviewMaker | None = None) -> None:
+        """Report `done` of `total` steps of this part, in steps of the whole."""
+        self.whole.step(self.part * total + done, self.parts * total, preview)
+
+    def check(self) -> None:
+        """Raise `Cancelled` when the stage should stop."""
+        self.whole.check()

@@ -1,0 +1,139 @@
+"""A stage: one thing done to a context."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ninefold.core.context import PipelineContext, Scope
+from ninefold.core.errors import ConfigError, StageInputError
+from ninefold.core.problems import field_names, problems_of
+from ninefold.core.slots import Slot
+
+
+class StageParams(BaseModel):
+    """Base of every stage's parameters: frozen, nothing extra, finite numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Rewind(Exception):  # noqa: N818 - control flow, not an error
+    """Raised by a stage to run again from the first stage that provides `remake`.
+
+    The data is then as it was before that stage, but for `changes`.
+    """
+
+    def __init__(self, remake: Slot[Any], changes: dict[Slot[Any], Any]) -> None:
+        super().__init__(remake.name)
+        self.remake = remake
+        self.changes = changes
+
+
+P = TypeVar("P", bound=StageParams)
+Execute = Callable[[Any, PipelineContext], Coroutine[Any, Any, PipelineContext]]
+
+
+class PipelineStage(ABC, Generic[P]):
+    """One step from context to context.
+
+    A subclass sets `name`, `params_type` and its slots, and writes `execute`. Whoever calls
+    `execute` gets the same guarantees, alone or in a pipeline: inputs are checked first, only
+    declared slots can be touched, a failure is recorded in the context and raised, and the time
+    taken lands in the metadata as `duration_ms`.
+    """
+
+    #: What configs call it. In a pipeline that repeats a stage, later ones are `name_2`, `name_3`.
+    name: str
+    params_type: type[P]
+    #: Part of the key under which results may be reused: raise it when the same input would
+    #: give another output.
+    version: ClassVar[str] = "1"
+    #: Slots it cannot run without.
+    requires: ClassVar[tuple[Slot[Any], ...]] = ()
+    #: Slots it uses when they are set.
+    accepts: ClassVar[tuple[Slot[Any], ...]] = ()
+    #: Slots it sets.
+    provides: ClassVar[tuple[Slot[Any], ...]] = ()
+
+    def __init__(self, *, engines: Any = None, **params: Any) -> None:
+        """`params` are the fields of `params_type`; raises `ConfigError` with every problem."""
+        try:
+            self.params: P = self.params_type(**params)
+        except ValidationError as error:
+            known = field_names(self.params_type)
+            raise ConfigError(problems_of(error, self.name, known)) from None
+        self._engines = engines
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "execute" in cls.__dict__:
+            cls.execute = _guarded(cls.__dict__["execute"])  # type: ignore[assignment, method-assign]
+
+    @abstractmethod
+    async def execute(self, context: PipelineContext) -> PipelineContext:
+        """Do the work and return the context."""
+
+    async def validate_input(self, context: PipelineContext) -> bool:
+        """Whether everything that `execute` needs is there."""
+        return not self.missing_inputs(context)
+
+    def missing_inputs(self, context: PipelineContext) -> tuple[Slot[Any], ...]:
+        """The required slots that are unset or hold an empty text."""
+        return tuple(slot for slot in self.requires if context.get(slot) in (None, ""))
+
+    def renamed(self, name: str) -> PipelineStage[P]:
+        """The same stage under another name, for a pipeline that repeats it."""
+        twin = copy.copy(self)
+        twin.name = name
+        return twin
+
+    def artifact_name(self, stem: str, suffix: str = ".png") -> str:
+        """`stem` and `suffix`, with `_2` between them where this is the second of its kind."""
+        return f"{stem}{self.name.removeprefix(type(self).name)}{suffix}"
+
+    def scope(self) -> Scope:
+        """What it may touch."""
+        writes = frozenset(slot.name for slot in self.provides)
+        inputs = frozenset(slot.name for slot in (*self.requires, *self.accepts))
+        return Scope(self.name, inputs | writes, writes)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.params!r})"
+
+
+def _guarded(execute: Execute) -> Execute:
+    @functools.wraps(execute)
+    async def run(stage: PipelineStage[Any], context: PipelineContext) -> PipelineContext:
+        scope = stage.scope()
+        if context.scope == scope:  # a subclass calling super().execute()
+            return await execute(stage, context)
+        started = time.perf_counter()
+        try:
+            with context.limited_to(scope):
+                if not await stage.validate_input(context):
+                    raise _input_error(stage, context)
+                result = await execute(stage, context)
+        except Rewind:
+            raise
+        except Exception as error:
+            context.set_error(error, stage.name)
+            raise
+        finally:
+            elapsed = (time.perf_counter() - started) * 1000
+            context.add_metadata(stage.name, duration_ms=round(elapsed, 1))
+        return result
+
+    return run
+
+
+def _input_error(stage: PipelineStage[Any], context: PipelineContext) -> StageInputError:
+    missing = stage.missing_inputs(context)
+    if not missing:
+        return StageInputError(stage.name, "input", "Its validate_input refused the context.")
+    return StageInputError(stage.name, missing[0].name, missing[0].remedy)

@@ -1,0 +1,1 @@
+"""Models on devices: diffusion, detection and upscaling behind the protocols of `base`."""

@@ -1,0 +1,71 @@
+"""Whether a request can be fulfilled at all: the same checks for every diffusion engine."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ninefold.core.errors import InputError
+from ninefold.engines.base import ImageToImage, Inpaint, ModelInfo, TextToImage
+
+_MAX_STEPS = 1000
+_MAX_GUIDANCE = 100.0
+
+
+def check_request(request: TextToImage, info: ModelInfo) -> None:
+    """Raise `InputError` with every problem of the request and what would work instead."""
+    problems = [*_size(request, info), *_numbers(request)]
+    if isinstance(request, ImageToImage):
+        problems += _source(request)
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def nearest_sizes(side: int, info: ModelInfo) -> tuple[int, ...]:
+    """The one or two sides nearest to `side` that the model can do, smaller first."""
+    step = info.size_multiple
+    low, high = -(-info.min_size // step) * step, info.max_size // step * step
+    below, above = side // step * step, -(-side // step) * step
+    return tuple(sorted({min(max(side, low), high) for side in (below, above)}))
+
+
+def _size(request: TextToImage, info: ModelInfo) -> list[str]:
+    sides = (("width", request.width), ("height", request.height))
+    wrong = [(name, side) for name, side in sides if nearest_sizes(side, info) != (side,)]
+    if not wrong:
+        return []
+    return [
+        f"{info.name} cannot do {name} {side}: expected a multiple of {info.size_multiple} from "
+        f"{info.min_size} to {info.max_size}; "
+        f"nearest: {' or '.join(map(str, nearest_sizes(side, info)))}."
+        for name, side in wrong
+    ]
+
+
+def _numbers(request: TextToImage) -> list[str]:
+    problems = []
+    if not 1 <= request.steps <= _MAX_STEPS:
+        problems.append(f"steps: expected 1 to {_MAX_STEPS}, got {request.steps}.")
+    if not (math.isfinite(request.guidance_scale) and 0 <= request.guidance_scale <= _MAX_GUIDANCE):
+        problems.append(
+            f"guidance_scale: expected 0 to {_MAX_GUIDANCE:g}, got {request.guidance_scale}."
+        )
+    if not 0 <= request.seed < 1 << 63:
+        problems.append(f"seed: expected 0 to 2^63 - 1, got {request.seed}.")
+    return problems
+
+
+def _source(request: ImageToImage) -> list[str]:
+    problems = []
+    shape = (request.height, request.width)
+    if request.image.shape != (*shape, 3) or request.image.dtype != np.uint8:
+        problems.append(
+            f"image: expected uint8 {(*shape, 3)}, got {request.image.dtype} "
+            f"{request.image.shape}. Resize it to the width and height asked for."
+        )
+    if not 0 <= request.strength <= 1:
+        problems.append(f"strength: expected 0 to 1, got {request.strength}.")
+    if isinstance(request, Inpaint) and request.mask.shape != shape:
+        problems.append(f"mask: expected shape {shape}, got {request.mask.shape}.")
+    return problems

@@ -1,0 +1,47 @@
+"""The engine set that stages share when they are given none."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from ninefold.engines.base import EngineSet
+from ninefold.engines.diffusers_engine import DiffusersEngine
+from ninefold.engines.onnx_detection import OnnxDetectionEngine
+from ninefold.engines.onnx_upscaling import OnnxUpscaleEngine
+from ninefold.engines.settings import EngineSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LIBRARIES = ("torch", "diffusers", "transformers", "peft", "onnxruntime", "numpy", "pillow")
+
+
+@cache
+def default_engines() -> EngineSet:
+    """The process's shared engines, set by `NINEFOLD_*` variables when first asked for.
+
+    Cheap: torch and ONNX Runtime are imported with the first request. Raises `ConfigError`.
+    """
+    return build_engines(EngineSettings.from_environment())
+
+
+def build_engines(settings: EngineSettings) -> EngineSet:
+    """A set of its own, sharing no loaded model with any other."""
+    return EngineSet(
+        diffusion=DiffusersEngine(settings),
+        detection=OnnxDetectionEngine(settings),
+        upscaling=OnnxUpscaleEngine(settings),
+        versions=_versions(),
+    )
+
+
+def _versions() -> Mapping[str, str]:
+    found = {}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,77 @@
+"""The device that diffusion runs on, and the number format there."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from ninefold.core.errors import ModelError
+from ninefold.engines.settings import EngineSettings
+
+_GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class DeviceChoice:
+    """A torch device by name."""
+
+    name: str
+
+    def dtype(self, pipeline_class: Any) -> Any:
+        """float32 on the CPU; elsewhere bfloat16 for transformers, float16 for UNets."""
+        import torch
+
+        if self.name == "cpu":
+            return torch.float32
+        parts = pipeline_class._get_signature_keys(pipeline_class)[0]
+        return torch.bfloat16 if "transformer" in parts else torch.float16
+
+    def budget(self, settings: EngineSettings) -> int:
+        """Bytes that loaded models may hold: the setting, or half of the device's memory."""
+        if settings.memory_gb:
+            return int(settings.memory_gb * _GIB)
+        if self.name == "cuda":
+            import torch
+
+            return int(torch.cuda.mem_get_info()[1]) // 2
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+    def clear(self) -> None:
+        """Give memory that nothing uses back to the device."""
+        import gc
+
+        import torch
+
+        gc.collect()
+        if self.name == "cuda":
+            torch.cuda.empty_cache()
+        elif self.name == "mps":
+            torch.mps.empty_cache()
+
+
+def choose_device(settings: EngineSettings) -> DeviceChoice:
+    """The device that the settings ask for; raises `ModelError` if it is not there."""
+    import torch
+
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    if settings.device == "auto":
+        choice = next(name for name, is_there in there.items() if is_there)
+    elif there[settings.device]:
+        choice = settings.device
+    else:
+        raise ModelError(
+            f"No {settings.device} device here for this PyTorch ({torch.__version__}). "
+            "Set NINEFOLD_DEVICE=auto, or install a PyTorch build for it."
+        )
+    if settings.deterministic and choice == "cuda":
+        # cuBLAS reads this when its first handle is made.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    return DeviceChoice(choice)

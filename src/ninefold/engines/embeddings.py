@@ -1,0 +1,186 @@
+"""Prompt weights and long prompts for pipelines with CLIP text encoders.
+
+As in AUTOMATIC1111's webui: each chunk of 75 tokens is encoded on its own, every token's
+embedding is multiplied by its weight, and the chunk's mean is restored.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ninefold.engines.prompts import parse_prompt, plain_text
+
+#: A chunk that overflows is cut after a comma among its last so many tokens, else hard.
+_COMMA_REACH = 20
+#: Beyond this a chunk's mean is too near to zero to tell its scale, and is left alone.
+_MEAN_RANGE = (0.5, 2.0)
+
+_IGNORED = "This model's text encoder takes no prompt weights; they were left out."
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    tokens: tuple[int, ...]
+    weights: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class _Encoder:
+    tokenizer: Any
+    model: Any
+    #: Whether the pipeline reads the last layer but one, and a pooled embedding, as SDXL does.
+    penultimate: bool
+
+    @property
+    def length(self) -> int:
+        return int(self.tokenizer.model_max_length)
+
+
+@dataclass(frozen=True)
+class PromptArguments:
+    """Keyword arguments for a diffusers pipeline, and what could not be honoured."""
+
+    arguments: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+def prompt_arguments(pipe: Any, prompt: str, negative_prompt: str) -> PromptArguments:
+    """How `pipe` should be told the prompts.
+
+    Plain strings where no weight differs from 1 and everything fits one chunk, so the output is
+    what diffusers gives by itself; embeddings otherwise. Pipelines without CLIP encoders get
+    the text without its weights, and a warning.
+    """
+    plain = {"prompt": plain_text(prompt), "negative_prompt": plain_text(negative_prompt) or None}
+    weighted = any(p.weight != 1.0 for p in (*parse_prompt(prompt), *parse_prompt(negative_prompt)))
+    encoders = _clip_encoders(pipe)
+    if not encoders:
+        return PromptArguments(plain, (_IGNORED,) if weighted else ())
+    split = [(_chunks(encoder, prompt), _chunks(encoder, negative_prompt)) for encoder in encoders]
+    if not weighted and all(len(part) == 1 for pair in split for part in pair):
+        return PromptArguments(plain)
+    return PromptArguments(_embedded(pipe, encoders, split, negative_prompt))
+
+
+def _embedded(
+    pipe: Any,
+    encoders: Sequence[_Encoder],
+    split: Sequence[tuple[list[_Chunk], list[_Chunk]]],
+    negative_prompt: str,
+) -> dict[str, Any]:
+    import torch
+
+    # Every encoder, and the prompt with its negative, must span the same number of chunks.
+    count = max(len(part) for pair in split for part in pair)
+    sides: list[tuple[Any, Any]] = []
+    with torch.no_grad():
+        for side in (0, 1):
+            encoded = [
+                _encode(encoder, _padded(pair[side], count))
+                for encoder, pair in zip(encoders, split, strict=True)
+            ]
+            sides.append((torch.cat([hidden for hidden, _ in encoded], dim=-1), encoded[-1][1]))
+    (embeds, pooled), (negative, negative_pooled) = sides
+    if not negative_prompt and getattr(pipe.config, "force_zeros_for_empty_prompt", False):
+        negative, negative_pooled = torch.zeros_like(embeds), torch.zeros_like(pooled)
+    arguments = {"prompt_embeds": embeds, "negative_prompt_embeds": negative}
+    if encoders[0].penultimate:
+        arguments |= {
+            "pooled_prompt_embeds": pooled,
+            "negative_pooled_prompt_embeds": negative_pooled,
+        }
+    return arguments
+
+
+def _clip_encoders(pipe: Any) -> list[_Encoder]:
+    accepted = inspect.signature(type(pipe).__call__).parameters
+    if "prompt_embeds" not in accepted or getattr(pipe, "text_encoder_3", None) is not None:
+        return []
+    pairs = [
+        (getattr(pipe, f"tokenizer{end}", None), getattr(pipe, f"text_encoder{end}", None))
+        for end in ("", "_2")
+    ]
+    found = [(tokenizer, model) for tokenizer, model in pairs if model is not None]
+    if not found or not all(type(model).__name__.startswith("CLIPText") for _, model in found):
+        return []
+    pooled = "pooled_prompt_embeds" in accepted
+    return [_Encoder(tokenizer, model, pooled) for tokenizer, model in found]
+
+
+def _chunks(encoder: _Encoder, prompt: str) -> list[_Chunk]:
+    room = encoder.length - 2
+    tokenize: Callable[..., Any] = encoder.tokenizer
+    comma = tokenize(",", add_special_tokens=False).input_ids[-1:]
+    done: list[_Chunk] = []
+    tokens: list[int] = []
+    weights: list[float] = []
+
+    def cut(at: int) -> None:
+        done.append(_Chunk(tuple(tokens[:at]), tuple(weights[:at])))
+        del tokens[:at], weights[:at]
+
+    for fragment in parse_prompt(prompt):
+        if fragment.chunk and tokens:
+            cut(len(tokens))
+        found = tokenize(fragment.text, add_special_tokens=False, verbose=False).input_ids
+        tokens += found
+        weights += [fragment.weight] * len(found)
+        while len(tokens) > room:
+            commas = [i for i in range(room - _COMMA_REACH, room) if tokens[i : i + 1] == comma]
+            cut(commas[-1] + 1 if commas else room)
+    if tokens or not done:
+        cut(len(tokens))
+    return done
+
+
+def _padded(chunks: list[_Chunk], count: int) -> list[_Chunk]:
+    return [*chunks, *[_Chunk((), ())] * (count - len(chunks))]
+
+
+def _encode(encoder: _Encoder, chunks: list[_Chunk]) -> tuple[Any, Any]:
+    """Embeddings of all chunks in a row (1 x tokens x width), and the first chunk's pooled one."""
+    import torch
+
+    hidden: list[Any] = []
+    pooled: Any = None
+    for chunk in chunks:
+        ids, mask = _ids(encoder, chunk)
+        out = encoder.model(
+            ids,
+            attention_mask=mask,
+            output_hidden_states=encoder.penultimate,
+        )
+        if pooled is None:
+            pooled = out[0]
+        state = out.hidden_states[-2] if encoder.penultimate else out[0]
+        hidden.append(_weighted(state, chunk))
+    return torch.cat(hidden, dim=1), pooled
+
+
+def _ids(encoder: _Encoder, chunk: _Chunk) -> tuple[Any, Any]:
+    import torch
+
+    tokenizer = encoder.tokenizer
+    ids = [tokenizer.bos_token_id, *chunk.tokens, tokenizer.eos_token_id]
+    padding = encoder.length - len(ids)
+    device = encoder.model.device
+    mask = None
+    if getattr(encoder.model.config, "use_attention_mask", False):
+        mask = torch.tensor([[1] * len(ids) + [0] * padding], device=device)
+    return torch.tensor([ids + [tokenizer.pad_token_id] * padding], device=device), mask
+
+
+def _weighted(state: Any, chunk: _Chunk) -> Any:
+    import torch
+
+    if all(weight == 1.0 for weight in chunk.weights):
+        return state
+    weights = torch.ones(state.shape[1], dtype=state.dtype, device=state.device)
+    weights[1 : 1 + len(chunk.weights)] = torch.tensor(chunk.weights, dtype=state.dtype)
+    weighted = state * weights[None, :, None]
+    ratio = float(state.float().mean() / weighted.float().mean())
+    low, high = _MEAN_RANGE
+    return weighted * ratio if low <= ratio <= high else weighted

@@ -1,0 +1,100 @@
+"""Fingerprints of weights: how a model is named in metadata, and how a damaged one is noticed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from ninefold.core.errors import ModelError
+
+_Key = tuple[str, int, int]
+_digests: dict[_Key, str] = {}
+_lora_digests: dict[_Key, str] = {}
+_lock = threading.Lock()
+
+#: A safetensors header longer than this is not one (the format's own limit).
+_MAX_HEADER = 100_000_000
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file in hex, remembered until its size or time of change differs.
+
+    Raises `ModelError` if the file cannot be read.
+    """
+    key = _key(path)
+    with _lock:
+        known = _digests.get(key)
+    if known is None:
+        try:
+            with path.open("rb") as stream:
+                known = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise ModelError(f"Cannot read {path.name}: {error.strerror}.") from error
+        with _lock:
+            _digests[key] = known
+    return known
+
+
+def weights_hash(files: Sequence[Path], root: Path) -> str:
+    """First ten hex digits that name a model.
+
+    One file: of its SHA-256, as AUTOMATIC1111 does. Several: of the SHA-256 over the files'
+    own digests (raw, in the order of their paths below `root`), so each file is read once.
+    """
+    if len(files) == 1:
+        return file_sha256(files[0])[:10]
+    over = hashlib.sha256()
+    for path in sorted(files, key=lambda file: file.relative_to(root).as_posix()):
+        over.update(bytes.fromhex(file_sha256(path)))
+    return over.hexdigest()[:10]
+
+
+def lora_hash(path: Path) -> str:
+    """First twelve hex digits of a LoRA, as kohya-ss and AUTOMATIC1111 name it.
+
+    `sshs_model_hash` from the safetensors header where present, else the SHA-256 of what
+    follows the header. Raises `ModelError` if the file is not safetensors.
+    """
+    key = _key(path)
+    with _lock:
+        known = _lora_digests.get(key)
+    if known is None:
+        known = _read_lora_hash(path)
+        with _lock:
+            _lora_digests[key] = known
+    return known[:12]
+
+
+def read_safetensors_header(path: Path) -> dict[str, object]:
+    """The JSON header of a safetensors file; raises `ModelError` if it is none."""
+    try:
+        with path.open("rb") as stream:
+            prefix = stream.read(8)
+            length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else _MAX_HEADER + 1
+            header = json.loads(stream.read(length)) if length <= _MAX_HEADER else None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path.name} is not a readable safetensors file: {error}.") from error
+    if not isinstance(header, dict):
+        raise ModelError(f"{path.name} is not a safetensors file; download or convert it again.")
+    return header
+
+
+def _read_lora_hash(path: Path) -> str:
+    metadata = read_safetensors_header(path).get("__metadata__")
+    if isinstance(metadata, dict) and len(str(metadata.get("sshs_model_hash", ""))) >= 12:
+        return str(metadata["sshs_model_hash"])
+    with path.open("rb") as stream:
+        stream.seek(8 + struct.unpack("<Q", stream.read(8))[0])
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _key(path: Path) -> _Key:
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise ModelError(f"Cannot read {path.name}: {error.strerror}.") from error
+    return (str(path), stat.st_size, stat.st_mtime_ns)

@@ -1,0 +1,177 @@
+"""Diffusers pipelines: loaded once, and given a form for each kind of request."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Literal
+
+from ninefold.core.errors import ModelError
+from ninefold.engines.devices import DeviceChoice
+from ninefold.engines.models import ModelFiles
+from ninefold.engines.settings import EngineSettings
+
+Task = Literal["text", "image", "inpaint"]
+
+# Loading patches torch.nn.Module for a moment (accelerate's empty weights), so one at a time.
+LOADING = threading.RLock()
+
+_TASK_NAMES: dict[Task, str] = {"image": "Img2Img", "inpaint": "Inpaint"}
+
+
+@dataclass
+class LoadedModel:
+    """A pipeline on its device, and the forms of it that share its networks."""
+
+    base: Any
+    #: The scheduler that the model came with; calls get fresh ones made from it.
+    scheduler: Any
+    dtype: str
+    forms: dict[Task, Any] = field(default_factory=dict)
+    #: Names of the memory-saving steps in force.
+    oom_steps: list[str] = field(default_factory=list)
+    offloaded: Any = None
+
+    def form(self, task: Task) -> Any | None:
+        """The pipeline for a kind of request, or None where its family has none."""
+        if task not in self.forms:
+            self.forms[task] = _form(self.base, task)
+        return self.forms[task]
+
+    def size_bytes(self) -> int:
+        """Bytes of all parameters and buffers."""
+        networks = [part for part in self.base.components.values() if hasattr(part, "parameters")]
+        return sum(
+            tensor.numel() * tensor.element_size()
+            for network in networks
+            for tensor in (*network.parameters(), *network.buffers())
+        )
+
+
+def load_model(files: ModelFiles, device: DeviceChoice, settings: EngineSettings) -> LoadedModel:
+    """Load a pipeline onto the device; raises `ModelError` that says what is wrong with it."""
+    with LOADING, _quiet():
+        pipeline_class = _pipeline_class(files)
+        dtype = device.dtype(pipeline_class)
+        options: dict[str, Any] = {"dtype": dtype, "local_files_only": True}
+        try:
+            if files.is_file:
+                config = files.path.with_suffix("")
+                if (config / "model_index.json").is_file():
+                    options["config"] = str(config)
+                elif settings.allow_download:
+                    options["local_files_only"] = False
+                pipe = pipeline_class.from_single_file(str(files.path), **options)
+            else:
+                if all(".fp16." in path.name for path in files.weights):
+                    options["variant"] = "fp16"
+                pipe = pipeline_class.from_pretrained(
+                    str(files.path),
+                    use_safetensors=None if settings.allow_pickle else True,
+                    **options,
+                )
+        except Exception as error:  # every reader below raises types of its own
+            raise _unreadable(files, error) from error
+        pipe.to(device.name)
+        pipe.set_progress_bar_config(disable=True)
+    model = LoadedModel(pipe, pipe.scheduler, str(dtype).removeprefix("torch."))
+    model.forms["text"] = pipe
+    return model
+
+
+def _unreadable(files: ModelFiles, error: Exception) -> ModelError:
+    lines = str(error).strip().splitlines() or [""]
+    remedy = (
+        f"A single file also needs its configs: put the family's diffusers folder, without "
+        f"weights, beside it as {files.path.stem}/, or set NINEFOLD_ALLOW_DOWNLOAD=1."
+        if files.is_file
+        else "Download or convert the model again."
+    )
+    return ModelError(
+        f"{files.name} cannot be loaded ({type(error).__name__}: {lines[0][:200]}). {remedy}"
+    )
+
+
+def _pipeline_class(files: ModelFiles) -> Any:
+    import diffusers
+
+    # The class itself rather than AutoPipeline, whose module imports every pipeline there is.
+    found = getattr(diffusers, files.pipeline_class, None)
+    if found is None:
+        raise ModelError(
+            f"{files.name} asks for the pipeline {files.pipeline_class}, which diffusers "
+            f"{diffusers.__version__} does not have. Upgrade diffusers, or use another model."
+        )
+    return found
+
+
+def _form(base: Any, task: Task) -> Any | None:
+    import diffusers
+
+    name = type(base).__name__.replace("Pipeline", f"{_TASK_NAMES[task]}Pipeline")
+    with LOADING, _quiet():
+        found = getattr(diffusers, name, None)
+        form = _sharing(found, base) if found is not None else _auto(base, task)
+        if form is not None:
+            form.set_progress_bar_config(disable=True)
+    return form
+
+
+def _sharing(pipeline_class: Any, base: Any) -> Any:
+    """As `AutoPipeline.from_pipe` does it: the same parts, whatever their type hints say."""
+    parts, options = pipeline_class._get_signature_keys(pipeline_class)
+    given = {name: part for name, part in base.components.items() if name in parts}
+    return pipeline_class(**given, **{k: v for k, v in base.config.items() if k in options})
+
+
+def _auto(base: Any, task: Task) -> Any | None:
+    from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting
+
+    auto = AutoPipelineForImage2Image if task == "image" else AutoPipelineForInpainting
+    try:
+        return auto.from_pipe(base)
+    except ValueError:  # the family has no pipeline of this kind
+        return None
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Keep the garbage collector still: it takes an eighth of the time that torch, transformers
+    and diffusers need to be imported, and finds nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' remarks on loading (a missing safety checker and such) to themselves."""
+    transformers_log: Any = import_module("transformers.utils.logging")
+
+    before = transformers_log.get_verbosity()
+    transformers_log.set_verbosity(transformers_log.ERROR)
+    bar = transformers_log.is_progress_bar_enabled()
+    transformers_log.disable_progress_bar()
+    diffusers_log: Any = import_module("diffusers.utils.logging")
+
+    diffusers_before = diffusers_log.get_verbosity()
+    diffusers_log.set_verbosity_error()
+    diffusers_bar = diffusers_log.is_progress_bar_enabled()
+    diffusers_log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_log.set_verbosity(before)
+        diffusers_log.set_verbosity(diffusers_before)
+        if bar:
+            transformers_log.enable_progress_bar()
+        if diffusers_bar:
+            diffusers_log.enable_progress_bar()

@@ -1,0 +1,114 @@
+"""LoRAs: found by name inside known folders only, put on a pipeline for one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ninefold.core.errors import InputError, ModelError
+from ninefold.core.values import Lora
+from ninefold.engines import builtin
+from ninefold.engines.hashing import lora_hash
+from ninefold.engines.loading import LOADING
+
+#: A LoRA beyond this strength is a typing slip.
+_MAX_WEIGHT = 10.0
+
+
+@dataclass(frozen=True)
+class LoraFile:
+    """A LoRA that was asked for, and the file behind it."""
+
+    name: str
+    weight: float
+    path: Path
+    #: First twelve hex digits, as AUTOMATIC1111 writes them.
+    hash: str
+
+    def record(self) -> dict[str, Any]:
+        """JSON for the metadata."""
+        return {"name": self.name, "weight": self.weight, "hash": self.hash}
+
+
+def lora_files(folder: Path, builtin_root: Path = builtin.ROOT) -> dict[str, Path]:
+    """LoRAs at hand by name, the file's without `.safetensors`; the user's win over built-in."""
+    found: dict[str, Path] = {}
+    for root in (builtin_root / "loras", folder):
+        if root.is_dir():
+            found |= {path.stem: path for path in sorted(root.rglob("*.safetensors"))}
+    return dict(sorted(found.items()))
+
+
+def find_loras(wanted: Sequence[Lora], at_hand: dict[str, Path]) -> tuple[LoraFile, ...]:
+    """The files of the LoRAs asked for; raises `InputError` that lists those at hand.
+
+    Names are looked up in `at_hand` and never become part of a path.
+    """
+    unknown = [lora.name for lora in wanted if lora.name not in at_hand]
+    if unknown:
+        listed = ", ".join(at_hand) or "none; put .safetensors files into NINEFOLD_LORAS"
+        raise InputError(f"No LoRA named {', '.join(map(repr, unknown))}. At hand: {listed}.")
+    strong = [lora.name for lora in wanted if not abs(lora.weight) <= _MAX_WEIGHT]
+    if strong:
+        raise InputError(
+            f"LoRA weight out of range for {', '.join(strong)}: expected {-_MAX_WEIGHT:g} to "
+            f"{_MAX_WEIGHT:g}; 1 is as trained."
+        )
+    twice = {lora.name for lora in wanted if [other.name for other in wanted].count(lora.name) > 1}
+    if twice:
+        raise InputError(f"LoRA named twice: {', '.join(sorted(twice))}. Name each once.")
+    return tuple(
+        LoraFile(lora.name, lora.weight, path, lora_hash(path))
+        for lora in wanted
+        for path in (at_hand[lora.name],)
+    )
+
+
+@contextmanager
+def applied(pipe: Any, loras: Sequence[LoraFile]) -> Iterator[None]:
+    """Put LoRAs on the pipeline's networks while the block runs, and take them off after it.
+
+    Raises `ModelError` where a LoRA does not fit the model.
+    """
+    if not loras:
+        yield
+        return
+    if not hasattr(pipe, "load_lora_weights"):
+        raise ModelError(f"{type(pipe).__name__} takes no LoRAs. Leave them out of the prompt.")
+    names: list[str] = []
+    try:
+        for index, lora in enumerate(loras):
+            # Adapter names may not hold dots, and a LoRA's own name may.
+            name = f"lora{index}"
+            with LOADING:
+                _load(pipe, lora, name)
+            names.append(name)
+        pipe.set_adapters(names, [lora.weight for lora in loras])
+        yield
+    finally:
+        pipe.unload_lora_weights()
+
+
+def _load(pipe: Any, lora: LoraFile, adapter: str) -> None:
+    try:
+        pipe.load_lora_weights(
+            str(lora.path.parent),
+            weight_name=lora.path.name,
+            adapter_name=adapter,
+            use_safetensors=True,
+            local_files_only=True,
+        )
+        listed = {name for part in pipe.get_list_adapters().values() for name in part}
+    except Exception as error:  # peft and diffusers raise many types for a misfit
+        raise ModelError(
+            f"LoRA {lora.name!r} does not fit {type(pipe).__name__}: "
+            f"{str(error).splitlines()[0][:200] if str(error) else type(error).__name__}. "
+            "Use one made for this model."
+        ) from error
+    if adapter not in listed:
+        raise ModelError(
+            f"LoRA {lora.name!r} holds no layer of this model. Use one made for this model."
+        )

@@ -1,0 +1,142 @@
+"""Detectors in the YOLO-v8 export layout, on ONNX Runtime.
+
+Input: 1 x 3 x height x width, 0 to 1, sides multiples of the stride. Output: 1 x (4 + classes)
+x candidates, each a box (centre x, centre y, width, height, in input pixels) and one score a
+class. Metadata: `names`, `imgsz` and `stride`, as ultralytics' exporter writes them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ninefold.core.errors import InputError, ModelError
+from ninefold.engines import builtin
+from ninefold.engines.base import Detection
+from ninefold.engines.onnx_session import OnnxModel, OnnxModels
+from ninefold.engines.settings import EngineSettings
+from ninefold.imaging.types import Pixels
+
+#: Boxes of one label that share more of their union than this are one thing.
+_IOU = 0.5
+#: Ultralytics' grey for what the image does not cover.
+_PADDING = 114
+_MAX_CANDIDATES = 3000
+
+
+class OnnxDetectionEngine:
+    """Fulfils `DetectionEngine`. Deterministic, and safe to call from any thread."""
+
+    def __init__(self, settings: EngineSettings, builtin_root: Path = builtin.ROOT) -> None:
+        """Nothing is opened until it is asked for."""
+        self._models = OnnxModels(
+            "detector", {"detector": builtin_root / "detector" / "detector.onnx"}, settings
+        )
+
+    def models(self) -> tuple[str, ...]:
+        """`detector`, the built-in one; a path of an `.onnx` file works too."""
+        return self._models.names()
+
+    def hash(self, model: str) -> str:
+        """First ten hex digits of the SHA-256 of the weights; raises `ModelError`."""
+        return self._models.sha256(model)[:10]
+
+    def labels(self, model: str) -> tuple[str, ...]:
+        """What the detector can find; raises `ModelError`."""
+        return _labels(self._models.open(model))
+
+    def detect(self, model: str, image: Pixels, confidence: float) -> Sequence[Detection]:
+        """Everything found with at least `confidence`, best first, overlaps of a label removed."""
+        if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+            raise InputError(f"image: expected height x width x 3, got {image.shape}.")
+        opened = self._models.open(model)
+        labels = _labels(opened)
+        batch, scale, left, top = _letterbox(image, *_input_size(opened, image))
+        output = opened.run(batch)
+        if output.ndim != 3 or output.shape[1] != 4 + len(labels):
+            raise ModelError(
+                f"{opened.name}: expected an output of 1 x {4 + len(labels)} x candidates for "
+                f"{len(labels)} labels, got {output.shape}. Export it in the YOLO-v8 layout."
+            )
+        rows = output[0].astype(np.float32).T
+        scores, classes = rows[:, 4:].max(axis=1), rows[:, 4:].argmax(axis=1)
+        kept = np.flatnonzero(scores >= confidence)
+        # Stable, so that equal scores keep the model's order.
+        kept = kept[np.argsort(-scores[kept], kind="stable")][:_MAX_CANDIDATES]
+        centre, half = rows[kept, :2], rows[kept, 2:4] / 2
+        corners = np.concatenate([centre - half, centre + half], axis=1)
+        corners = (corners - [left, top, left, top]) / scale
+        height, width = image.shape[:2]
+        corners = np.clip(corners, 0, [width, height, width, height])
+        return tuple(
+            Detection(labels[classes[kept[i]]], float(scores[kept[i]]), *map(float, corners[i]))
+            for i in _suppressed(corners, classes[kept])
+            if corners[i, 2] > corners[i, 0] and corners[i, 3] > corners[i, 1]
+        )
+
+
+def _labels(model: OnnxModel) -> tuple[str, ...]:
+    names = model.literal("names")
+    if isinstance(names, dict) and names:
+        return tuple(str(names[key]) for key in sorted(names))
+    if isinstance(names, (list, tuple)) and names:
+        return tuple(map(str, names))
+    raise ModelError(
+        f"{model.name}: its metadata has no `names`. Export it with ultralytics, or add them."
+    )
+
+
+def _input_size(model: OnnxModel, image: Pixels) -> tuple[int, int]:
+    """Height and width of the network's input: fixed by it, or the image's shape within imgsz."""
+    fixed_height, fixed_width = model.input_shape[2:]
+    if fixed_height and fixed_width:
+        return fixed_height, fixed_width
+    declared = model.literal("imgsz")
+    sides = declared if isinstance(declared, (list, tuple)) else (declared or 640,)
+    longest = max(int(side) for side in sides)
+    stride = int(model.literal("stride") or 32)
+    height, width = image.shape[:2]
+    scale = longest / max(height, width)
+
+    def rounded(side: int) -> int:
+        return max(1, math.ceil(round(side * scale) / stride)) * stride
+
+    return rounded(height), rounded(width)
+
+
+def _letterbox(
+    image: Pixels, height: int, width: int
+) -> tuple[NDArray[np.float32], float, int, int]:
+    """The image fitted into height x width on grey; its scale, and its left and top there."""
+    from PIL import Image
+
+    scale = min(width / image.shape[1], height / image.shape[0])
+    inner = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    fitted = Image.fromarray(image).resize(inner, Image.Resampling.BILINEAR)
+    canvas = np.full((height, width, 3), _PADDING, np.uint8)
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    canvas[top : top + inner[1], left : left + inner[0]] = np.asarray(fitted)
+    batch = canvas.transpose(2, 0, 1)[None].astype(np.float32) / 255
+    return np.ascontiguousarray(batch), scale, left, top
+
+
+def _suppressed(corners: NDArray[np.float32], classes: NDArray[np.int64]) -> list[int]:
+    """Greedy non-maximum suppression within each class; corners come best first."""
+    areas = np.prod(corners[:, 2:] - corners[:, :2], axis=1)
+    alive = np.ones(len(corners), bool)
+    kept: list[int] = []
+    for i in range(len(corners)):
+        if not alive[i]:
+            continue
+        kept.append(i)
+        overlap = np.minimum(corners[i, 2:], corners[:, 2:]) - np.maximum(
+            corners[i, :2], corners[:, :2]
+        )
+        shared = np.prod(np.clip(overlap, 0, None), axis=1)
+        union = areas[i] + areas - shared
+        alive &= ~((classes == classes[i]) & (shared > _IOU * union))
+    return kept

@@ -1,0 +1,144 @@
+"""ONNX models: found by reference, checked, opened once with little memory of their own."""
+
+from __future__ import annotations
+
+import ast
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ninefold.core.errors import ModelError
+from ninefold.engines import builtin
+from ninefold.engines.hashing import file_sha256
+from ninefold.engines.settings import EngineSettings
+
+#: ONNX files are protobuf messages, which end at 2 GiB.
+MAX_BYTES = (1 << 31) - 1
+_PICKLES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".bin"})
+
+
+@dataclass(frozen=True)
+class OnnxModel:
+    """An open model: one image in, one array out."""
+
+    name: str
+    session: Any
+    input_name: str
+    #: Batch, channels, height, width; None where any value fits.
+    input_shape: tuple[int | None, ...]
+    #: NumPy type of input and output.
+    dtype: str
+    metadata: Mapping[str, str]
+
+    def run(self, batch: Any) -> Any:
+        """The first output for a batch; raises `ModelError` if the model fails on it."""
+        try:
+            return self.session.run(None, {self.input_name: batch.astype(self.dtype, copy=False)})[
+                0
+            ]
+        except Exception as error:  # onnxruntime's errors share no public base
+            raise ModelError(
+                f"{self.name} failed on an input of shape {tuple(batch.shape)}: "
+                f"{_first_line(error)}"
+            ) from error
+
+    def literal(self, key: str) -> Any:
+        """A metadata value that is a Python literal, as ultralytics writes them, or None."""
+        try:
+            return ast.literal_eval(self.metadata[key])
+        except (KeyError, ValueError, SyntaxError):
+            return None
+
+
+class OnnxModels:
+    """Open ONNX models by reference: a built-in name or the path of an `.onnx` file."""
+
+    def __init__(self, kind: str, names: Mapping[str, Path], settings: EngineSettings) -> None:
+        """`names` are the built-in models' files; `kind` names them in messages."""
+        self._kind = kind
+        self._names = dict(names)
+        self._settings = settings
+        self._open: dict[tuple[str, str], OnnxModel] = {}
+        self._lock = threading.Lock()
+
+    def names(self) -> tuple[str, ...]:
+        """Built-in models that are at hand."""
+        return tuple(name for name, path in self._names.items() if path.is_file())
+
+    def sha256(self, reference: str) -> str:
+        """SHA-256 of the model's file; raises `ModelError`."""
+        return file_sha256(self._path(reference))
+
+    def open(self, reference: str) -> OnnxModel:
+        """The open model; raises `ModelError` that says what would help."""
+        path = self._path(reference)
+        builtin.verify(path)
+        key = (str(path), file_sha256(path))
+        with self._lock:
+            if key not in self._open:
+                name = reference if reference in self._names else path.stem
+                self._open[key] = _open(path, name, self._settings)
+            return self._open[key]
+
+    def _path(self, reference: str) -> Path:
+        if reference in self._names:
+            if not self._names[reference].is_file():
+                raise builtin.missing(f"{self._kind} {reference!r}")
+            return self._names[reference]
+        path = Path(reference).expanduser()
+        if path.suffix in _PICKLES:
+            raise ModelError(
+                f"{path.name} needs unpickling, which can run any code, so it is refused. Export "
+                f"it to ONNX (`yolo export model={path.name} format=onnx dynamic=True`) and name "
+                "the .onnx file."
+            )
+        if path.suffix != ".onnx" or not path.is_file():
+            raise ModelError(
+                f"No {self._kind} {reference!r}: expected {', '.join(self._names)}, or the path of "
+                "an .onnx file."
+            )
+        if path.stat().st_size > MAX_BYTES:
+            raise ModelError(f"{path.name} is larger than 2 GiB, which ONNX files cannot be.")
+        return path
+
+
+def _open(path: Path, name: str, settings: EngineSettings) -> OnnxModel:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    # An arena would keep the largest tile's working memory for good.
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    options.intra_op_num_threads = settings.threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Idle threads would spin and take the cores from diffusion.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = ort.InferenceSession(str(path), options, providers=_providers(settings))
+        source, *others = session.get_inputs()
+    except Exception as error:  # onnxruntime's errors share no public base
+        raise ModelError(f"{path.name} is no readable ONNX model: {_first_line(error)}") from error
+    shape = tuple(side if isinstance(side, int) else None for side in source.shape)
+    if others or len(shape) != 4 or shape[1] not in (3, None):
+        raise ModelError(
+            f"{path.name}: expected one input of shape [1, 3, height, width], got "
+            f"{[list(item.shape) for item in session.get_inputs()]}. Export the model anew."
+        )
+    dtype = "float16" if source.type == "tensor(float16)" else "float32"
+    metadata = dict(session.get_modelmeta().custom_metadata_map)
+    return OnnxModel(name, session, source.name, shape, dtype, metadata)
+
+
+def _providers(settings: EngineSettings) -> list[str]:
+    import onnxruntime as ort
+
+    there = ort.get_available_providers()
+    wanted = ["CUDAExecutionProvider"] if settings.device in ("auto", "cuda") else []
+    return [name for name in (*wanted, "CPUExecutionProvider") if name in there]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,128 @@
+"""Super-resolution on ONNX Runtime: 1 x 3 x h x w in, 0 to 1, and 1 x 3 x sh x sw out."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ninefold.core.errors import InputError, ModelError
+from ninefold.engines import builtin
+from ninefold.engines.onnx_session import OnnxModel, OnnxModels
+from ninefold.engines.settings import EngineSettings
+from ninefold.imaging.types import Pixels
+
+#: The margin is looked for up to this many pixels; a model that reaches further is given this.
+_MAX_MARGIN = 32
+_CONTEXT = 40
+#: A quarter of one of 255 grey levels: what no eye and no rounding shows.
+_VISIBLE = 0.25 / 255
+
+
+class OnnxUpscaleEngine:
+    """Fulfils `UpscaleEngine`. Deterministic, and safe to call from any thread."""
+
+    def __init__(self, settings: EngineSettings, builtin_root: Path = builtin.ROOT) -> None:
+        """Nothing is opened until it is asked for."""
+        folder = builtin_root / "upscaler"
+        self._models = OnnxModels(
+            "upscaler", {"2x": folder / "x2.onnx", "4x": folder / "x4.onnx"}, settings
+        )
+        self._measured: dict[str, tuple[int, int]] = {}
+        self._lock = threading.Lock()
+
+    def models(self) -> tuple[str, ...]:
+        """`2x` and `4x`, the built-in ones; a path of an `.onnx` file works too."""
+        return self._models.names()
+
+    def hash(self, model: str) -> str:
+        """First ten hex digits of the SHA-256 of the weights; raises `ModelError`."""
+        return self._models.sha256(model)[:10]
+
+    def scale(self, model: str) -> int:
+        """The factor of the model, found by running it on a tiny image; raises `ModelError`."""
+        return self._measure(model)[0]
+
+    def margin(self, model: str) -> int:
+        """How far an image's edge reaches into it, in input pixels; raises `ModelError`.
+
+        Taken from the metadata key `margin` where the model declares it, else measured: the
+        farthest pixel whose value changes by a quarter of a grey level or more when noise
+        continues beyond the edge; at most 32.
+        """
+        return self._measure(model)[1]
+
+    def upscale(self, model: str, image: Pixels) -> Pixels:
+        """The whole image at once; raises `InputError` or `ModelError`."""
+        if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+            raise InputError(f"image: expected height x width x 3, got {image.shape}.")
+        opened = self._models.open(model)
+        batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32)
+        batch /= 255
+        output = _run(opened, batch)
+        # In place: at 4x each copy of the result is 48 times the source's bytes.
+        np.clip(output, 0, 1, out=output)
+        output *= 255
+        np.rint(output, out=output)
+        return np.ascontiguousarray(output.astype(np.uint8).transpose(1, 2, 0))
+
+    def _measure(self, model: str) -> tuple[int, int]:
+        key = self._models.sha256(model)
+        with self._lock:
+            if key not in self._measured:
+                opened = self._models.open(model)
+                scale = _scale(opened)
+                declared = opened.literal("margin")
+                margin = declared if isinstance(declared, int) else _margin(opened, scale)
+                self._measured[key] = (scale, margin)
+            return self._measured[key]
+
+
+def _run(model: OnnxModel, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    output: NDArray[np.float32] = model.run(batch).astype(np.float32, copy=False)
+    if output.ndim != 4 or output.shape[1] != 3:
+        raise ModelError(
+            f"{model.name}: expected an output of 1 x 3 x height x width, got {output.shape}."
+        )
+    image: NDArray[np.float32] = output[0]
+    return image
+
+
+def _scale(model: OnnxModel) -> int:
+    if any(side is not None for side in model.input_shape[2:]):
+        raise ModelError(
+            f"{model.name} takes one size only ({model.input_shape[2:]}). Export it with dynamic "
+            "height and width."
+        )
+    side = 16
+    height, width = _run(model, np.zeros((1, 3, side, side), np.float32)).shape[1:]
+    if height != width or height % side or height < side:
+        raise ModelError(
+            f"{model.name}: expected whole-number magnification, got {width}x{height} from "
+            f"{side}x{side}."
+        )
+    return int(height) // side
+
+
+def _margin(model: OnnxModel, scale: int) -> int:
+    side = _MAX_MARGIN + 8
+    reach = 0
+    for noise in _probes(side + _CONTEXT):
+        whole = _run(model, noise)[:, _CONTEXT * scale :, _CONTEXT * scale :]
+        alone = _run(model, np.ascontiguousarray(noise[:, :, _CONTEXT:, _CONTEXT:]))
+        # The far edges are cut alike in both, so only the near ones differ.
+        change = np.abs(whole - alone).max(axis=0)
+        for profile in (change.max(axis=0), change.max(axis=1)):
+            inner = profile[: _MAX_MARGIN * scale]
+            seen = np.flatnonzero(inner > _VISIBLE)
+            reach = max(reach, -(-int(seen[-1] + 1) // scale) if seen.size else 0)
+    return reach
+
+
+def _probes(side: int) -> list[NDArray[np.float32]]:
+    draw = np.random.default_rng(9)
+    fine = draw.random((1, 3, side, side), np.float32)
+    coarse = draw.random((1, 3, -(-side // 8), -(-side // 8)), np.float32)
+    return [fine, coarse.repeat(8, 2).repeat(8, 3)[:, :, :side, :side]]

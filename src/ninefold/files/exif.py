@@ -1,0 +1,95 @@
+"""The two EXIF fields that matter here: the user comment and the orientation.
+
+Read and written by hand: a corrupt block must never stop a good image from opening, and readers
+of A1111's infotext expect a big-endian comment, which Pillow's EXIF class does not promise.
+Layout: TIFF 6.0 section 2, Exif 2.32 section 4.6.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+_ORIENTATION = 0x0112
+_EXIF_POINTER = 0x8769
+_VERSION = 0x9000
+_USER_COMMENT = 0x9286
+_UNICODE = b"UNICODE\0"
+_BYTE, _ASCII, _SHORT, _LONG, _UNDEFINED = 1, 2, 3, 4, 7
+_PREFIX = b"Exif\0\0"
+
+
+@dataclass(frozen=True)
+class Exif:
+    """`orientation` is 1 to 8 (1 is upright); `comment` is the decoded user comment, if any."""
+
+    orientation: int = 1
+    comment: str | None = None
+
+
+def write_exif(comment: str) -> bytes:
+    """An EXIF block, with its `Exif` prefix, that holds `comment` as UTF-16, big-endian."""
+    text = _UNICODE + comment.encode("utf-16-be", "replace")
+    directory = 26
+    head = b"MM\0*" + struct.pack(">I", 8)
+    first = struct.pack(">HHHIII", 1, _EXIF_POINTER, _LONG, 1, directory, 0)
+    values = directory + 2 + 2 * 12 + 4
+    second = struct.pack(">HHHI4s", 2, _VERSION, _UNDEFINED, 4, b"0232")
+    second += struct.pack(">HHIII", _USER_COMMENT, _UNDEFINED, len(text), values, 0)
+    return _PREFIX + head + first + second + text
+
+
+def read_exif(block: bytes) -> Exif:
+    """What `block` says, with or without its `Exif` prefix; the defaults where it is corrupt."""
+    tiff = block.removeprefix(_PREFIX)
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
+    if order is None:
+        return Exif()
+    try:
+        first = _directory(tiff, order, struct.unpack_from(order + "I", tiff, 4)[0])
+        inner: dict[int, bytes] = {}
+        if _EXIF_POINTER in first:
+            at = struct.unpack(order + "I", first[_EXIF_POINTER][:4])[0]
+            inner = _directory(tiff, order, at)
+        turned = first.get(_ORIENTATION, b"")
+        orientation = struct.unpack(order + "H", turned[:2])[0] if len(turned) >= 2 else 1
+    except struct.error:
+        return Exif()
+    comment = _comment(inner[_USER_COMMENT], order) if _USER_COMMENT in inner else None
+    return Exif(orientation if 1 <= orientation <= 8 else 1, comment)
+
+
+def _directory(tiff: bytes, order: str, at: int) -> dict[int, bytes]:
+    """The raw values of one directory, by tag; only the types that are needed here."""
+    # Pillow writes comments as bytes, not as the specification's undefined type.
+    sizes = {_BYTE: 1, _ASCII: 1, _SHORT: 2, _LONG: 4, _UNDEFINED: 1}
+    entries: dict[int, bytes] = {}
+    (count,) = struct.unpack_from(order + "H", tiff, at)
+    for index in range(count):
+        place = at + 2 + 12 * index
+        tag, kind, number = struct.unpack_from(order + "HHI", tiff, place)
+        length = sizes.get(kind, 0) * number
+        if length <= 4:
+            start = place + 8
+        else:
+            (start,) = struct.unpack_from(order + "I", tiff, place + 8)
+        if start + length <= len(tiff):
+            entries[tag] = tiff[start : start + length]
+    return entries
+
+
+def _comment(value: bytes, order: str) -> str | None:
+    code, text = value[:8], value[8:]
+    if code == _UNICODE:
+        return text.decode(_utf16(text, order), "replace").strip("\0\ufeff") or None
+    return text.decode("utf-8", "replace").strip("\0 ") or None
+
+
+def _utf16(text: bytes, order: str) -> str:
+    """The byte order of `text`: writers disagree on whether it follows the block's."""
+    if text[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    even, odd = text[0::2].count(0), text[1::2].count(0)
+    if even != odd:
+        return "utf-16-be" if even > odd else "utf-16-le"
+    return "utf-16-le" if order == "<" else "utf-16-be"

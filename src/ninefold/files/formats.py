@@ -1,0 +1,100 @@
+"""The four file formats ninefold reads and writes, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class ImageFormat(StrEnum):
+    """A file format, by the name that configs and the command line use."""
+
+    PNG = "png"
+    JPEG = "jpeg"
+    WEBP = "webp"
+    AVIF = "avif"
+
+
+class Lossless(StrEnum):
+    """Whether a format keeps every pixel."""
+
+    ALWAYS = "always"
+    OPTIONAL = "optional"
+    NEVER = "never"
+
+
+@dataclass(frozen=True)
+class FormatInfo:
+    """What a format can do.
+
+    `suffixes` start with a dot, the usual one first; `max_side` is in pixels; `quality` is the
+    default for lossy writing, 1 to 100 (None where the format has no such setting).
+    """
+
+    format: ImageFormat
+    media_type: str
+    suffixes: tuple[str, ...]
+    lossless: Lossless
+    alpha: bool
+    max_side: int
+    quality: int | None
+
+
+FORMATS: Mapping[ImageFormat, FormatInfo] = MappingProxyType(
+    {
+        info.format: info
+        for info in (
+            FormatInfo(
+                ImageFormat.PNG, "image/png", (".png",), Lossless.ALWAYS, True, 2**31 - 1, None
+            ),
+            FormatInfo(
+                ImageFormat.JPEG,
+                "image/jpeg",
+                (".jpg", ".jpeg", ".jpe", ".jfif"),
+                Lossless.NEVER,
+                False,
+                65_500,  # libjpeg's JPEG_MAX_DIMENSION; the file format itself would hold 65,535
+                92,
+            ),
+            FormatInfo(
+                ImageFormat.WEBP, "image/webp", (".webp",), Lossless.OPTIONAL, True, 16_383, 90
+            ),
+            # Pillow always converts to YCbCr for AVIF, so quality 100 is still off by up to 2/255.
+            FormatInfo(
+                ImageFormat.AVIF, "image/avif", (".avif",), Lossless.NEVER, True, 65_535, 80
+            ),
+        )
+    }
+)
+
+
+def image_format(name: str) -> ImageFormat:
+    """The format called `name`: `png`, `jpeg`, `jpg`, `.jpg`, `image/jpeg`, in any case.
+
+    Raises ValueError for any other name.
+    """
+    wanted = name.strip().lower()
+    for info in FORMATS.values():
+        suffixes = (*info.suffixes, *(suffix[1:] for suffix in info.suffixes))
+        if wanted in (info.format.value, info.media_type, *suffixes):
+            return info.format
+    known = ", ".join(info.format.value for info in FORMATS.values())
+    raise ValueError(f"image format: expected one of {known}; got {name!r}; choose one of those")
+
+
+def sniff(data: bytes) -> ImageFormat | None:
+    """The format that the first bytes of `data` declare, or None where it is none of the four."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return ImageFormat.PNG
+    if data.startswith(b"\xff\xd8\xff"):
+        return ImageFormat.JPEG
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return ImageFormat.WEBP
+    if data[4:8] == b"ftyp":
+        # The size field counts the box header; a file may lead with a container brand (mif1).
+        brands = data[8 : min(int.from_bytes(data[:4], "big"), 256)]
+        if any(brands[i : i + 4] in (b"avif", b"avis") for i in range(0, len(brands), 4)):
+            return ImageFormat.AVIF
+    return None

@@ -1,0 +1,114 @@
+"""Open untrusted image bytes: by their content, within limits, with one kind of error."""
+
+from __future__ import annotations
+
+import stat
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL.ImageFile import ImageFile
+
+from ninefold.files.formats import FORMATS, ImageFormat, sniff
+
+_READERS: dict[ImageFormat, Callable[[BytesIO], ImageFile]] = {
+    ImageFormat.PNG: PngImagePlugin.PngImageFile,
+    ImageFormat.JPEG: JpegImagePlugin.JpegImageFile,
+    ImageFormat.WEBP: WebPImagePlugin.WebPImageFile,
+    ImageFormat.AVIF: AvifImagePlugin.AvifImageFile,
+}
+_WARNINGS = threading.Lock()
+
+
+class _RefusedError(ValueError):
+    """Our own refusal, told apart from the ValueErrors that Pillow and the system raise."""
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """The largest image worth opening: bytes of file, pixels in all, pixels on a side."""
+
+    max_bytes: int = 128 << 20
+    max_pixels: int = 8192 * 8192
+    max_side: int = 16_384
+
+
+def read_bytes(source: bytes | Path, limits: ImageLimits) -> bytes:
+    """The bytes of `source`. Raises ValueError for a missing, special, empty or oversized file."""
+    data = source if isinstance(source, bytes) else _read_file(source, limits.max_bytes + 1)
+    if len(data) > limits.max_bytes:
+        raise ValueError(
+            f"image: expected at most {limits.max_bytes:,} bytes, got more; use a smaller file"
+        )
+    return data
+
+
+@contextmanager
+def open_image(data: bytes, limits: ImageLimits | None = None) -> Iterator[ImageFile]:
+    """Open `data`, its pixels not yet decoded, for the body of a `with`.
+
+    Only PNG, JPEG, WebP and AVIF, told by content. Whatever Pillow raises inside the body becomes
+    a ValueError too, which says what is wrong and what to do.
+    """
+    limits = limits or ImageLimits()
+    kind = sniff(data)
+    if kind is None:
+        known = ", ".join(info.format.value.upper() for info in FORMATS.values())
+        got = f"bytes that start {data[:8].hex(' ')}" if data else "an empty file"
+        raise ValueError(f"image: expected {known}, got {got}; convert it to one of those first")
+    with _pillow_errors(kind):
+        # The reader is called by itself: `Image.open` would try other formats, and warn of a large
+        # size before the limits below are asked. Warnings are process-wide, hence the lock.
+        with _WARNINGS, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = _READERS[kind](BytesIO(data))
+        with image:
+            _check_size(image.size, limits)
+            yield image
+
+
+def _read_file(path: Path, most: int) -> bytes:
+    try:
+        # A pipe or a device could block, or never end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _RefusedError(f"image: expected a file, got a folder or device: {path}")
+        with path.open("rb") as file:
+            return file.read(most)
+    except _RefusedError:
+        raise
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"image: expected a file that can be read, got {path} ({error}); check the path"
+        ) from error
+
+
+def _check_size(size: tuple[int, int], limits: ImageLimits) -> None:
+    width, height = size
+    if max(size) > limits.max_side or width * height > limits.max_pixels:
+        raise _RefusedError(
+            f"image: expected at most {limits.max_side:,} pixels a side and "
+            f"{limits.max_pixels:,} in all, got {width} x {height}; use a smaller image"
+        )
+
+
+@contextmanager
+def _pillow_errors(kind: ImageFormat) -> Iterator[None]:
+    try:
+        yield
+    except (_RefusedError, MemoryError):
+        raise
+    # WebP's reader asks Pillow's own limit before we can ask ours.
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"image: expected fewer pixels ({error}); use a smaller image") from error
+    # Decoders raise whatever a corrupt field leads them to: OSError, SyntaxError, struct.error,
+    # EOFError, IndexError, zlib.error, ...; a bug of ours stays visible as the cause.
+    except Exception as error:
+        raise ValueError(
+            f"image: expected a whole {kind.value.upper()} file, got one that is corrupt or cut "
+            f"short ({error}); export or copy it again"
+        ) from error

@@ -1,0 +1,150 @@
+"""PNG without a library where Pillow costs too much: a fast writer, and the text chunks.
+
+Format: W3C PNG, third edition; zlib streams: RFC 1950.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_HEADER_END = len(SIGNATURE) + 25  # the signature and the IHDR chunk
+_STRIP_BYTES = 1 << 20
+_MAX_TEXT = 16 << 20
+_ADLER_BASE = 65_521
+_MAX_THREADS = 4
+
+
+def write_png(pixels: NDArray[np.uint8]) -> bytes:
+    """A PNG file of `pixels` (uint8, H x W x 3 RGB), at OpenCV's speed and size or better.
+
+    Filter Sub on every row, deflate level 1 with run lengths only: what OpenCV does. Strips of
+    about 1 MiB are compressed in parallel; their borders depend on the width alone, so the bytes
+    do not depend on the number of cores. They may differ between versions of the system's zlib.
+    """
+    height, width, channels = pixels.shape
+    rows = np.ascontiguousarray(pixels).reshape(height, width * channels)
+    step = max(1, _STRIP_BYTES // (width * channels))
+    starts = range(0, height, step)
+
+    def deflate(start: int) -> tuple[bytes, int, int]:
+        strip = rows[start : start + step]
+        filtered = np.empty((len(strip), 1 + width * channels), np.uint8)
+        filtered[:, 0] = 1
+        filtered[:, 1 : 1 + channels] = strip[:, :channels]
+        np.subtract(strip[:, channels:], strip[:, :-channels], out=filtered[:, 1 + channels :])
+        raw = filtered.data
+        deflater = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, 9, zlib.Z_RLE)
+        ending = zlib.Z_FINISH if start + step >= height else zlib.Z_SYNC_FLUSH
+        return deflater.compress(raw) + deflater.flush(ending), zlib.adler32(raw), raw.nbytes
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = [SIGNATURE, _chunk(b"IHDR", header)]
+    checksum = 1
+    opening = b"\x78\x01"
+    for compressed, adler, length in _in_order(deflate, starts):
+        parts.append(_chunk(b"IDAT", opening + compressed))
+        checksum = _join_adler(checksum, adler, length)
+        opening = b""
+    parts += [_chunk(b"IDAT", struct.pack(">I", checksum)), _chunk(b"IEND", b"")]
+    return b"".join(parts)
+
+
+def add_text(png: bytes, texts: Mapping[str, str]) -> bytes:
+    """`png` with one text chunk per entry, right after its header.
+
+    Keywords are 1 to 79 Latin-1 characters. A text goes into tEXt where Latin-1 holds it, else
+    into an uncompressed iTXt (ComfyUI reads no compressed one). NUL, which neither chunk can
+    hold, is left out.
+    """
+    chunks = b"".join(_text_chunk(key, text.replace("\0", "")) for key, text in texts.items())
+    return png[:_HEADER_END] + chunks + png[_HEADER_END:]
+
+
+def read_text(png: bytes) -> dict[str, str]:
+    """Every text of `png` by keyword (tEXt, zTXt, iTXt), the first where a keyword repeats.
+
+    A chunk that does not decode is left out. Raises ValueError where the file is no PNG.
+    """
+    if not png.startswith(SIGNATURE):
+        raise ValueError("PNG text: expected a PNG file, got other bytes; check the file")
+    texts: dict[str, str] = {}
+    for kind, body in _chunks(png):
+        try:
+            key, text = _read_text_chunk(kind, body)
+        except (ValueError, zlib.error):
+            continue
+        if key:
+            texts.setdefault(key, text)
+    return texts
+
+
+def _in_order(
+    job: Callable[[int], tuple[bytes, int, int]], starts: range
+) -> Iterator[tuple[bytes, int, int]]:
+    workers = min(len(starts), os.cpu_count() or 1, _MAX_THREADS)
+    if workers == 1:
+        yield from map(job, starts)
+        return
+    with ThreadPoolExecutor(workers, "png") as pool:
+        yield from pool.map(job, starts)
+
+
+def _join_adler(first: int, second: int, length: int) -> int:
+    """The Adler-32 of two pieces joined, `length` bytes being the second's (RFC 1950, 9)."""
+    low = ((first & 0xFFFF) + (second & 0xFFFF) - 1) % _ADLER_BASE
+    high = ((first >> 16) + (second >> 16) + length * ((first & 0xFFFF) - 1)) % _ADLER_BASE
+    return high << 16 | low
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _text_chunk(key: str, text: str) -> bytes:
+    keyword = key.encode("latin-1") + b"\0"
+    try:
+        return _chunk(b"tEXt", keyword + text.encode("latin-1"))
+    except UnicodeEncodeError:
+        encoded = text.encode("utf-8", "replace")
+        return _chunk(b"iTXt", keyword + b"\0\0\0\0" + encoded)
+
+
+def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = len(SIGNATURE)
+    while at + 12 <= len(png):
+        length = int.from_bytes(png[at : at + 4], "big")
+        kind = png[at + 4 : at + 8]
+        if at + 12 + length > len(png) or kind == b"IEND":
+            return
+        if kind in (b"tEXt", b"zTXt", b"iTXt"):
+            yield kind, png[at + 8 : at + 8 + length]
+        at += 12 + length
+
+
+def _read_text_chunk(kind: bytes, body: bytes) -> tuple[str, str]:
+    keyword, _, rest = body.partition(b"\0")
+    key = keyword.decode("latin-1")
+    if kind == b"tEXt":
+        return key, rest.decode("latin-1")
+    if kind == b"zTXt":
+        return key, _inflate(rest[1:]).decode("latin-1")
+    compressed = rest[:1] == b"\1"
+    _language, _, rest = rest[2:].partition(b"\0")
+    _translated, _, text = rest.partition(b"\0")
+    return key, (_inflate(text) if compressed else text).decode("utf-8")
+
+
+def _inflate(data: bytes) -> bytes:
+    inflater = zlib.decompressobj()
+    text = inflater.decompress(data, _MAX_TEXT)
+    if not inflater.eof:
+        raise ValueError(f"expected a whole text of at most {_MAX_TEXT} bytes")
+    return text

@@ -1,0 +1,96 @@
+"""Changing sizes, and choosing them."""
+
+import math
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from ninefold.imaging.arrays import check_mask, check_pixels
+from ninefold.imaging.types import Mask, Pixels
+
+Method = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+"""Pillow's resampling filters; all but nearest widen when they shrink, so nothing aliases."""
+
+_FILTERS: dict[Method, Image.Resampling] = {
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def resize(pixels: Pixels, width: int, height: int, method: Method = "lanczos") -> Pixels:
+    """Resample to height x width x 3; the same size gives back `pixels` itself."""
+    check_pixels(pixels)
+    if pixels.shape[:2] == _checked(width, height):
+        return pixels
+    return np.array(Image.fromarray(pixels).resize((width, height), _filter(method)))
+
+
+def resize_mask(mask: Mask, width: int, height: int, method: Method = "bilinear") -> Mask:
+    """Resample a float plane, in its own range; the same size gives back `mask` itself."""
+    check_mask(mask)
+    if mask.shape == _checked(width, height):
+        return mask
+    return np.array(Image.fromarray(mask).resize((width, height), _filter(method)))
+
+
+def round_to_multiple(
+    value: float, multiple: int, rounding: Literal["nearest", "up", "down"] = "nearest"
+) -> int:
+    """A positive multiple of `multiple` near `value`, never less than `multiple` itself.
+
+    Nearest rounds halves up. Raises ValueError for a multiple below one.
+    """
+    if multiple < 1:
+        raise ValueError(f"expected a multiple of at least 1, got {multiple}")
+    ratio = value / multiple
+    if rounding == "nearest":
+        count = math.floor(ratio + 0.5)
+    else:
+        count = math.ceil(ratio) if rounding == "up" else math.floor(ratio)
+    return max(1, count) * multiple
+
+
+def fit_size(
+    width: int,
+    height: int,
+    *,
+    area: float | None = None,
+    side: float | None = None,
+    multiple: int = 8,
+) -> tuple[int, int]:
+    """(width, height) of nearly the same aspect with about `area` pixels, or longest side `side`.
+
+    Both sides are rounded to the nearest multiple of `multiple`. Raises ValueError unless exactly
+    one of area and side is given and all are positive.
+    """
+    _checked(width, height)
+    if (area is None) == (side is None):
+        raise ValueError(f"expected either an area or a side, got area={area} and side={side}")
+    if area is not None:
+        factor = math.sqrt(_positive("area", area) / (width * height))
+    else:
+        factor = _positive("side", side or 0) / max(width, height)
+    return round_to_multiple(width * factor, multiple), round_to_multiple(height * factor, multiple)
+
+
+def _positive(name: str, value: float) -> float:
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name}: expected a positive number, got {value}")
+    return value
+
+
+def _checked(width: int, height: int) -> tuple[int, int]:
+    if width < 1 or height < 1:
+        raise ValueError(f"expected a size of at least 1 x 1, got {width} x {height}")
+    return height, width
+
+
+def _filter(method: Method) -> Image.Resampling:
+    if method not in _FILTERS:
+        raise ValueError(f"expected a method of {', '.join(_FILTERS)}, got {method!r}")
+    return _FILTERS[method]

@@ -1,0 +1,120 @@
+"""The slots that ninefold's own stages use. Plugins may use them, and declare more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from ninefold.core.context import PipelineContext
+from ninefold.core.slots import Slot
+from ninefold.core.values import (
+    Attempt,
+    ImageRecord,
+    Json,
+    Lora,
+    Output,
+    Region,
+    Seams,
+    Verdict,
+    WorkPath,
+)
+
+#: Longest prompt that is taken, in characters.
+MAX_PROMPT = 4000
+
+_Text = Annotated[str, StringConstraints(max_length=MAX_PROMPT)]
+_Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
+
+
+def _image(value: Any, context: PipelineContext) -> Any:
+    return _imported("source", value, context)
+
+
+def _mask(value: Any, context: PipelineContext) -> Any:
+    return _imported("mask", value, context)
+
+
+def _imported(name: str, value: Any, context: PipelineContext) -> Any:
+    if isinstance(value, ImageRecord | dict):
+        return value
+    from ninefold.files.store import import_image  # Pillow and NumPy, only when they are needed
+
+    return import_image(context, name, value)
+
+
+JOB_ID: Slot[str] = Slot("job_id", str, "Name of the job; its files lie below it.")
+PROMPT: Slot[str] = Slot(
+    "prompt", _Text, "What the image should show.", remedy="Give a prompt that is not empty."
+)
+NEGATIVE_PROMPT: Slot[str] = Slot("negative_prompt", _Text, "What the image should not show.")
+SEED: Slot[int] = Slot("seed", _Seed, "Fixes the noise: the same seed gives the same image.")
+LORAS: Slot[tuple[Lora, ...]] = Slot(
+    "loras", tuple[Lora, ...], "Low-rank adaptations to apply, with their weights."
+)
+MODEL: Slot[str] = Slot("model", str, "The diffusion model: a name, a folder or a file.")
+IMAGE: Slot[ImageRecord] = Slot(
+    "image",
+    ImageRecord,
+    "The image as it is now. A path, a Pillow image or an array may be given.",
+    remedy="Put text_to_image before this stage, or give an image.",
+    coerce=_image,
+)
+MASK: Slot[ImageRecord] = Slot(
+    "mask",
+    ImageRecord,
+    "White where the detailer should paint. A path, a Pillow image or an array may be given.",
+    remedy="Give a mask.",
+    coerce=_mask,
+)
+IMAGE_PATH: Slot[Path] = Slot("image_path", WorkPath, "File of the generated image.", given=False)
+REFINED_PATH: Slot[Path] = Slot("refined_path", WorkPath, "File of the refined image.", given=False)
+REGIONS: Slot[tuple[Region, ...]] = Slot(
+    "regions",
+    tuple[Region, ...],
+    "The regions that the detailer painted again.",
+    remedy="Put detailer before this stage.",
+    given=False,
+)
+DETAIL_PATH: Slot[Path] = Slot("detail_path", WorkPath, "File of the detailed image.", given=False)
+UNSCALED_IMAGE: Slot[ImageRecord] = Slot(
+    "unscaled_image",
+    ImageRecord,
+    "The image as it went into the first upscaler; the finisher takes its colours.",
+    remedy="Put upscaler before this stage.",
+    given=False,
+)
+UPSCALED_PATH: Slot[Path] = Slot(
+    "upscaled_path", WorkPath, "File of the upscaled image.", given=False
+)
+UPSCALE_FACTOR: Slot[float] = Slot(
+    "upscale_factor", float, "How many times wider and higher the image became.", given=False
+)
+RESTORED_PATH: Slot[Path] = Slot(
+    "restored_path", WorkPath, "File of the restored image.", given=False
+)
+SEAMS: Slot[Seams] = Slot("seams", Seams, "Where the restorer's tiles met.", given=False)
+FINISHED_PATH: Slot[Path] = Slot(
+    "finished_path", WorkPath, "File of the finished image.", given=False
+)
+VERDICT: Slot[Verdict] = Slot(
+    "verdict",
+    Verdict,
+    "What the inspector found.",
+    remedy="Put inspector before this stage.",
+    given=False,
+)
+ATTEMPTS: Slot[tuple[Attempt, ...]] = Slot(
+    "attempts", tuple[Attempt, ...], "Earlier seeds that the inspector sent back.", given=False
+)
+CONFIG: Slot[Json] = Slot(
+    "config", Json, "The config that the pipeline was built from, for the manifest."
+)
+OUTPUTS: Slot[tuple[Output, ...]] = Slot(
+    "outputs",
+    tuple[Output, ...],
+    "The final files.",
+    remedy="Put publisher before this stage.",
+    given=False,
+)

@@ -1,0 +1,39 @@
+"""The nine stages, in their default order."""
+
+from ninefold.stages.base import SamplingParams
+from ninefold.stages.detailer import DetailerStage
+from ninefold.stages.finisher import FinisherStage
+from ninefold.stages.inspector import InspectorStage
+from ninefold.stages.prompt import PromptStage
+from ninefold.stages.publisher import PublisherStage
+from ninefold.stages.refiner import RefinerStage
+from ninefold.stages.restorer import RestorerStage
+from ninefold.stages.text_to_image import TextToImageStage
+from ninefold.stages.upscaler import UpscalerStage
+
+#: The default order; the only place where it is written.
+STAGES = (
+    PromptStage,
+    TextToImageStage,
+    RefinerStage,
+    DetailerStage,
+    UpscalerStage,
+    RestorerStage,
+    FinisherStage,
+    InspectorStage,
+    PublisherStage,
+)
+
+__all__ = [
+    "STAGES",
+    "DetailerStage",
+    "FinisherStage",
+    "InspectorStage",
+    "PromptStage",
+    "PublisherStage",
+    "RefinerStage",
+    "RestorerStage",
+    "SamplingParams",
+    "TextToImageStage",
+    "UpscalerStage",
+]

@@ -1,0 +1,83 @@
+"""What several stages share: engines, and the parameters of a diffusion pass."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import Field
+
+from ninefold.core.context import PipelineContext
+from ninefold.core.slots import Slot
+from ninefold.core.stage import PipelineStage, StageParams
+from ninefold.engines.base import EngineSet, ModelInfo
+from ninefold.slots import LORAS, MODEL, NEGATIVE_PROMPT, PROMPT
+
+#: The model that runs where nobody names one.
+DEFAULT_MODEL = "poster"
+
+P = TypeVar("P", bound=StageParams)
+
+
+class SamplingParams(StageParams):
+    """How a diffusion model is run."""
+
+    model: str | None = Field(
+        None, description="A model's name, folder or file; by default the pipeline's."
+    )
+    steps: int | None = Field(
+        None, ge=1, le=200, description="Denoising steps; by default the model's own number."
+    )
+    guidance_scale: float | None = Field(
+        None,
+        ge=0,
+        le=30,
+        description="How closely the prompt is followed; by default the model's own value.",
+    )
+    scheduler: str | None = Field(
+        None, description="Name of the scheduler; by default the model's own."
+    )
+
+
+class EngineStage(PipelineStage[P]):
+    """A stage that runs models."""
+
+    @property
+    def engines(self) -> EngineSet:
+        """The engines it was built with, or the shared default set."""
+        if self._engines is None:
+            from ninefold.engines.defaults import default_engines
+
+            self._engines = default_engines()
+        engines: EngineSet = self._engines
+        return engines
+
+
+S = TypeVar("S", bound=SamplingParams)
+
+#: What every diffusion stage reads, beside the image.
+CONDITIONING: tuple[Slot[Any], ...] = (NEGATIVE_PROMPT, MODEL, LORAS)
+
+
+class DiffusionStage(EngineStage[S]):
+    """A stage that runs a diffusion model; its `accepts` include `CONDITIONING` and `PROMPT`."""
+
+    def model_info(self, context: PipelineContext) -> ModelInfo:
+        """What is known of the model that this stage uses; raises `ModelError`."""
+        model = self.params.model or context.get(MODEL) or DEFAULT_MODEL
+        return self.engines.diffusion.describe(model)
+
+    def conditioning(
+        self, context: PipelineContext, info: ModelInfo, prompt: str | None = None
+    ) -> dict[str, Any]:
+        """The fields of a request that say what to paint and how, all of them set."""
+        params = self.params
+        guidance = params.guidance_scale
+        return {
+            "model": params.model or context.get(MODEL) or DEFAULT_MODEL,
+            "prompt": (context.get(PROMPT) or "") if prompt is None else prompt,
+            "negative_prompt": context.get(NEGATIVE_PROMPT) or "",
+            "steps": params.steps or info.steps,
+            "guidance_scale": info.guidance_scale if guidance is None else guidance,
+            "scheduler": params.scheduler or info.scheduler,
+            "loras": context.get(LORAS) or (),
+        }

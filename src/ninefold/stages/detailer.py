@@ -1,0 +1,243 @@
+"""The fourth stage: regions painted again at the model's native size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from ninefold.core.blocking import run_blocking
+from ninefold.core.context import PipelineContext
+from ninefold.core.progress import PartialProgress
+from ninefold.core.values import Region
+from ninefold.engines.base import Detection, Inpaint, ModelInfo
+from ninefold.files.store import read_image, read_mask, write_detail, write_image
+from ninefold.imaging import masks
+from ninefold.imaging.boxes import Box, crop_box
+from ninefold.imaging.resize import resize, resize_mask
+from ninefold.imaging.types import Mask, Pixels
+from ninefold.slots import DETAIL_PATH, IMAGE, MASK, PROMPT, REGIONS, SEED
+from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams
+
+Order = Literal["confidence", "area", "left_to_right"]
+
+
+class DetailerParams(SamplingParams):
+    """Parameters of `detailer`."""
+
+    detector: str | None = Field(
+        None, description="A detector's name or .onnx file; by default the built-in one."
+    )
+    confidence: float = Field(0.3, ge=0, le=1, description="Least score of a detection.")
+    classes: tuple[str, ...] = Field((), description="Labels to take; empty takes all.")
+    top_k: int = Field(4, ge=0, le=100, description="Most regions to paint; 0 paints all.")
+    order: Order = Field("area", description="Which regions come first, and stay under top_k.")
+    min_area: float = Field(0.0, ge=0, le=1, description="Least part of the image's area.")
+    max_area: float = Field(1.0, ge=0, le=1, description="Largest part of the image's area.")
+    padding: float = Field(
+        0.25, ge=0, le=4, description="Room around a region, as a part of its longer side."
+    )
+    dilate: int = Field(4, ge=-256, le=256, description="Pixels by which a mask grows.")
+    offset_x: int = Field(0, ge=-4096, le=4096, description="Pixels a mask moves right.")
+    offset_y: int = Field(0, ge=-4096, le=4096, description="Pixels a mask moves down.")
+    blur: float = Field(3.0, ge=0, le=128, description="Sigma of a mask's soft edge, in pixels.")
+    mask_mode: Literal["separate", "merge", "invert"] = Field(
+        "separate", description="One pass a region, one over all, or one over all the rest."
+    )
+    strength: float = Field(0.4, gt=0, le=1, description="How far a region may change.")
+    prompt: str = Field(
+        "{prompt}",
+        max_length=4000,
+        description="What to paint: {prompt} and {label} are filled in; [SEP] between regions, "
+        "[SKIP] leaves one as it is.",
+    )
+    class_prompts: dict[str, str] = Field(
+        default_factory=dict, description="A prompt of its own for a label."
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A region before it is painted."""
+
+    label: str
+    score: float
+    mask: Mask
+    box: Box
+
+
+class DetailerStage(DiffusionStage[DetailerParams]):
+    """Finds regions, or takes a mask, paints each again at native size and blends it back."""
+
+    name = "detailer"
+    params_type = DetailerParams
+    requires = (IMAGE,)
+    accepts = (PROMPT, SEED, MASK, *CONDITIONING)
+    provides = (IMAGE, REGIONS, DETAIL_PATH)
+
+    async def execute(self, context: PipelineContext) -> PipelineContext:
+        """Set `image`, `regions` and `detail_path`."""
+        await run_blocking(context, self._run, context)
+        return context
+
+    def _run(self, context: PipelineContext) -> None:
+        image = read_image(context, context[IMAGE])
+        found = self._find(context, image)
+        regions = []
+        if found:
+            info = self.model_info(context)
+            prompts = self._prompts(context, [item.label for item in found])
+            for index, (item, prompt) in enumerate(zip(found, prompts, strict=True)):
+                if prompt is not None:
+                    progress = PartialProgress(context.progress, index, len(found))
+                    image, region = self._paint(context, info, image, item, prompt, index, progress)
+                    regions.append(region)
+        record = write_image(context, self.name, self.artifact_name("generated_detailed"), image)
+        context[IMAGE] = record
+        context[REGIONS] = tuple(regions)
+        context[DETAIL_PATH] = record.path
+        context.add_metadata(
+            self.name,
+            regions=[_described(region, record.width * record.height) for region in regions],
+            strength=self.params.strength,
+            size=list(record.size),
+        )
+
+    def _find(self, context: PipelineContext, image: Pixels) -> Sequence[_Found]:
+        height, width = image.shape[:2]
+        given = context.get(MASK)
+        if given is not None:
+            mask = resize_mask(read_mask(context, given), width, height)
+            found = list(self._softened([("mask", 1.0, mask)]))
+        else:
+            engine = self.engines.detection
+            model = self.params.detector or engine.models()[0]
+            context.add_metadata(self.name, detector=model, detector_hash=engine.hash(model))
+            detections = engine.detect(model, image, self.params.confidence)
+            chosen = self._chosen(detections, width, height)
+            hard = [
+                (item.label, item.score, masks.box_mask(_box(item, width, height), width, height))
+                for item in chosen
+            ]
+            found = list(self._softened(self._combined(hard)))
+        return found
+
+    def _chosen(
+        self, detections: Sequence[Detection], width: int, height: int
+    ) -> Sequence[Detection]:
+        params = self.params
+
+        def wanted(item: Detection) -> bool:
+            part = _box(item, width, height).area / (width * height)
+            in_range = part > 0 and params.min_area <= part <= params.max_area
+            return in_range and (not params.classes or item.label in params.classes)
+
+        keys = {
+            "confidence": lambda item: -item.score,
+            "area": lambda item: -_box(item, width, height).area,
+            "left_to_right": lambda item: item.left,
+        }
+        kept = sorted(filter(wanted, detections), key=keys[params.order])
+        return kept[: params.top_k or None]
+
+    def _combined(
+        self, hard: Sequence[tuple[str, float, Mask]]
+    ) -> Sequence[tuple[str, float, Mask]]:
+        if self.params.mask_mode == "separate" or not hard:
+            return hard
+        merged = masks.merge([mask for _, _, mask in hard])
+        if self.params.mask_mode == "invert":
+            merged = masks.invert(merged)
+        return [("+".join(label for label, _, _ in hard), min(s for _, s, _ in hard), merged)]
+
+    def _softened(self, hard: Sequence[tuple[str, float, Mask]]) -> Iterator[_Found]:
+        params = self.params
+        for label, score, mask in hard:
+            moved = masks.offset(mask, params.offset_x, params.offset_y)
+            soft = masks.blur(masks.dilate(moved, params.dilate), params.blur)
+            box = masks.mask_box(soft)
+            if box is not None:
+                yield _Found(label, score, soft, box)
+
+    def _prompts(self, context: PipelineContext, labels: Sequence[str]) -> Sequence[str | None]:
+        """The prompt of each region; None leaves a region as it is."""
+        main = context.get(PROMPT) or ""
+        parts = [part.strip() for part in self.params.prompt.split("[SEP]")]
+        texts: list[str | None] = []
+        for index, label in enumerate(labels):
+            text = self.params.class_prompts.get(label, parts[min(index, len(parts) - 1)])
+            filled = text.replace("{prompt}", main).replace("{label}", label)
+            texts.append(None if "[SKIP]" in text else filled)
+        return texts
+
+    def _paint(
+        self,
+        context: PipelineContext,
+        info: ModelInfo,
+        image: Pixels,
+        item: _Found,
+        prompt: str,
+        index: int,
+        progress: PartialProgress,
+    ) -> tuple[Pixels, Region]:
+        height, width = image.shape[:2]
+        native_width, native_height = info.native_size
+        padding = round(self.params.padding * max(item.box.width, item.box.height))
+        crop = crop_box(item.box, padding, (width, height), aspect=native_width / native_height)
+        before = np.ascontiguousarray(image[crop.slices])
+        mask = item.mask[crop.slices]
+        seed = (context.get(SEED) or 0) + index
+        request = Inpaint(
+            **self.conditioning(context, info, prompt),
+            seed=seed,
+            width=native_width,
+            height=native_height,
+            image=resize(before, native_width, native_height),
+            strength=self.params.strength,
+            mask=resize_mask(mask, native_width, native_height),
+        )
+        result = self.engines.diffusion.run(request, progress)
+        context.add_metadata(self.name, **_without_seed(result.info))
+        patch = resize(result.image, crop.width, crop.height)
+        painted = masks.paste(image, patch, mask, crop)
+        stem = self.artifact_name(f"regions/{index + 1}_{_safe(item.label)}", "")
+        return painted, Region(
+            label=item.label,
+            score=round(float(item.score), 4),
+            box=(item.box.left, item.box.top, item.box.right, item.box.bottom),
+            prompt=prompt,
+            seed=seed,
+            before=write_detail(context, self.name, f"{stem}_before.png", before),
+            after=write_detail(
+                context, self.name, f"{stem}_after.png", np.ascontiguousarray(painted[crop.slices])
+            ),
+        )
+
+
+def _box(item: Detection, width: int, height: int) -> Box:
+    return Box.around(item.left, item.top, item.right, item.bottom).clip(width, height)
+
+
+def _described(region: Region, image_area: int) -> dict[str, Any]:
+    left, top, right, bottom = region.box
+    return {
+        "label": region.label,
+        "score": region.score,
+        "box": list(region.box),
+        "area": round((right - left) * (bottom - top) / image_area, 4),
+        "prompt": region.prompt,
+        "seed": region.seed,
+        "before": region.before.name,
+        "after": region.after.name,
+    }
+
+
+def _without_seed(info: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in info.items() if key not in {"seed", "size", "warnings"}}
+
+
+def _safe(label: str) -> str:
+    return "".join(char if char.isalnum() else "-" for char in label)[:40]

@@ -1,0 +1,156 @@
+"""The eighth stage: is the image fit to be published?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from ninefold.core.blocking import run_blocking
+from ninefold.core.context import PipelineContext
+from ninefold.core.errors import StageError
+from ninefold.core.stage import Rewind, StageParams
+from ninefold.core.values import Attempt, Verdict
+from ninefold.files.store import read_image
+from ninefold.imaging import measures
+from ninefold.imaging.types import Pixels
+from ninefold.slots import ATTEMPTS, IMAGE, PROMPT, SEAMS, SEED, VERDICT
+from ninefold.stages.base import EngineStage
+
+
+class InspectorParams(StageParams):
+    """Parameters of `inspector`."""
+
+    min_sharpness: float = Field(
+        10.0, ge=0, description="Least variance of the Laplacian, in squared levels."
+    )
+    max_clipped: float = Field(
+        0.5, ge=0, le=1, description="Largest part of pixels that are pure black or pure white."
+    )
+    min_contrast: float = Field(
+        8.0, ge=0, le=127, description="Least standard deviation of luma, in levels of 255."
+    )
+    max_blankness: float = Field(
+        0.9, ge=0, le=1, description="1 allows an image of one single tone."
+    )
+    max_seam: float = Field(
+        2.5, ge=1, description="How much a tile's edge may stand out: 1 is not at all."
+    )
+    detector: str | None = Field(
+        None,
+        description="A detector that checks whether things named in the prompt are in the image.",
+    )
+    min_agreement: float = Field(
+        0.5, ge=0, le=1, description="Least part of the named things that must be found."
+    )
+    confidence: float = Field(0.25, ge=0, le=1, description="Least score of a thing found.")
+    on_fail: Literal["warn", "fail", "retry"] = Field(
+        "warn", description="Warn and go on, stop here, or generate again with the next seed."
+    )
+    max_retries: int = Field(2, ge=0, le=20, description="Most retries before stopping.")
+
+
+class InspectorStage(EngineStage[InspectorParams]):
+    """Measures the image, and passes it, warns, stops, or asks for another seed."""
+
+    name = "inspector"
+    params_type = InspectorParams
+    requires = (IMAGE,)
+    accepts = (PROMPT, SEED, SEAMS, ATTEMPTS)
+    provides = (VERDICT,)
+
+    async def execute(self, context: PipelineContext) -> PipelineContext:
+        """Set `verdict`; raises `StageError` where the image fails and `on_fail` is not warn."""
+        verdict, checks = await run_blocking(context, self._inspect, context)
+        attempts = context.get(ATTEMPTS) or ()
+        seed = context.get(SEED) or 0
+        this = Attempt(seed, verdict.decision, verdict.score, verdict.reasons)
+        context[VERDICT] = verdict
+        context.add_metadata(
+            self.name,
+            verdict=verdict.decision,
+            score=verdict.score,
+            reasons=list(verdict.reasons),
+            measures=verdict.measures,
+            checks=checks,
+            attempts=[
+                {"seed": a.seed, "score": a.score, "reasons": list(a.reasons)}
+                for a in (*attempts, this)
+            ],
+        )
+        if verdict.decision == "warn":
+            for reason in verdict.reasons:
+                context.warn(self.name, reason)
+        if verdict.decision == "fail":
+            if self.params.on_fail == "retry" and len(attempts) < self.params.max_retries:
+                raise Rewind(IMAGE, {SEED: seed + 1, ATTEMPTS: (*attempts, this)})
+            tries = f" after {len(attempts) + 1} attempts" if attempts else ""
+            raise StageError(
+                self.name,
+                f"the image failed{tries}: {' '.join(verdict.reasons)} "
+                "Change the prompt or the seed, or set inspector.on_fail to warn.",
+            )
+        return context
+
+    def _inspect(self, context: PipelineContext) -> tuple[Verdict, int]:
+        image = read_image(context, context[IMAGE])
+        values: dict[str, float] = {}
+        reasons = []
+        checks = 0
+        for name, value, problem in self._checks(context, image):
+            values[name] = round(value, 4)
+            checks += 1
+            if problem:
+                reasons.append(problem)
+        score = round(1 - len(reasons) / checks, 4)
+        decision: Literal["pass", "warn", "fail"] = "pass"
+        if reasons:
+            decision = "warn" if self.params.on_fail == "warn" else "fail"
+        return Verdict(decision, score, tuple(reasons), values), checks
+
+    def _checks(
+        self, context: PipelineContext, image: Pixels
+    ) -> Iterator[tuple[str, float, str | None]]:
+        """Each measure's name and value, and what is wrong with it, if anything."""
+        params = self.params
+        low, high = params.min_sharpness, params.max_clipped
+        value = measures.sharpness(image)
+        yield "sharpness", value, _below("Blurred: sharpness", value, low)
+        clipped = measures.clipping(image)
+        value = clipped.low + clipped.high
+        yield "clipped", value, _above("Clipped: part of pure black or white", value, high)
+        value = measures.luma_deviation(image)
+        yield "contrast", value, _below("Flat: contrast", value, params.min_contrast)
+        value = measures.blankness(image)
+        yield "blankness", value, _above("Blank: blankness", value, params.max_blankness)
+        seams = context.get(SEAMS)
+        if seams is not None and (seams.height, seams.width) == image.shape[:2]:
+            value = measures.seam_strength(image, seams.columns, seams.rows)
+            yield "seam", value, _above("Seams: strength", value, params.max_seam)
+        if params.detector is not None:
+            wanted = _named(
+                context.get(PROMPT) or "", self.engines.detection.labels(params.detector)
+            )
+            found = {
+                item.label
+                for item in self.engines.detection.detect(params.detector, image, params.confidence)
+            }
+            value = len(wanted & found) / len(wanted) if wanted else 1.0
+            missing = f"Not found: {', '.join(sorted(wanted - found))}. Agreement"
+            yield "agreement", value, _below(missing, value, params.min_agreement)
+
+
+def _below(what: str, value: float, least: float) -> str | None:
+    return f"{what} {value:.3g} is below {least:g}." if value < least else None
+
+
+def _above(what: str, value: float, most: float) -> str | None:
+    return f"{what} {value:.3g} is above {most:g}." if value > most else None
+
+
+def _named(prompt: str, labels: tuple[str, ...]) -> set[str]:
+    """The labels that the prompt names, in the singular or with an s."""
+    text = prompt.lower()
+    return {label for label in labels if re.search(rf"\b{re.escape(label.lower())}s?\b", text)}

@@ -1,0 +1,220 @@
+"""The ninth stage: the final files, and how they were made."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from ninefold._version import __version__
+from ninefold.core.blocking import run_blocking
+from ninefold.core.context import PipelineContext
+from ninefold.core.stage import StageParams
+from ninefold.core.values import Artifact, ImageRecord, Json, Output
+from ninefold.files.embed import EmbeddedMetadata, MetadataLevel
+from ninefold.files.encode import encode
+from ninefold.files.formats import FORMATS, ImageFormat, Lossless
+from ninefold.files.infotext import Infotext, format_hashes
+from ninefold.files.manifest import FileRecord, build_manifest
+from ninefold.files.names import NameFields, check_template, render_name
+from ninefold.files.store import read_image, write_file
+from ninefold.files.xmp import DigitalSourceType, Xmp
+from ninefold.imaging.resize import fit_size, resize
+from ninefold.imaging.types import Pixels
+from ninefold.slots import CONFIG, IMAGE, NEGATIVE_PROMPT, OUTPUTS, PROMPT, REGIONS, SEED
+from ninefold.stages.base import EngineStage
+
+#: Final files lie in a folder of their own, so that no template can overwrite a stage's file.
+FOLDER = "outputs"
+
+#: What A1111 calls the schedulers: sampler, and schedule type where it has one.
+_SAMPLERS = {
+    "euler": ("Euler", None),
+    "euler_a": ("Euler a", None),
+    "dpmpp_2m": ("DPM++ 2M", None),
+    "dpmpp_2m_karras": ("DPM++ 2M", "Karras"),
+    "ddim": ("DDIM", None),
+    "unipc": ("UniPC", None),
+}
+
+
+class PublisherParams(StageParams):
+    """Parameters of `publisher`."""
+
+    formats: tuple[ImageFormat, ...] = Field(
+        (ImageFormat.PNG,), min_length=1, description="File formats to write."
+    )
+    quality: int | None = Field(
+        None, ge=1, le=100, description="Of lossy formats; by default each format's own."
+    )
+    lossless: bool = Field(False, description="Keep every pixel where the format can (WebP).")
+    name: str = Field(
+        "{job_id}",
+        description="File name without its suffix; fields are job_id, seed, model, index, date, "
+        "width, height and prompt.",
+    )
+    index: int = Field(0, ge=0, description="What {index} in the name stands for.")
+    thumbnail: int = Field(
+        0, ge=0, le=2048, description="Longer side of a WebP thumbnail in pixels; 0 makes none."
+    )
+    metadata: MetadataLevel = Field(
+        MetadataLevel.FULL,
+        description="What the files say: full (how they were made), minimal (that AI made them) "
+        "or none.",
+    )
+    manifest: bool = Field(True, description="Write manifest.json: every stage, file and hash.")
+
+    @field_validator("name")
+    @classmethod
+    def _known_fields(cls, name: str) -> str:
+        check_template(name)
+        return name
+
+
+class PublisherStage(EngineStage[PublisherParams]):
+    """Writes the final files with their metadata, a thumbnail and a manifest."""
+
+    name = "publisher"
+    params_type = PublisherParams
+    requires = (IMAGE,)
+    accepts = (PROMPT, NEGATIVE_PROMPT, SEED, REGIONS, CONFIG)
+    provides = (OUTPUTS,)
+
+    async def execute(self, context: PipelineContext) -> PipelineContext:
+        """Set `outputs`."""
+        await run_blocking(context, self._run, context)
+        return context
+
+    def _run(self, context: PipelineContext) -> None:
+        params = self.params
+        record = context[IMAGE]
+        pixels = read_image(context, record)
+        metadata = EmbeddedMetadata(_infotext(context), _xmp(context), params.metadata)
+        stem = self._stem(context, record)
+        outputs = []
+        for image_format in dict.fromkeys(params.formats):
+            info = FORMATS[image_format]
+            data = encode(
+                pixels,
+                image_format,
+                quality=params.quality,
+                lossless=params.lossless and info.lossless is not Lossless.NEVER,
+                metadata=metadata,
+            )
+            name = f"{FOLDER}/{stem}{info.suffixes[0]}"
+            outputs.append(self._written(context, name, image_format, pixels, data))
+            context.progress.step(len(outputs), len(params.formats) + bool(params.thumbnail))
+        if params.thumbnail:
+            height, width = pixels.shape[:2]
+            side = min(params.thumbnail, max(width, height))
+            small = resize(pixels, *fit_size(width, height, side=side, multiple=1))
+            data = encode(small, ImageFormat.WEBP)
+            name = f"{FOLDER}/{stem}_thumbnail.webp"
+            outputs.append(self._written(context, name, ImageFormat.WEBP, small, data))
+        context[OUTPUTS] = tuple(outputs)
+        context.add_metadata(
+            self.name,
+            outputs=[output.name for output in outputs],
+            metadata_level=params.metadata.value,
+        )
+        if params.manifest:
+            data = _manifest(context, outputs, dict(self.engines.versions))
+            write_file(context, self.name, f"{FOLDER}/manifest.json", data, "application/json")
+
+    def _stem(self, context: PipelineContext, record: ImageRecord) -> str:
+        fields = NameFields(
+            job_id=context.job_id,
+            seed=context.get(SEED) or 0,
+            model=str(context.metadata.get("text_to_image", {}).get("model", "none")),
+            index=self.params.index,
+            date=datetime.now(UTC).date().isoformat(),
+            width=record.width,
+            height=record.height,
+            prompt=context.get(PROMPT) or "",
+        )
+        # The longest suffix leaves room for every other one.
+        return render_name(self.params.name, fields, ".webp").removesuffix(".webp")
+
+    def _written(
+        self,
+        context: PipelineContext,
+        name: str,
+        image_format: ImageFormat,
+        pixels: Pixels,
+        data: bytes,
+    ) -> Output:
+        media_type = FORMATS[image_format].media_type
+        artifact = write_file(context, self.name, name, data, media_type)
+        height, width = pixels.shape[:2]
+        return Output(
+            name, artifact.path, image_format.value, media_type, width, height, artifact.sha256
+        )
+
+
+def _infotext(context: PipelineContext) -> Infotext | None:
+    """The settings of the first image and what was done to it, in A1111's terms."""
+    made = context.metadata.get("text_to_image")
+    if made is None:
+        return None
+    sampler, schedule = _SAMPLERS.get(made["scheduler"], (made["scheduler"], None))
+    width, height = made["size"]
+    upscaled = context.metadata.get("upscaler", {})
+    loras = {item["name"]: item["hash"] for item in made.get("loras", ())}
+    fields: dict[str, Any] = {
+        "Steps": made["steps"],
+        "Sampler": sampler,
+        "Schedule type": schedule,
+        "CFG scale": made["guidance_scale"],
+        "Seed": made["seed"],
+        "Size": f"{width}x{height}",
+        "Model hash": made["model_hash"],
+        "Model": made["model"],
+        "Denoising strength": made.get("strength"),
+        "Hires upscale": upscaled.get("upscale_factor"),
+        "Hires upscaler": ", ".join(upscaled.get("upscalers", ())) or None,
+        "Lora hashes": format_hashes(loras) if loras else None,
+        "Version": f"ninefold {__version__}",
+    }
+    return Infotext(
+        context.get(PROMPT) or "",
+        context.get(NEGATIVE_PROMPT) or "",
+        {key: _number(value) for key, value in fields.items() if value is not None},
+    )
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _xmp(context: PipelineContext) -> Xmp:
+    photo = any(item.get("source") for item in context.metadata.values())
+    made = "text_to_image" in context.metadata
+    kind = DigitalSourceType.TRAINED if made else DigitalSourceType.ENHANCED
+    if photo and made:
+        kind = DigitalSourceType.COMPOSITE
+    return Xmp(kind, system="ninefold", system_version=__version__)
+
+
+def _manifest(context: PipelineContext, outputs: list[Output], versions: dict[str, str]) -> bytes:
+    finals = {output.name for output in outputs}
+    records = [
+        FileRecord(item.name, item.sha256, item.path.stat().st_size, item.media_type, item.stage)
+        for item in (*context.artifacts, *_region_files(context))
+    ]
+    config: Json = context.get(CONFIG) or {}
+    return build_manifest(
+        job_id=context.job_id,
+        config=config,
+        stages=context.metadata,
+        artifacts=[item for item in records if item.name not in finals],
+        outputs=[item for item in records if item.name in finals],
+        versions={"ninefold": __version__, **versions},
+        started_at=context.created_at,
+        finished_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+    )
+
+
+def _region_files(context: PipelineContext) -> list[Artifact]:
+    regions = context.get(REGIONS) or ()
+    return [item for region in regions for item in (region.before, region.after)]

@@ -1,0 +1,75 @@
+"""The third stage: the same image, worked over once more."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ninefold.core.blocking import run_blocking
+from ninefold.core.context import PipelineContext
+from ninefold.engines.base import ImageToImage
+from ninefold.files.store import read_image, read_mask, write_image
+from ninefold.imaging.masks import paste
+from ninefold.imaging.resize import resize_mask
+from ninefold.imaging.types import Pixels
+from ninefold.slots import IMAGE, MASK, PROMPT, REFINED_PATH, SEED
+from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams
+
+#: Denoising strength by refinement level; level 0 leaves the image as it is.
+STRENGTHS = (0.0, 0.15, 0.25, 0.35, 0.5)
+
+
+class RefinerParams(SamplingParams):
+    """Parameters of `refiner`."""
+
+    refinement_level: int = Field(
+        2,
+        ge=0,
+        le=len(STRENGTHS) - 1,
+        description="How much is worked over: 0 nothing, 1 texture, 4 shapes too.",
+    )
+
+
+class RefinerStage(DiffusionStage[RefinerParams]):
+    """Works over the whole image with the same model or a refiner model."""
+
+    name = "refiner"
+    params_type = RefinerParams
+    requires = (IMAGE,)
+    accepts = (PROMPT, SEED, MASK, *CONDITIONING)
+    provides = (IMAGE, REFINED_PATH)
+
+    async def execute(self, context: PipelineContext) -> PipelineContext:
+        """Set `image` and `refined_path`."""
+        await run_blocking(context, self._run, context)
+        return context
+
+    def _run(self, context: PipelineContext) -> None:
+        level = self.params.refinement_level
+        source = read_image(context, context[IMAGE])
+        image = self._refined(context, source, STRENGTHS[level]) if level else source
+        name = self.artifact_name("generated_refined")
+        record = write_image(context, self.name, name, image)
+        context[IMAGE] = record
+        context[REFINED_PATH] = record.path
+        context.add_metadata(
+            self.name, refinement_level=level, strength=STRENGTHS[level], size=list(record.size)
+        )
+
+    def _refined(self, context: PipelineContext, source: Pixels, strength: float) -> Pixels:
+        info = self.model_info(context)
+        height, width = source.shape[:2]
+        request = ImageToImage(
+            **self.conditioning(context, info),
+            seed=context.get(SEED) or 0,
+            width=width,
+            height=height,
+            image=source,
+            strength=strength,
+        )
+        result = self.engines.diffusion.run(request, context.progress)
+        context.add_metadata(self.name, **result.info)
+        given_mask = context.get(MASK)
+        if given_mask is None:
+            return result.image
+        mask = resize_mask(read_mask(context, given_mask), width, height)
+        return paste(source, result.image, mask)

@@ -1,0 +1,117 @@
+"""The sixth stage: real detail at full size, tile by tile."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from pydantic import Field
+
+from ninefold.core.blocking import run_blocking
+from ninefold.core.context import PipelineContext
+from ninefold.core.progress import PartialProgress
+from ninefold.core.values import Seams
+from ninefold.engines.base import ImageToImage, ModelInfo
+from ninefold.files.store import read_image, write_image
+from ninefold.imaging.blending import blend_tiles
+from ninefold.imaging.colour import transfer_colour
+from ninefold.imaging.resize import resize, round_to_multiple
+from ninefold.imaging.tiles import Tile, plan_tiles, seam_lines
+from ninefold.imaging.types import Pixels
+from ninefold.slots import IMAGE, PROMPT, RESTORED_PATH, SEAMS, SEED
+from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams
+
+
+class RestorerParams(SamplingParams):
+    """Parameters of `restorer`."""
+
+    strength: float = Field(
+        0.2, gt=0, le=1, description="How far each tile may change; low values add texture only."
+    )
+    tile: int | None = Field(
+        None, ge=32, le=4096, description="Side of a tile in pixels; by default the native size."
+    )
+    overlap: float = Field(
+        0.25, ge=0, le=0.5, description="Least overlap of tiles, as a part of a tile's side."
+    )
+    prompt: str = Field(
+        "{prompt}", max_length=4000, description="What the tiles show; {prompt} is filled in."
+    )
+    colour_fix: float = Field(
+        1.0, ge=0, le=1, description="How much of each tile's large-scale colour is kept."
+    )
+
+
+class RestorerStage(DiffusionStage[RestorerParams]):
+    """Works over overlapping tiles of the full-size image and blends them without seams."""
+
+    name = "restorer"
+    params_type = RestorerParams
+    requires = (IMAGE,)
+    accepts = (PROMPT, SEED, *CONDITIONING)
+    provides = (IMAGE, RESTORED_PATH, SEAMS)
+
+    async def execute(self, context: PipelineContext) -> PipelineContext:
+        """Set `image`, `restored_path` and `seams`."""
+        await run_blocking(context, self._run, context)
+        return context
+
+    def _run(self, context: PipelineContext) -> None:
+        info = self.model_info(context)
+        image = read_image(context, context[IMAGE])
+        height, width = image.shape[:2]
+        side = self.params.tile or max(info.native_size)
+        overlap = round(side * self.params.overlap)
+        tiles = plan_tiles(width, height, side, overlap)
+        number = count()
+
+        def restore(pixels: Pixels, _: Tile) -> Pixels:
+            index = next(number)
+            progress = PartialProgress(context.progress, index, len(tiles))
+            return self._restored(context, info, pixels, index, progress)
+
+        restored = blend_tiles(image, side, overlap, 1, restore)
+        record = write_image(context, self.name, self.artifact_name("generated_restored"), restored)
+        columns, rows = seam_lines(tiles)
+        context[IMAGE] = record
+        context[RESTORED_PATH] = record.path
+        context[SEAMS] = Seams(width, height, columns, rows)
+        context.add_metadata(
+            self.name,
+            strength=self.params.strength,
+            size=list(record.size),
+            tile=side,
+            overlap=overlap,
+            tiles=len(tiles),
+        )
+
+    def _restored(
+        self,
+        context: PipelineContext,
+        info: ModelInfo,
+        pixels: Pixels,
+        index: int,
+        progress: PartialProgress,
+    ) -> Pixels:
+        height, width = pixels.shape[:2]
+        # Tiles are whole multiples already, except along an axis shorter than one tile.
+        model_width, model_height = (
+            round_to_multiple(side, info.size_multiple, "up") for side in (width, height)
+        )
+        prompt = self.params.prompt.replace("{prompt}", context.get(PROMPT) or "")
+        request = ImageToImage(
+            **self.conditioning(context, info, prompt),
+            seed=(context.get(SEED) or 0) + index,
+            width=model_width,
+            height=model_height,
+            image=resize(pixels, model_width, model_height),
+            strength=self.params.strength,
+        )
+        result = self.engines.diffusion.run(request, progress)
+        if index == 0:
+            skipped = {"size", "warnings"}
+            context.add_metadata(
+                self.name,
+                **{key: value for key, value in result.info.items() if key not in skipped},
+            )
+        tile = resize(result.image, width, height)
+        return transfer_colour(tile, pixels, self.params.colour_fix)

@@ -1,0 +1,94 @@
+"""The second stage: the first image."""
+
+from __future__ import annotations
+
+import secrets
+
+from pydantic import Field
+
+from ninefold.core.blocking import run_blocking
+from ninefold.core.context import PipelineContext
+from ninefold.engines.base import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
+from ninefold.engines.prompts import unknown_words
+from ninefold.files.store import read_image, read_mask, write_image
+from ninefold.imaging.masks import paste
+from ninefold.imaging.resize import fit_size, resize, resize_mask
+from ninefold.slots import IMAGE, IMAGE_PATH, MASK, PROMPT, SEED
+from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams
+
+
+class TextToImageParams(SamplingParams):
+    """Parameters of `text_to_image`."""
+
+    width: int | None = Field(
+        None, ge=16, le=8192, description="Pixels; by default the model's native width."
+    )
+    height: int | None = Field(
+        None, ge=16, le=8192, description="Pixels; by default the model's native height."
+    )
+    strength: float = Field(
+        0.6, gt=0, le=1, description="How far a source image may change: 1 replaces it."
+    )
+
+
+class TextToImageStage(DiffusionStage[TextToImageParams]):
+    """Paints an image from the prompt, or changes a source image, only inside a mask if given."""
+
+    name = "text_to_image"
+    params_type = TextToImageParams
+    requires = (PROMPT,)
+    accepts = (SEED, IMAGE, MASK, *CONDITIONING)
+    provides = (IMAGE, IMAGE_PATH, SEED)
+
+    async def execute(self, context: PipelineContext) -> PipelineContext:
+        """Set `image`, `image_path` and, where nobody fixed it, `seed`."""
+        if SEED not in context:
+            context[SEED] = secrets.randbelow(2**32)
+        await run_blocking(context, self._run, context)
+        return context
+
+    def _run(self, context: PipelineContext) -> None:
+        info = self.model_info(context)
+        if words := unknown_words(context[PROMPT], info):
+            context.warn(
+                self.name,
+                f"{info.name} does not know: {', '.join(words)}. {info.hint} "
+                "For other subjects use a bigger model: --model FOLDER, FILE or hub name.",
+            )
+        result = self._generate(context, info)
+        record = write_image(context, self.name, self.artifact_name("generated"), result.image)
+        context[IMAGE] = record
+        context[IMAGE_PATH] = record.path
+        for message in result.info.get("warnings", ()):
+            context.warn(self.name, message)
+        context.add_metadata(
+            self.name, **{key: value for key, value in result.info.items() if key != "warnings"}
+        )
+
+    def _generate(self, context: PipelineContext, info: ModelInfo) -> Generated:
+        engine = self.engines.diffusion
+        what = self.conditioning(context, info) | {"seed": context[SEED]}
+        source = context.get(IMAGE)
+        if source is None:
+            width, height = self.params.width, self.params.height
+            what |= {"width": width or info.native_size[0], "height": height or info.native_size[1]}
+            return engine.run(TextToImage(**what), context.progress)
+        context.add_metadata(self.name, strength=self.params.strength, source=source.sha256)
+        width, height = self._size_for(info, source.size)
+        image = resize(read_image(context, source), width, height)
+        what |= {"width": width, "height": height, "image": image}
+        what |= {"strength": self.params.strength}
+        given_mask = context.get(MASK)
+        if given_mask is None:
+            return engine.run(ImageToImage(**what), context.progress)
+        mask = resize_mask(read_mask(context, given_mask), width, height)
+        result = engine.run(Inpaint(**what, mask=mask), context.progress)
+        return Generated(paste(image, result.image, mask), result.info)
+
+    def _size_for(self, info: ModelInfo, source: tuple[int, int]) -> tuple[int, int]:
+        """The size asked for, else the source's shape at about the model's native area."""
+        width, height = self.params.width, self.params.height
+        if width and height:
+            return width, height
+        native = info.native_size[0] * info.native_size[1]
+        return fit_size(*source, area=native, multiple=info.size_multiple)

@@ -1,0 +1,113 @@
+"""The fifth stage: more pixels."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from pydantic import Field
+
+from ninefold.core.blocking import run_blocking
+from ninefold.core.context import PipelineContext
+from ninefold.core.errors import InputError
+from ninefold.core.progress import PartialProgress, Progress
+from ninefold.core.stage import StageParams
+from ninefold.files.store import read_image, write_image
+from ninefold.imaging.blending import blend_tiles
+from ninefold.imaging.resize import resize
+from ninefold.imaging.tiles import Tile, plan_tiles
+from ninefold.imaging.types import Pixels
+from ninefold.slots import IMAGE, UNSCALED_IMAGE, UPSCALE_FACTOR, UPSCALED_PATH
+from ninefold.stages.base import EngineStage
+
+#: Largest image that is made, in pixels: 16384 x 16384.
+MAX_PIXELS = 16384**2
+
+
+class UpscalerParams(StageParams):
+    """Parameters of `upscaler`."""
+
+    upscale_factor: float = Field(
+        2.0, ge=1, le=8, description="How many times wider and higher the image becomes."
+    )
+    upscaler: str | None = Field(
+        None,
+        description="A super-resolution model's name or .onnx file; by default the built-in one "
+        "nearest to the factor. Passes are repeated until the factor is reached.",
+    )
+    tile: int = Field(256, ge=32, le=4096, description="Side of a tile, in source pixels.")
+    overlap: int = Field(
+        16, ge=0, le=512, description="Least overlap of tiles, in source pixels; never less than "
+        "the model needs to leave no seam."
+    )  # fmt: skip
+
+
+class UpscalerStage(EngineStage[UpscalerParams]):
+    """Enlarges the image with a super-resolution model, in overlapping tiles."""
+
+    name = "upscaler"
+    params_type = UpscalerParams
+    requires = (IMAGE,)
+    provides = (IMAGE, UNSCALED_IMAGE, UPSCALED_PATH, UPSCALE_FACTOR)
+
+    async def execute(self, context: PipelineContext) -> PipelineContext:
+        """Set `image`, `unscaled_image`, `upscaled_path` and `upscale_factor`."""
+        await run_blocking(context, self._run, context)
+        return context
+
+    def _run(self, context: PipelineContext) -> None:
+        source = context[IMAGE]
+        factor = self.params.upscale_factor
+        width, height = round(source.width * factor), round(source.height * factor)
+        if width * height > MAX_PIXELS:
+            raise InputError(
+                f"{self.name}: expected at most {MAX_PIXELS} pixels, got {width} x {height}. "
+                "Choose a smaller upscale_factor."
+            )
+        passes = self._passes(factor)
+        image = read_image(context, source)
+        for index, model in enumerate(passes):
+            progress = PartialProgress(context.progress, index, len(passes))
+            image = self._enlarged(image, model, progress)
+        if image.shape[:2] != (height, width):
+            image = resize(image, width, height)
+        record = write_image(context, self.name, self.artifact_name("generated_upscaled"), image)
+        context[UNSCALED_IMAGE] = context.get(UNSCALED_IMAGE) or source
+        context[IMAGE] = record
+        context[UPSCALED_PATH] = record.path
+        context[UPSCALE_FACTOR] = factor
+        context.add_metadata(
+            self.name,
+            upscale_factor=factor,
+            original_size=list(source.size),
+            upscaled_size=list(record.size),
+            upscalers=passes,
+            upscaler_hashes=[self.engines.upscaling.hash(model) for model in passes],
+            tile=self.params.tile,
+        )
+
+    def _passes(self, factor: float) -> list[str]:
+        """The models to run one after another until `factor` is reached or passed."""
+        engine = self.engines.upscaling
+        names = [self.params.upscaler] if self.params.upscaler else engine.models()
+        by_scale = sorted((engine.scale(name), name) for name in names)
+        passes: list[str] = []
+        while factor > 1:
+            scale, name = next((pair for pair in by_scale if pair[0] >= factor), by_scale[-1])
+            passes.append(name)
+            factor /= scale
+        return passes
+
+    def _enlarged(self, image: Pixels, model: str, progress: Progress) -> Pixels:
+        engine = self.engines.upscaling
+        margin = engine.margin(model)
+        overlap = max(self.params.overlap, 2 * margin)
+        tile = max(self.params.tile, 2 * overlap)
+        total = len(plan_tiles(image.shape[1], image.shape[0], tile, overlap))
+        number = count(1)
+
+        def enlarge(pixels: Pixels, _: Tile) -> Pixels:
+            result = engine.upscale(model, pixels)
+            progress.step(next(number), total)
+            return result
+
+        return blend_tiles(image, tile, overlap, engine.scale(model), enlarge, margin=margin)

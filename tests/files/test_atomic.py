@@ -1,0 +1,137 @@
+"""Atomic writing: whole or not at all, on a full disk too."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ninefold.files.atomic import write_atomic
+
+
+def test_it_writes_and_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    write_atomic(path, b"one")
+    write_atomic(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["picture.png"]
+
+
+def test_others_may_read_it_as_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_atomic(tmp_path / "x", b"")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
+
+
+def test_the_longest_names_work(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 255)
+    write_atomic(path, b"x")
+    assert path.read_bytes() == b"x"
+
+
+def _full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+@pytest.mark.parametrize(("failure", "kind"), [(_full, OSError), (_interrupt, KeyboardInterrupt)])
+@pytest.mark.parametrize("existing", [b"old", None])
+def test_a_failure_leaves_things_as_they_were(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    failure: Callable[..., None],
+    kind: type[BaseException],
+    existing: bytes | None,
+) -> None:
+    path = tmp_path / "picture.png"
+    if existing is not None:
+        path.write_bytes(existing)
+    monkeypatch.setattr(os, step, failure)
+    with pytest.raises(kind):
+        write_atomic(path, b"new")
+    found = {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()}
+    assert found == ({} if existing is None else {"picture.png": existing})
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 64 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs root; the file size limit below stands in for it")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_keeps_the_old_file(small_disk: Path) -> None:
+    path = small_disk / "picture.png"
+    write_atomic(path, b"old")
+    with pytest.raises(OSError, match="No space left"):
+        write_atomic(path, bytes(1 << 20))
+    assert [entry.name for entry in small_disk.iterdir()] == ["picture.png"]
+    assert path.read_bytes() == b"old"
+    write_atomic(path, b"new")
+    assert path.read_bytes() == b"new"
+
+
+def test_a_write_that_the_kernel_cuts_short(tmp_path: Path) -> None:
+    script = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from ninefold.files.atomic import write_atomic\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try: write_atomic(Path(sys.argv[1]), bytes(100_000))\n"
+        "except OSError as error: print(error.errno)\n"
+    )
+    command = [sys.executable, "-B", "-c", script, str(tmp_path / "picture.png")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == str(errno.EFBIG)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_places_raise_and_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_atomic(tmp_path / "missing" / "x", b"")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(OSError, match="folder"):
+        write_atomic(folder, b"")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_folder_that_cannot_be_synced_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_atomic(tmp_path / "x", b"whole")
+    assert (tmp_path / "x").read_bytes() == b"whole"

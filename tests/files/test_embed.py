@@ -1,0 +1,186 @@
+"""Metadata inside files: every carrier, every script, every level, no leaks."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from ninefold.files.embed import (
+    EmbeddedMetadata,
+    MetadataLevel,
+    read_infotext,
+    read_parameters,
+    read_xmp,
+)
+from ninefold.files.encode import Compression, encode
+from ninefold.files.exif import Exif, read_exif, write_exif
+from ninefold.files.infotext import Infotext
+from ninefold.files.png import add_text, read_text
+from ninefold.files.xmp import DigitalSourceType, Xmp, parse_xmp
+
+Save = Callable[..., bytes]
+FORMATS = ["png", "jpeg", "webp", "avif"]
+PROMPTS = ["a red house", "ein rotes Häuschen", "赤い家と海", "дом 🏠 <b>&amp;", "line\nline"]
+FIELDS = {"Steps": "20", "Seed": "7", "Size": "64x48", "Version": "ninefold 0.1.0"}
+XMP = Xmp(DigitalSourceType.TRAINED, "ninefold", "0.1.0", "a red house", "Ann")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_infotext_and_xmp_come_back(picture: NDArray[np.uint8], kind: str, prompt: str) -> None:
+    info = Infotext(prompt, "blurry", FIELDS)
+    data = encode(picture, kind, metadata=EmbeddedMetadata(info, XMP))
+    assert read_infotext(data) == info
+    assert parse_xmp(read_xmp(data) or b"") == XMP
+    again = encode(picture, kind, metadata=EmbeddedMetadata(info, XMP))
+    assert data == again
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_metadata_leaves_the_pixels_alone(picture: NDArray[np.uint8], kind: str) -> None:
+    metadata = EmbeddedMetadata(Infotext("p", "", FIELDS), XMP)
+    for compression in Compression:
+        with_it = encode(picture, kind, metadata=metadata, compression=compression)
+        without = encode(picture, kind, compression=compression)
+        first, second = (Image.open(BytesIO(data)).convert("RGB") for data in (with_it, without))
+        assert np.array_equal(np.array(first), np.array(second))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_levels(picture: NDArray[np.uint8], kind: str) -> None:
+    info = Infotext("a red house", "", FIELDS)
+    minimal = encode(picture, kind, metadata=EmbeddedMetadata(info, XMP, MetadataLevel.MINIMAL))
+    assert read_infotext(minimal) is None
+    assert parse_xmp(read_xmp(minimal) or b"") == Xmp(XMP.source_type, "ninefold", "0.1.0")
+    assert b"red house" not in minimal
+    none = encode(picture, kind, metadata=EmbeddedMetadata(info, XMP, MetadataLevel.NONE))
+    assert none == encode(picture, kind)
+    assert read_parameters(none) is None
+    assert read_xmp(none) is None
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("level", list(MetadataLevel))
+def test_paths_and_secrets_never_enter(
+    picture: NDArray[np.uint8], kind: str, level: MetadataLevel
+) -> None:
+    fields = {
+        **FIELDS,
+        "Model": "/home/jane/models/poster.safetensors",
+        "Source": r"C:\Users\jane\in.png",
+        "api_key": "not-to-be-seen",
+        "Note": "hf_abcdefghijklmnopqrstuvwxyz",
+    }
+    info = Infotext("a house <lora:/home/jane/loras/x.safetensors:0.8>", "~/jane/bad", fields)
+    xmp = Xmp(prompt="from /home/jane/pictures/in.png", system="sk-abcdefghijklmnopqrstuvwxyz")
+    data = encode(picture, kind, metadata=EmbeddedMetadata(info, xmp, level))
+    for leak in ("jane", "not-to-be-seen", "hf_abc", "sk-abc"):
+        for encoding in ("utf-8", "utf-16-be"):
+            assert leak.encode(encoding) not in data
+    if level is MetadataLevel.FULL:
+        read = read_infotext(data)
+        assert read is not None
+        assert read.prompt == "a house <lora:x.safetensors:0.8>"
+        assert read.fields["Model"] == "poster.safetensors"
+        assert read.fields["Source"] == "in.png"
+
+
+def test_png_text_goes_where_readers_look(picture: NDArray[np.uint8]) -> None:
+    for prompt, chunk in (
+        ("plain Häuschen", b"tEXtparameters\0"),
+        ("赤い", b"iTXtparameters\0\0\0"),
+    ):
+        metadata = EmbeddedMetadata(Infotext(prompt, "", FIELDS), XMP)
+        data = encode(picture, "png", metadata=metadata)
+        assert data.count(chunk) == 1
+        assert data.index(chunk) < data.index(b"IDAT")
+        assert data.count(b"iTXtXML:com.adobe.xmp\0\0\0\0\0") == 1
+        with Image.open(BytesIO(data)) as image:
+            image.load()
+            assert image.info["parameters"].startswith(prompt)
+
+
+def test_exif_is_what_piexif_reads(picture: NDArray[np.uint8]) -> None:
+    data = encode(picture, "jpeg", metadata=EmbeddedMetadata(Infotext("赤い", "", FIELDS)))
+    with Image.open(BytesIO(data)) as image:
+        comment = image.getexif().get_ifd(0x8769)[0x9286]
+    assert comment[:8] == b"UNICODE\0"
+    assert comment[8:].decode("utf-16-be").startswith("赤い\nNegative prompt:")
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufeff"), min_size=1))
+def test_exif_round_trip(text: str) -> None:
+    assert read_exif(write_exif(text + ": Steps")).comment == text + ": Steps"
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be", "utf-16"])
+def test_comments_of_other_writers(save: Save, picture: NDArray[np.uint8], order: str) -> None:
+    text = "赤い家\nNegative prompt: x\nSteps: 1, Seed: 2, Size: 8x8"
+    exif = Image.Exif()
+    exif[0x8769] = {0x9286: b"UNICODE\0" + text.encode(order)}
+    info = read_infotext(save(picture, "JPEG", exif=exif))
+    assert info == Infotext("赤い家", "x", {"Steps": "1", "Seed": "2", "Size": "8x8"})
+    exif[0x8769] = {0x9286: b"ASCII\0\0\0a house"}
+    assert read_parameters(save(picture, "WEBP", exif=exif)) == "a house"
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=80))
+def test_corrupt_exif_reads_as_nothing(noise: bytes) -> None:
+    for start in (b"", b"Exif\0\0MM\0*", b"II*\0\x08\0\0\0"):
+        assert 1 <= read_exif(start + noise).orientation <= 8
+    assert read_exif(b"MM\0*" + struct.pack(">IH", 8, 65_535)) == Exif()
+
+
+def test_corrupt_exif_does_not_stop_the_image(save: Save, picture: NDArray[np.uint8]) -> None:
+    data = save(picture, "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+    assert read_parameters(data) is None
+
+
+def test_json_parameters_are_not_infotext(picture: NDArray[np.uint8]) -> None:
+    text = '{"sui_image_params": {"prompt": "x", "seed": 1, "steps": 2}}'
+    data = add_text(encode(picture, "png"), {"parameters": text})
+    assert read_infotext(data) is None
+    assert read_parameters(data) == text
+
+
+def test_compressed_text_is_read_too(save: Save, picture: NDArray[np.uint8]) -> None:
+    info = PngInfo()
+    info.add_text("parameters", "in zTXt", zip=True)
+    info.add_itxt("workflow", "в iTXt", lang="en", tkey="x", zip=True)
+    data = save(picture, "PNG", pnginfo=info)
+    assert read_text(data) == {"parameters": "in zTXt", "workflow": "в iTXt"}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text(max_size=50), st.binary(max_size=60))
+def test_png_text_of_any_kind(text: str, noise: bytes) -> None:
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s17x", 13, b"IHDR")
+    kept = text.replace("\0", "").encode("utf-8", "replace").decode()
+    assert read_text(add_text(png, {"k": text})) == {"k": kept}
+    read_text(png + noise)
+
+
+@pytest.mark.parametrize("read", [read_infotext, read_parameters, read_xmp])
+def test_what_is_no_image_is_refused(read: Callable[[bytes], Any]) -> None:
+    for data in (b"", b"hello", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"):
+        with pytest.raises(ValueError, match="image: expected"):
+            read(data)
+
+
+def test_a_prompt_too_long_for_jpeg_says_so(picture: NDArray[np.uint8]) -> None:
+    metadata = EmbeddedMetadata(Infotext("house " * 6_000, "", FIELDS))
+    with pytest.raises(ValueError, match="shorten the prompt"):
+        encode(picture, "jpeg", metadata=metadata)
+    assert read_infotext(encode(picture, "png", metadata=metadata)) is not None

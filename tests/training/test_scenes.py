@@ -1,0 +1,92 @@
+"""The scene renderer: deterministic, honest boxes, known words only, every class reachable."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from training.captions import WORDS, caption, split_words
+from training.palette import COLOURS
+from training.scenes import (
+    CLASSES,
+    POSITIONS,
+    TIMES,
+    WEATHERS,
+    Scene,
+    boxes,
+    random_scene,
+    render,
+    subject_box,
+)
+from training.settings import SETTINGS
+from training.subjects import SUBJECTS
+
+SEEDS = range(600)
+
+
+def test_same_seed_gives_same_pixels() -> None:
+    for seed in range(6):
+        first, second = (np.asarray(render(random_scene(seed), 64)) for _ in range(2))
+        assert np.array_equal(first, second)
+
+
+def test_different_seeds_give_different_pictures() -> None:
+    pictures = {render(random_scene(seed), 32).tobytes() for seed in range(20)}
+    assert len(pictures) == 20
+
+
+@pytest.mark.parametrize("size", [32, 128])
+def test_a_picture_has_the_size_asked_for(size: int) -> None:
+    assert render(random_scene(3), size).size == (size, size)
+
+
+def test_boxes_lie_inside_the_picture() -> None:
+    for seed in SEEDS:
+        for name, (x0, y0, x1, y1) in boxes(random_scene(seed), 128):
+            assert name in CLASSES
+            assert 0 <= x0 < x1 <= 128
+            assert 0 <= y0 < y1 <= 128
+
+
+def test_every_class_setting_time_weather_and_colour_is_reached() -> None:
+    scenes = [random_scene(seed) for seed in SEEDS]
+    assert {name for scene in scenes for name, _ in boxes(scene, 100)} == set(CLASSES)
+    assert {scene.setting for scene in scenes} == set(SETTINGS)
+    assert {scene.time for scene in scenes} == set(TIMES)
+    assert {scene.weather for scene in scenes} == set(WEATHERS)
+    assert {scene.colour for scene in scenes} == set(COLOURS)
+
+
+def test_captions_use_only_known_words() -> None:
+    rng = random.Random(0)
+    for seed in SEEDS:
+        text = caption(random_scene(seed), rng)
+        assert text
+        assert set(split_words(text)) <= set(WORDS), text
+
+
+def test_captions_never_name_another_position_or_time() -> None:
+    rng = random.Random(1)
+    for seed in SEEDS:
+        scene = random_scene(seed)
+        words = set(split_words(caption(scene, rng)))
+        if scene.view.span == 1.0:
+            assert not words & (set(POSITIONS) - {scene.position} - {"center"})
+        if scene.time != "night":
+            assert not words & {"night", "midnight", "moonlight", "starry"}
+
+
+@pytest.mark.parametrize("subject", sorted(SUBJECTS))
+def test_a_subject_shows_its_colour(subject: str) -> None:
+    scene = Scene(5, subject, "red", close_up=True)
+    picture = np.asarray(render(scene, 64)).astype(int)
+    red = (picture[..., 0] > 150) & (picture[..., 1] < 110) & (picture[..., 2] < 110)
+    assert red.mean() > 0.06
+
+
+@pytest.mark.parametrize("position", sorted(POSITIONS))
+def test_a_subject_stands_where_it_is_asked_to(position: str) -> None:
+    box = subject_box(Scene(7, "tree", "green", position=position, size="small"))
+    assert abs((box[0] + box[2]) / 2 - POSITIONS[position]) < 0.08

@@ -1,0 +1,1 @@
+"""Recipes that made the built-in models: scene renderer, training scripts and export."""

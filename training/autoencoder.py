@@ -1,0 +1,154 @@
+"""Trains the poster model's autoencoder: 4x down, four latent channels of mean 0 and deviation 1.
+
+Run `python -m training.autoencoder`; it resumes by itself. The decoder sees slightly noisy latents,
+so that it forgives what diffusion leaves in them.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny
+from torch.nn import functional
+
+from training import data
+from training.common import (
+    RUNS,
+    Budget,
+    load,
+    log,
+    parser,
+    pick_device,
+    psnr,
+    save,
+    sheet,
+    to_bytes,
+    to_tensor,
+)
+
+CHECKPOINT = RUNS / "autoencoder.pt"
+LATENT_NOISE = 0.08
+WIDTH = 32
+
+
+def build() -> AutoencoderTiny:
+    """The untrained autoencoder."""
+    return AutoencoderTiny(
+        encoder_block_out_channels=(WIDTH,) * 3,
+        decoder_block_out_channels=(WIDTH,) * 3,
+        num_encoder_blocks=(1, 1, 3),
+        num_decoder_blocks=(3, 2, 1),
+        latent_channels=4,
+        scaling_factor=1.0,
+    )
+
+
+def trained(device: torch.device) -> AutoencoderTiny:
+    """The autoencoder of the last checkpoint, frozen."""
+    model = build()
+    state = load(CHECKPOINT, False, device)
+    if state is None:
+        raise FileNotFoundError(
+            f"no autoencoder checkpoint at {CHECKPOINT}; run python -m training.autoencoder first"
+        )
+    model.load_state_dict(state["model"])
+    return model.to(device).eval().requires_grad_(False)
+
+
+def loss_of(model: AutoencoderTiny, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Reconstruction error, and how far the latents are from mean 0 and deviation 1."""
+    latents = model.encoder(pictures)
+    output = model.decoder(latents + LATENT_NOISE * torch.randn_like(latents))
+    error = functional.mse_loss(output, pictures) + 0.1 * functional.l1_loss(output, pictures)
+    deviation, mean = torch.std_mean(latents, dim=(0, 2, 3))
+    return error, mean.square().mean() + (deviation - 1).square().mean() + 1e-3 * latents.pow(
+        4
+    ).mean()
+
+
+@torch.no_grad()
+def check(model: AutoencoderTiny, device: torch.device) -> tuple[float, float, float]:
+    """Held-out PSNR in dB, latent mean (largest of four) and latent deviation (mean of four)."""
+    pictures, _ = data.load("held_out")
+    batch = to_tensor(pictures[:128]).to(device)
+    latents = model.encoder(batch * 2 - 1)
+    output = (model.decoder(latents) + 1) / 2
+    deviation, mean = torch.std_mean(latents, dim=(0, 2, 3))
+    sheet(
+        np.concatenate(
+            [np.stack(pair) for pair in zip(pictures[:16], to_bytes(output[:16]), strict=True)]
+        ),
+        8,
+        RUNS / "autoencoder.png",
+    )
+    return psnr(batch, output.clamp(0, 1)), float(mean.abs().max()), float(deviation.mean())
+
+
+def main() -> None:
+    """Train within the wall-clock budget."""
+    options = parser(__doc__, minutes=11, batch=12).parse_args()
+    device = pick_device(options.device, options.threads)
+    pictures, _ = data.load(options.data)
+    model = build().to(device).train()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=1e-4)
+    step, spent = 0, 0.0
+    if (state := load(CHECKPOINT, options.fresh, device)) is not None:
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        step, spent = state["step"], state["spent"]
+    budget = Budget(options.minutes, spent, flat=0.3)
+    rng = np.random.default_rng(step)
+    last = time.monotonic()
+    while budget.progress < 1:
+        chosen, rows, columns = (
+            rng.integers(0, len(pictures), options.batch),
+            rng.integers(0, 65, 2),
+            rng.integers(0, 65, 2),
+        )
+        crops = [
+            pictures[i, (y := rows[n % 2]) : y + 64, (x := columns[n // 2 % 2]) : x + 64]
+            for n, i in enumerate(chosen)
+        ]
+        batch = to_tensor(np.stack(crops)).to(device) * 2 - 1
+        for group in optimiser.param_groups:
+            group["lr"] = 2e-3 * budget.scale
+        error, drift = loss_of(model, batch)
+        optimiser.zero_grad()
+        (error + 0.02 * drift).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        optimiser.step()
+        step += 1
+        if step % 50 == 0:
+            log(
+                "autoencoder",
+                step=step,
+                seconds=budget.spent,
+                loss=error.item(),
+                drift=drift.item(),
+                lr=2e-3 * budget.scale,
+            )
+        if time.monotonic() - last > 90 or budget.progress >= 1:
+            last = time.monotonic()
+            save(
+                CHECKPOINT,
+                {
+                    "model": model.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "step": step,
+                    "spent": budget.spent,
+                },
+            )
+            quality, mean, deviation = check(model, device)
+            log(
+                "autoencoder_held_out",
+                step=step,
+                psnr=quality,
+                latent_mean=mean,
+                latent_deviation=deviation,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+"""Flat poster scenes from a specification: one frozen value in, one picture and its boxes out."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from training.canvas import Box, Canvas, Local, View
+from training.figures import FACE_BOX
+from training.palette import COLOURS, PALETTES, darker, mix, multiply
+from training.settings import SETTINGS, Place, glitter, sky, water
+from training.subjects import SUBJECTS
+
+POSITIONS = {"left": 0.25, "center": 0.5, "right": 0.75}
+TIMES = tuple(PALETTES)
+WEATHERS = ("clear", "cloudy", "rain", "snow", "fog")
+SIZES = {"small": 0.70, "medium": 1.0, "large": 1.32}
+CLASSES = (*SUBJECTS, "face")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that decides a picture; without a `subject` it is a bare landscape."""
+
+    seed: int
+    subject: str
+    colour: str
+    position: str = "center"
+    setting: str = "field"
+    time: str = "day"
+    weather: str = "clear"
+    size: str = "medium"
+    close_up: bool = False
+    face: bool = False
+    view: View = field(default_factory=View)
+
+
+def random_scene(seed: int) -> Scene:
+    """The scene of a seed: mostly whole scenes, some close-ups, faces, crops, bare landscapes."""
+    rng = random.Random(seed)
+    setting, time = rng.choice(tuple(SETTINGS)), rng.choice(TIMES)
+    weather = rng.choices(WEATHERS, (46, 20, 12, 14, 8))[0]
+    if setting == "desert" and weather == "snow":
+        weather = "clear"
+    kind = rng.choices(("whole", "close_up", "face", "crop", "landscape"), (66, 9, 4, 14, 7))[0]
+    scene = Scene(
+        seed=seed,
+        subject=""
+        if kind == "landscape"
+        else "person"
+        if kind == "face"
+        else rng.choice(tuple(SUBJECTS)),
+        colour=rng.choice(tuple(COLOURS)),
+        position=rng.choice(tuple(POSITIONS)) if kind in ("whole", "crop") else "center",
+        setting=setting,
+        time=time,
+        weather=weather,
+        size=rng.choices(tuple(SIZES), (22, 50, 28))[0] if kind in ("whole", "crop") else "medium",
+        close_up=kind in ("close_up", "face"),
+        face=kind == "face",
+    )
+    return zoomed(scene, rng) if kind == "crop" else scene
+
+
+def zoomed(scene: Scene, rng: random.Random) -> Scene:
+    """The same scene through a smaller view, two times in three around its subject."""
+    span = rng.uniform(0.4, 0.75)
+    x, y = rng.uniform(0, 1 - span), rng.uniform(0, 1 - span)
+    if rng.random() < 0.67:
+        box = subject_box(scene)
+        x = (box[0] + box[2]) / 2 - span / 2 + rng.uniform(-0.12, 0.12)
+        y = (box[1] + box[3]) / 2 - span / 2 + rng.uniform(-0.12, 0.12)
+    view = View(min(max(x, 0.0), 1 - span), min(max(y, 0.0), 1 - span), span)
+    return Scene(**{**scene.__dict__, "view": view})
+
+
+def subject_box(scene: Scene) -> Box:
+    """The subject's box in scene units; an empty box at the centre where there is no subject."""
+    if not scene.subject:
+        return 0.5, 0.5, 0.5, 0.5
+    rng = random.Random(scene.seed * 7 + 1)
+    subject = SUBJECTS[scene.subject]
+    if scene.face:
+        height = rng.uniform(1.75, 2.3)
+        middle, top = 0.5 + rng.uniform(-0.05, 0.05), rng.uniform(0.02, 0.14)
+        return (
+            middle - height * subject.aspect / 2,
+            top,
+            middle + height * subject.aspect / 2,
+            top + height,
+        )
+    if scene.close_up:
+        height = min(rng.uniform(0.78, 0.94), rng.uniform(0.84, 0.96) / subject.aspect)
+        middle, bottom = 0.5 + rng.uniform(-0.03, 0.03), 0.5 + height / 2 + rng.uniform(-0.02, 0.03)
+        return (
+            middle - height * subject.aspect / 2,
+            bottom - height,
+            middle + height * subject.aspect / 2,
+            bottom,
+        )
+    height = subject.height * SIZES[scene.size] * rng.uniform(0.95, 1.05)
+    half = height * subject.aspect / 2
+    middle = POSITIONS[scene.position] + rng.uniform(-0.035, 0.035)
+    middle = min(max(middle, half + 0.015), 1 - half - 0.015)
+    if subject.place == "sky":
+        top = rng.uniform(0.07, max(0.09, 0.62 - height))
+        return middle - half, top, middle + half, top + height
+    bottom = rng.uniform(0.85, 0.91)
+    return middle - half, bottom - height, middle + half, bottom
+
+
+def boxes(scene: Scene, size: int) -> list[tuple[str, Box]]:
+    """Class names and visible boxes in pixels, without what the view cuts to under a third."""
+    if not scene.subject:
+        return []
+    whole = subject_box(scene)
+    found = [(scene.subject, whole)]
+    if scene.subject == "person":
+        width, height = whole[2] - whole[0], whole[3] - whole[1]
+        u0, v0, u1, v1 = FACE_BOX
+        place = (
+            whole[0] + u0 * width,
+            whole[1] + v0 * height,
+            whole[0] + u1 * width,
+            whole[1] + v1 * height,
+        )
+        found.append(("face", place))
+    kept: list[tuple[str, Box]] = []
+    for name, box in found:
+        x0, y0, x1, y1 = scene.view.box(box, size)
+        cut = (max(x0, 0.0), max(y0, 0.0), min(x1, float(size)), min(y1, float(size)))
+        share = max(0.0, cut[2] - cut[0]) * max(0.0, cut[3] - cut[1]) / ((x1 - x0) * (y1 - y0))
+        if share > (0.33 if not scene.face else 0.2):
+            kept.append((name, cut))
+    return kept
+
+
+def render(scene: Scene, size: int, supersampling: int = 3) -> Image.Image:
+    """Draw a scene as an RGB picture of size x size; the same scene gives the same pixels."""
+    rng = random.Random(scene.seed * 7 + 2)
+    palette, subject = PALETTES[scene.time], SUBJECTS.get(scene.subject)
+    canvas = Canvas(size, scene.view, supersampling)
+    place = Place(canvas, palette, rng, scene.weather == "snow", scene.time == "night")
+    horizon = rng.uniform(0.58, 0.64) if not scene.close_up else rng.uniform(0.66, 0.74)
+    sides = {"left": (0.74,), "right": (0.26,), "center": (0.2, 0.8)}[scene.position]
+    disc_x = rng.choice(sides) + rng.uniform(-0.06, 0.06)
+    low = scene.time in ("dawn", "sunset")
+    disc_y = horizon - rng.uniform(0.10, 0.17) if low else rng.uniform(0.15, 0.24)
+    sky(place, scene.weather, (disc_x, disc_y), horizon)
+    shines = scene.weather in ("clear", "cloudy")
+    if scene.close_up:
+        backdrop(place, scene.setting, horizon)
+    else:
+        SETTINGS[scene.setting](place, horizon)
+        if scene.setting == "sea" and shines:
+            glitter(place, disc_x, horizon)
+    if scene.weather == "fog":
+        canvas.veil(horizon - 0.28, 1.05, palette.haze, 0.62)
+    if subject is not None:
+        box = subject_box(scene)
+        footing(place, scene, box, subject.place)
+        dark = scene.time in ("night", "sunset")
+        subject.draw(
+            Local(canvas, box, palette.subject_light),
+            COLOURS[scene.colour],
+            dark,
+            random.Random(scene.seed * 7 + 3),
+        )
+    if scene.weather == "fog":
+        canvas.veil(0.74, 1.12, palette.haze, 0.38)
+    precipitation(place, scene.weather)
+    return canvas.finish()
+
+
+def backdrop(place: Place, setting: str, horizon: float) -> None:
+    """The plain ground of a close-up: one hill or a sheet of water in the setting's colour."""
+    if setting == "sea":
+        water(place, horizon)
+        return
+    colours = {
+        "mountains": (86, 120, 116),
+        "desert": (242, 196, 122),
+        "field": (122, 178, 70),
+        "forest": (62, 116, 72),
+        "city": (150, 150, 166),
+    }
+    place.hills(horizon + 0.02, 0.05, 0.7, place.ground(colours[setting], 0.2))
+    place.hills(horizon + 0.12, 0.05, 0.5, place.ground(colours[setting]))
+
+
+def footing(place: Place, scene: Scene, box: Box, where: str) -> None:
+    """What a subject stands on: its shadow, an island at sea, or a lake under a boat on land."""
+    canvas, bottom, width = place.canvas, box[3], box[2] - box[0]
+    middle = (box[0] + box[2]) / 2
+    if where == "water" and scene.setting != "sea":
+        water(place, bottom - 0.09 if not scene.close_up else bottom - 0.12)
+    if where == "water":
+        tone = mix(multiply((30, 122, 172), place.palette.ground_light), (255, 255, 255), 0.25)
+        canvas.oval(
+            (middle - width * 0.55, bottom - 0.025, middle + width * 0.55, bottom + 0.03), tone
+        )
+    elif where == "ground":
+        if scene.setting == "sea" and not scene.face:
+            sand = place.ground((236, 206, 146))
+            canvas.oval(
+                (
+                    middle - width * 0.5 - 0.16,
+                    bottom - 0.055,
+                    middle + width * 0.5 + 0.16,
+                    bottom + 0.14,
+                ),
+                darker(sand, 0.2),
+            )
+            canvas.oval(
+                (
+                    middle - width * 0.5 - 0.15,
+                    bottom - 0.06,
+                    middle + width * 0.5 + 0.15,
+                    bottom + 0.11,
+                ),
+                sand,
+            )
+            shade = darker(sand, 0.22)
+        else:
+            shade = darker(place.ground((110, 120, 96)), 0.3)
+        canvas.oval(
+            (middle - width * 0.56, bottom - 0.022, middle + width * 0.62, bottom + 0.026), shade
+        )
+
+
+def precipitation(place: Place, weather: str) -> None:
+    """Slanted rain or drifting flakes in front of everything."""
+    canvas, rng = place.canvas, place.rng
+    if weather == "rain":
+        tone = mix(place.palette.haze, (226, 238, 255), 0.6)
+        for _ in range(46):
+            x, y = rng.uniform(-0.02, 1.05), rng.uniform(-0.05, 1.0)
+            canvas.line(((x, y), (x - 0.022, y + 0.07)), tone, 0.008)
+    elif weather == "snow":
+        for _ in range(52):
+            x, y, r = rng.uniform(0, 1), rng.uniform(0, 1), rng.choice((0.007, 0.009, 0.013))
+            canvas.oval((x - r, y - r, x + r, y + r), (250, 252, 255))
