@@ -6,39 +6,89 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ninefold._version import __version__
-from ninefold.core.context import PipelineContext
-from ninefold.core.errors import (
-    ConfigError,
-    ContractError,
-    InputError,
-    ModelError,
-    NinefoldError,
-    StageError,
-    StageInputError,
-    StorageError,
-    UserError,
-    WiringError,
-)
-from ninefold.core.pipeline import Pipeline, Step
-from ninefold.core.slots import Slot
-from ninefold.core.stage import PipelineStage, Rewind, StageParams
-from ninefold.core.values import Artifact, ImageRecord, Lora, Region, Verdict
-from ninefold.slots import IMAGE, MASK, NEGATIVE_PROMPT, OUTPUTS, PROMPT, SEED, VERDICT
 
 if TYPE_CHECKING:
     from ninefold.config import PipelineConfig
+    from ninefold.core.context import PipelineContext
+    from ninefold.core.errors import (
+        ConfigError,
+        ContractError,
+        InputError,
+        ModelError,
+        NinefoldError,
+        StageError,
+        StageInputError,
+        StorageError,
+        UserError,
+        WiringError,
+    )
+    from ninefold.core.events import Event
+    from ninefold.core.pipeline import Pipeline, Step
+    from ninefold.core.slots import Slot
+    from ninefold.core.stage import PipelineStage, Rewind, StageParams
+    from ninefold.core.values import Artifact, ImageRecord, Lora, Region, Verdict
+    from ninefold.slots import (
+        IMAGE,
+        MASK,
+        MODEL,
+        NEGATIVE_PROMPT,
+        OUTPUTS,
+        PROMPT,
+        REGIONS,
+        SEED,
+        VERDICT,
+    )
+
+#: Where each public name lives. They are imported when they are first used, so that
+#: `import ninefold` costs next to nothing.
+_HOMES = {
+    "ninefold.config": ("PipelineConfig",),
+    "ninefold.core.context": ("PipelineContext",),
+    "ninefold.core.errors": (
+        "ConfigError",
+        "ContractError",
+        "InputError",
+        "ModelError",
+        "NinefoldError",
+        "StageError",
+        "StageInputError",
+        "StorageError",
+        "UserError",
+        "WiringError",
+    ),
+    "ninefold.core.events": ("Event",),
+    "ninefold.core.pipeline": ("Pipeline", "Step"),
+    "ninefold.core.slots": ("Slot",),
+    "ninefold.core.stage": ("PipelineStage", "Rewind", "StageParams"),
+    "ninefold.core.values": ("Artifact", "ImageRecord", "Lora", "Region", "Verdict"),
+    "ninefold.slots": (
+        "IMAGE",
+        "MASK",
+        "MODEL",
+        "NEGATIVE_PROMPT",
+        "OUTPUTS",
+        "PROMPT",
+        "REGIONS",
+        "SEED",
+        "VERDICT",
+    ),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "IMAGE",
     "MASK",
+    "MODEL",
     "NEGATIVE_PROMPT",
     "OUTPUTS",
     "PROMPT",
+    "REGIONS",
     "SEED",
     "VERDICT",
     "Artifact",
     "ConfigError",
     "ContractError",
+    "Event",
     "ImageRecord",
     "InputError",
     "Lora",
@@ -64,6 +114,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "PipelineConfig":  # it knows all stages, and those load NumPy and Pillow
-        return import_module("ninefold.config").PipelineConfig
-    raise AttributeError(f"module 'ninefold' has no attribute {name!r}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'ninefold' has no attribute {name!r}")
+    import_module("ninefold.slots")  # declares the slots that a context may hold
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

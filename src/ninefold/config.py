@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
@@ -20,10 +20,11 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from ninefold.core.errors import ConfigError, WiringError
+from ninefold.core.errors import ConfigError
 from ninefold.core.pipeline import OnError, Pipeline, Step
 from ninefold.core.problems import field_names, problems_of, suggest
-from ninefold.slots import CONFIG, MODEL, SEED
+from ninefold.core.stage import PipelineStage
+from ninefold.slots import CONFIG, MAX_SEED, MODEL, SEED
 from ninefold.stages.registry import find_stage, stage_types
 
 #: Largest config file that is read, in bytes.
@@ -70,7 +71,10 @@ class PipelineConfig(BaseModel):
     description: str = Field("", description="One line on what it is for.")
     model: str | None = Field(None, description="The diffusion model where none is given.")
     seed: int | None = Field(
-        None, ge=0, lt=2**63, description="The seed where none is given; null takes a random one."
+        None,
+        ge=0,
+        lt=MAX_SEED,
+        description="The seed where none is given; null takes a random one.",
     )
     stages: tuple[StageConfig, ...] = Field(min_length=1, description="The stages, in order.")
 
@@ -111,7 +115,8 @@ class PipelineConfig(BaseModel):
             config = cls.model_validate(document)
         except ValidationError as error:
             known = (*field_names(cls), *field_names(StageConfig))
-            raise ConfigError(problems_of(error, where, known)) from None
+            problems = (*problems_of(error, where, known), *_stage_problems(document))
+            raise ConfigError(problems) from None
         config.build()
         return config
 
@@ -121,10 +126,7 @@ class PipelineConfig(BaseModel):
         problems: list[str] = []
         for item in self.stages:
             try:
-                stage = find_stage(item.stage)(engines=engines, **item.params)
-                steps.append(Step(stage, item.on_error))
-            except WiringError:
-                raise
+                steps.append(Step(_stage(item, engines), item.on_error))
             except ConfigError as error:
                 problems.extend(error.problems)
         if problems:
@@ -171,6 +173,26 @@ class PipelineConfig(BaseModel):
         if problems:
             raise ConfigError(problems)
         return config
+
+
+def _stage(item: StageConfig, engines: Any = None) -> PipelineStage[Any]:
+    """The stage that `item` describes; raises `ConfigError` with every problem of it."""
+    stage = find_stage(item.stage)
+    if "engines" in item.params:  # would be taken for the argument beside the parameters
+        raise ConfigError(f"{item.stage}.engines: unknown.")
+    return stage(engines=engines, **item.params)
+
+
+def _stage_problems(document: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the stages' parameters in a document that has other faults too."""
+    stages = document.get("stages")
+    for entry in stages if isinstance(stages, list | tuple) else ():
+        try:
+            _stage(StageConfig.model_validate(entry))
+        except ValidationError:
+            continue
+        except ConfigError as error:
+            yield from error.problems
 
 
 def presets() -> dict[str, str]:

@@ -23,25 +23,32 @@ from ninefold.core.values import (
 
 #: Longest prompt that is taken, in characters.
 MAX_PROMPT = 4000
+#: Seeds are below this.
+MAX_SEED = 2**63
 
 _Text = Annotated[str, StringConstraints(max_length=MAX_PROMPT)]
-_Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
+_Seed = Annotated[int, Field(ge=0, lt=MAX_SEED, strict=True)]
 
 
 def _image(value: Any, context: PipelineContext) -> Any:
-    return _imported("source", value, context)
-
-
-def _mask(value: Any, context: PipelineContext) -> Any:
-    return _imported("mask", value, context)
-
-
-def _imported(name: str, value: Any, context: PipelineContext) -> Any:
     if isinstance(value, ImageRecord | dict):
         return value
     from ninefold.files.store import import_image  # Pillow and NumPy, only when they are needed
 
-    return import_image(context, name, value)
+    return import_image(context, value)
+
+
+def _mask(value: Any, context: PipelineContext) -> Any:
+    if isinstance(value, ImageRecord | dict):
+        return value
+    from ninefold.files.store import import_mask
+
+    return import_mask(context, value)
+
+
+def next_seed(seed: int, steps: int = 1) -> int:
+    """The seed `steps` further on; after the largest one comes 0."""
+    return (seed + steps) % MAX_SEED
 
 
 JOB_ID: Slot[str] = Slot("job_id", str, "Name of the job; its files lie below it.")

@@ -75,7 +75,7 @@ def test_values_are_quoted_as_a1111_does(value: str, written: str) -> None:
     assert parse_infotext(text).fields["K1"] == value
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(prompts, prompts, fields_of)
 def test_round_trip(prompt: str, negative: str, fields: dict[str, str]) -> None:
     # Readers count pairs, and a key that equals its value is written without one.

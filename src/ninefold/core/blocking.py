@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 from ninefold.core.context import PipelineContext
@@ -26,7 +27,9 @@ async def run_blocking(
         return await asyncio.shield(work)
     except asyncio.CancelledError:
         context.progress.stop()
-        await asyncio.wait({work})
+        while not work.done():
+            with suppress(asyncio.CancelledError):  # being told twice makes no thread end sooner
+                await asyncio.wait({work})
         if not work.cancelled():
             work.exception()  # marks it as seen: the cancellation is what counts
         raise

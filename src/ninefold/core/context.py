@@ -34,6 +34,8 @@ _NOTHING: Any = object()
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LAZY = ConfigDict(defer_build=True)  # keeps `import ninefold` quick
 _ARTIFACTS: TypeAdapter[list[Artifact]] = TypeAdapter(list[Artifact], config=_LAZY)
+_METADATA: TypeAdapter[dict[str, Json]] = TypeAdapter(dict[str, Json], config=_LAZY)
+_NAMES: TypeAdapter[list[str]] = TypeAdapter(list[str], config=_LAZY)
 _FAILURE: TypeAdapter[Failure | None] = TypeAdapter(Failure | None, config=_LAZY)
 
 
@@ -95,6 +97,8 @@ class PipelineContext:
         """Set a slot; raises `InputError` for a value that it cannot hold."""
         slot = find_slot(key) if isinstance(key, str) else key
         self._allow(slot.name, "write")
+        if slot.name == "job_id" and value != self.job_id:
+            raise InputError(f"job_id: expected {self.job_id!r}, fixed for good, got {value!r}.")
         self._data[slot.name] = slot.check(value, self)
 
     def get(self, key: str | Slot[Any], default: Any = _NOTHING) -> Any:
@@ -122,6 +126,11 @@ class PipelineContext:
 
     def __setitem__(self, slot: Slot[T] | str, value: T) -> None:
         self.set(slot, value)
+
+    def lacks(self, slot: Slot[Any]) -> bool:
+        """Whether a slot is unset or holds a blank text, which no stage can work with."""
+        value = self.get(slot)
+        return value is None or (isinstance(value, str) and not value.strip())
 
     def __contains__(self, slot: object) -> bool:
         return (slot.name if isinstance(slot, Slot) else slot) in self._data
@@ -174,7 +183,8 @@ class PipelineContext:
         if self._exception is not None:
             raise self._exception
         if self.error is not None:
-            raise StageError(self.error.stage or "pipeline", self.error.message)
+            stage = self.error.stage or "pipeline"
+            raise StageError(stage, self.error.message.removeprefix(f"{stage}: "))
 
     # -- the running stage ----------------------------------------------------------------------
 
@@ -247,13 +257,13 @@ class PipelineContext:
                 step: _loaded(data, where) for step, data in document["before"].items()
             }
             context.artifacts = _ARTIFACTS.validate_python(document["artifacts"], context=where)
-            context.created_at = document["created_at"]
-            context.metadata = document["metadata"]
-            context.completed = document["completed"]
+            context.created_at = str(document["created_at"])
+            context.metadata = _METADATA.validate_python(document["metadata"])
+            context.completed = _NAMES.validate_python(document["completed"])
             context.error = _FAILURE.validate_python(document["error"])
         except ValidationError as error:
             raise InputError("\n".join(problems_of(error, "context"))) from None
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise InputError(f"expected a saved context, got something else: {error}") from None
         return context
 

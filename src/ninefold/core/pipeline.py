@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ninefold.core.context import PipelineContext
-from ninefold.core.errors import ConfigError, StageInputError, WiringError
+from ninefold.core.errors import ConfigError, InputError, StageInputError, WiringError
 from ninefold.core.events import (
     Event,
     Observer,
@@ -72,7 +73,7 @@ class Pipeline:
         return tuple(
             StageInputError(step.name, slot.name, slot.remedy)
             for step, slot in self._needs()
-            if slot.name not in self.defaults and context.get(slot) in (None, "")
+            if slot.name not in self.defaults and context.lacks(slot)
         )
 
     async def execute(
@@ -131,7 +132,7 @@ class _Run:
             if key not in context:
                 context.set(key, value)
         if missing := self.pipeline.missing_inputs(context):
-            context.set_error(missing[0])
+            context.set_error(_as_one(missing))
         for name in context.completed:
             self._emit(StageReused(name))
         index = len(context.completed)
@@ -151,6 +152,10 @@ class _Run:
             await step.stage.execute(context)
         except Rewind as rewind:
             return self._rewind(index, rewind)
+        except asyncio.CancelledError:
+            # Its thread may have finished the work all the same; a resumed run does it anew.
+            context.undo([step.name])
+            raise
         except Exception as error:
             if context.error is None:  # a stage that bypassed its guard
                 context.set_error(error, step.name)
@@ -197,12 +202,22 @@ class _Run:
     def _reporter(self, stage: str) -> Callable[[int, int, PreviewMaker | None], None] | None:
         if self.observer is None:
             return None
-        loop = asyncio.get_running_loop()
+        loop, home = asyncio.get_running_loop(), threading.get_ident()
 
         def report(done: int, total: int, preview: PreviewMaker | None) -> None:
-            loop.call_soon_threadsafe(self._emit, StageProgressed(stage, done, total, preview))
+            event = StageProgressed(stage, done, total, preview)
+            if threading.get_ident() == home:  # later would be after the stage has finished
+                self._emit(event)
+            else:
+                loop.call_soon_threadsafe(self._emit, event)
 
         return report
+
+
+def _as_one(missing: Sequence[StageInputError]) -> InputError:
+    if len(missing) == 1:
+        return missing[0]
+    return InputError("\n".join(map(str, missing)))
 
 
 def _numbered(stages: Sequence[PipelineStage[Any] | Step]) -> Iterator[Step]:

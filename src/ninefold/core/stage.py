@@ -61,7 +61,7 @@ class PipelineStage(ABC, Generic[P]):
     #: Slots it sets.
     provides: ClassVar[tuple[Slot[Any], ...]] = ()
 
-    def __init__(self, *, engines: Any = None, **params: Any) -> None:
+    def __init__(self, /, *, engines: Any = None, **params: Any) -> None:
         """`params` are the fields of `params_type`; raises `ConfigError` with every problem."""
         try:
             self.params: P = self.params_type(**params)
@@ -84,8 +84,8 @@ class PipelineStage(ABC, Generic[P]):
         return not self.missing_inputs(context)
 
     def missing_inputs(self, context: PipelineContext) -> tuple[Slot[Any], ...]:
-        """The required slots that are unset or hold an empty text."""
-        return tuple(slot for slot in self.requires if context.get(slot) in (None, ""))
+        """The required slots that are unset or hold a blank text."""
+        return tuple(slot for slot in self.requires if context.lacks(slot))
 
     def renamed(self, name: str) -> PipelineStage[P]:
         """The same stage under another name, for a pipeline that repeats it."""

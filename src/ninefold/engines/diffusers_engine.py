@@ -62,9 +62,7 @@ class DiffusersEngine:
         check_scheduler(request.scheduler)
         at_hand = lora_files(self.settings.lora_dir, self._root) if request.loras else {}
         loras = find_loras(request.loras, at_hand)
-        with self._residency.use(
-            _key(files), lambda: self._load(files), progress.check
-        ) as model:
+        with self._residency.use(_key(files), lambda: self._load(files), progress.check) as model:
             progress.check()
             job = DiffusersJob(request, info, loras, model, progress, self._device)
             rungs = ladder(job.pipe, self.unload)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -13,9 +14,14 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError, StorageError
 from ninefold.core.values import Artifact, ImageRecord
 from ninefold.files.atomic import write_atomic
-from ninefold.files.decode import decode
-from ninefold.files.encode import encode
+from ninefold.files.decode import decode, decode_mask
+from ninefold.files.encode import Compression, encode
+from ninefold.files.formats import ImageFormat
+from ninefold.imaging.arrays import to_bytes
+from ninefold.imaging.masks import mask_from_pixels
 from ninefold.imaging.types import Mask, Pixels
+
+T = TypeVar("T")
 
 #: Decoded images kept in a context: the current one and the one before it.
 _KEPT = 2
@@ -55,7 +61,7 @@ def read_image(context: PipelineContext, record: ImageRecord) -> Pixels:
     Raises `InputError` where the file is gone or no longer an image.
     """
     if record.sha256 not in context.pixels:
-        _keep(context, record.sha256, _decoded(record.path))
+        _keep(context, record.sha256, _decoded(record.path, decode))
     found: Pixels = context.pixels[record.sha256]
     return found
 
@@ -65,22 +71,40 @@ def read_mask(context: PipelineContext, record: ImageRecord) -> Mask:
     return read_image(context, record)[..., 0].astype(np.float32) / np.float32(255)
 
 
-def import_image(context: PipelineContext, name: str, value: Any) -> ImageRecord:
-    """Copy an image that a caller gave (a path, a Pillow image or an array) as `name`.png.
+def import_image(context: PipelineContext, value: Any) -> ImageRecord:
+    """Copy an image that a caller gave (a path, a Pillow image or an array) as `source.png`.
 
-    Raises `InputError` where it is none of these or cannot be read.
+    What is transparent is laid on white. Raises `InputError` where it cannot be read.
     """
     if isinstance(value, str | Path):
-        pixels = _decoded(Path(value))
-    elif isinstance(value, Image.Image):
-        pixels = np.asarray(value.convert("RGB"))
-    elif isinstance(value, np.ndarray):
-        pixels = _from_array(name, value)
+        pixels = _decoded(Path(value), decode)
     else:
+        pixels = _in_memory("source", value, "white")
+    return _write_png(context, "source.png", pixels, "input")
+
+
+def import_mask(context: PipelineContext, value: Any) -> ImageRecord:
+    """Like `import_image`, as `mask.png`: brightness counts, and transparent is black."""
+    if isinstance(value, str | Path):
+        mask = _decoded(Path(value), decode_mask)
+    else:
+        mask = mask_from_pixels(_in_memory("mask", value, "black"))
+    grey = to_bytes(mask * np.float32(255))
+    return _write_png(context, "mask.png", np.repeat(grey[..., None], 3, axis=2), "input")
+
+
+def _in_memory(name: str, value: Any, ground: str) -> Pixels:
+    """Pixels of a Pillow image, its transparent parts laid on `ground`, or of an array."""
+    if isinstance(value, np.ndarray):
+        return _from_array(name, value)
+    if not isinstance(value, Image.Image):
         raise InputError(
             f"{name}: expected a path, a Pillow image or an array, got {type(value).__name__}"
         )
-    return _write_png(context, f"{name}.png", pixels, "input")
+    if value.has_transparency_data:
+        under = Image.new("RGBA", value.size, ground)
+        value = Image.alpha_composite(under, value.convert("RGBA"))
+    return np.array(value.convert("RGB"))
 
 
 def _from_array(name: str, array: np.ndarray[Any, Any]) -> Pixels:
@@ -93,9 +117,9 @@ def _from_array(name: str, array: np.ndarray[Any, Any]) -> Pixels:
     return np.ascontiguousarray(array)
 
 
-def _decoded(path: Path) -> Pixels:
+def _decoded(path: Path, decoder: Callable[[Path], T]) -> T:
     try:
-        return decode(path)
+        return decoder(path)
     except OSError as error:
         raise InputError(f"{path.name}: cannot be read: {error.strerror or error}") from None
     except ValueError as error:
@@ -103,7 +127,7 @@ def _decoded(path: Path) -> Pixels:
 
 
 def _write_png(context: PipelineContext, name: str, pixels: Pixels, made_by: str) -> ImageRecord:
-    data = encode(pixels, "png")
+    data = encode(pixels, ImageFormat.PNG, compression=Compression.FAST)
     digest = hashlib.sha256(data).hexdigest()
     path = _write(context, name, data)
     height, width = pixels.shape[:2]

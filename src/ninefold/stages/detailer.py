@@ -19,7 +19,7 @@ from ninefold.imaging import masks
 from ninefold.imaging.boxes import Box, crop_box
 from ninefold.imaging.resize import resize, resize_mask
 from ninefold.imaging.types import Mask, Pixels
-from ninefold.slots import DETAIL_PATH, IMAGE, MASK, PROMPT, REGIONS, SEED
+from ninefold.slots import DETAIL_PATH, IMAGE, MASK, PROMPT, REGIONS, SEED, next_seed
 from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams
 
 Order = Literal["confidence", "area", "left_to_right"]
@@ -189,7 +189,7 @@ class DetailerStage(DiffusionStage[DetailerParams]):
         crop = crop_box(item.box, padding, (width, height), aspect=native_width / native_height)
         before = np.ascontiguousarray(image[crop.slices])
         mask = item.mask[crop.slices]
-        seed = (context.get(SEED) or 0) + index
+        seed = next_seed(context.get(SEED) or 0, index)
         request = Inpaint(
             **self.conditioning(context, info, prompt),
             seed=seed,

@@ -16,7 +16,7 @@ from ninefold.core.values import Attempt, Verdict
 from ninefold.files.store import read_image
 from ninefold.imaging import measures
 from ninefold.imaging.types import Pixels
-from ninefold.slots import ATTEMPTS, IMAGE, PROMPT, SEAMS, SEED, VERDICT
+from ninefold.slots import ATTEMPTS, IMAGE, PROMPT, SEAMS, SEED, VERDICT, next_seed
 from ninefold.stages.base import EngineStage
 
 
@@ -85,7 +85,7 @@ class InspectorStage(EngineStage[InspectorParams]):
                 context.warn(self.name, reason)
         if verdict.decision == "fail":
             if self.params.on_fail == "retry" and len(attempts) < self.params.max_retries:
-                raise Rewind(IMAGE, {SEED: seed + 1, ATTEMPTS: (*attempts, this)})
+                raise Rewind(IMAGE, {SEED: next_seed(seed), ATTEMPTS: (*attempts, this)})
             tries = f" after {len(attempts) + 1} attempts" if attempts else ""
             raise StageError(
                 self.name,

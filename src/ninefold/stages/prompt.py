@@ -60,10 +60,6 @@ class PromptStage(PipelineStage[PromptParams]):
     accepts = (NEGATIVE_PROMPT, SEED)
     provides = (PROMPT, NEGATIVE_PROMPT, SEED, LORAS)
 
-    async def validate_input(self, context: PipelineContext) -> bool:
-        """Whether there is a prompt with more than spaces."""
-        return await super().validate_input(context) and bool(context[PROMPT].strip())
-
     async def execute(self, context: PipelineContext) -> PipelineContext:
         """Set `prompt`, `negative_prompt`, `seed` and `loras`."""
         template = context[PROMPT]

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from ninefold._version import __version__
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
+from ninefold.core.errors import InputError
 from ninefold.core.stage import StageParams
 from ninefold.core.values import Artifact, ImageRecord, Json, Output
 from ninefold.files.embed import EmbeddedMetadata, MetadataLevel
@@ -95,13 +96,16 @@ class PublisherStage(EngineStage[PublisherParams]):
         outputs = []
         for image_format in dict.fromkeys(params.formats):
             info = FORMATS[image_format]
-            data = encode(
-                pixels,
-                image_format,
-                quality=params.quality,
-                lossless=params.lossless and info.lossless is not Lossless.NEVER,
-                metadata=metadata,
-            )
+            try:
+                data = encode(
+                    pixels,
+                    image_format,
+                    quality=params.quality,
+                    lossless=params.lossless and info.lossless is not Lossless.NEVER,
+                    metadata=metadata,
+                )
+            except ValueError as error:
+                raise InputError(f"{self.name}.formats: {error}") from error
             name = f"{FOLDER}/{stem}{info.suffixes[0]}"
             outputs.append(self._written(context, name, image_format, pixels, data))
             context.progress.step(len(outputs), len(params.formats) + bool(params.thumbnail))

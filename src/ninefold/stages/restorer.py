@@ -17,7 +17,7 @@ from ninefold.imaging.colour import transfer_colour
 from ninefold.imaging.resize import resize, round_to_multiple
 from ninefold.imaging.tiles import Tile, plan_tiles, seam_lines
 from ninefold.imaging.types import Pixels
-from ninefold.slots import IMAGE, PROMPT, RESTORED_PATH, SEAMS, SEED
+from ninefold.slots import IMAGE, PROMPT, RESTORED_PATH, SEAMS, SEED, next_seed
 from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams
 
 
@@ -100,7 +100,7 @@ class RestorerStage(DiffusionStage[RestorerParams]):
         prompt = self.params.prompt.replace("{prompt}", context.get(PROMPT) or "")
         request = ImageToImage(
             **self.conditioning(context, info, prompt),
-            seed=(context.get(SEED) or 0) + index,
+            seed=next_seed(context.get(SEED) or 0, index),
             width=model_width,
             height=model_height,
             image=resize(pixels, model_width, model_height),

@@ -1,0 +1,176 @@
+"""Commands and their options. Each imports what it needs when it runs, so that help is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ninefold.cli.guard import guarded
+
+_SETTINGS: dict[str, Any] = {
+    "no_args_is_help": True,
+    "rich_markup_mode": None,  # plain help needs no rich, which takes as long as all the rest
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+app = typer.Typer(
+    name="ninefold",
+    help="From a prompt to a finished image: nine stages, one pipeline.",
+    pretty_exceptions_enable=False,
+    **_SETTINGS,
+)
+config_app = typer.Typer(help="Show, check and describe configs.", **_SETTINGS)
+app.add_typer(config_app, name="config")
+
+Preset = Annotated[
+    str | None, typer.Option(help="draft, standard or full; full where nothing else is said.")
+]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A YAML, JSON or TOML config.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="STAGE.PARAM=VALUE", help="Set a parameter; repeatable."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        from ninefold._version import __version__
+
+        typer.echo(f"ninefold {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+@guarded
+def run(
+    context: typer.Context,
+    prompt: Annotated[
+        str | None, typer.Argument(help="What the image should show; - reads it from stdin.")
+    ] = None,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    model: Annotated[
+        str | None, typer.Option(help="A diffusion model: a name, folder, file or hub name.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Same seed, same image; random by default.")
+    ] = None,
+    count: Annotated[
+        int, typer.Option(min=1, max=10_000, help="How many images, with seeds that follow.")
+    ] = 1,
+    image: Annotated[Path | None, typer.Option(help="A source image to start from.")] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="How far the source image may change, 0 to 1.")
+    ] = None,
+    mask: Annotated[Path | None, typer.Option(help="White where to paint, black to keep.")] = None,
+    negative: Annotated[str | None, typer.Option(help="What the image should not show.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder that gets one folder an image; by default ninefold-out."),
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option(help="Say nothing but errors on stderr.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Print the resolved pipeline and stop; --json for JSON.")
+    ] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Go on with the run in DIR at its first open stage."),
+    ] = None,
+) -> int:
+    """Make images of PROMPT.
+
+    The final files are listed on stdout, one a line; all else goes to stderr. Exit codes: 0 done,
+    1 a stage failed and what was made is kept, 2 bad input, 130 interrupted.
+    """
+    from ninefold.cli.options import RunOptions
+    from ninefold.cli.run import run as run_images
+
+    options = RunOptions(
+        prompt=prompt,
+        preset=preset,
+        config=config,
+        settings=tuple(settings or ()),
+        model=model,
+        seed=seed,
+        count=count,
+        image=image,
+        strength=strength,
+        mask=mask,
+        negative=negative,
+        out=out,
+        as_json=as_json,
+        quiet=quiet,
+        dry_run=dry_run,
+        resume=resume,
+    )
+    return run_images(options, context.obj)
+
+
+@app.command()
+@guarded
+def stages(
+    name: Annotated[str | None, typer.Argument(help="Show this stage's parameters.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """List the stages, or the parameters and slots of one."""
+    from ninefold.cli.catalogue import show_stage, show_stages
+
+    return show_stages(as_json) if name is None else show_stage(name, as_json)
+
+
+@app.command()
+@guarded
+def models(context: typer.Context, as_json: AsJson = False) -> int:
+    """List diffusion models, schedulers, LoRAs, detectors and upscalers at hand."""
+    from ninefold.cli.catalogue import show_models
+
+    return show_models(context.obj, as_json)
+
+
+@config_app.command("show")
+@guarded
+def config_show(
+    preset: Preset = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    resolved: Annotated[bool, typer.Option(help="Write out every parameter.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Print a preset or a config file, with settings applied."""
+    from ninefold.cli.configs import show_config
+
+    return show_config(preset, config, settings or (), resolved, as_json)
+
+
+@config_app.command("validate")
+@guarded
+def config_validate(
+    file: Annotated[Path, typer.Argument(help="A YAML, JSON or TOML config.")],
+) -> int:
+    """Check a config file; every problem is told at once."""
+    from ninefold.cli.configs import validate_config
+
+    return validate_config(file)
+
+
+@config_app.command("schema")
+@guarded
+def config_schema() -> int:
+    """Print the JSON schema of configs."""
+    from ninefold.cli.configs import show_schema
+
+    return show_schema()

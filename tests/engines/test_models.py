@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ninefold.core.errors import ModelError
+from ninefold.engines import builtin
+from ninefold.engines.checks import nearest_sizes
+from ninefold.engines.hashing import file_sha256, lora_hash, weights_hash
+from ninefold.engines.models import describe, resolve
+from ninefold.engines.residency import Residency
+from ninefold.engines.settings import EngineSettings
+
+from .conftest import needs_builtin
+
+SETTINGS = EngineSettings(device="cpu")
+
+
+def safetensors(path: Path, header: dict[str, Any], body: bytes = b"weights") -> Path:
+    content = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(content)) + content + body)
+    return path
+
+
+def test_a_file_is_hashed_as_automatic1111_does(tmp_path: Path) -> None:
+    path = safetensors(tmp_path / "model.safetensors", {})
+    assert weights_hash([path], tmp_path) == hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+    path.write_bytes(b"changed")
+    assert file_sha256(path) == hashlib.sha256(b"changed").hexdigest()
+
+
+def test_a_folder_is_hashed_whatever_the_order(tmp_path: Path) -> None:
+    files = [safetensors(tmp_path / f"{name}.safetensors", {}, name.encode()) for name in "ab"]
+    assert weights_hash(files, tmp_path) == weights_hash(files[::-1], tmp_path)
+
+
+def test_loras_are_hashed_by_header_or_body(tmp_path: Path) -> None:
+    plain = safetensors(tmp_path / "a.safetensors", {}, b"body")
+    assert lora_hash(plain) == hashlib.sha256(b"body").hexdigest()[:12]
+    header = {"__metadata__": {"sshs_model_hash": "abcdef0123456789"}}
+    assert lora_hash(safetensors(tmp_path / "b.safetensors", header)) == "abcdef012345"
+    (tmp_path / "c.safetensors").write_bytes(b"no")
+    with pytest.raises(ModelError, match="safetensors"):
+        lora_hash(tmp_path / "c.safetensors")
+
+
+@needs_builtin
+def test_a_damaged_built_in_model_is_noticed(tmp_path: Path) -> None:
+    root = tmp_path / "builtin"
+    shutil.copytree(builtin.ROOT, root)
+    assert resolve("poster", SETTINGS, root).name == "poster"
+    weights = next(root.glob("poster/unet/*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="damaged.*Reinstall"):
+        resolve("poster", SETTINGS, root)
+
+
+def test_a_missing_built_in_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="missing.*Reinstall"):
+        resolve("poster", SETTINGS, tmp_path)
+
+
+@needs_builtin
+def test_the_built_in_model_says_what_it_knows() -> None:
+    info = describe(resolve("poster", SETTINGS))
+    assert info.native_size == (128, 128)
+    assert "house" in info.words
+    assert info.examples
+    assert info.hint
+
+
+def test_a_folder_without_a_sidecar_is_described_by_its_configs(tiny_folder: Path) -> None:
+    info = describe(resolve(str(tiny_folder), SETTINGS))
+    assert (info.name, info.native_size, info.size_multiple) == ("tiny", (64, 64), 4)
+    assert info.words == frozenset()
+    assert (info.steps, info.guidance_scale) == (30, 7.5)
+
+
+def test_a_sidecar_wins(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    shutil.copytree(tiny_folder, folder)
+    (folder / "ninefold.json").write_text('{"native_size": [96, 64], "default": {"steps": 5}}')
+    info = describe(resolve(str(folder), SETTINGS))
+    assert (info.native_size, info.steps) == ((96, 64), 5)
+    (folder / "ninefold.json").write_text("{")
+    with pytest.raises(ModelError, match="ninefold.json"):
+        describe(resolve(str(folder), SETTINGS))
+
+
+def test_pickles_are_refused_unless_allowed(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "old"
+    shutil.copytree(tiny_folder, folder)
+    weights = next(folder.glob("unet/*.safetensors"))
+    weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(ModelError, match="NINEFOLD_ALLOW_PICKLE=1"):
+        resolve(str(folder), SETTINGS)
+    assert resolve(str(folder), EngineSettings(allow_pickle=True)).weights
+    (tmp_path / "model.ckpt").write_bytes(b"x")
+    with pytest.raises(ModelError, match="NINEFOLD_ALLOW_PICKLE=1"):
+        resolve(str(tmp_path / "model.ckpt"), SETTINGS)
+
+
+def test_a_hub_model_that_is_not_cached_says_how_to_allow_the_download(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    with pytest.raises(ModelError, match="NINEFOLD_ALLOW_DOWNLOAD=1"):
+        resolve("nobody/nothing", SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("key", "native"),
+    [
+        ("conditioner.embedders.1.model.transformer.resblocks.0.attn.in_proj_weight", 1024),
+        ("model.diffusion_model.double_blocks.0.img_attn.qkv.weight", 1024),
+        ("model.diffusion_model.out.2.weight", 512),
+    ],
+)
+def test_a_single_file_is_described_by_its_keys(tmp_path: Path, key: str, native: int) -> None:
+    path = safetensors(tmp_path / "model.safetensors", {key: {}})
+    info = describe(resolve(str(path), SETTINGS))
+    assert info.native_size == (native, native)
+    assert info.hash == file_sha256(path)[:10]
+
+
+def test_a_folder_that_is_no_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"model_index\.json"):
+        resolve(str(tmp_path), SETTINGS)
+    (tmp_path / "model_index.json").write_text('{"_class_name": ["pipeline", "Own"]}')
+    with pytest.raises(ModelError, match="code of its own"):
+        resolve(str(tmp_path), SETTINGS)
+
+
+def test_nearest_sizes_are_multiples_in_range(tiny_folder: Path) -> None:
+    info = describe(resolve(str(tiny_folder), SETTINGS))
+    assert nearest_sizes(62, info) == (60, 64)
+    assert nearest_sizes(64, info) == (64,)
+    assert nearest_sizes(1, info) == (16,)
+    assert nearest_sizes(9999, info) == (256,)
+
+
+def test_the_least_recently_used_model_leaves_first() -> None:
+    residency: Residency[str] = Residency(lambda: 2, lambda _: 1)
+    for key in ("a", "b", "a", "c"):
+        with residency.use(key, lambda key=key: key, lambda: None):  # type: ignore[misc]
+            pass
+    assert residency.keys() == ("a", "c")
+    with residency.use("c", lambda: "c", lambda: None):
+        assert residency.unload_idle() == 1
+    assert residency.keys() == ("c",)
