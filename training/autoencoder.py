@@ -7,10 +7,11 @@ so that it forgives what diffusion leaves in them.
 from __future__ import annotations
 
 import time
+from typing import Any
 
+import diffusers
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny
 from torch.nn import functional
 
 from training import data
@@ -31,9 +32,10 @@ from training.common import (
 CHECKPOINT = RUNS / "autoencoder.pt"
 LATENT_NOISE = 0.08
 WIDTH = 32
+AutoencoderTiny: Any = diffusers.AutoencoderTiny  # its package is only partly annotated
 
 
-def build() -> AutoencoderTiny:
+def build() -> Any:
     """The untrained autoencoder."""
     return AutoencoderTiny(
         encoder_block_out_channels=(WIDTH,) * 3,
@@ -45,7 +47,7 @@ def build() -> AutoencoderTiny:
     )
 
 
-def trained(device: torch.device) -> AutoencoderTiny:
+def trained(device: torch.device) -> Any:
     """The autoencoder of the last checkpoint, frozen."""
     model = build()
     state = load(CHECKPOINT, False, device)
@@ -57,7 +59,7 @@ def trained(device: torch.device) -> AutoencoderTiny:
     return model.to(device).eval().requires_grad_(False)
 
 
-def loss_of(model: AutoencoderTiny, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def loss_of(model: Any, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Reconstruction error, and how far the latents are from mean 0 and deviation 1."""
     latents = model.encoder(pictures)
     output = model.decoder(latents + LATENT_NOISE * torch.randn_like(latents))
@@ -69,7 +71,7 @@ def loss_of(model: AutoencoderTiny, pictures: torch.Tensor) -> tuple[torch.Tenso
 
 
 @torch.no_grad()
-def check(model: AutoencoderTiny, device: torch.device) -> tuple[float, float, float]:
+def check(model: Any, device: torch.device) -> tuple[float, float, float]:
     """Held-out PSNR in dB, latent mean (largest of four) and latent deviation (mean of four)."""
     pictures, _ = data.load("held_out")
     batch = to_tensor(pictures[:128]).to(device)
@@ -116,7 +118,7 @@ def main() -> None:
             group["lr"] = 2e-3 * budget.scale
         error, drift = loss_of(model, batch)
         optimiser.zero_grad()
-        (error + 0.02 * drift).backward()
+        torch.autograd.backward(error + 0.02 * drift)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
         optimiser.step()
         step += 1

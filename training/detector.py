@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny
 from torch.nn import functional
 
 from training import autoencoder, data
@@ -31,9 +31,7 @@ class Scenes:
         self.pictures, _ = data.load(name)
         self.boxes = json.loads((RUNS / f"{name}.json").read_text())["boxes"]
         self.device = device
-        self.decoder: AutoencoderTiny | None = (
-            autoencoder.trained(device) if autoencoder.CHECKPOINT.exists() else None
-        )
+        self.decoder: Any = autoencoder.trained(device) if autoencoder.CHECKPOINT.exists() else None
 
     def target(self, index: int, scale: float, dx: float = 0.0, dy: float = 0.0) -> Target:
         """Class numbers and boxes of a picture, scaled and moved."""
@@ -181,7 +179,7 @@ def main() -> None:
             group["lr"] = 3e-3 * budget.scale
         loss = loss_of(model, *scenes.batch(options.batch, rng))
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimiser.step()
         step += 1

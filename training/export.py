@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
-from diffusers import StableDiffusionPipeline
 
 from training import autoencoder
 from training.captions import WORDS
@@ -80,7 +80,8 @@ def export_poster() -> None:
     state = load(CHECKPOINT, False, torch.device("cpu"))
     poster = Poster(torch.device("cpu"))
     poster.load(poster.average if state is None else state["average"])
-    pipeline = StableDiffusionPipeline(
+    pipeline_class: Any = diffusers.StableDiffusionPipeline
+    pipeline = pipeline_class(
         vae=autoencoder.trained(torch.device("cpu")),
         text_encoder=poster.text_encoder,
         tokenizer=poster.tokenizer,

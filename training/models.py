@@ -15,12 +15,18 @@ def build_unet() -> UNet2DConditionModel:
         in_channels=4,
         out_channels=4,
         layers_per_block=1,
-        block_out_channels=(32, 64, 128),
+        block_out_channels=(16, 96, 192),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         cross_attention_dim=TEXT_WIDTH,
-        attention_head_dim=(1, 2, 4),  # diffusers reads this as the number of heads
-        norm_num_groups=16,
+        attention_head_dim=(1, 3, 6),  # diffusers reads this as the number of heads
+        norm_num_groups=8,
+        # The pooled text also joins the time embedding and scales every block: attention alone
+        # takes far longer to find out which words matter.
+        addition_embed_type="text",
+        addition_embed_type_num_heads=4,
+        time_embedding_dim=384,
+        resnet_time_scale_shift="scale_shift",
     )
 
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
+import diffusers
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
-from transformers import CLIPTextModel, CLIPTokenizer
 
 from training.common import RUNS, sheet
 from training.models import build_scheduler
+
+StableDiffusionPipeline: Any = diffusers.StableDiffusionPipeline
 
 PROMPTS = (
     "a red house in the mountains at sunset",
@@ -37,10 +39,10 @@ PROMPTS = (
 
 
 def sample_sheet(
-    tokenizer: CLIPTokenizer,
-    text_encoder: CLIPTextModel,
-    unet: UNet2DConditionModel,
-    autoencoder: AutoencoderTiny,
+    tokenizer: Any,
+    text_encoder: Any,
+    unet: Any,
+    autoencoder: Any,
     prompts: tuple[str, ...],
     path: Path,
     size: int = 128,
@@ -63,7 +65,7 @@ def sample_sheet(
 
 @torch.no_grad()
 def draw_sheet(
-    pipeline: StableDiffusionPipeline,
+    pipeline: Any,
     prompts: tuple[str, ...],
     path: Path,
     size: int,

@@ -113,6 +113,7 @@ def main() -> None:
         help="share of the budget before the rate decays; 1 keeps it",
     )
     options.add_argument("--sample-minutes", type=float, default=8)
+    options.add_argument("--pictures", type=int, default=14_000, help="how many pictures to use")
     arguments = options.parse_args()
     device = pick_device(arguments.device, arguments.threads)
     decoder = autoencoder.trained(device)
@@ -146,7 +147,7 @@ def main() -> None:
         }
 
     while budget.progress < 1:
-        chosen = picker.integers(0, len(latents), arguments.batch)
+        chosen = picker.integers(0, min(len(latents), arguments.pictures), arguments.batch)
         captions = write_captions([latents.first_seed + int(i) for i in chosen], rng)
         length = 77 if rng.random() < 0.15 else SHORT
         for group in optimiser.param_groups:

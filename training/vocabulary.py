@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTokenizer
@@ -40,7 +41,7 @@ def merge(word: list[str], pair: tuple[str, str]) -> list[str]:
 
 def build_tokenizer() -> CLIPTokenizer:
     """A CLIP tokenizer over the caption words; any other text falls back to pieces and bytes."""
-    merges = learn_merges()
+    merges: Any = learn_merges()  # the class wants pairs but is annotated as strings
     symbols = sorted(ByteLevel.alphabet())
     pieces = [
         *symbols,

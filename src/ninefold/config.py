@@ -150,7 +150,10 @@ class PipelineConfig(BaseModel):
 
     def to_yaml(self) -> str:
         """The config as YAML, as `load` reads it."""
-        text: str = yaml.safe_dump(self.document(), sort_keys=False, allow_unicode=True)
+        document = self.document()
+        text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+        if yaml.safe_load(text) != document:  # PyYAML loses Unicode's own line ends unescaped
+            text = yaml.safe_dump(document, sort_keys=False)
         return text
 
     def with_settings(self, settings: Iterable[str]) -> Self:
@@ -233,17 +236,32 @@ def _apply(document: dict[str, Any], places: Mapping[str, int], setting: str) ->
     key, separator, text = setting.partition("=")
     if not separator:
         return f"--set {setting}: expected stage.parameter=value."
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        value = text
     stage, _, parameter = key.strip().partition(".")
     if not parameter:
         if stage not in ("model", "seed"):
             return f"--set {setting}: expected stage.parameter=value, model=... or seed=..."
-        document[stage] = value
+        document[stage] = _value(PipelineConfig, stage, text)
         return None
     if stage not in places:
         return f"--set {setting}: no stage {stage!r} in this pipeline.{suggest(stage, places)}"
-    document["stages"][places[stage]]["params"][parameter] = value
+    entry = document["stages"][places[stage]]
+    value = _value(find_stage(entry["stage"]).params_type, parameter, text)
+    entry["params"][parameter] = value
     return None
+
+
+def _value(model: type[BaseModel], name: str, text: str) -> Any:
+    """`text` as YAML, or as it is where a field takes that alone: `{job_id}`, `yes`, `a: b`."""
+
+    def fits(value: Any) -> bool:
+        try:
+            model.model_validate({name: value})
+        except ValidationError as error:
+            return all(item["loc"][:1] != (name,) for item in error.errors())
+        return True
+
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return text if not fits(value) and fits(text) else value

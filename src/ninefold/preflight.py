@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,21 +46,18 @@ def check_before_run(pipeline: Pipeline, context: PipelineContext, engines: Engi
         raise ConfigError(problems)
 
 
-def _problems(
-    pipeline: Pipeline, context: PipelineContext, engines: EngineSet
-) -> Iterator[str]:
+def _problems(pipeline: Pipeline, context: PipelineContext, engines: EngineSet) -> Iterator[str]:
     model = context.get(MODEL) or pipeline.defaults.get(MODEL.name) or DEFAULT_MODEL
     own = [step for step in pipeline.steps if isinstance(step.stage, STAGES)]
     if any(_uses_default_model(step.stage.params) for step in own):
-        yield from _problem("model", lambda: _CHECKS["model"](engines, model))
+        yield from _problem("model", partial(_CHECKS["model"], engines, model))
     for step in own:
         params = step.stage.params
-        for name in _CHECKS.keys() & type(params).model_fields:
+        for name in sorted(_CHECKS.keys() & type(params).model_fields):
             value = getattr(params, name)
             if value is not None:
-                yield from _problem(
-                    f"{step.name}.{name}", lambda n=name, v=value: _CHECKS[n](engines, v)
-                )
+                check = partial(_CHECKS[name], engines, value)
+                yield from _problem(f"{step.name}.{name}", check)
         if IMAGE not in context and hasattr(params, "width"):
             yield from _size_problems(engines, step.name, params, params.model or model)
 

@@ -60,7 +60,8 @@ def engines(request: pytest.FixtureRequest) -> EngineSet:
 def picture() -> Pixels:
     down, across = np.mgrid[0:64, 0:64] / 63
     unit = np.stack([down, across, 1 - down], axis=2)
-    return np.rint(unit * 255).astype(np.uint8)
+    pixels: Pixels = np.rint(unit * 255).astype(np.uint8)
+    return pixels
 
 
 @pytest.fixture(scope="session")
@@ -108,9 +109,10 @@ def tiny_xl_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _tiny(folder: Path, pipeline: str) -> Path:
-    import diffusers
+    import diffusers as untyped
     import torch
 
+    diffusers: Any = untyped
     torch.manual_seed(0)
     is_xl = pipeline == "StableDiffusionXLPipeline"
     extra: dict[str, Any] = {}

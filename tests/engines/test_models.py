@@ -57,12 +57,12 @@ def test_a_damaged_built_in_model_is_noticed(tmp_path: Path) -> None:
     assert resolve("poster", SETTINGS, root).name == "poster"
     weights = next(root.glob("poster/unet/*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(ModelError, match="damaged.*Reinstall"):
+    with pytest.raises(ModelError, match=r"damaged.*Reinstall"):
         resolve("poster", SETTINGS, root)
 
 
 def test_a_missing_built_in_model_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="missing.*Reinstall"):
+    with pytest.raises(ModelError, match=r"missing.*Reinstall"):
         resolve("poster", SETTINGS, tmp_path)
 
 
@@ -89,7 +89,7 @@ def test_a_sidecar_wins(tiny_folder: Path, tmp_path: Path) -> None:
     info = describe(resolve(str(folder), SETTINGS))
     assert (info.native_size, info.steps) == ((96, 64), 5)
     (folder / "ninefold.json").write_text("{")
-    with pytest.raises(ModelError, match="ninefold.json"):
+    with pytest.raises(ModelError, match=r"ninefold\.json"):
         describe(resolve(str(folder), SETTINGS))
 
 

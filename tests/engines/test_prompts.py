@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,7 +59,7 @@ def test_any_text_parses_to_weights_in_range(prompt: str) -> None:
     parts = parse_prompt(prompt)
     assert parts
     assert all(0 <= part.weight <= MAX_WEIGHT for part in parts)
-    assert all(a.weight != b.weight or b.chunk for a, b in zip(parts, parts[1:], strict=False))
+    assert all(a.weight != b.weight or b.chunk for a, b in pairwise(parts))
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="()[]\\"), max_size=100))

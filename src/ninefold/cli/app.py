@@ -82,9 +82,11 @@ def run(
         typer.Option(help="Folder that gets one folder an image; by default ninefold-out."),
     ] = None,
     as_json: AsJson = False,
-    quiet: Annotated[bool, typer.Option(help="Say nothing but errors on stderr.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Say nothing but errors on stderr.")
+    ] = False,
     dry_run: Annotated[
-        bool, typer.Option(help="Print the resolved pipeline and stop; --json for JSON.")
+        bool, typer.Option("--dry-run", help="Print the resolved pipeline and stop.")
     ] = False,
     resume: Annotated[
         Path | None,
@@ -147,7 +149,9 @@ def config_show(
     preset: Preset = None,
     config: ConfigFile = None,
     settings: Settings = None,
-    resolved: Annotated[bool, typer.Option(help="Write out every parameter.")] = False,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="Write out every parameter.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Print a preset or a config file, with settings applied."""

@@ -44,6 +44,9 @@ def guarded(command: Callable[P, int]) -> Callable[P, NoReturn]:
             code = INTERRUPTED
         except typer.Exit as leaving:
             code = leaving.exit_code
+        except BrokenPipeError:  # whoever read the output has enough of it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = FAILED
         except Exception as error:
             say_error(explain(error))
             code = FAILED
@@ -84,7 +87,7 @@ def explain(error: BaseException, stage: str | None = None, folder: Path | None 
         sys.stderr.write(text)
         return f"{where}{summary}"
     return (
-        f"{where}{summary} This is a bug in ninefold or in a plugin; "
+        f"{where}{summary.rstrip('.')}. This is a bug in ninefold or in a plugin; "
         f"please report it with {_written(text, folder)}."
     )
 

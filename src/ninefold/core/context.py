@@ -263,7 +263,7 @@ class PipelineContext:
             context.error = _FAILURE.validate_python(document["error"])
         except ValidationError as error:
             raise InputError("\n".join(problems_of(error, "context"))) from None
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise InputError(f"expected a saved context, got something else: {error}") from None
         return context
 

@@ -17,7 +17,8 @@ def problems_of(error: ValidationError, where: str, known: Iterable[str] = ()) -
     lines = []
     errors = error.errors(include_url=False)
     for item in errors:
-        if any(item["loc"] == other["loc"][:-1] for other in errors):
+        depth = len(item["loc"])
+        if any(len(at := other["loc"]) > depth and at[:depth] == item["loc"] for other in errors):
             continue  # a list that is too short only because an item of it was refused
         place = ".".join([where, *(str(part) for part in item["loc"])]).strip(".")
         if item["type"] == "extra_forbidden":

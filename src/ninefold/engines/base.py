@@ -1,7 +1,8 @@
 """What a stage asks of the models: requests, results and the protocols that engines fulfil.
 
-Requests are fully set: a stage resolves its optional parameters once, with `DiffusionEngine.describe`,
-and nothing in a request is optional. Pixels are uint8 arrays, height x width x 3, RGB.
+Requests are fully set: a stage resolves its optional parameters once, with
+`DiffusionEngine.describe`, and nothing in a request is optional. Pixels are uint8 arrays,
+height x width x 3, RGB.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ class DiffusersEngine:
         """Nothing is loaded until it is asked for."""
         self.settings = settings
         self._root = builtin_root
+        self._known: dict[str, tuple[Hashable, ModelFiles, ModelInfo]] = {}
         self._residency: Residency[LoadedModel] = Residency(
             budget=lambda: self._device.budget(settings), size=LoadedModel.size_bytes
         )
@@ -51,18 +52,19 @@ class DiffusersEngine:
 
     def describe(self, model: str) -> ModelInfo:
         """What is known of a model from its files; raises `ModelError`."""
-        return describe(resolve(model, self.settings, self._root))
+        return self._find(model)[1]
 
     def run(self, request: TextToImage, progress: Progress) -> Generated:
         """Make an image; raises `InputError`, `ModelError`, or what `progress` raises."""
         progress.check()
-        files = resolve(request.model, self.settings, self._root)
-        info = describe(files)
+        files, info = self._find(request.model)
         check_request(request, info)
         check_scheduler(request.scheduler)
         at_hand = lora_files(self.settings.lora_dir, self._root) if request.loras else {}
         loras = find_loras(request.loras, at_hand)
-        with self._residency.use(_key(files), lambda: self._load(files), progress.check) as model:
+        with self._residency.use(
+            files.signature(), lambda: self._load(files), progress.check
+        ) as model:
             progress.check()
             job = DiffusersJob(request, info, loras, model, progress, self._device)
             rungs = ladder(job.pipe, self.unload)
@@ -74,6 +76,16 @@ class DiffusersEngine:
         self._device.clear()
         return unloaded
 
+    def _find(self, reference: str) -> tuple[ModelFiles, ModelInfo]:
+        """The model's files and description, read anew only where a file has changed."""
+        known = self._known.get(reference)
+        if known is not None and known[0] == known[1].signature():
+            return known[1], known[2]
+        files = resolve(reference, self.settings, self._root)
+        info = describe(files)
+        self._known[reference] = (files.signature(), files, info)
+        return files, info
+
     def _load(self, files: ModelFiles) -> LoadedModel:
         with collector_paused():
             return load_model(files, self._device, self.settings)
@@ -81,9 +93,3 @@ class DiffusersEngine:
     @cached_property
     def _device(self) -> DeviceChoice:
         return choose_device(self.settings)
-
-
-def _key(files: ModelFiles) -> Hashable:
-    """Names the files as they are now, so that a model changed on disk is loaded anew."""
-    stats = [path.stat() for path in files.weights]
-    return (str(files.path), *((stat.st_size, stat.st_mtime_ns) for stat in stats))

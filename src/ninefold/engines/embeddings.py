@@ -1,7 +1,8 @@
 """Prompt weights and long prompts for pipelines with CLIP text encoders.
 
 As in AUTOMATIC1111's webui: each chunk of 75 tokens is encoded on its own, every token's
-embedding is multiplied by its weight, and the chunk's mean is restored.
+embedding is multiplied by its weight, and the chunk's mean is restored where it has one to speak
+of (text encoders trained from scratch may not).
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from ninefold.engines.prompts import parse_prompt, plain_text
 
 #: A chunk that overflows is cut after a comma among its last so many tokens, else hard.
 _COMMA_REACH = 20
-#: Beyond this a chunk's mean is too near to zero to tell its scale, and is left alone.
+#: Means below this part of the standard deviation are noise, not a scale to restore (OpenAI's
+#: CLIP has a tenth); so are those that would change the whole chunk by more than a factor of two.
+_MEAN_FLOOR = 0.02
 _MEAN_RANGE = (0.5, 2.0)
 
 _IGNORED = "This model's text encoder takes no prompt weights; they were left out."
@@ -181,6 +184,9 @@ def _weighted(state: Any, chunk: _Chunk) -> Any:
     weights = torch.ones(state.shape[1], dtype=state.dtype, device=state.device)
     weights[1 : 1 + len(chunk.weights)] = torch.tensor(chunk.weights, dtype=state.dtype)
     weighted = state * weights[None, :, None]
-    ratio = float(state.float().mean() / weighted.float().mean())
+    mean, deviation = float(state.float().mean()), float(state.float().std())
+    if abs(mean) < _MEAN_FLOOR * deviation:
+        return weighted
+    ratio = mean / (float(weighted.float().mean()) or mean)
     low, high = _MEAN_RANGE
     return weighted * ratio if low <= ratio <= high else weighted

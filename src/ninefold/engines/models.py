@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from ninefold.engines.hashing import read_safetensors_header, weights_hash
 from ninefold.engines.settings import EngineSettings
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+#: Files of a folder, beside its weights, that a description is read from.
+_TOLD = ("model_index.json", "ninefold.json")
 _PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl"})
 
 
@@ -37,10 +39,12 @@ class ModelFiles:
         """Whether the model is a single file."""
         return self.path.is_file()
 
-    @property
-    def size_bytes(self) -> int:
-        """Size of the weights on disk."""
-        return sum(path.stat().st_size for path in self.weights)
+    def signature(self) -> Hashable:
+        """Equal for as long as no file that makes up the model, or tells of it, has changed."""
+        told = () if self.is_file else tuple(self.path / name for name in _TOLD)
+        files = (*told, *self.weights)
+        folders = sorted({path.parent for path in files})
+        return (str(self.path), *map(_stat, folders), *map(_stat, files))
 
 
 def builtin_models(root: Path = builtin.ROOT) -> tuple[str, ...]:
@@ -172,6 +176,14 @@ def _hub_folder(reference: str, settings: EngineSettings) -> Path:
         raise ModelError(
             f"The hub model {reference!r} is not at hand ({type(error).__name__}). {remedy}"
         ) from error
+
+
+def _stat(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return (stat.st_size, stat.st_mtime_ns)
 
 
 def _pickle_refused(name: str) -> ModelError:

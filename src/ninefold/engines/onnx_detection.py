@@ -97,13 +97,14 @@ def _input_size(model: OnnxModel, image: Pixels) -> tuple[int, int]:
         return fixed_height, fixed_width
     declared = model.literal("imgsz")
     sides = declared if isinstance(declared, (list, tuple)) else (declared or 640,)
-    longest = max(int(side) for side in sides)
+    longest: int = max(int(side) for side in sides)
     stride = int(model.literal("stride") or 32)
     height, width = image.shape[:2]
     scale = longest / max(height, width)
 
     def rounded(side: int) -> int:
-        return max(1, math.ceil(round(side * scale) / stride)) * stride
+        blocks: int = math.ceil(round(side * scale) / stride)
+        return max(1, blocks) * stride
 
     return rounded(height), rounded(width)
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from ninefold.core.blocking import run_blocking
@@ -41,7 +43,9 @@ class FinisherParams(StageParams):
     brightness: float = Field(1.0, ge=0, le=4, description="Factor on all values.")
     contrast: float = Field(1.0, ge=0, le=4, description="Factor around the mean tone.")
     saturation: float = Field(1.0, ge=0, le=4, description="Factor; 0 is grey.")
-    gamma: float = Field(1.0, ge=0.1, le=10, description="Exponent; below 1 lightens.")
+    gamma: float = Field(
+        1.0, ge=0.1, le=10, description="Above 1 lightens the middle tones, below 1 darkens them."
+    )
     sharpness: float = Field(0.0, ge=0, le=5, description="Amount of the unsharp mask.")
     sharpness_radius: float = Field(1.0, ge=0.1, le=64, description="Its radius in pixels.")
     grain: float = Field(0.0, ge=0, le=1, description="Film grain, fixed by the seed.")
@@ -82,14 +86,7 @@ class FinisherStage(PipelineStage[FinisherParams]):
         image = tone.sharpen(image, params.sharpness, params.sharpness_radius)
         image = tone.film_grain(image, params.grain, context.get(SEED) or 0, params.grain_size)
         if overlay is not None:
-            image = apply_overlay(
-                image,
-                overlay,
-                params.overlay_place,
-                scale=params.overlay_scale,
-                margin=params.overlay_margin,
-                opacity=params.overlay_opacity,
-            )
+            image = self._overlaid(image, overlay)
         record = write_image(context, self.name, self.artifact_name("generated_finished"), image)
         context[IMAGE] = record
         context[FINISHED_PATH] = record.path
@@ -109,6 +106,20 @@ class FinisherStage(PipelineStage[FinisherParams]):
         image = tone.gamma(image, params.gamma)
         image = tone.contrast(image, params.contrast)
         return tone.saturation(image, params.saturation)
+
+    def _overlaid(self, image: Pixels, overlay: NDArray[np.uint8]) -> Pixels:
+        params = self.params
+        try:
+            return apply_overlay(
+                image,
+                overlay,
+                params.overlay_place,
+                scale=params.overlay_scale,
+                margin=params.overlay_margin,
+                opacity=params.overlay_opacity,
+            )
+        except ValueError as error:
+            raise InputError(f"{self.name}: {error}.") from None
 
 
 def _read(what: str, path: Path | None, reader: Callable[[Path], T]) -> T | None:

@@ -93,9 +93,10 @@ class RestorerStage(DiffusionStage[RestorerParams]):
         progress: PartialProgress,
     ) -> Pixels:
         height, width = pixels.shape[:2]
-        # Tiles are whole multiples already, except along an axis shorter than one tile.
+        # Tiles fit the model already, except along an axis shorter than one tile.
         model_width, model_height = (
-            round_to_multiple(side, info.size_multiple, "up") for side in (width, height)
+            round_to_multiple(max(side, info.min_size), info.size_multiple, "up")
+            for side in (width, height)
         )
         prompt = self.params.prompt.replace("{prompt}", context.get(PROMPT) or "")
         request = ImageToImage(

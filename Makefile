@@ -1,0 +1,49 @@
+# make demo    from nothing to a finished image; PROMPT="..." and SEED=... choose which
+# make test    the same set-up, then everything that must hold: lint, types, layers, tests
+
+PROMPT ?= a red house on the left in snowy mountains at sunset
+SEED ?= 7
+PRESET ?= full
+VENV := .venv
+BIN := $(VENV)/bin
+
+# Handed over by the environment, so that quotes in a prompt stay what they are.
+export PROMPT SEED PRESET
+
+.PHONY: demo test lint format types layers docs bench clean
+
+demo: $(VENV)/.installed
+	@$(BIN)/ninefold run "$$PROMPT" --preset "$$PRESET" --seed "$$SEED"
+
+test: lint types layers
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(VENV)/.installed-dev
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(VENV)/.installed-dev
+	@$(BIN)/mypy
+
+layers: $(VENV)/.installed-dev
+	@$(BIN)/python tools/layers.py
+
+docs: $(VENV)/.installed
+	@$(BIN)/python -m tools.reference
+
+bench: $(VENV)/.installed
+	@$(BIN)/python bench/overhead.py
+	@$(BIN)/python bench/cli.py
+
+clean:
+	rm -rf $(VENV) ninefold-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.installed: pyproject.toml tools/install.sh
+	@tools/install.sh $(VENV)
+
+$(VENV)/.installed-dev: pyproject.toml tools/install.sh
+	@tools/install.sh $(VENV) dev

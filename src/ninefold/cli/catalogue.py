@@ -1,0 +1,122 @@
+"""`ninefold stages` and `ninefold models`: what can be chosen."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import typer
+
+from ninefold.cli.guard import DONE
+from ninefold.cli.parameters import Parameter, parameters_of
+from ninefold.core.errors import ModelError
+from ninefold.core.slots import Slot
+from ninefold.core.stage import PipelineStage
+from ninefold.engines.base import EngineSet, ModelInfo
+from ninefold.engines.defaults import default_engines
+from ninefold.stages.registry import find_stage, stage_types
+
+
+def show_stages(as_json: bool) -> int:
+    """One line for each stage, in the default order, plugins after them."""
+    found = {name: _summary(stage) for name, stage in stage_types().items()}
+    if as_json:
+        _print_json(found)
+    else:
+        _print_table(found.items())
+    return DONE
+
+
+def show_stage(name: str, as_json: bool) -> int:
+    """A stage's slots and parameters; raises `ConfigError` where there is none of that name."""
+    stage = find_stage(name)
+    parameters = parameters_of(stage.params_type)
+    slots = {"requires": stage.requires, "accepts": stage.accepts, "provides": stage.provides}
+    if as_json:
+        named = {kind: [slot.name for slot in given] for kind, given in slots.items()}
+        schema = stage.params_type.model_json_schema()
+        _print_json({"name": name, "summary": _summary(stage), **named, "params": schema})
+        return DONE
+    typer.echo(f"{name}: {_summary(stage)}\n")
+    for kind, given in slots.items():
+        if given:
+            typer.echo(f"{kind:<9} {', '.join(_names(given))}")
+    for parameter in parameters:
+        typer.echo("\n" + _shown(parameter))
+    return DONE
+
+
+def show_models(engines: EngineSet | None, as_json: bool) -> int:
+    """Every model that can be named without a path or a download."""
+    engines = engines or default_engines()
+    diffusion = {name: _described(engines, name) for name in engines.diffusion.models()}
+    others = {
+        "schedulers": engines.diffusion.schedulers(),
+        "loras": engines.diffusion.loras(),
+        "detectors": engines.detection.models(),
+        "upscalers": engines.upscaling.models(),
+    }
+    if as_json:
+        _print_json({"diffusion": diffusion, **others})
+        return DONE
+    typer.echo("diffusion")
+    for name, info in diffusion.items():
+        typer.echo(f"  {name}: {_sentence(info)}")
+        for line in textwrap.wrap(info.get("hint", ""), 90):
+            typer.echo(f"      {line}")
+    typer.echo("  or a folder, a .safetensors file or a hub name: --model NAME")
+    for kind, names in others.items():
+        typer.echo(f"{kind:<10} {', '.join(names) or 'none'}")
+    return DONE
+
+
+def _described(engines: EngineSet, name: str) -> dict[str, Any]:
+    try:
+        info: ModelInfo = engines.diffusion.describe(name)
+    except ModelError as error:
+        return {"error": str(error)}
+    return {
+        "hash": info.hash,
+        "native_size": list(info.native_size),
+        "size_multiple": info.size_multiple,
+        "max_size": info.max_size,
+        "steps": info.steps,
+        "guidance_scale": info.guidance_scale,
+        "scheduler": info.scheduler,
+        "hint": info.hint,
+        "examples": list(info.examples),
+    }
+
+
+def _sentence(info: dict[str, Any]) -> str:
+    if "error" in info:
+        return str(info["error"])
+    width, height = info["native_size"]
+    return f"{width} x {height} pixels, {info['steps']} steps, hash {info['hash']}"
+
+
+def _shown(parameter: Parameter) -> str:
+    limits = f", {parameter.limits}" if parameter.limits else ""
+    head = f"  {parameter.name}  {parameter.type}{limits}; default {parameter.default}"
+    return f"{head}\n      {parameter.description}"
+
+
+def _summary(stage: type[PipelineStage[Any]]) -> str:
+    return (stage.__doc__ or "").strip().partition("\n")[0]
+
+
+def _names(slots: Sequence[Slot[Any]]) -> Iterator[str]:
+    return (slot.name for slot in slots)
+
+
+def _print_table(rows: Any) -> None:
+    rows = list(rows)
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        typer.echo(f"{name:<{width}}  {text}")
+
+
+def _print_json(document: Any) -> None:
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

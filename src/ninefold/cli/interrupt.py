@@ -1,0 +1,42 @@
+"""Ctrl-C while a pipeline runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from ninefold.cli.guard import INTERRUPTED, say
+
+
+@contextmanager
+def cancelled_by_interrupt() -> Iterator[None]:
+    """Inside the block, Ctrl-C cancels the current task; a second one leaves at once.
+
+    Leaving at once is safe: what is on the disk is the last finished stage, whole.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    told = False
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal told
+        if told:
+            os._exit(INTERRUPTED)
+        told = True
+        say("\nStopping after the current step. Ctrl-C again leaves at once.")
+        if task is not None:
+            loop.call_soon_threadsafe(task.cancel)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,162 @@
+"""The options of `run`, resolved once into runs."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ninefold.config import PipelineConfig
+from ninefold.core.context import PipelineContext
+from ninefold.core.errors import ConfigError, InputError
+from ninefold.core.pipeline import Pipeline
+from ninefold.engines.base import EngineSet
+from ninefold.preflight import check_before_run
+from ninefold.runs import Run
+from ninefold.slots import MAX_PROMPT, next_seed
+
+DEFAULT_PRESET = "full"
+DEFAULT_OUT = Path("ninefold-out")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What the command line said; None where it said nothing."""
+
+    prompt: str | None = None
+    preset: str | None = None
+    config: Path | None = None
+    settings: tuple[str, ...] = ()
+    model: str | None = None
+    seed: int | None = None
+    count: int = 1
+    image: Path | None = None
+    strength: float | None = None
+    mask: Path | None = None
+    negative: str | None = None
+    out: Path | None = None
+    as_json: bool = False
+    quiet: bool = False
+    dry_run: bool = False
+    resume: Path | None = None
+
+
+#: What may be said beside --resume: the rest was fixed when the run began.
+_HOW = frozenset({"as_json", "quiet", "resume"})
+_FILES = frozenset({"image", "mask"})
+_SPELLED = {"prompt": "PROMPT", "settings": "--set"}
+
+
+def load_config(
+    preset: str | None, config: Path | None, settings: Sequence[str] = ()
+) -> PipelineConfig:
+    """The preset or config file with settings applied; raises `ConfigError`."""
+    if preset is not None and config is not None:
+        raise ConfigError("expected --preset or --config, got both. Leave one out.")
+    found = (
+        PipelineConfig.preset(preset or DEFAULT_PRESET)
+        if config is None
+        else PipelineConfig.load(config)
+    )
+    return found.with_settings(settings) if settings else found
+
+
+def resolve_config(options: RunOptions) -> PipelineConfig:
+    """The config that the options ask for; raises `ConfigError` with every problem."""
+    settings = list(options.settings)
+    if options.strength is not None:
+        if options.image is None:
+            raise ConfigError("--strength: expected with --image, got it alone. Add --image FILE.")
+        settings.append(f"text_to_image.strength={options.strength}")
+    config = load_config(options.preset, options.config, settings)
+    changes = {"model": options.model, "seed": options.seed}
+    document = config.model_dump(mode="json") | {
+        key: value for key, value in changes.items() if value is not None
+    }
+    return PipelineConfig.parse(document, "")
+
+
+def resumed(options: RunOptions, folder: Path, engines: EngineSet) -> Run:
+    """The run that --resume names; raises `UserError`."""
+    default = RunOptions()
+    extra = [
+        _SPELLED.get(name, f"--{name.replace('_', '-')}")
+        for name in vars(default)
+        if name not in _HOW and getattr(options, name) != getattr(default, name)
+    ]
+    if extra:
+        raise ConfigError(
+            f"--resume: goes on as the run began, so {', '.join(extra)} cannot be given with it."
+        )
+    run = Run.load(folder)
+    check_before_run(run.config.build(engines), run.context, engines)
+    return run
+
+
+def planned(options: RunOptions, config: PipelineConfig, engines: EngineSet) -> Iterator[Run]:
+    """One run an image, each prepared (its inputs checked and copied) when it is asked for.
+
+    Raises `UserError`, and then leaves no file behind.
+    """
+    options = replace(options, prompt=_prompt(options.prompt))
+    first = config.seed if config.seed is not None else secrets.randbelow(2**32)
+    job = PipelineContext().job_id
+    for index in range(options.count):
+        document = config.model_dump(mode="json") | {"seed": next_seed(first, index)}
+        job_id = job if options.count == 1 else f"{job}-{index + 1}"
+        yield _prepared(options, PipelineConfig.parse(document), job_id, engines)
+
+
+def _prepared(options: RunOptions, config: PipelineConfig, job_id: str, engines: EngineSet) -> Run:
+    out = options.out or DEFAULT_OUT
+    made = not out.exists()
+    context = PipelineContext(out / job_id, job_id=job_id)
+    pipeline = config.build(engines)
+    try:
+        _fill(options, context, pipeline)
+        check_before_run(pipeline, context, engines)
+        run = Run(config, context)
+        run.start()
+    except BaseException:
+        shutil.rmtree(context.workdir, ignore_errors=True)
+        if made and out.is_dir() and not any(out.iterdir()):
+            out.rmdir()
+        raise
+    return run
+
+
+def _fill(options: RunOptions, context: PipelineContext, pipeline: Pipeline) -> None:
+    """Set what was given; raises `InputError` with every problem."""
+    given = {
+        "prompt": options.prompt,
+        "negative_prompt": options.negative,
+        "image": options.image,
+        "mask": options.mask,
+    }
+    problems = []
+    for name, value in given.items():
+        try:
+            if value is not None:
+                context.set(name, value)
+        except InputError as error:
+            problems.append(f"--{name}: {error}" if name in _FILES else str(error))
+    missing = pipeline.missing_inputs(context)
+    refused = {name for name, value in given.items() if value is not None} - context.data.keys()
+    problems += [_missing(error.slot, str(error)) for error in missing if error.slot not in refused]
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def _missing(slot: str, message: str) -> str:
+    if slot == "prompt":
+        return 'prompt: expected text, got none. Say what to paint: ninefold run "a red house".'
+    return f"{message} Here: --{slot} FILE." if slot in _FILES else message
+
+
+def _prompt(given: str | None) -> str | None:
+    if given != "-":
+        return given
+    return sys.stdin.read(MAX_PROMPT + 2).strip()

@@ -1,0 +1,124 @@
+"""How far a run is: a bar on a terminal, a line for each finished stage elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ninefold.cli.guard import say
+from ninefold.core.events import (
+    Event,
+    Observer,
+    PipelineStarted,
+    Rewound,
+    StageFailed,
+    StageFinished,
+    StageProgressed,
+    StageReused,
+    StageStarted,
+)
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+@contextmanager
+def progress_for(quiet: bool, label: str = "") -> Iterator[Observer | None]:
+    """What observes a run: nothing, a bar if stderr is a terminal that can, or lines."""
+    if quiet:
+        yield None
+    elif not sys.stderr.isatty():
+        yield Lines(say, label)
+    else:
+        yield from _bar(label)
+
+
+class Lines:
+    """Prints a line for each stage that ends."""
+
+    def __init__(self, write: Callable[[str], None], label: str = "") -> None:
+        self._write = write
+        self._label = label
+        self._steps: tuple[str, ...] = ()
+
+    def __call__(self, event: Event) -> None:
+        """Print what there is to say of `event`."""
+        if isinstance(event, PipelineStarted):
+            self._steps = event.steps
+            if self._label:
+                self._write(f"{self._label}: {event.job_id}")
+        elif (line := self._line(event)) is not None:
+            self._write(line)
+
+    def _line(self, event: Event) -> str | None:
+        match event:
+            case StageFinished(stage, metadata, artifacts):
+                seconds = metadata.get("duration_ms", 0) / 1000
+                return f"{self._place(stage)}  {seconds:.1f} s  {', '.join(artifacts)}".rstrip()
+            case StageReused(stage):
+                return f"{self._place(stage)}  done before"
+            case StageFailed(stage, skipped=True):
+                return f"{self._place(stage)}  skipped"
+            case Rewound(stage, by):
+                return f"{by} sent the image back: once more from {stage}"
+        return None
+
+    def _place(self, stage: str) -> str:
+        return f"[{self._steps.index(stage) + 1}/{len(self._steps)}] {stage:<14}"
+
+
+class Bar:
+    """Drives a rich progress bar: stage n of m, step k of n, time left in the stage."""
+
+    def __init__(self, progress: Progress, lines: Lines) -> None:
+        self._progress = progress
+        self._lines = lines
+        self._task: TaskID | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Move the bar; finished stages are printed above it."""
+        self._lines(event)
+        match event:
+            case StageStarted(stage, index, total):
+                self._drop()
+                self._task = self._progress.add_task(f"[{index}/{total}] {stage}", total=None)
+            case StageProgressed(_, done, total) if self._task is not None:
+                self._progress.update(
+                    self._task, completed=done, total=total, steps=f"step {done} of {total}"
+                )
+            case StageFinished() | StageFailed():
+                self._drop()
+
+    def _drop(self) -> None:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None
+
+
+def _bar(label: str) -> Iterator[Observer]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    console = Console(stderr=True)
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield Lines(say, label)
+        return
+
+    class Steps(TextColumn):
+        def render(self, task: Any) -> Text:
+            return Text(task.fields.get("steps", ""))
+
+    def write(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        Steps(""),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield Bar(progress, Lines(write, label))

@@ -1,0 +1,481 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from ninefold import (
+    Artifact,
+    ConfigError,
+    InputError,
+    Pipeline,
+    PipelineContext,
+    Rewind,
+    StageInputError,
+    Step,
+    WiringError,
+)
+from ninefold.core.events import (
+    Event,
+    PipelineFinished,
+    PipelineStarted,
+    Rewound,
+    StageFailed,
+    StageFinished,
+    StageProgressed,
+    StageReused,
+    StageStarted,
+)
+
+from ..support import Stage, run
+from .toys import MADE, NUMBER, TEXT, Add, Fail, Judge, Slots, Use, Work, cancelled_while_working
+
+
+class Write(Add):
+    """Adds, and makes a file."""
+
+    name = "write"
+
+    async def execute(self, context: PipelineContext) -> PipelineContext:
+        await super().execute(context)
+        name = self.artifact_name("number", ".txt")
+        path = context.file(name)
+        path.write_text(str(context[NUMBER]))
+        context.add_artifact(Artifact(name, path, self.name, "text/plain", "0" * 64))
+        return context
+
+
+@pytest.fixture
+def numbered(context: PipelineContext) -> PipelineContext:
+    context[NUMBER] = 1
+    return context
+
+
+# -- running --------------------------------------------------------------------------------------
+
+
+def test_stages_run_in_order_over_one_context(numbered: PipelineContext) -> None:
+    pipeline = Pipeline([Add(amount=2), Use(), Add(amount=4), Use()])
+    assert run(pipeline.execute(numbered)) is numbered
+    assert numbered[TEXT] == "37"
+    assert numbered.error is None
+    assert numbered.completed == ["add", "use", "add_2", "use_2"]
+    assert list(numbered.metadata) == ["add", "use", "add_2", "use_2"]
+    assert all(entry["duration_ms"] >= 0 for entry in numbered.metadata.values())
+    numbered.raise_for_error()
+
+
+def test_the_first_failure_stops_the_run_and_keeps_what_was_made(
+    numbered: PipelineContext,
+) -> None:
+    later = Work()
+    run(Pipeline([Write(amount=2), Fail(), later]).execute(numbered))
+    assert numbered.error is not None
+    assert (numbered.error.stage, numbered.error.message) == ("fail", "it broke")
+    assert numbered[MADE] == 3
+    assert [artifact.name for artifact in numbered.artifacts] == ["number.txt"]
+    assert numbered.artifacts[0].path.read_text() == "3"
+    assert numbered.metadata["write"]["amount"] == 2
+    assert numbered.completed == ["write"]
+    assert not later.started.is_set()
+    assert "work" not in numbered.metadata
+
+
+def test_raise_for_error_raises_the_very_exception(numbered: PipelineContext) -> None:
+    error = LookupError("gone")
+    run(Pipeline([Fail(error=error)]).execute(numbered))
+    with pytest.raises(LookupError) as raised:
+        numbered.raise_for_error()
+    assert raised.value is error
+
+
+def test_a_failing_validation_of_a_stage_is_a_failure_too(numbered: PipelineContext) -> None:
+    class Broken(Add):
+        async def validate_input(self, context: PipelineContext) -> bool:
+            raise RuntimeError("no idea")
+
+    run(Pipeline([Broken()]).execute(numbered))
+    assert str(numbered.error) == "add: no idea"
+
+
+def test_a_stage_that_may_be_skipped_leaves_no_trace_but_a_warning(
+    numbered: PipelineContext,
+) -> None:
+    class WriteAndFail(Write):
+        name = "write_and_fail"
+
+        async def execute(self, context: PipelineContext) -> PipelineContext:
+            await super().execute(context)
+            raise InputError("no paper")
+
+    events: list[Event] = []
+    stages: list[Stage | Step] = [Add(amount=2), Step(WriteAndFail(), "skip"), Use()]
+    run(Pipeline(stages).execute(numbered, observer=events.append))
+    assert numbered.error is None
+    assert (numbered[NUMBER], numbered[TEXT]) == (3, "3")
+    assert numbered.artifacts == []
+    assert numbered.completed == ["add", "write_and_fail", "use"]
+    assert numbered.metadata["write_and_fail"]["warnings"] == ["skipped after a failure: no paper"]
+    numbered.raise_for_error()
+    (failed,) = [event for event in events if isinstance(event, StageFailed)]
+    assert failed.skipped
+    assert failed.failure.message == "no paper"
+
+
+def test_a_pipeline_can_run_many_times(tmp_path: Path) -> None:
+    pipeline = Pipeline([Add(), Add()])
+
+    async def main() -> list[PipelineContext]:
+        contexts = [PipelineContext(tmp_path / str(i), toy_number=i) for i in range(4)]
+        return await asyncio.gather(*map(pipeline.execute, contexts))
+
+    assert [context[NUMBER] for context in run(main())] == [2, 3, 4, 5]
+
+
+# -- inputs and defaults --------------------------------------------------------------------------
+
+
+def test_inputs_are_what_no_earlier_stage_provides() -> None:
+    assert Pipeline([Add(), Use()]).inputs == (NUMBER,)
+    assert Pipeline([Add(), Add()]).inputs == (NUMBER,)
+
+
+class NeedsText(Use):
+    """Needs a text as well."""
+
+    name = "needs_text"
+    requires: ClassVar[Slots] = (MADE, TEXT)
+
+
+def test_missing_inputs_are_told_before_anything_runs(context: PipelineContext) -> None:
+    events: list[Event] = []
+    run(Pipeline([Add(), Use()]).execute(context, observer=events.append))
+    assert isinstance(events[-1], PipelineFinished)
+    assert len(events) == 2
+    with pytest.raises(StageInputError, match=r"add: no 'toy_number' in the context. Give a numb"):
+        context.raise_for_error()
+    assert context.metadata == {}
+
+
+def test_all_missing_inputs_are_told_at_once(context: PipelineContext) -> None:
+    context[TEXT] = "  "
+    pipeline = Pipeline([Add(), NeedsText()])
+    assert [error.slot for error in pipeline.missing_inputs(context)] == ["toy_number", "toy_text"]
+    run(pipeline.execute(context))
+    assert context.error is not None
+    assert context.error.user_error
+    assert str(context.error).splitlines() == [
+        "add: no 'toy_number' in the context. Give a number.",
+        "needs_text: no 'toy_text' in the context. Give a text.",
+    ]
+
+
+def test_defaults_are_set_where_the_context_has_none(tmp_path: Path) -> None:
+    pipeline = Pipeline([Add(), NeedsText()], defaults={"toy_number": 5, "toy_text": "n"})
+    first = run(pipeline.execute(PipelineContext(tmp_path)))
+    assert (first[NUMBER], first[TEXT]) == (6, "n6")
+    second = run(pipeline.execute(PipelineContext(tmp_path, toy_number=1)))
+    assert second[NUMBER] == 2
+
+
+# -- wiring ---------------------------------------------------------------------------------------
+
+
+def test_an_empty_pipeline_is_refused() -> None:
+    with pytest.raises(WiringError, match="at least one stage"):
+        Pipeline([])
+
+
+def test_what_is_no_stage_is_refused() -> None:
+    with pytest.raises(WiringError, match="expected a PipelineStage, got 'add'"):
+        Pipeline(["add"])  # type: ignore[list-item]
+    with pytest.raises(WiringError, match="expected a PipelineStage"):
+        Pipeline([Add])  # type: ignore[list-item]
+
+
+def test_every_wiring_problem_is_told_at_once() -> None:
+    with pytest.raises(WiringError) as raised:
+        Pipeline([Use(), Judge(), Step(Add(), "skip"), NeedsText()])
+    assert raised.value.problems == (
+        "use (step 1) requires 'toy_made', which no earlier stage provides. Put add before.",
+        "judge (step 2) requires 'toy_made', which no earlier stage provides. Put add before.",
+        "needs_text (step 4) requires 'toy_made', but add may be skipped: set its on_error to "
+        "stop.",
+    )
+
+
+def test_a_stage_that_may_be_skipped_is_enough_where_another_provides() -> None:
+    Pipeline([Add(), Step(Add(), "skip"), Use()])
+    Pipeline([Step(Add(), "skip"), Add(), Use()])
+
+
+def test_repeated_stages_get_names_of_their_own(numbered: PipelineContext) -> None:
+    stage = Write()
+    pipeline = Pipeline([stage, Add(), stage, Step(Write(), "skip")])
+    assert [step.name for step in pipeline.steps] == ["write", "add", "write_2", "write_3"]
+    assert stage.name == "write"
+    run(pipeline.execute(numbered))
+    assert [artifact.name for artifact in numbered.artifacts] == [
+        "number.txt",
+        "number_2.txt",
+        "number_3.txt",
+    ]
+    assert [artifact.stage for artifact in numbered.artifacts] == ["write", "write_2", "write_3"]
+    assert Pipeline(pipeline.steps).steps == pipeline.steps
+
+
+# -- events ---------------------------------------------------------------------------------------
+
+
+def test_the_events_of_a_run_in_order(numbered: PipelineContext) -> None:
+    events: list[Event] = []
+    pipeline = Pipeline([Write(times=2), Fail(), Use()])
+    run(pipeline.execute(numbered, observer=events.append))
+    assert numbered.error is not None
+    assert events == [
+        PipelineStarted("job", ("write", "fail", "use")),
+        StageStarted("write", 1, 3),
+        StageProgressed("write", 1, 2),
+        StageProgressed("write", 2, 2),
+        StageFinished("write", numbered.metadata["write"], ("number.txt",)),
+        StageStarted("fail", 2, 3),
+        StageFailed("fail", numbered.error, skipped=False),
+        PipelineFinished("job", numbered.error),
+    ]
+
+
+def test_progress_from_a_thread_arrives_in_order_on_the_event_loop(
+    numbered: PipelineContext,
+) -> None:
+    events: list[Event] = []
+    threads: set[int] = set()
+
+    def observe(event: Event) -> None:
+        events.append(event)
+        threads.add(threading.get_ident())
+
+    work = Work(times=20)
+    work.gate.set()
+    run(Pipeline([work, Use()]).execute(numbered, observer=observe))
+    assert [type(event) for event in events] == [
+        PipelineStarted,
+        StageStarted,
+        *[StageProgressed] * 20,
+        StageFinished,
+        StageStarted,
+        StageFinished,
+        PipelineFinished,
+    ]
+    steps = [event.done for event in events if isinstance(event, StageProgressed)]
+    assert steps == list(range(1, 21))
+    assert threads == {threading.get_ident()}
+
+
+def test_a_preview_travels_with_the_progress(numbered: PipelineContext) -> None:
+    class Shows(Add):
+        async def execute(self, context: PipelineContext) -> PipelineContext:
+            context.progress.step(1, 1, lambda: "a picture")
+            return await super().execute(context)
+
+    seen: list[object] = []
+
+    def observe(event: Event) -> None:
+        if isinstance(event, StageProgressed) and event.preview is not None:
+            seen.append(event.preview())
+
+    run(Pipeline([Shows()]).execute(numbered, observer=observe))
+    assert seen == ["a picture"]
+
+
+# -- checkpoints and resuming ---------------------------------------------------------------------
+
+
+def test_the_context_is_saved_after_each_finished_stage(numbered: PipelineContext) -> None:
+    saved: list[tuple[list[str], int]] = []
+
+    async def checkpoint(context: PipelineContext) -> None:
+        again = PipelineContext.from_json(context.to_json())
+        saved.append((again.completed, again[NUMBER]))
+
+    run(Pipeline([Add(), Add(), Fail(), Add()]).execute(numbered, checkpoint=checkpoint))
+    assert saved == [(["add"], 2), (["add", "add_2"], 3)]
+
+
+def test_a_resumed_run_goes_on_at_the_first_unfinished_stage(numbered: PipelineContext) -> None:
+    pipeline = Pipeline([Write(amount=2), Fail(times=1), Use()])
+    run(pipeline.execute(numbered))
+    assert numbered.error is not None
+    again = PipelineContext.from_json(numbered.to_json())
+    again[NUMBER] = 3
+    events: list[Event] = []
+    run(pipeline.execute(again, observer=events.append, resume=True))
+    assert again.error is None
+    assert again.completed == ["write", "fail", "use"]
+    assert again[TEXT] == "3"
+    assert [type(event) for event in events] == [
+        PipelineStarted,
+        StageReused,
+        StageStarted,
+        StageFinished,
+        StageStarted,
+        StageFinished,
+        PipelineFinished,
+    ]
+    assert events[1] == StageReused("write")
+    assert len(again.artifacts) == 1
+
+
+def test_a_finished_run_resumes_to_nothing(numbered: PipelineContext) -> None:
+    pipeline = Pipeline([Add()])
+    run(pipeline.execute(numbered))
+    run(pipeline.execute(numbered, resume=True))
+    assert numbered[NUMBER] == 2
+
+
+def test_without_resume_everything_runs_again(numbered: PipelineContext) -> None:
+    pipeline = Pipeline([Add()])
+    run(pipeline.execute(numbered))
+    run(pipeline.execute(numbered))
+    assert numbered[NUMBER] == 3
+    assert numbered.completed == ["add"]
+
+
+def test_a_context_of_another_pipeline_is_refused(numbered: PipelineContext) -> None:
+    run(Pipeline([Add(), Use()]).execute(numbered))
+    with pytest.raises(ConfigError, match=r"resume: expected steps write, use.*finished add, use"):
+        run(Pipeline([Write(), Use()]).execute(numbered, resume=True))
+    with pytest.raises(ConfigError, match="resume"):
+        run(Pipeline([Add()]).execute(numbered, resume=True))
+
+
+# -- cancellation ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_cancellation_leaves_a_context_that_can_be_resumed(
+    numbered: PipelineContext, times: int
+) -> None:
+    """With one step the thread has done its work when it hears of it, and must not do it twice."""
+    work = Work(times=times, amount=2)
+    if times == 1:
+        work._run = _unstoppable(work)  # type: ignore[method-assign]
+    pipeline = Pipeline([Write(), work, Use()])
+
+    async def main() -> None:
+        task = asyncio.create_task(pipeline.execute(numbered))
+        await cancelled_while_working(work, task)
+        assert task.cancelled()
+
+    run(main())
+    assert work.ended.is_set()
+    assert numbered.error is None
+    assert numbered.completed == ["write"]
+    assert numbered[NUMBER] == 2
+    again = PipelineContext.from_json(numbered.to_json())
+    run(pipeline.execute(again, resume=True))
+    assert again.error is None
+    assert again[TEXT] == "4"
+    assert [artifact.name for artifact in again.artifacts] == ["number.txt"]
+
+
+def _unstoppable(work: Work) -> Any:
+    def finish(context: PipelineContext) -> None:
+        work.started.set()
+        assert work.gate.wait(10)
+        context[NUMBER] = context[NUMBER] + work.params.amount
+        context[MADE] = context[NUMBER]
+        work.ended.set()
+
+    return finish
+
+
+def test_cancellation_does_not_skip_a_stage(numbered: PipelineContext) -> None:
+    work = Work(times=5)
+    pipeline = Pipeline([Add(), Step(work, "skip"), Use()])
+
+    async def main() -> None:
+        task = asyncio.create_task(pipeline.execute(numbered))
+        await cancelled_while_working(work, task)
+        assert task.cancelled()
+
+    run(main())
+    assert numbered.completed == ["add"]
+
+
+# -- rewinding ------------------------------------------------------------------------------------
+
+
+def test_a_rewind_runs_again_from_the_stage_that_provides_the_slot(
+    numbered: PipelineContext,
+) -> None:
+    numbered[TEXT] = ""
+    events: list[Event] = []
+    run(Pipeline([Use2(), Write(), Use(), Judge()]).execute(numbered, observer=events.append))
+    assert numbered.error is None
+    # 1 + 1 = 2; sent back with 2 + 4 = 6, 6 + 1 = 7; sent back with 11, 12.
+    assert numbered[MADE] == 12
+    assert numbered[TEXT] == "12"
+    assert numbered.completed == ["use2", "write", "use", "judge"]
+    assert len(numbered.artifacts) == 1
+    rewound = [event for event in events if isinstance(event, Rewound)]
+    assert rewound == [Rewound("write", "judge")] * 2
+    started = [event.stage for event in events if isinstance(event, StageStarted)]
+    assert started == ["use2", *["write", "use", "judge"] * 3]
+
+
+class Use2(Use):
+    """Comes before, and is not run again."""
+
+    name = "use2"
+    requires: ClassVar[Slots] = (NUMBER,)
+    provides: ClassVar[Slots] = ()
+
+    async def execute(self, context: PipelineContext) -> PipelineContext:
+        return context
+
+
+def test_a_rewound_run_that_is_cancelled_can_be_resumed(numbered: PipelineContext) -> None:
+    work = Work(times=3)
+
+    class SendBack(Judge):
+        async def execute(self, context: PipelineContext) -> PipelineContext:
+            work.started.clear()
+            work.gate.clear()
+            raise Rewind(MADE, {NUMBER: 20})
+
+    async def main() -> None:
+        work.gate.set()
+        task = asyncio.create_task(Pipeline([Use2(), work, SendBack()]).execute(numbered))
+        while "judge" not in numbered.metadata:
+            await asyncio.sleep(0)
+        await cancelled_while_working(work, task)
+
+    run(main())
+    assert numbered.completed == ["use2"]
+    assert numbered[NUMBER] == 20
+    again = PipelineContext.from_json(numbered.to_json())
+    run(Pipeline([Use2(), work, Judge()]).execute(again, resume=True))
+    assert again[MADE] == 21
+    assert again.completed == ["use2", "work", "judge"]
+
+
+def test_a_rewind_that_nothing_can_answer_runs_the_stage_itself_again(
+    numbered: PipelineContext,
+) -> None:
+    class Once(Judge):
+        name = "once"
+        tried = 0
+
+        async def execute(self, context: PipelineContext) -> PipelineContext:
+            self.tried += 1
+            if self.tried == 1:
+                raise Rewind(TEXT, {NUMBER: 5})
+            return context
+
+    stage = Once()
+    run(Pipeline([Add(), stage]).execute(numbered))
+    assert stage.tried == 2
+    assert numbered[NUMBER] == 5

@@ -1,0 +1,151 @@
+"""Detection and upscaling on small ONNX models made here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ninefold.core.errors import InputError, ModelError
+from ninefold.engines.onnx_detection import OnnxDetectionEngine
+from ninefold.engines.onnx_upscaling import OnnxUpscaleEngine
+from ninefold.engines.settings import EngineSettings
+
+onnx = pytest.importorskip("onnx")
+
+SETTINGS = EngineSettings(threads=1)
+
+
+def save(path: Path, nodes: list[Any], constants: dict[str, Any], metadata: dict[str, str]) -> str:
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, "h", "w"])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    helper.set_model_props(model, metadata)
+    onnx.save(model, path)
+    return str(path)
+
+
+def detector(path: Path, rows: list[list[float]], **metadata: str) -> str:
+    """A detector that finds the same candidates in every image."""
+    from onnx import helper
+
+    told = {"names": "{0: 'cat', 1: 'dog'}", "imgsz": "[64, 64]", "stride": "32"} | metadata
+    found = np.array(rows, np.float32).T[None]
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        helper.make_node("Add", ["found", "nothing"], ["out"]),
+    ]
+    return save(path, nodes, {"found": found, "zero": np.float32(0)}, told)
+
+
+def upscaler(path: Path, radius: int, factor: int = 2, **metadata: str) -> str:
+    """Averages over a square, then repeats pixels: what it reaches is known."""
+    from onnx import helper
+
+    side = 2 * radius + 1
+    kernel = np.zeros((3, 3, side, side), np.float32)
+    for channel in range(3):
+        kernel[channel, channel] = 1 / side**2
+    nodes = [
+        helper.make_node("Conv", ["images", "kernel"], ["blurred"], pads=[radius] * 4),
+        helper.make_node(
+            "Resize",
+            ["blurred", "", "scales"],
+            ["out"],
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        ),
+    ]
+    scales = np.array([1, 1, factor, factor], np.float32)
+    return save(path, nodes, {"kernel": kernel, "scales": scales}, metadata)
+
+
+def test_boxes_come_back_in_the_images_pixels(tmp_path: Path) -> None:
+    # 128 x 64 becomes 64 x 32 within a 64 x 32 input: half size, no padding.
+    model = detector(tmp_path / "d.onnx", [[16, 16, 8, 8, 0.9, 0.1]])
+    engine = OnnxDetectionEngine(SETTINGS)
+    (found,) = engine.detect(model, np.zeros((64, 128, 3), np.uint8), 0.5)
+    assert found.label == "cat"
+    assert found.score == pytest.approx(0.9)
+    assert (found.left, found.top, found.right, found.bottom) == (24, 24, 40, 40)
+
+
+def test_padding_is_taken_off_and_boxes_end_at_the_border(tmp_path: Path) -> None:
+    # 64 x 40 is fitted into 64 x 64 with 12 rows of padding above.
+    model = detector(tmp_path / "d.onnx", [[60, 32, 20, 20, 0.2, 0.8]])
+    (found,) = OnnxDetectionEngine(SETTINGS).detect(model, np.zeros((40, 64, 3), np.uint8), 0.5)
+    assert (found.label, found.left, found.right) == ("dog", 50, 64)
+    assert (found.top, found.bottom) == (10, 30)
+
+
+def test_overlaps_of_one_label_are_removed_and_of_another_kept(tmp_path: Path) -> None:
+    rows = [
+        [32, 32, 20, 20, 0.7, 0.0],
+        [33, 32, 20, 20, 0.9, 0.0],
+        [32, 33, 20, 20, 0.0, 0.8],
+        [10, 10, 8, 8, 0.6, 0.0],
+        [50, 10, 8, 8, 0.3, 0.0],
+    ]
+    model = detector(tmp_path / "d.onnx", rows)
+    found = OnnxDetectionEngine(SETTINGS).detect(model, np.zeros((64, 64, 3), np.uint8), 0.5)
+    told = [(item.label, round(item.score, 2)) for item in found]
+    assert told == [("cat", 0.9), ("dog", 0.8), ("cat", 0.6)]
+
+
+def test_detectors_without_labels_or_in_another_layout_are_told(tmp_path: Path) -> None:
+    engine = OnnxDetectionEngine(SETTINGS)
+    image = np.zeros((64, 64, 3), np.uint8)
+    nameless = detector(tmp_path / "a.onnx", [[1, 1, 1, 1, 1, 1]], names="")
+    with pytest.raises(ModelError, match="names"):
+        engine.labels(nameless)
+    other = detector(tmp_path / "b.onnx", [[1, 1, 1, 1, 1, 1]], names="{0: 'cat'}")
+    with pytest.raises(ModelError, match="YOLO-v8"):
+        engine.detect(other, image, 0.5)
+    with pytest.raises(InputError, match="image"):
+        engine.detect(other, image[:0], 0.5)
+
+
+def test_pickles_and_rubbish_are_refused(tmp_path: Path) -> None:
+    engine = OnnxDetectionEngine(SETTINGS)
+    with pytest.raises(ModelError, match="yolo export"):
+        engine.hash(str(tmp_path / "face_yolov8n.pt"))
+    (tmp_path / "bad.onnx").write_bytes(b"rubbish")
+    with pytest.raises(ModelError, match="no readable ONNX"):
+        engine.labels(str(tmp_path / "bad.onnx"))
+
+
+@pytest.mark.parametrize(("radius", "factor"), [(0, 2), (1, 4), (5, 3)])
+def test_scale_and_margin_are_measured(tmp_path: Path, radius: int, factor: int) -> None:
+    model = upscaler(tmp_path / "u.onnx", radius, factor)
+    engine = OnnxUpscaleEngine(SETTINGS)
+    assert engine.scale(model) == factor
+    assert engine.margin(model) == radius
+
+
+def test_a_declared_margin_is_believed(tmp_path: Path) -> None:
+    model = upscaler(tmp_path / "u.onnx", 1, margin="9")
+    assert OnnxUpscaleEngine(SETTINGS).margin(model) == 9
+
+
+def test_values_survive(tmp_path: Path) -> None:
+    model = upscaler(tmp_path / "u.onnx", 0)
+    image = np.random.default_rng(1).integers(0, 256, (5, 7, 3), np.uint8)
+    made = OnnxUpscaleEngine(SETTINGS).upscale(model, image)
+    assert np.array_equal(made, image.repeat(2, 0).repeat(2, 1))
+
+
+def test_a_model_of_no_upscaling_layout_is_told(tmp_path: Path) -> None:
+    model = detector(tmp_path / "d.onnx", [[1, 1, 1, 1, 1, 1]])
+    with pytest.raises(ModelError, match="output"):
+        OnnxUpscaleEngine(SETTINGS).scale(model)

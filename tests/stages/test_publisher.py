@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from io import BytesIO
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ninefold import ConfigError, InputError, PipelineContext, __version__
+from ninefold.config import PipelineConfig
+from ninefold.files.embed import read_infotext, read_parameters, read_xmp
+from ninefold.files.infotext import parse_hashes
+from ninefold.files.manifest import read_manifest
+from ninefold.files.xmp import DigitalSourceType, parse_xmp
+from ninefold.slots import OUTPUTS
+from ninefold.stages import PublisherStage
+from ninefold.testing import fake_engines
+
+from ..support import box_mask, files_in, picture, pixels_of, run
+from .contract import StageContract
+
+ALL = ["png", "jpeg", "webp", "avif"]
+
+
+class TestPublisherContract(StageContract):
+    stage_type = PublisherStage
+    params: ClassVar[dict[str, Any]] = {"formats": ["png", "jpeg", "webp"], "thumbnail": 16}
+    reports = 3
+
+    def inputs(self) -> dict[str, Any]:
+        return {"image": picture(64, 48)}
+
+
+def published(folder: Path, **params: Any) -> PipelineContext:
+    context = PipelineContext(folder, job_id="job", seed=7, prompt="a house", image=picture(64, 48))
+    return run(PublisherStage(engines=fake_engines(), **params).execute(context))
+
+
+def full_run(folder: Path, config: dict[str, Any] | None = None, **data: Any) -> PipelineContext:
+    """A run of all nine stages, or of `config`, on fake engines."""
+    data = {"prompt": "a {red|red} house, (sea:1.2) <lora:sketch:0.5>", "seed": 7} | data
+    context = PipelineContext(folder, job_id="job", **data)
+    made = PipelineConfig.parse(config) if config else PipelineConfig.preset("full")
+    run(made.build(fake_engines()).execute(context))
+    context.raise_for_error()
+    return context
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+
+def test_every_format_decodes_to_the_right_size(tmp_path: Path) -> None:
+    context = published(tmp_path, formats=ALL)
+    outputs = context[OUTPUTS]
+    assert [output.format for output in outputs] == ALL
+    assert [output.name for output in outputs] == [
+        "outputs/job.png", "outputs/job.jpg", "outputs/job.webp", "outputs/job.avif",
+    ]  # fmt: skip
+    source = picture(64, 48).astype(int)
+    for output in outputs:
+        assert output.path == tmp_path / output.name
+        assert (output.width, output.height) == (64, 48)
+        assert output.media_type == f"image/{output.format}"
+        assert hashlib.sha256(output.path.read_bytes()).hexdigest() == output.sha256
+        with Image.open(output.path) as image:
+            assert (image.format, image.size) == (output.format.upper(), (64, 48))
+        error = np.abs(pixels_of(output.path) - source).mean()
+        assert error == 0 if output.format == "png" else error < 8
+    assert [artifact.name for artifact in context.artifacts] == [
+        *(output.name for output in outputs),
+        "outputs/manifest.json",
+    ]
+    assert context.metadata["publisher"]["outputs"] == [output.name for output in outputs]
+
+
+def test_a_format_named_twice_is_written_once(tmp_path: Path) -> None:
+    assert len(published(tmp_path, formats=["png", "png"])[OUTPUTS]) == 1
+
+
+def test_quality_and_lossless(tmp_path: Path) -> None:
+    sizes = [
+        len(published(tmp_path, formats=["jpeg"], quality=q)[OUTPUTS][0].path.read_bytes())
+        for q in (10, 60, 100)
+    ]
+    assert sizes == sorted(sizes)
+    context = published(tmp_path, formats=ALL, lossless=True)
+    for output in context[OUTPUTS]:
+        same = np.array_equal(pixels_of(output.path), picture(64, 48))
+        assert same == (output.format in {"png", "webp"})
+
+
+@pytest.mark.parametrize(("side", "size"), [(16, (16, 12)), (48, (48, 36)), (2048, (64, 48))])
+def test_a_thumbnail_is_small_and_says_nothing(
+    tmp_path: Path, side: int, size: tuple[int, int]
+) -> None:
+    context = full_run(
+        tmp_path,
+        {"stages": [{"stage": "publisher", "params": {"thumbnail": side}}]},
+        image=picture(64, 48),
+    )
+    picture_file, thumbnail = context[OUTPUTS]
+    assert picture_file.name == "outputs/job.png"
+    assert thumbnail.name == "outputs/job_thumbnail.webp"
+    assert (thumbnail.width, thumbnail.height) == size
+    assert pixels_of(thumbnail.path).shape[1::-1] == size
+    assert read_parameters(thumbnail.path.read_bytes()) is None
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [
+        ("{job_id}", "job.png"),
+        ("{seed}_{width}x{height}", "7_64x48.png"),
+        ("{prompt}-{index:03}", "a-house-005.png"),
+        ("final", "final.png"),
+        ("{model}", "none.png"),
+        ("..{job_id}", "job.png"),
+        ("con", "_con.png"),
+        ("{{x}}", "{x}.png"),
+    ],
+)
+def test_the_name_template(tmp_path: Path, template: str, name: str) -> None:
+    (output,) = published(tmp_path, name=template, index=5)[OUTPUTS]
+    assert output.name == f"outputs/{name}"
+    assert output.path.parent == tmp_path / "outputs"
+
+
+def test_the_date_in_a_name(tmp_path: Path) -> None:
+    (output,) = published(tmp_path, name="{date}")[OUTPUTS]
+    assert re.fullmatch(r"outputs/\d{4}-\d\d-\d\d\.png", output.name)
+
+
+@pytest.mark.parametrize("template", ["../{job_id}", "a/b", "{nothing}", "{seed", "{prompt:x}"])
+def test_a_template_that_cannot_be_is_refused(template: str) -> None:
+    with pytest.raises(ConfigError, match=r"publisher\.name: file name template"):
+        PublisherStage(name=template)
+
+
+def test_an_image_too_large_for_a_format_is_the_callers_to_mend(tmp_path: Path) -> None:
+    context = PipelineContext(tmp_path, image=np.zeros((2, 16_384, 3), np.uint8))
+    with pytest.raises(InputError, match=r"publisher\.formats: webp: expected at most 16,383"):
+        run(PublisherStage(formats=["webp"], engines=fake_engines()).execute(context))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"formats": []}, {"formats": ["gif"]}, {"quality": 0}, {"quality": 101},
+        {"thumbnail": 4096}, {"metadata": "some"}, {"index": -1},
+    ],
+)  # fmt: skip
+def test_a_parameter_out_of_range_is_refused(params: dict[str, Any]) -> None:
+    (name,) = params
+    with pytest.raises(ConfigError, match=rf"publisher\.{name}.*got"):
+        PublisherStage(**params)
+
+
+# -- what the files say ---------------------------------------------------------------------------
+
+
+def test_infotext_tells_the_truth_in_every_format(tmp_path: Path) -> None:
+    context = full_run(tmp_path, negative_prompt="people, rain")
+    made = context.metadata["text_to_image"]
+    for output in context[OUTPUTS][:4]:
+        info = read_infotext(output.path.read_bytes())
+        assert info is not None
+        assert info.prompt == "a red house, (sea:1.2)"
+        assert info.negative_prompt == "people, rain"
+        fields = dict(info.fields)
+        assert parse_hashes(fields.pop("Lora hashes")) == {"sketch": "fa4e00000000"}
+        assert fields == {
+            "Steps": str(made["steps"]),
+            "Sampler": "default",
+            "CFG scale": "4",
+            "Seed": "7",
+            "Size": "128x128",
+            "Model hash": made["model_hash"],
+            "Model": "poster",
+            "Hires upscale": "2",
+            "Hires upscaler": "2x",
+            "Version": f"ninefold {__version__}",
+        }
+
+
+def test_infotext_names_samplers_as_others_do(tmp_path: Path) -> None:
+    stages = [
+        {"stage": "text_to_image", "params": {"scheduler": "dpmpp_2m_karras", "strength": 0.5}},
+        {"stage": "publisher"},
+    ]
+    context = full_run(tmp_path, {"stages": stages}, image=picture(128, 128), prompt="a house")
+    info = read_infotext(context[OUTPUTS][0].path.read_bytes())
+    assert info is not None
+    assert info.fields["Sampler"] == "DPM++ 2M"
+    assert info.fields["Schedule type"] == "Karras"
+    assert info.fields["Denoising strength"] == "0.5"
+
+
+def test_without_a_generated_image_there_is_no_infotext(tmp_path: Path) -> None:
+    data = published(tmp_path)[OUTPUTS][0].path.read_bytes()
+    assert read_infotext(data) is None
+    packet = read_xmp(data)
+    assert packet is not None
+    xmp = parse_xmp(packet)
+    assert xmp is not None
+    assert xmp.source_type is DigitalSourceType.ENHANCED
+
+
+@pytest.mark.parametrize("level", ["full", "minimal", "none"])
+def test_metadata_levels(tmp_path: Path, level: str) -> None:
+    stages = [
+        {"stage": "text_to_image"},
+        {"stage": "publisher", "params": {"metadata": level, "formats": ALL}},
+    ]
+    context = full_run(tmp_path, {"stages": stages}, prompt="a very secret house")
+    for output in context[OUTPUTS]:
+        data = output.path.read_bytes()
+        assert (read_parameters(data) is not None) == (level == "full")
+        packet = read_xmp(data)
+        assert (packet is not None) == (level != "none")
+        if packet is not None:
+            xmp = parse_xmp(packet)
+            assert xmp is not None
+            assert xmp.source_type is DigitalSourceType.TRAINED
+            assert (xmp.system, xmp.system_version) == ("ninefold", __version__)
+            assert xmp.prompt is None
+        # EXIF holds UTF-16.
+        assert (b"very secret" in data.replace(b"\0", b"")) == (level == "full")
+    assert context.metadata["publisher"]["metadata_level"] == level
+
+
+def test_a_changed_photo_says_that_it_is_a_composite(tmp_path: Path) -> None:
+    stages = [{"stage": "text_to_image"}, {"stage": "publisher"}]
+    context = full_run(tmp_path, {"stages": stages}, image=picture(128, 128), prompt="a house")
+    packet = read_xmp(context[OUTPUTS][0].path.read_bytes())
+    assert packet is not None
+    xmp = parse_xmp(packet)
+    assert xmp is not None
+    assert xmp.source_type is DigitalSourceType.COMPOSITE
+
+
+# -- the manifest ---------------------------------------------------------------------------------
+
+
+def test_the_manifest_names_every_file_with_its_true_hash(tmp_path: Path) -> None:
+    context = full_run(tmp_path, negative_prompt="people")
+    document = read_manifest((tmp_path / "outputs" / "manifest.json").read_bytes())
+    records = [*document["artifacts"], *document["outputs"]]
+    for record in records:
+        data = (tmp_path / record["name"]).read_bytes()
+        assert record["sha256"] == hashlib.sha256(data).hexdigest()
+        assert record["bytes"] == len(data)
+    named = {record["name"] for record in records}
+    assert named == files_in(tmp_path) - {"outputs/manifest.json"}
+    assert [record["name"] for record in document["outputs"]] == [
+        output.name for output in context[OUTPUTS]
+    ]
+    assert document["job_id"] == "job"
+    assert document["config"]["stages"] == PipelineConfig.preset("full").document()["stages"]
+    assert set(document["stages"]) == {step.stage for step in PipelineConfig.preset("full").stages}
+    assert document["stages"]["text_to_image"] == context.metadata["text_to_image"]
+    assert document["versions"] == {"ninefold": __version__, "ninefold-fake": "1"}
+    assert document["started_at"] <= document["finished_at"]
+
+
+def test_the_manifest_can_be_left_out(tmp_path: Path) -> None:
+    published(tmp_path, manifest=False)
+    assert files_in(tmp_path) == {"source.png", "outputs/job.png"}
+
+
+def test_no_file_holds_an_absolute_path(tmp_path: Path) -> None:
+    """Of the working folder, of what was given, of the user's home, of the interpreter."""
+    secret = tmp_path / "home-of-a-user"
+    secret.mkdir()
+    (secret / "look.cube").write_text("LUT_1D_SIZE 2\n0 0 0\n1 1 1\n")
+    for name, pixels in (
+        ("photo.png", picture(128, 128)),
+        ("mask.png", box_mask(128, 128, (30, 30, 90, 90))),
+        ("logo.png", picture(16, 16)),
+    ):
+        Image.fromarray(pixels).save(secret / name)
+    config = PipelineConfig.preset("full").with_settings(
+        [f"finisher.lut={secret / 'look.cube'}", f"finisher.overlay={secret / 'logo.png'}"]
+    )
+    context = full_run(
+        secret / "job",
+        config.document(),
+        image=secret / "photo.png",
+        mask=secret / "mask.png",
+        prompt=f"a house, {secret}/photo.png",
+    )
+    for name in files_in(context.workdir):
+        data = (context.workdir / name).read_bytes()
+        if name.endswith(".png"):
+            with Image.open(BytesIO(data)) as image:
+                data += json.dumps({k: str(v) for k, v in image.info.items()}).encode()
+        data += data.replace(b"\0", b"")  # EXIF holds UTF-16
+        for path in (str(tmp_path), "home-of-a-user", str(Path.home()) + "/", "/work/"):
+            assert path.encode() not in data, f"{path} in {name}"
+    document = read_manifest((context.workdir / "outputs" / "manifest.json").read_bytes())
+    assert document["stages"]["finisher"]["lut"] == "look.cube"
+    assert document["stages"]["text_to_image"]["source"]

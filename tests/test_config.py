@@ -1,0 +1,591 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ninefold import ConfigError, Pipeline, PipelineConfig, PipelineContext, WiringError
+from ninefold.config import MAX_BYTES, presets
+from ninefold.slots import MAX_SEED
+from ninefold.stages import STAGES
+from ninefold.testing import fake_engines
+
+from .support import run
+
+NAMES = tuple(stage.name for stage in STAGES)
+
+
+def config(*stages: str | dict[str, Any], **rest: Any) -> PipelineConfig:
+    entries = [{"stage": item} if isinstance(item, str) else item for item in stages]
+    return PipelineConfig.parse({"stages": entries, **rest})
+
+
+def problems_of(document: Any) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as raised:
+        PipelineConfig.parse(document)
+    return raised.value.problems
+
+
+# -- presets --------------------------------------------------------------------------------------
+
+
+def test_the_presets_are_three_and_described() -> None:
+    found = presets()
+    assert list(found) == ["draft", "standard", "full"]
+    assert all(text.endswith(".") for text in found.values())
+
+
+@pytest.mark.parametrize("name", ["draft", "standard", "full"])
+def test_a_preset_builds_and_runs(name: str, tmp_path: Path) -> None:
+    preset = PipelineConfig.preset(name)
+    assert preset.description == presets()[name]
+    pipeline = preset.build(fake_engines())
+    assert isinstance(pipeline, Pipeline)
+    assert [slot.name for slot in pipeline.inputs] == ["prompt"]
+    context = run(pipeline.execute(PipelineContext(tmp_path, prompt="a red house", seed=7)))
+    context.raise_for_error()
+    assert context["outputs"]
+    assert context["config"] == preset.document()
+    assert set(context.metadata) == {item.stage for item in preset.stages}
+    assert all(entry["duration_ms"] >= 0 for entry in context.metadata.values())
+
+
+def test_full_is_all_nine_in_order(tmp_path: Path) -> None:
+    assert tuple(item.stage for item in PipelineConfig.preset("full").stages) == NAMES
+    context = PipelineContext(tmp_path, prompt="a red house", seed=7)
+    run(PipelineConfig.preset("full").build(fake_engines()).execute(context))
+    assert [artifact.name for artifact in context.artifacts][:6] == [
+        "generated.png",
+        "generated_refined.png",
+        "generated_detailed.png",
+        "generated_upscaled.png",
+        "generated_restored.png",
+        "generated_finished.png",
+    ]
+    assert context.completed == list(NAMES)
+
+
+def test_an_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"preset 'ful': unknown\. Did you mean 'full'\?"):
+        PipelineConfig.preset("ful")
+    with pytest.raises(ConfigError, match="Known: draft, full, standard"):
+        PipelineConfig.preset("zzz")
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+YAML = """
+description: Two stages.
+model: poster
+seed: 5
+stages:
+  - stage: prompt
+    params: {negative_prompt: rain, styles: [night], style_texts: {night: at night}}
+  - stage: text_to_image
+    params: {steps: 3, guidance_scale: 2.5}
+    on_error: stop
+"""
+TOML = """
+description = "Two stages."
+model = "poster"
+seed = 5
+[[stages]]
+stage = "prompt"
+params = {negative_prompt = "rain", styles = ["night"], style_texts = {night = "at night"}}
+[[stages]]
+stage = "text_to_image"
+params = {steps = 3, guidance_scale = 2.5}
+on_error = "stop"
+"""
+
+
+def test_yaml_json_and_toml_say_the_same(tmp_path: Path) -> None:
+    contents = {
+        "a.yaml": YAML,
+        "a.yml": YAML,
+        "a.toml": TOML,
+        "a.json": json.dumps(yaml.safe_load(YAML)),
+    }
+    loaded = []
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content)
+        loaded.append(PipelineConfig.load(tmp_path / name))
+        loaded.append(PipelineConfig.load(str(tmp_path / name)))
+    assert all(item == loaded[0] for item in loaded)
+    assert loaded[0].stages[1].params == {"steps": 3, "guidance_scale": 2.5}
+    pipeline = loaded[0].build()
+    assert pipeline.defaults == {"model": "poster", "seed": 5, "config": loaded[0].document()}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.yaml", "stages: [", r"a\.yaml: does not parse: "),
+        ("a.yaml", "a: !!python/object/apply:os.system [ls]", r"a\.yaml: does not parse: "),
+        ("a.json", "{", r"a\.json: does not parse: "),
+        ("a.json", "[" * 100_000, r"a\.json: does not parse: "),
+        ("a.toml", "x", r"a\.toml: does not parse: "),
+        ("a.yaml", "", r"a\.yaml: expected a mapping with a list of stages, got NoneType"),
+        ("a.yaml", "hello", r"a\.yaml: expected a mapping with a list of stages, got str"),
+        ("a.json", "[]", r"a\.json: expected a mapping with a list of stages, got list"),
+        ("a.txt", "stages: []", r"expected a \.yaml, \.json or \.toml file, got \.txt"),
+        ("a", "stages: []", r"got no suffix"),
+        ("a.yaml", "x: " + "y" * MAX_BYTES, r"a\.yaml: expected at most 1048576 bytes"),
+        ("a.yaml", "{}", r"a\.yaml\.stages: missing\."),
+    ],
+)
+def test_a_file_that_is_no_config_is_refused_in_one_line(
+    tmp_path: Path, name: str, content: str, told: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ConfigError, match=told) as raised:
+        PipelineConfig.load(tmp_path / name)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read: No such file"):
+        PipelineConfig.load(tmp_path / "none.yaml")
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        PipelineConfig.load(tmp_path)
+    (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(ConfigError, match=r"a\.yaml: does not parse: "):
+        PipelineConfig.load(tmp_path / "a.yaml")
+
+
+# -- problems -------------------------------------------------------------------------------------
+
+
+def test_every_problem_of_every_stage_is_told_at_once() -> None:
+    told = problems_of(
+        {
+            "stages": [
+                {"stage": "prompt", "params": {"stiles": []}},
+                {"stage": "text_to_imge"},
+                {"stage": "upscaler", "params": {"upscale_factor": 9, "tile": "x", "engines": 1}},
+                {"stage": "upscaler", "params": {"upscale_factor": 9, "tile": "x"}},
+                {"stage": "refiner", "params": {"refinement_level": 5}},
+            ]
+        }
+    )
+    assert told == (
+        "prompt.stiles: unknown. Did you mean 'styles'?",
+        "stage 'text_to_imge': unknown. Did you mean 'text_to_image'?",
+        "upscaler.engines: unknown.",
+        "upscaler.upscale_factor: input should be less than or equal to 8, got 9.",
+        "upscaler.tile: input should be a valid integer, unable to parse string as an integer, "
+        "got 'x'.",
+        "refiner.refinement_level: input should be less than or equal to 4, got 5.",
+    )
+
+
+def test_problems_of_the_config_and_of_its_stages_are_told_together() -> None:
+    told = problems_of(
+        {
+            "sed": 3,
+            "seed": -1,
+            "stages": [
+                {"stage": "prompt", "on_error": "ignore"},
+                {"stage": "upscaler", "parms": {}},
+                {"stage": "upscaler", "params": {"upscale_factor": 9}},
+                "publisher",
+                5,
+            ],
+        }
+    )
+    text = "\n".join(told)
+    for part in (
+        "config.sed: unknown. Did you mean 'seed'?",
+        "config.seed: input should be greater than or equal to 0, got -1.",
+        "config.stages.0.on_error: input should be 'stop' or 'skip', got 'ignore'.",
+        "config.stages.1.parms: unknown. Did you mean 'params'?",
+        "config.stages.3: ",
+        "config.stages.4: ",
+        "upscaler.upscale_factor: input should be less than or equal to 8, got 9.",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None, 5, "x", [], {"stages": None}, {"stages": {}}, {"stages": "prompt"}, {"stages": []},
+        {"stages": [None]}, {"stages": [{}]}, {"stages": [{"stage": 5}]},
+        {"stages": [{"stage": "prompt", "params": []}]},
+        {"stages": [{"stage": "prompt", "params": {1: 2}}]},
+        {"stages": [{"stage": "prompt", "params": {"self": 2}}]},
+        {"stages": [{"stage": "prompt"}], "seed": MAX_SEED},
+        {"stages": [{"stage": "prompt"}], "seed": "x"},
+        {"stages": [{"stage": "prompt"}], "model": 5},
+        {"stages": [{"stage": ""}]},
+        {1: 2},
+    ],
+)  # fmt: skip
+def test_anything_else_is_refused_without_a_traceback(document: Any) -> None:
+    told = problems_of(document)
+    assert all(problem and "\n" not in problem for problem in told)
+
+
+def test_wiring_that_cannot_work_is_told_with_every_problem() -> None:
+    with pytest.raises(WiringError) as raised:
+        config({"stage": "text_to_image", "on_error": "skip"}, "refiner", "publisher")
+    assert raised.value.problems == (
+        "refiner (step 2) requires 'image', but text_to_image may be skipped: set its on_error to "
+        "stop.",
+    )
+
+
+# -- building -------------------------------------------------------------------------------------
+
+
+def test_stages_may_be_repeated(tmp_path: Path) -> None:
+    made = config(
+        "text_to_image",
+        {"stage": "detailer", "params": {"classes": ["face"]}},
+        {"stage": "detailer", "params": {"classes": ["house"], "top_k": 1}},
+        "publisher",
+    )
+    context = PipelineContext(tmp_path, prompt="a red house", seed=7)
+    run(made.build(fake_engines()).execute(context))
+    context.raise_for_error()
+    assert list(context.metadata) == ["text_to_image", "detailer", "detailer_2", "publisher"]
+    assert [artifact.name for artifact in context.artifacts][:3] == [
+        "generated.png",
+        "generated_detailed.png",
+        "generated_detailed_2.png",
+    ]
+    first, second = (context.metadata[name]["regions"] for name in ("detailer", "detailer_2"))
+    assert {region["label"] for region in first} == {"face"}
+    assert {region["label"] for region in second} == {"house"}
+    assert not {region["after"] for region in first} & {region["after"] for region in second}
+
+
+def test_on_error_reaches_the_pipeline(tmp_path: Path) -> None:
+    made = config("text_to_image", {"stage": "refiner", "on_error": "skip"}, "publisher")
+    engines = fake_engines(fail_on="image_to_image")
+    context = run(made.build(engines).execute(PipelineContext(tmp_path, prompt="x", seed=1)))
+    context.raise_for_error()
+    assert "skipped" in context.metadata["refiner"]["warnings"][0]
+    assert context["image"].made_by == "text_to_image"
+
+
+def test_the_seed_and_model_of_a_config_are_defaults(tmp_path: Path) -> None:
+    made = config("text_to_image", seed=11, model="poster")
+    first = run(made.build(fake_engines()).execute(PipelineContext(tmp_path, prompt="x")))
+    assert first.metadata["text_to_image"]["seed"] == 11
+    given_seed = PipelineContext(tmp_path, prompt="x", seed=0)
+    second = run(made.build(fake_engines()).execute(given_seed))
+    assert second.metadata["text_to_image"]["seed"] == 0
+
+
+def test_a_config_without_a_generator_asks_for_an_image() -> None:
+    assert [slot.name for slot in config("upscaler", "publisher").build().inputs] == ["image"]
+
+
+# -- settings -------------------------------------------------------------------------------------
+
+
+def test_settings_change_a_copy() -> None:
+    before = PipelineConfig.preset("full")
+    after = before.with_settings(
+        [
+            "upscaler.upscale_factor=3",
+            "finisher.grain=0",
+            "detailer.classes=[face, house]",
+            "prompt.negative_prompt=rain: and snow",
+            "publisher.name={job_id}_{seed}",
+            "model=other",
+            "seed=5",
+            " text_to_image.steps = 7",
+        ]
+    )
+    params = {item.stage: item.params for item in after.stages}
+    assert params["upscaler"] == {"upscale_factor": 3}
+    assert params["finisher"]["grain"] == 0
+    assert params["finisher"]["sharpness"] == 0.3
+    assert params["detailer"] == {"classes": ["face", "house"]}
+    assert params["text_to_image"] == {"steps": 7}
+    assert params["prompt"] == {"negative_prompt": "rain: and snow"}
+    assert params["publisher"]["name"] == "{job_id}_{seed}"
+    assert (after.model, after.seed) == ("other", 5)
+    assert before == PipelineConfig.preset("full")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("publisher.name={job_id}", "{job_id}"),
+        ("prompt.negative_prompt=yes", "yes"),
+        ("prompt.negative_prompt=12", "12"),
+        ("prompt.negative_prompt=", ""),
+        ("prompt.negative_prompt=- a", "- a"),
+        ("text_to_image.model=2024", "2024"),
+        ("text_to_image.model=null", None),
+        ("text_to_image.model=[", "["),
+        ("publisher.manifest=no", False),
+        ("publisher.quality=80", 80),
+    ],
+)
+def test_a_value_is_yaml_where_the_parameter_takes_that_and_else_a_text(
+    setting: str, value: Any
+) -> None:
+    made = PipelineConfig.preset("draft").with_settings([setting])
+    stage, parameter = setting.partition("=")[0].split(".")
+    (item,) = [item for item in made.stages if item.stage == stage]
+    assert item.params[parameter] == value
+    assert PipelineConfig.preset("draft").with_settings(["model=7"]).model == "7"
+
+
+def test_a_repeated_stage_is_set_by_its_number() -> None:
+    made = config("text_to_image", "detailer", "detailer").with_settings(
+        ["detailer.top_k=1", "detailer_2.top_k=2"]
+    )
+    assert [item.params.get("top_k") for item in made.stages] == [None, 1, 2]
+
+
+def test_every_wrong_setting_is_told_at_once() -> None:
+    with pytest.raises(ConfigError) as raised:
+        PipelineConfig.preset("full").with_settings(
+            [
+                "upscaler.upscale_factor",
+                "upscalr.tile=5",
+                "sed=5",
+                "refiner.refinement_levl=2",
+                "upscaler.upscale_factor=99",
+                "seed=-1",
+            ]
+        )
+    text = "\n".join(raised.value.problems)
+    for part in (
+        "--set upscaler.upscale_factor: expected stage.parameter=value.",
+        "--set upscalr.tile=5: no stage 'upscalr' in this pipeline. Did you mean 'upscaler'?",
+        "--set sed=5: expected stage.parameter=value, model=... or seed=...",
+        "refiner.refinement_levl: unknown. Did you mean 'refinement_level'?",
+        "upscaler.upscale_factor: input should be less than or equal to 8, got 99.",
+        "--set.seed: input should be greater than or equal to 0, got -1.",
+    ):
+        assert part in text
+
+
+# -- writing down ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["draft", "standard", "full"])
+def test_the_resolved_config_builds_the_same(name: str) -> None:
+    preset = PipelineConfig.preset(name)
+    resolved = preset.resolved()
+    again = PipelineConfig.parse(json.loads(json.dumps(resolved)))
+    assert again.resolved() == resolved
+    for one, two in zip(preset.build().steps, again.build().steps, strict=True):
+        assert one.stage.params == two.stage.params
+        assert type(one.stage) is type(two.stage)
+        assert one.on_error == two.on_error
+    for entry, step in zip(resolved["stages"], preset.build().steps, strict=True):
+        assert set(entry["params"]) == set(type(step.stage.params).model_fields)
+
+
+def test_the_document_leaves_defaults_out() -> None:
+    assert config("text_to_image", seed=3).document() == {
+        "seed": 3,
+        "stages": [{"stage": "text_to_image"}],
+    }
+
+
+# -- the schema -----------------------------------------------------------------------------------
+
+
+def test_the_schema_has_every_parameter_of_every_stage_described() -> None:
+    schema = PipelineConfig.model_json_schema()
+    json.dumps(schema)
+    for name, alternative in _alternatives(schema).items():
+        params = _resolved(schema, alternative["properties"]["params"])
+        stage = next(stage for stage in STAGES if stage.name == name)
+        assert set(params["properties"]) == set(stage.params_type.model_fields)
+        assert params["additionalProperties"] is False
+        for field, entry in params["properties"].items():
+            assert entry["description"].endswith("."), f"{name}.{field}"
+        assert alternative["required"] == ["stage"]
+        assert alternative["properties"]["on_error"]["enum"] == ["stop", "skip"]
+    for reference in _references(schema):
+        assert _resolved(schema, {"$ref": reference})
+
+
+def test_the_schema_carries_ranges_and_choices() -> None:
+    schema = PipelineConfig.model_json_schema()
+    alternatives = _alternatives(schema)
+    upscaler = _resolved(schema, alternatives["upscaler"]["properties"]["params"])["properties"]
+    assert (upscaler["upscale_factor"]["minimum"], upscaler["upscale_factor"]["maximum"]) == (1, 8)
+    assert upscaler["upscale_factor"]["default"] == 2
+    inspector = _resolved(schema, alternatives["inspector"]["properties"]["params"])["properties"]
+    assert inspector["on_fail"]["enum"] == ["warn", "fail", "retry"]
+
+
+@pytest.mark.parametrize("name", ["draft", "standard", "full"])
+def test_the_schema_takes_the_presets(name: str) -> None:
+    """As far as a small checker can tell: names of stages and parameters, ranges, choices."""
+    schema = PipelineConfig.model_json_schema()
+    assert _wrong(schema, PipelineConfig.preset(name).resolved()) == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "params", "wrong"),
+    [
+        ("upscalr", {}, "upscalr"),
+        ("upscaler", {"factor": 2}, "factor"),
+        ("upscaler", {"upscale_factor": 9}, "upscale_factor"),
+        ("refiner", {"refinement_level": -1}, "refinement_level"),
+        ("inspector", {"on_fail": "stop"}, "on_fail"),
+    ],
+)
+def test_the_schema_refuses_wrong_parameters(
+    stage: str, params: dict[str, Any], wrong: str
+) -> None:
+    schema = PipelineConfig.model_json_schema()
+    assert _wrong(schema, {"stages": [{"stage": stage, "params": params}]}) == [wrong]
+
+
+def _alternatives(schema: dict[str, Any]) -> dict[str, Any]:
+    items = _resolved(schema, schema["properties"]["stages"]["items"])
+    found = {item["properties"]["stage"]["const"]: item for item in items["oneOf"]}
+    assert tuple(found)[: len(NAMES)] == NAMES
+    return found
+
+
+def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in node:
+        target: Any = schema
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            target = target[part]
+        node = target
+    return node
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)
+
+
+def _wrong(schema: dict[str, Any], document: dict[str, Any]) -> list[str]:
+    """Stages and parameters that the schema does not allow."""
+    alternatives = _alternatives(schema)
+    wrong = []
+    for entry in document["stages"]:
+        if entry["stage"] not in alternatives:
+            wrong.append(entry["stage"])
+            continue
+        node = alternatives[entry["stage"]]["properties"]["params"]
+        known = _resolved(schema, node)["properties"]
+        for name, value in entry.get("params", {}).items():
+            if name not in known or not _allowed(schema, known[name], value):
+                wrong.append(name)
+    return wrong
+
+
+def _allowed(schema: dict[str, Any], node: dict[str, Any], value: Any) -> bool:
+    node = _resolved(schema, node)
+    if "anyOf" in node:
+        return any(_allowed(schema, option, value) for option in node["anyOf"])
+    if node.get("type") == "null" or value is None:
+        return value is None and node.get("type") == "null"
+    if "enum" in node:
+        return value in node["enum"]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        low, high = node.get("minimum", -1e99), node.get("maximum", 1e99)
+        above = value > node.get("exclusiveMinimum", -1e99)
+        return bool(node["type"] in ("integer", "number") and low <= value <= high and above)
+    return True
+
+
+# -- round trips ----------------------------------------------------------------------------------
+
+_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+_params: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "prompt": st.fixed_dictionaries(
+        {},
+        optional={
+            "negative_prompt": _text,
+            "style_texts": st.dictionaries(_text, _text, max_size=2),
+            "wildcards": st.dictionaries(
+                _text, st.lists(_text, min_size=1, max_size=2), max_size=2
+            ),
+        },
+    ),
+    "text_to_image": st.fixed_dictionaries(
+        {},
+        optional={
+            "model": st.none() | _text,
+            "steps": st.none() | st.integers(1, 200),
+            "guidance_scale": st.none() | st.floats(0, 30),
+            "strength": st.floats(0, 1, exclude_min=True),
+        },
+    ),
+    "detailer": st.fixed_dictionaries(
+        {},
+        optional={
+            "classes": st.lists(_text, max_size=3),
+            "mask_mode": st.sampled_from(["separate", "merge", "invert"]),
+            "class_prompts": st.dictionaries(_text, _text, max_size=2),
+            "offset_x": st.integers(-4096, 4096),
+        },
+    ),
+    "finisher": st.fixed_dictionaries({}, optional={"grain": st.floats(0, 1), "lut": _text}),
+    "publisher": st.fixed_dictionaries(
+        {},
+        optional={
+            "formats": st.lists(
+                st.sampled_from(["png", "jpeg", "webp", "avif"]), min_size=1, max_size=4
+            ),
+            "manifest": st.booleans(),
+        },
+    ),
+}
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> PipelineConfig:
+    """Any config of these stages, in order."""
+    stages = []
+    for name, params in _params.items():
+        for _ in range(draw(st.integers(1 if name == "text_to_image" else 0, 2))):
+            on_error = (
+                "stop" if name == "text_to_image" else draw(st.sampled_from(["stop", "skip"]))
+            )
+            stages.append({"stage": name, "params": draw(params), "on_error": on_error})
+    return PipelineConfig.parse(
+        {
+            "description": draw(_text),
+            "model": draw(st.none() | _text),
+            "seed": draw(st.none() | st.integers(0, MAX_SEED - 1)),
+            "stages": stages,
+        }
+    )
+
+
+@settings(max_examples=40)
+@given(configs())
+def test_any_config_comes_back_from_yaml_and_json(config: PipelineConfig) -> None:
+    assert PipelineConfig.parse(yaml.safe_load(config.to_yaml())) == config
+    assert PipelineConfig.parse(json.loads(json.dumps(config.document()))) == config
+    assert PipelineConfig.parse(json.loads(config.model_dump_json())) == config
+    resolved = PipelineConfig.parse(json.loads(json.dumps(config.resolved())))
+    assert resolved.resolved() == config.resolved()
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".json"])
+def test_a_config_that_was_written_is_loaded_again(tmp_path: Path, suffix: str) -> None:
+    preset = PipelineConfig.preset("full")
+    text = preset.to_yaml() if suffix == ".yaml" else json.dumps(preset.document())
+    (tmp_path / f"mine{suffix}").write_text(text, encoding="utf-8")
+    assert PipelineConfig.load(tmp_path / f"mine{suffix}") == preset
