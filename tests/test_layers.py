@@ -22,6 +22,9 @@ def test_the_package_keeps_its_layers() -> None:
         ("stages/a.py", "def f():\n    from torch import nn", "only engines may"),
         ("stages/a.py", "from ninefold.stages.b import B", "no stage imports another"),
         ("engines/a.py", "from ninefold.stages import STAGES", "engines lies below stages"),
+        ("engines/a.py", "import ninefold.config", "engines lies below config"),
+        ("imaging/a.py", "from ..stages import STAGES", "say where it lies"),
+        ("imaging/a.py", "from . import b", "say where it lies"),
         ("elsewhere/a.py", "from ninefold.core import slots", "has no place"),
     ],
 )

@@ -19,7 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "__main__"}),
     frozenset({"cli", "server", "studio"}),
     frozenset({"jobs"}),
-    frozenset({"config", "runs", "preflight", "testing"}),
+    frozenset({"config", "runs", "testing"}),
     frozenset({"stages"}),
     frozenset({"slots"}),
     frozenset({"files"}),
@@ -48,10 +48,13 @@ def _imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+            module = "." * node.level + (node.module or "")
+            yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
 
 
 def _broken(parts: tuple[str, ...], name: str) -> str | None:
+    if name.startswith("."):
+        return "say where it lies, from ninefold on"
     own, (root, *below) = parts[0], name.split(".")
     if root in RUNTIMES and own != "engines":
         return "only engines may"

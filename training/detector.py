@@ -205,7 +205,7 @@ def main() -> None:
     names = dict(enumerate(CLASSES))
     metadata = {
         "names": str(names),
-        "imgsz": "[192, 192]",
+        "imgsz": "[128, 128]",
         "stride": "32",
         "task": "detect",
         "license": "Apache-2.0",

@@ -154,7 +154,7 @@ def main() -> None:
             group["lr"] = arguments.rate * budget.scale
         loss = loss_of(poster, latents.take(chosen), captions, length, alphas)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(trainable, 1.0)
         optimiser.step()
         step += 1

@@ -45,9 +45,6 @@ class Run:
                 f"{reason}. Folders of runs lie in ninefold-out, or where --out said."
             ) from None
         context = PipelineContext.from_json(text, workdir=folder)
-        failed = context.error.stage if context.error else None
-        if failed in context.before:  # it may have set some of its slots; it starts afresh
-            context.undo([failed])
         return cls(PipelineConfig.load(folder / CONFIG_FILE), context)
 
     @property
@@ -76,12 +73,9 @@ class Run:
         async def checkpoint(context: PipelineContext) -> None:
             await run_blocking(context, self.save)
 
-        try:
-            await self.config.build(engines).execute(
-                self.context, observer=observer, checkpoint=checkpoint, resume=True
-            )
-        except StorageError as error:
-            self.context.set_error(error)
+        await self.config.build(engines).execute(
+            self.context, observer=observer, checkpoint=checkpoint, resume=True
+        )
         if self.context.error is not None:
             with suppress(StorageError):  # the last checkpoint is still there
                 self.save()

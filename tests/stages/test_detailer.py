@@ -9,6 +9,7 @@ import pytest
 
 from ninefold import ConfigError, ModelError, PipelineContext, Region
 from ninefold.engines.base import Detection, Inpaint
+from ninefold.engines.defaults import default_engines
 from ninefold.imaging import masks
 from ninefold.imaging.boxes import Box
 from ninefold.slots import MAX_SEED, REGIONS
@@ -29,6 +30,8 @@ from ..support import run as run_async
 from .contract import StageContract
 
 SIDE = 256
+#: Least mean change of a region, in levels of 255, with the built-in model.
+LEAST_CHANGE = 1.0
 FACE = Detection("face", 0.9, 40, 40, 72, 80)
 HOUSE = Detection("house", 0.6, 120, 100, 220, 220)
 TREE = Detection("tree", 0.75, 10, 200, 40, 230)
@@ -377,3 +380,29 @@ def test_a_parameter_out_of_range_is_refused(params: dict[str, Any]) -> None:
     (name,) = params
     with pytest.raises(ConfigError, match=f"detailer.{name}"):
         DetailerStage(**params)
+
+
+# -- with the built-in model ----------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("masked", [True, False])
+def test_the_built_in_model_changes_its_regions_and_nothing_else(
+    tmp_path: Path, masked: bool
+) -> None:
+    """With the built-in detector at its least confidence, whatever it takes for a thing."""
+    context = PipelineContext(tmp_path, prompt="a red house", seed=7, image=picture(192, 160))
+    if masked:
+        context.set("mask", box_mask(192, 160, (60, 50, 130, 120)))
+    stage = DetailerStage(steps=6, confidence=0, top_k=2, max_area=0.3, engines=default_engines())
+    source = pixels_of(context["image"].path).astype(int)
+    run_async(stage.execute(context))
+    difference = np.abs(pixels_of(context["image"].path) - source).mean(axis=2)
+    outside = np.ones(difference.shape, bool)
+    for region in context[REGIONS]:
+        place = Box(*region.box).slices
+        assert difference[place].mean() > LEAST_CHANGE
+        outside[place] = False
+    assert outside.any()
+    assert not difference[outside].any()
+    assert len(context[REGIONS]) == 1 or not masked

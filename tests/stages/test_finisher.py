@@ -76,7 +76,7 @@ def test_each_parameter_acts_and_is_on_record(
 def test_each_parameter_acts_as_it_says(tmp_path: Path) -> None:
     def with_(**params: Any) -> Pixels:
         context = PipelineContext(tmp_path, seed=7, image=SOURCE)
-        return finished(context, **params).astype(int)  # type: ignore[return-value]
+        return finished(context, **params).astype(int)
 
     plain = SOURCE.astype(int)
     assert with_(brightness=1.5).mean() > plain.mean() > with_(brightness=0.5).mean()

@@ -94,7 +94,7 @@ def _seam() -> Pixels:
     ],
 )
 def test_each_threshold_acts(
-    tmp_path: Path, pixels: Pixels, params: dict[str, float], reason: str
+    tmp_path: Path, pixels: Pixels, params: dict[str, Any], reason: str
 ) -> None:
     height, width = pixels.shape[:2]
     seams = Seams(width, height, (30,), ())
@@ -133,7 +133,7 @@ def test_seams_of_another_size_are_not_looked_for(tmp_path: Path) -> None:
     ],
 )
 def test_things_named_in_the_prompt_are_looked_for(
-    tmp_path: Path, prompt: str, params: dict[str, float], agreement: float
+    tmp_path: Path, prompt: str, params: dict[str, Any], agreement: float
 ) -> None:
     context = inspected(tmp_path, GOOD, prompt, detector="detector", **params)
     assert context[VERDICT].measures["agreement"] == agreement

@@ -9,6 +9,8 @@ import pytest
 
 from ninefold import ConfigError, InputError, Lora, ModelError, PipelineContext, StageInputError
 from ninefold.engines.base import ImageToImage, Inpaint, TextToImage
+from ninefold.engines.defaults import default_engines
+from ninefold.engines.prompts import unknown_words
 from ninefold.stages import TextToImageStage
 from ninefold.testing import fake_engines
 
@@ -190,6 +192,23 @@ def test_unknown_words_are_named_in_a_warning_with_a_remedy(context: PipelineCon
 def test_known_words_raise_no_warning(context: PipelineContext) -> None:
     run(TextToImageStage(engines=fake_engines(words=["a", "red", "house"])).execute(context))
     assert "warnings" not in context.metadata["text_to_image"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "unknown"),
+    [
+        ("a red house by the sea", ()),
+        ("Sailboats, (a lighthouse:1.2) at night", ()),
+        ("a red dragon in Paris", ("dragon", "paris")),
+    ],
+)
+def test_the_built_in_model_says_which_words_it_does_not_know(
+    prompt: str, unknown: tuple[str, ...]
+) -> None:
+    info = default_engines().diffusion.describe("poster")
+    assert unknown_words(prompt, info) == unknown
+    assert info.hint
+    assert all(unknown_words(example, info) == () for example in info.examples)
 
 
 # -- from an image --------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError
 from ninefold.core.pipeline import Pipeline
 from ninefold.engines.base import EngineSet
-from ninefold.preflight import check_before_run
 from ninefold.runs import Run
 from ninefold.slots import MAX_PROMPT, next_seed
 
@@ -92,7 +91,7 @@ def resumed(options: RunOptions, folder: Path, engines: EngineSet) -> Run:
             f"--resume: goes on as the run began, so {', '.join(extra)} cannot be given with it."
         )
     run = Run.load(folder)
-    check_before_run(run.config.build(engines), run.context, engines)
+    _check(run.config.build(engines), run.context)
     return run
 
 
@@ -117,7 +116,7 @@ def _prepared(options: RunOptions, config: PipelineConfig, job_id: str, engines:
     pipeline = config.build(engines)
     try:
         _fill(options, context, pipeline)
-        check_before_run(pipeline, context, engines)
+        _check(pipeline, context)
         run = Run(config, context)
         run.start()
     except BaseException:
@@ -126,6 +125,12 @@ def _prepared(options: RunOptions, config: PipelineConfig, job_id: str, engines:
             out.rmdir()
         raise
     return run
+
+
+def _check(pipeline: Pipeline, context: PipelineContext) -> None:
+    """Raise `ConfigError` with everything that can be told to be wrong beforehand."""
+    if problems := pipeline.problems(context):
+        raise ConfigError(problems)
 
 
 def _fill(options: RunOptions, context: PipelineContext, pipeline: Pipeline) -> None:

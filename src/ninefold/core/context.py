@@ -223,6 +223,8 @@ class PipelineContext:
         self._data = dict(self.before[steps[0]])
         self.artifacts = [item for item in self.artifacts if item.stage not in steps]
         self.completed = [name for name in self.completed if name not in steps]
+        for name in steps[1:]:
+            self.before.pop(name, None)
 
     # -- JSON -----------------------------------------------------------------------------------
 

@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ninefold.core.context import PipelineContext
-from ninefold.core.errors import ConfigError, InputError, StageInputError, WiringError
+from ninefold.core.errors import (
+    ConfigError,
+    InputError,
+    StageInputError,
+    UserError,
+    WiringError,
+)
 from ninefold.core.events import (
     Event,
     Observer,
@@ -76,6 +82,19 @@ class Pipeline:
             if slot.name not in self.defaults and context.lacks(slot)
         )
 
+    def prepare(self, context: PipelineContext) -> None:
+        """Set the defaults that the context lacks."""
+        for key, value in self.defaults.items():
+            if key not in context:
+                context.set(key, value)
+
+    def problems(self, context: PipelineContext) -> tuple[str, ...]:
+        """Everything that can be told to be wrong before a stage runs, each told once."""
+        self.prepare(context)
+        missing = [str(error) for error in self.missing_inputs(context)]
+        found = [line for step in self.steps for line in step.stage.problems(context)]
+        return tuple(dict.fromkeys([*missing, *found]))
+
     async def execute(
         self,
         context: PipelineContext,
@@ -126,11 +145,12 @@ class _Run:
             )
         if not resume:
             context.completed, context.before = [], {}
+        for name in names[len(context.completed) :]:
+            if name in context.before:  # it was begun; what it did before it stopped is undone
+                context.undo([name])
         context.clear_error()
         self._emit(PipelineStarted(context.job_id, names))
-        for key, value in self.pipeline.defaults.items():
-            if key not in context:
-                context.set(key, value)
+        self.pipeline.prepare(context)
         if missing := self.pipeline.missing_inputs(context):
             context.set_error(_as_one(missing))
         for name in context.completed:
@@ -167,9 +187,17 @@ class _Run:
             context.progress = StageProgress()
         if context.error is None:
             context.completed.append(step.name)
-            if self.checkpoint is not None:
-                await self.checkpoint(context)
+            await self._save()
         return index + 1
+
+    async def _save(self) -> None:
+        """Write a checkpoint; one that cannot be written stops the run like a failed stage."""
+        if self.checkpoint is None:
+            return
+        try:
+            await self.checkpoint(self.context)
+        except UserError as error:
+            self.context.set_error(error)
 
     def _failed(self, step: Step) -> None:
         context = self.context

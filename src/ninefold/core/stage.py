@@ -6,7 +6,7 @@ import copy
 import functools
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -86,6 +86,13 @@ class PipelineStage(ABC, Generic[P]):
     def missing_inputs(self, context: PipelineContext) -> tuple[Slot[Any], ...]:
         """The required slots that are unset or hold a blank text."""
         return tuple(slot for slot in self.requires if context.lacks(slot))
+
+    def problems(self, context: PipelineContext) -> Iterator[str]:
+        """What would stop it later, as far as that can be told before anything runs.
+
+        Called with the pipeline's inputs in the context. Must be quick and load no weights.
+        """
+        yield from ()
 
     def renamed(self, name: str) -> PipelineStage[P]:
         """The same stage under another name, for a pipeline that repeats it."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from pydantic import Field
 
 from ninefold.core.context import PipelineContext
+from ninefold.core.errors import UserError
+from ninefold.core.problems import suggest
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
 from ninefold.engines.base import EngineSet, ModelInfo
@@ -52,6 +55,17 @@ class EngineStage(PipelineStage[P]):
         return engines
 
 
+def told(where: str, check: Callable[[], object]) -> Iterator[str]:
+    """What `check` raises, as a problem of the parameter `where`."""
+    try:
+        check()
+    except OSError as error:
+        yield f"{where}: cannot be read: {error.strerror or error}."
+    except (UserError, ValueError) as error:
+        text = str(error)
+        yield text if text.startswith(where) else f"{where}: {text}"
+
+
 S = TypeVar("S", bound=SamplingParams)
 
 #: What every diffusion stage reads, beside the image.
@@ -65,6 +79,14 @@ class DiffusionStage(EngineStage[S]):
         """What is known of the model that this stage uses; raises `ModelError`."""
         model = self.params.model or context.get(MODEL) or DEFAULT_MODEL
         return self.engines.diffusion.describe(model)
+
+    def problems(self, context: PipelineContext) -> Iterator[str]:
+        """Whether the model is at hand and the scheduler is known."""
+        where = f"{self.name}.model" if self.params.model else "model"
+        yield from told(where, lambda: self.model_info(context))
+        scheduler, known = self.params.scheduler, self.engines.diffusion.schedulers()
+        if scheduler is not None and scheduler not in known:
+            yield f"{self.name}.scheduler: {scheduler!r} is unknown.{suggest(scheduler, known)}"
 
     def conditioning(
         self, context: PipelineContext, info: ModelInfo, prompt: str | None = None

@@ -20,7 +20,7 @@ from ninefold.imaging.boxes import Box, crop_box
 from ninefold.imaging.resize import resize, resize_mask
 from ninefold.imaging.types import Mask, Pixels
 from ninefold.slots import DETAIL_PATH, IMAGE, MASK, PROMPT, REGIONS, SEED, next_seed
-from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams
+from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams, told
 
 Order = Literal["confidence", "area", "left_to_right"]
 
@@ -82,6 +82,12 @@ class DetailerStage(DiffusionStage[DetailerParams]):
         """Set `image`, `regions` and `detail_path`."""
         await run_blocking(context, self._run, context)
         return context
+
+    def problems(self, context: PipelineContext) -> Iterator[str]:
+        """Whether the detector is at hand."""
+        yield from super().problems(context)
+        if (detector := self.params.detector) is not None:
+            yield from told(f"{self.name}.detector", lambda: self.engines.detection.hash(detector))
 
     def _run(self, context: PipelineContext) -> None:
         image = read_image(context, context[IMAGE])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from ninefold.files.store import read_image, write_image
 from ninefold.imaging import tone
 from ninefold.imaging.colour import TransferMethod, transfer_colour
 from ninefold.imaging.cube import parse_cube
-from ninefold.imaging.lut import apply_lut
+from ninefold.imaging.lut import CubeLut, apply_lut
 from ninefold.imaging.overlay import Anchor, apply_overlay
 from ninefold.imaging.types import Pixels
 from ninefold.slots import FINISHED_PATH, IMAGE, SEED, UNSCALED_IMAGE
@@ -75,11 +75,23 @@ class FinisherStage(PipelineStage[FinisherParams]):
         await run_blocking(context, self._run, context)
         return context
 
+    def problems(self, context: PipelineContext) -> Iterator[str]:
+        """Whether the LUT and the overlay can be read."""
+        for read in (self._lut, self._overlay):
+            try:
+                read()
+            except InputError as error:
+                yield str(error)
+
+    def _lut(self) -> CubeLut | None:
+        return _read("lut", self.params.lut, lambda path: parse_cube(_text(path)))
+
+    def _overlay(self) -> NDArray[np.uint8] | None:
+        return _read("overlay", self.params.overlay, decode_rgba)
+
     def _run(self, context: PipelineContext) -> None:
         params = self.params
-        # Files are read before any work is done, so that a bad one fails at once.
-        lut = _read("lut", params.lut, lambda path: parse_cube(_text(path)))
-        overlay = _read("overlay", params.overlay, decode_rgba)
+        lut, overlay = self._lut(), self._overlay()
         image = self._toned(context, read_image(context, context[IMAGE]))
         if lut is not None:
             image = apply_lut(image, lut, params.lut_amount)

@@ -17,7 +17,7 @@ from ninefold.files.store import read_image
 from ninefold.imaging import measures
 from ninefold.imaging.types import Pixels
 from ninefold.slots import ATTEMPTS, IMAGE, PROMPT, SEAMS, SEED, VERDICT, next_seed
-from ninefold.stages.base import EngineStage
+from ninefold.stages.base import EngineStage, told
 
 
 class InspectorParams(StageParams):
@@ -93,6 +93,11 @@ class InspectorStage(EngineStage[InspectorParams]):
                 "Change the prompt or the seed, or set inspector.on_fail to warn.",
             )
         return context
+
+    def problems(self, context: PipelineContext) -> Iterator[str]:
+        """Whether the detector is at hand."""
+        if (detector := self.params.detector) is not None:
+            yield from told(f"{self.name}.detector", lambda: self.engines.detection.hash(detector))
 
     def _inspect(self, context: PipelineContext) -> tuple[Verdict, int]:
         image = read_image(context, context[IMAGE])

@@ -6,6 +6,7 @@ import os
 import random
 import re
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,7 @@ class PromptStage(PipelineStage[PromptParams]):
         seed = context.get(SEED)
         if seed is None:
             seed = secrets.randbelow(2**32)
-        negative = ", ".join(
-            text for text in (context.get(NEGATIVE_PROMPT), self.params.negative_prompt) if text
-        )
-        styled = self._styled(template)
+        styled, negative = self._styled(template), self._negative(context)
         prompt, negative = await run_blocking(
             context, _resolved, (styled, negative), seed, self.params.wildcards
         )
@@ -90,6 +88,20 @@ class PromptStage(PipelineStage[PromptParams]):
             loras=[{"name": lora.name, "weight": lora.weight} for lora in loras],
         )
         return context
+
+    def problems(self, context: PipelineContext) -> Iterator[str]:
+        """Whether the prompt's syntax, wildcards, styles and LoRA tags can be resolved."""
+        if not context.get(PROMPT):
+            return
+        try:
+            texts = (self._styled(context[PROMPT]), self._negative(context))
+            _without_lora_tags(_resolved(texts, context.get(SEED) or 0, self.params.wildcards)[0])
+        except InputError as error:
+            yield str(error)
+
+    def _negative(self, context: PipelineContext) -> str:
+        given = context.get(NEGATIVE_PROMPT)
+        return ", ".join(text for text in (given, self.params.negative_prompt) if text)
 
     def _styled(self, prompt: str) -> str:
         for name in self.params.styles:
@@ -124,7 +136,8 @@ def _choose(template: str, seed: int, wildcards: dict[str, tuple[str, ...]]) -> 
             remedy = suggest(name, known) or f" Set {WILDCARDS_VARIABLE} to a folder of text files."
             raise InputError(f"prompt: wildcard __{name}__ is unknown.{remedy}")
     try:
-        return RandomPromptGenerator(manager, seed=seed).generate(template)[0].strip()
+        chosen: list[str] = RandomPromptGenerator(manager, seed=seed).generate(template)
+        return chosen[0].strip()
     except ParseBaseException as error:
         rest = template[error.loc :][:20]
         raise InputError(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 
 from pydantic import Field
 
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.engines.base import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
+from ninefold.engines.checks import nearest_sizes
 from ninefold.engines.prompts import unknown_words
 from ninefold.files.store import read_image, read_mask, write_image
 from ninefold.imaging.masks import paste
@@ -47,12 +49,27 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         await run_blocking(context, self._run, context)
         return context
 
+    def problems(self, context: PipelineContext) -> Iterator[str]:
+        """Whether the model is at hand and can do the size asked for."""
+        unusable = tuple(super().problems(context))
+        yield from unusable
+        if unusable or IMAGE in context:
+            return
+        info = self.model_info(context)
+        for name, side in (("width", self.params.width), ("height", self.params.height)):
+            if side is not None and (nearest := nearest_sizes(side, info)) != (side,):
+                yield (
+                    f"{self.name}.{name}: expected a multiple of {info.size_multiple} from "
+                    f"{info.min_size} to {info.max_size}, which {info.name} can do, got {side}. "
+                    f"Nearest: {' or '.join(map(str, nearest))}."
+                )
+
     def _run(self, context: PipelineContext) -> None:
         info = self.model_info(context)
         if words := unknown_words(context[PROMPT], info):
             context.warn(
                 self.name,
-                f"{info.name} does not know: {', '.join(words)}. {info.hint} "
+                f"{info.name} does not know: {', '.join(words)}. {_sentence(info.hint)}"
                 "For other subjects use a bigger model: --model FOLDER, FILE or hub name.",
             )
         result = self._generate(context, info)
@@ -92,3 +109,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
             return width, height
         native = info.native_size[0] * info.native_size[1]
         return fit_size(*source, area=native, multiple=info.size_multiple)
+
+
+def _sentence(hint: str) -> str:
+    return f"It {hint.rstrip('.')}. " if hint else ""

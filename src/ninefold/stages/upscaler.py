@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import count
 
 from pydantic import Field
@@ -17,7 +18,7 @@ from ninefold.imaging.resize import resize
 from ninefold.imaging.tiles import Tile, plan_tiles
 from ninefold.imaging.types import Pixels
 from ninefold.slots import IMAGE, UNSCALED_IMAGE, UPSCALE_FACTOR, UPSCALED_PATH
-from ninefold.stages.base import EngineStage
+from ninefold.stages.base import EngineStage, told
 
 #: Largest image that is made, in pixels: 16384 x 16384.
 MAX_PIXELS = 16384**2
@@ -53,6 +54,11 @@ class UpscalerStage(EngineStage[UpscalerParams]):
         """Set `image`, `unscaled_image`, `upscaled_path` and `upscale_factor`."""
         await run_blocking(context, self._run, context)
         return context
+
+    def problems(self, context: PipelineContext) -> Iterator[str]:
+        """Whether the upscaler is at hand."""
+        if (upscaler := self.params.upscaler) is not None:
+            yield from told(f"{self.name}.upscaler", lambda: self.engines.upscaling.hash(upscaler))
 
     def _run(self, context: PipelineContext) -> None:
         source = context[IMAGE]

@@ -1,0 +1,165 @@
+"""All nine stages together: repeated, interrupted anywhere and resumed, always the same bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from ninefold import PipelineConfig, PipelineContext
+from ninefold.core.events import Event, StageStarted
+from ninefold.engines.base import EngineSet
+from ninefold.slots import MAX_SEED
+from ninefold.stages import STAGES
+from ninefold.testing import fake_engines
+
+from ..support import files_in, pixels_of, run
+from .contract import TIMED_FILES
+
+NAMES = [stage.name for stage in STAGES]
+FULL = PipelineConfig.preset("full").with_settings(["publisher.formats=[png]"])
+CALLS = {
+    "text_to_image": "text_to_image",
+    "image_to_image": "refiner",
+    "detect": "detailer",
+    "inpaint": "detailer",
+    "upscale": "upscaler",
+}
+
+
+def context_in(folder: Path, seed: int = 7) -> PipelineContext:
+    return PipelineContext(folder, prompt="a {red|blue} house", seed=seed, job_id="job")
+
+
+def execute(
+    context: PipelineContext, engines: EngineSet | None = None, resume: bool = False
+) -> PipelineContext:
+    return run(FULL.build(engines or fake_engines()).execute(context, resume=resume))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in files_in(folder) - TIMED_FILES}
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What a run that nothing disturbs leaves."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    execute(context_in(folder)).raise_for_error()
+    return contents(folder)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(
+    tmp_path: Path, expected: dict[str, bytes]
+) -> None:
+    execute(context_in(tmp_path / "same")).raise_for_error()
+    assert contents(tmp_path / "same") == expected
+    execute(context_in(tmp_path / "other", 8)).raise_for_error()
+    other = contents(tmp_path / "other")
+    shared = expected.keys() & other.keys()
+    assert len(shared) >= 7
+    assert all(other[name] != expected[name] for name in shared)
+
+
+def test_the_largest_seed_runs_through(tmp_path: Path) -> None:
+    execute(context_in(tmp_path, MAX_SEED - 1)).raise_for_error()
+
+
+@pytest.mark.parametrize("stage", NAMES)
+def test_a_run_that_is_cancelled_in_any_stage_is_resumed_to_the_same_bytes(
+    tmp_path: Path, expected: dict[str, bytes], stage: str
+) -> None:
+    context = context_in(tmp_path)
+
+    async def main() -> None:
+        def observe(event: Event) -> None:
+            if event == StageStarted(stage, NAMES.index(stage) + 1, len(NAMES)):
+                task.cancel()
+
+        task = asyncio.create_task(FULL.build(fake_engines()).execute(context, observer=observe))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(main())
+    assert context.error is None
+    assert context.completed == NAMES[: NAMES.index(stage)]
+    again = PipelineContext.from_json(context.to_json())
+    execute(again, resume=True).raise_for_error()
+    assert again.completed == NAMES
+    assert contents(tmp_path) == expected
+
+
+@pytest.mark.parametrize("call", list(CALLS))
+def test_a_run_in_which_a_model_fails_once_is_resumed_to_the_same_bytes(
+    tmp_path: Path, expected: dict[str, bytes], call: str
+) -> None:
+    context = execute(context_in(tmp_path), engines := fake_engines(fail_on=call, fail_times=1))
+    assert context.error is not None
+    assert context.error.stage == CALLS[call]
+    assert context.completed == NAMES[: NAMES.index(CALLS[call])]
+    assert {artifact.stage for artifact in context.artifacts} <= set(context.completed)
+    again = PipelineContext.from_json(context.to_json())
+    execute(again, engines, resume=True).raise_for_error()
+    assert contents(tmp_path) == expected
+
+
+@pytest.mark.parametrize("writes", [0, 1, 3, 6, 8])
+def test_a_disk_that_fills_up_stops_the_run_with_whole_files_only(
+    tmp_path: Path, expected: dict[str, bytes], writes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = 2 * writes  # a file and its folder are synced
+
+    def fsync(_: int) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    context = context_in(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        execute(context)
+    assert context.error is not None
+    assert context.error.user_error
+    assert "Free some space" in context.error.message
+    assert contents(tmp_path).items() <= expected.items()
+    assert len(contents(tmp_path)) == writes
+    execute(context, resume=True).raise_for_error()
+    assert contents(tmp_path) == expected
+
+
+def test_a_folder_that_cannot_be_written_stops_at_the_first_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    context = execute(context_in(tmp_path / "file" / "job"))
+    assert context.error is not None
+    assert (context.error.stage, context.error.user_error) == ("text_to_image", True)
+    assert "choose another folder" in context.error.message
+    assert context.metadata["prompt"]["seed"] == 7
+
+
+def test_without_some_stages_the_rest_still_runs(tmp_path: Path) -> None:
+    for left_out in NAMES:
+        if left_out == "text_to_image":
+            continue
+        stages = [{"stage": name} for name in NAMES if name != left_out]
+        pipeline = PipelineConfig.parse({"stages": stages}).build(fake_engines())
+        context = run(pipeline.execute(context_in(tmp_path / left_out)))
+        context.raise_for_error()
+        assert left_out not in context.metadata
+
+
+def test_every_stage_that_makes_an_image_changes_it(expected: dict[str, bytes]) -> None:
+    images = [name for name in expected if name.startswith("generated")]
+    assert len(images) == 6
+    assert len({expected[name] for name in images}) == 6
+
+
+def test_the_output_shows_what_the_finisher_made(
+    tmp_path: Path, expected: dict[str, bytes]
+) -> None:
+    context = execute(context_in(tmp_path))
+    (output, _) = context["outputs"]
+    assert (pixels_of(output.path) == pixels_of(tmp_path / "generated_finished.png")).all()

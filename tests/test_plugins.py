@@ -1,0 +1,225 @@
+"""A stage of somebody else's, in a package that is really built and installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+PYPROJECT = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "ninefold-{package}"
+version = "1.0"
+
+[project.entry-points."ninefold.stages"]
+{entry}
+
+[tool.setuptools]
+py-modules = ["{package}"]
+"""
+
+DEPTH = '''
+"""A depth stage, as somebody else would write it."""
+
+from pydantic import Field
+
+from ninefold import IMAGE, PipelineContext, PipelineStage, Slot, StageParams
+
+DEPTH: Slot[float] = Slot(
+    "depth", float, "How far away things are.", remedy="Put depth before this stage.", given=False
+)
+
+
+class DepthParams(StageParams):
+    """Parameters of `depth`."""
+
+    far: float = Field(10.0, gt=0, description="Largest depth, in metres.")
+
+
+class DepthStage(PipelineStage[DepthParams]):
+    """Guesses how far away things are."""
+
+    name = "depth"
+    params_type = DepthParams
+    requires = (IMAGE,)
+    provides = (DEPTH,)
+
+    async def execute(self, context: PipelineContext) -> PipelineContext:
+        """Set `depth`."""
+        context[DEPTH] = self.params.far / 2
+        context.add_metadata(self.name, far=self.params.far)
+        return context
+
+
+class FogStage(DepthStage):
+    """Needs the depth."""
+
+    name = "fog"
+    requires = (IMAGE, DEPTH)
+    provides = ()
+
+    async def execute(self, context: PipelineContext) -> PipelineContext:
+        """Say how deep the fog is."""
+        context.add_metadata(self.name, depth=context[DEPTH])
+        return context
+'''
+
+RUN = """
+import asyncio, json, sys
+from ninefold import NinefoldError, PipelineConfig, PipelineContext
+from ninefold.testing import fake_engines
+
+try:
+    config = PipelineConfig.load(sys.argv[1])
+    context = PipelineContext(sys.argv[2], prompt="a red house", seed=7, job_id="job")
+    asyncio.run(config.build(fake_engines()).execute(context))
+    context.raise_for_error()
+    again = PipelineContext.from_json(context.to_json())
+    schema = PipelineConfig.model_json_schema()
+    print(json.dumps({
+        "metadata": again.metadata,
+        "depth": again.get("depth", None),
+        "in_schema": '"const": "depth"' in json.dumps(schema),
+    }))
+except NinefoldError as error:
+    print(json.dumps({"error": str(error), "kind": type(error).__name__}))
+"""
+
+
+def install(folder: Path, package: str, source: str, **entries: str) -> Path:
+    """Build a package of one module with pip, and install it where `run` finds it."""
+    project, site = folder / f"{package}-project", folder / "site"
+    project.mkdir()
+    entry = "\n".join(f'{name} = "{target}"' for name, target in entries.items())
+    (project / "pyproject.toml").write_text(PYPROJECT.format(package=package, entry=entry))
+    (project / f"{package}.py").write_text(dedent(source))
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+    options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", str(site)]
+    result = subprocess.run(
+        [*pip, *options, str(project)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return site
+
+
+def run(folder: Path, site: Path, *stages: dict[str, Any]) -> dict[str, Any]:
+    """What a fresh interpreter, with `site` among its packages, makes of a config."""
+    config = folder / "config.json"
+    config.write_text(json.dumps({"stages": list(stages)}))
+    result = subprocess.run(
+        [sys.executable, "-c", RUN, str(config), str(folder / "job")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(site)},
+    )
+    assert result.returncode == 0, result.stderr
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+@pytest.fixture(scope="module")
+def depth(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the plugin with two stages is installed."""
+    folder = tmp_path_factory.mktemp("plugin")
+    targets = {"depth": "my_depth:DepthStage", "fog": "my_depth:FogStage"}
+    return install(folder, "my_depth", DEPTH, **targets)
+
+
+def test_an_installed_stage_is_named_in_a_config_like_one_of_ours(
+    tmp_path: Path, depth: Path
+) -> None:
+    found = run(
+        tmp_path,
+        depth,
+        {"stage": "text_to_image"},
+        {"stage": "depth", "params": {"far": 4}},
+        {"stage": "depth", "params": {"far": 6}},
+        {"stage": "fog"},
+        {"stage": "publisher"},
+    )
+    assert "error" not in found
+    assert found["depth"] == 3
+    assert found["metadata"]["depth"]["far"] == 4
+    assert found["metadata"]["depth_2"]["far"] == 6
+    assert found["metadata"]["fog"]["depth"] == 3
+    assert found["metadata"]["fog"]["duration_ms"] >= 0
+    assert found["in_schema"]
+    manifest = json.loads((tmp_path / "job" / "outputs" / "manifest.json").read_text())
+    assert manifest["stages"]["depth"]["far"] == 4
+
+
+def test_its_parameters_and_wiring_are_checked_like_ours(tmp_path: Path, depth: Path) -> None:
+    wrong = run(tmp_path, depth, {"stage": "depth", "params": {"far": -1, "fra": 1}})
+    assert wrong == {
+        "kind": "ConfigError",
+        "error": "depth.far: input should be greater than 0, got -1.\n"
+        "depth.fra: unknown. Did you mean 'far'?",
+    }
+    unwired = run(tmp_path, depth, {"stage": "text_to_image"}, {"stage": "fog"})
+    assert unwired["kind"] == "WiringError"
+    assert unwired["error"] == (
+        "fog (step 2) requires 'depth', which no earlier stage provides. "
+        "Put depth before this stage."
+    )
+
+
+def test_its_name_is_suggested(tmp_path: Path, depth: Path) -> None:
+    assert run(tmp_path, depth, {"stage": "dept"})["error"] == (
+        "stage 'dept': unknown. Did you mean 'depth'?"
+    )
+
+
+def _installed_by_hand(folder: Path, source: str, entry: str) -> Path:
+    """What pip leaves, without its two seconds: a module and the folder that describes it."""
+    site = folder / "site"
+    about = site / "ninefold_broken-1.0.dist-info"
+    about.mkdir(parents=True)
+    (site / "broken.py").write_text(dedent(source))
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: ninefold-broken\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[ninefold.stages]\n{entry}\n")
+    return site
+
+
+@pytest.mark.parametrize(
+    ("source", "entry", "told"),
+    [
+        ("raise RuntimeError('no CUDA')", "x = broken:X", "cannot be loaded: .*no CUDA"),
+        ("import not_installed", "x = broken:X", "cannot be loaded: .*not_installed"),
+        ("", "x = broken:X", "cannot be loaded: .*X"),
+        ("", "x = nothing:X", "cannot be loaded: .*nothing"),
+        ("X = 5", "x = broken:X", "expected a PipelineStage, got 5"),
+        ("class X: pass", "x = broken:X", "expected a PipelineStage"),
+        (
+            "from ninefold.stages import RefinerStage as X",
+            "x = broken:X",
+            "its class calls itself 'refiner'",
+        ),
+        (
+            "from ninefold.stages import RefinerStage as X",
+            "refiner = broken:X",
+            "the name is taken by ninefold.stages.refiner",
+        ),
+    ],
+)
+def test_a_broken_plugin_is_named_with_what_is_wrong(
+    tmp_path: Path, source: str, entry: str, told: str
+) -> None:
+    site = _installed_by_hand(tmp_path, source, entry)
+    found = run(tmp_path, site, {"stage": "text_to_image"})
+    name, _, target = entry.partition(" = ")
+    assert found["kind"] == "ContractError"
+    assert found["error"].startswith(f"plugin stage '{name}' ({target}): ")
+    assert re.search(told, found["error"])
