@@ -7,11 +7,16 @@ import os
 import re
 import subprocess
 import sys
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
+
+from ninefold import ContractError, PipelineConfig
+from ninefold.stages.registry import stage_types
 
 PYPROJECT = """
 [build-system]
@@ -182,44 +187,56 @@ def test_its_name_is_suggested(tmp_path: Path, depth: Path) -> None:
     )
 
 
-def _installed_by_hand(folder: Path, source: str, entry: str) -> Path:
-    """What pip leaves, without its two seconds: a module and the folder that describes it."""
-    site = folder / "site"
-    about = site / "ninefold_broken-1.0.dist-info"
-    about.mkdir(parents=True)
-    (site / "broken.py").write_text(dedent(source))
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: ninefold-broken\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text(f"[ninefold.stages]\n{entry}\n")
-    return site
+@pytest.fixture
+def installed_by_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str, str, str], None]]:
+    """Leaves what pip would, in this interpreter: a module and the folder that describes it."""
+
+    def install(module: str, source: str, entry: str) -> None:
+        site = tmp_path / "site"
+        about = site / f"{module}-1.0.dist-info"
+        about.mkdir(parents=True)
+        (site / f"{module}.py").write_text(source)
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text(f"[ninefold.stages]\n{entry}\n")
+        monkeypatch.syspath_prepend(site)
+        stage_types.cache_clear()
+
+    yield install
+    monkeypatch.undo()
+    stage_types.cache_clear()
 
 
 @pytest.mark.parametrize(
     ("source", "entry", "told"),
     [
-        ("raise RuntimeError('no CUDA')", "x = broken:X", "cannot be loaded: .*no CUDA"),
-        ("import not_installed", "x = broken:X", "cannot be loaded: .*not_installed"),
-        ("", "x = broken:X", "cannot be loaded: .*X"),
-        ("", "x = nothing:X", "cannot be loaded: .*nothing"),
-        ("X = 5", "x = broken:X", "expected a PipelineStage, got 5"),
-        ("class X: pass", "x = broken:X", "expected a PipelineStage"),
+        ("raise RuntimeError('no CUDA')", "x = {}:X", "cannot be loaded: .*no CUDA"),
+        ("import not_installed", "x = {}:X", "cannot be loaded: .*not_installed"),
+        ("", "x = {}:X", "cannot be loaded: .*X"),
+        ("", "x = {}_nothing:X", "cannot be loaded: .*nothing"),
+        ("X = 5", "x = {}:X", "expected a PipelineStage, got 5"),
+        ("class X: pass", "x = {}:X", "expected a PipelineStage"),
         (
             "from ninefold.stages import RefinerStage as X",
-            "x = broken:X",
+            "x = {}:X",
             "its class calls itself 'refiner'",
         ),
         (
             "from ninefold.stages import RefinerStage as X",
-            "refiner = broken:X",
+            "refiner = {}:X",
             "the name is taken by ninefold.stages.refiner",
         ),
     ],
 )
 def test_a_broken_plugin_is_named_with_what_is_wrong(
-    tmp_path: Path, source: str, entry: str, told: str
+    installed_by_hand: Callable[[str, str, str], None], source: str, entry: str, told: str
 ) -> None:
-    site = _installed_by_hand(tmp_path, source, entry)
-    found = run(tmp_path, site, {"stage": "text_to_image"})
+    module = f"broken_{zlib.crc32((source + entry).encode())}"
+    entry = entry.format(module)
+    installed_by_hand(module, source, entry)
     name, _, target = entry.partition(" = ")
-    assert found["kind"] == "ContractError"
-    assert found["error"].startswith(f"plugin stage '{name}' ({target}): ")
-    assert re.search(told, found["error"])
+    with pytest.raises(ContractError) as raised:
+        PipelineConfig.parse({"stages": [{"stage": "text_to_image"}]})
+    assert str(raised.value).startswith(f"plugin stage '{name}' ({target}): ")
+    assert re.search(told, str(raised.value))

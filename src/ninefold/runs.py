@@ -44,8 +44,9 @@ class Run:
                 f"{folder}: expected the folder of a run, but its {CONTEXT_FILE} cannot be read: "
                 f"{reason}. Folders of runs lie in ninefold-out, or where --out said."
             ) from None
-        context = PipelineContext.from_json(text, workdir=folder)
-        return cls(PipelineConfig.load(folder / CONFIG_FILE), context)
+        # The config first: it loads the plugins whose slots the context may hold.
+        config = PipelineConfig.load(folder / CONFIG_FILE)
+        return cls(config, PipelineContext.from_json(text, workdir=folder))
 
     @property
     def finished(self) -> bool:

@@ -216,7 +216,7 @@ def test_a_lut_that_cannot_be_read_is_refused(
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("none.png", None, "none.png"),
+        ("none.png", None, "expected a file that can be read"),
         ("empty.png", b"", "an empty file"),
         ("text.png", b"hello", "expected PNG, JPEG, WEBP, AVIF"),
         ("cut.png", b"\x89PNG\r\n\x1a\n\0\0", "corrupt or cut short"),

@@ -163,3 +163,59 @@ def test_the_output_shows_what_the_finisher_made(
     context = execute(context_in(tmp_path))
     (output, _) = context["outputs"]
     assert (pixels_of(output.path) == pixels_of(tmp_path / "generated_finished.png")).all()
+
+
+# -- what can be told beforehand ------------------------------------------------------------------
+
+
+def test_a_sound_pipeline_has_no_problems(tmp_path: Path) -> None:
+    context = context_in(tmp_path)
+    assert FULL.build(fake_engines()).problems(context) == ()
+    assert files_in(tmp_path) == set()
+    assert context.metadata == {}
+
+
+def test_everything_that_would_stop_it_is_told_beforehand_and_at_once(tmp_path: Path) -> None:
+    (tmp_path / "bad.cube").write_text("LUT_1D_SIZE 2\n")
+    config = FULL.with_settings(
+        [
+            "prompt.styles=[night]",
+            "text_to_image.scheduler=eular",
+            "text_to_image.width=100",
+            "refiner.model=xl",
+            "detailer.detector=yolo",
+            "upscaler.upscaler=8x",
+            f"finisher.lut={tmp_path / 'bad.cube'}",
+            f"finisher.overlay={tmp_path / 'none.png'}",
+            "inspector.detector=yolo",
+        ]
+    )
+    context = context_in(tmp_path / "job")
+    engines = fake_engines(fail_on=list(CALLS))
+    told = config.build(engines).problems(context)
+    for start, part in (
+        ("prompt.styles: ", "night"),
+        ("text_to_image.scheduler: ", "Did you mean 'euler'?"),
+        ("refiner.model: ", "xl"),
+        ("detailer.detector: ", "yolo"),
+        ("upscaler.upscaler: ", "8x"),
+        ("finisher.lut: ", "bad.cube"),
+        ("finisher.overlay: ", "none.png"),
+        ("inspector.detector: ", "yolo"),
+    ):
+        assert any(line.startswith(start) and part in line for line in told), start
+    assert len(set(told)) == len(told)
+    assert not (tmp_path / "job").exists()
+
+
+def test_a_size_that_the_model_cannot_do_is_told_beforehand(tmp_path: Path) -> None:
+    config = FULL.with_settings(["text_to_image.width=100", "text_to_image.height=20"])
+    width, height = config.build(fake_engines()).problems(context_in(tmp_path))
+    assert width.startswith("text_to_image.width: expected a multiple of 16 from 32 to 512")
+    assert width.endswith("got 100. Nearest: 96 or 112.")
+    assert height.endswith("got 20. Nearest: 32.")
+
+
+def test_a_missing_prompt_is_told_beforehand(tmp_path: Path) -> None:
+    (line,) = FULL.build(fake_engines()).problems(PipelineContext(tmp_path))
+    assert line == "prompt: no 'prompt' in the context. Give a prompt that is not empty."

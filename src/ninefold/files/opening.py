@@ -76,14 +76,15 @@ def _read_file(path: Path, most: int) -> bytes:
     try:
         # A pipe or a device could block, or never end.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise _RefusedError(f"image: expected a file, got a folder or device: {path}")
+            raise _RefusedError("image: expected a file, got a folder or device")
         with path.open("rb") as file:
             return file.read(most)
     except _RefusedError:
         raise
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"image: expected a file that can be read, got {path} ({error}); check the path"
+            "image: expected a file that can be read, got "
+            f"{getattr(error, 'strerror', None) or error}; check the path"
         ) from error
 
 

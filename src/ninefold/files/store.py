@@ -120,10 +120,8 @@ def _from_array(name: str, array: np.ndarray[Any, Any]) -> Pixels:
 def _decoded(path: Path, decoder: Callable[[Path], T]) -> T:
     try:
         return decoder(path)
-    except OSError as error:
-        raise InputError(f"{path.name}: cannot be read: {error.strerror or error}") from None
     except ValueError as error:
-        raise InputError(f"{path.name}: {error}") from None
+        raise InputError(f"{path.name}: {str(error).removeprefix('image: ')}") from None
 
 
 def _write_png(context: PipelineContext, name: str, pixels: Pixels, made_by: str) -> ImageRecord:
