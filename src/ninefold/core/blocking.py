@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import functools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
@@ -12,6 +15,14 @@ from ninefold.core.progress import Cancelled
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+# Outlives the event loop: a thread that runs a model for the first time pays for its setting up.
+_WORKERS = ThreadPoolExecutor(thread_name_prefix="ninefold")
+
+
+def _in_worker(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
+    call = functools.partial(contextvars.copy_context().run, function, *args, **kwargs)
+    return asyncio.get_running_loop().run_in_executor(_WORKERS, call)
 
 
 async def run_blocking(
@@ -22,7 +33,7 @@ async def run_blocking(
     A thread cannot be killed, so on cancellation its progress is stopped and the thread awaited:
     when this raises `CancelledError`, nothing of the work is still running.
     """
-    work = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    work = asyncio.ensure_future(_in_worker(function, *args, **kwargs))
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
