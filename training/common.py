@@ -6,12 +6,15 @@ import argparse
 import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import distributed
 
 RUNS = Path(__file__).parent / "runs"
 
@@ -62,13 +65,49 @@ class Budget:
 
     @property
     def scale(self) -> float:
-        """Learning-rate factor: warm-up, flat, then a half cosine down to 2 %."""
-        p = self.progress
+        """The learning-rate factor now."""
+        return self.scale_at(self.progress)
+
+    def scale_at(self, p: float) -> float:
+        """Learning-rate factor at progress 0..1: warm-up, flat, a half cosine down to 2 %."""
         if p < self.warm_up:
             return max(0.02, p / self.warm_up)
         if p < self.flat:
             return 1.0
         return 0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * (p - self.flat) / (1 - self.flat)))
+
+
+class Team:
+    """The processes that train one model together: those that torchrun started, or this one."""
+
+    def __init__(self) -> None:
+        self.size = int(os.environ.get("WORLD_SIZE", "1"))
+        self.rank = int(os.environ.get("RANK", "0"))
+        if self.size > 1:
+            distributed.init_process_group("gloo")
+
+    @contextmanager
+    def one_by_one(self) -> Iterator[None]:
+        """Let the first of the team through, then all others."""
+        if self.rank:
+            distributed.barrier()
+        yield
+        if self.size > 1 and not self.rank:
+            distributed.barrier()
+
+    def share(self, parameters: list[torch.nn.Parameter], values: list[float]) -> list[float]:
+        """Average the gradients over the team in place, and return the averages of `values`."""
+        if self.size == 1:
+            return values
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([*(g.flatten() for g in gradients), torch.tensor(values)])
+        distributed.all_reduce(flat)
+        flat /= self.size
+        start = 0
+        for gradient in gradients:
+            gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
+            start += gradient.numel()
+        return [float(v) for v in flat[start:]]
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
@@ -18,8 +18,9 @@ TIMES = tuple(PALETTES)
 WEATHERS = ("clear", "cloudy", "rain", "snow", "fog")
 SIZES = {"small": 0.70, "medium": 1.0, "large": 1.32}
 CLASSES = (*SUBJECTS, "face")
+LAYERS = ("landscape", "sky", "subject")
 VARIANTS = 3
-"""How many ways there are to draw the same words. Few of them are learnt in minutes, not days."""
+"""How many ways there are to draw each layer. Few of them are learnt in hours, not days."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,14 @@ class Scene:
     face: bool = False
     view: View = field(default_factory=View)
 
-    @property
-    def variant(self) -> int:
-        """Which of the few drawings of its landscape, clouds and subject a scene uses."""
-        return self.seed % VARIANTS
+    def rng(self, layer: str, part: str = "") -> random.Random:
+        """The random numbers of one part of a layer.
+
+        They depend on nothing else in the scene: the same hills return under every sky, so a model
+        learns the layers one by one and not each combination of them.
+        """
+        variant = self.seed // VARIANTS ** LAYERS.index(layer) % VARIANTS
+        return random.Random(f"{layer} {part} {variant}")
 
 
 def random_scene(seed: int) -> Scene:
@@ -87,7 +92,7 @@ def subject_box(scene: Scene) -> Box:
     """The subject's box in scene units; an empty box at the centre where there is no subject."""
     if not scene.subject:
         return 0.5, 0.5, 0.5, 0.5
-    rng = random.Random(scene.variant * 7 + 1)
+    rng = scene.rng("subject", "box")
     subject = SUBJECTS[scene.subject]
     if scene.face:
         height = rng.uniform(1.75, 2.3)
@@ -146,38 +151,42 @@ def boxes(scene: Scene, size: int) -> list[tuple[str, Box]]:
 
 def render(scene: Scene, size: int, supersampling: int = 3) -> Image.Image:
     """Draw a scene as an RGB picture of size x size; the same scene gives the same pixels."""
-    rng = random.Random(scene.variant * 7 + 2)
+    rng, sky_rng = scene.rng("landscape", "horizon"), scene.rng("sky", "disc")
     palette, subject = PALETTES[scene.time], SUBJECTS.get(scene.subject)
     canvas = Canvas(size, scene.view, supersampling)
     place = Place(canvas, palette, rng, scene.weather == "snow", scene.time == "night")
+
+    def layer(name: str, part: str) -> Place:
+        return replace(place, rng=scene.rng(name, part))
+
     horizon = rng.uniform(0.58, 0.64) if not scene.close_up else rng.uniform(0.66, 0.74)
     sides = {"left": (0.74,), "right": (0.26,), "center": (0.2, 0.8)}[scene.position]
-    disc_x = rng.choice(sides) + rng.uniform(-0.06, 0.06)
+    disc_x = sky_rng.choice(sides) + sky_rng.uniform(-0.06, 0.06)
     low = scene.time in ("dawn", "sunset")
-    disc_y = horizon - rng.uniform(0.10, 0.17) if low else rng.uniform(0.15, 0.24)
-    sky(place, scene.weather, (disc_x, disc_y), horizon)
+    disc_y = horizon - sky_rng.uniform(0.10, 0.17) if low else sky_rng.uniform(0.15, 0.24)
+    sky(layer("sky", "clouds"), scene.weather, (disc_x, disc_y), horizon)
     shines = scene.weather in ("clear", "cloudy")
     if scene.close_up:
-        backdrop(place, scene.setting, horizon)
+        backdrop(layer("landscape", "ground"), scene.setting, horizon)
     else:
-        SETTINGS[scene.setting](place, horizon)
+        SETTINGS[scene.setting](layer("landscape", "ground"), horizon)
         if scene.setting == "sea" and shines:
-            glitter(place, disc_x, horizon)
+            glitter(layer("sky", "glitter"), disc_x, horizon)
     if scene.weather == "fog":
         canvas.veil(horizon - 0.28, 1.05, palette.haze, 0.62)
     if subject is not None:
         box = subject_box(scene)
-        footing(place, scene, box, subject.place)
+        footing(layer("landscape", "footing"), scene, box, subject.place)
         dark = scene.time in ("night", "sunset")
         subject.draw(
             Local(canvas, box, palette.subject_light),
             COLOURS[scene.colour],
             dark,
-            random.Random(scene.variant * 7 + 3),
+            scene.rng("subject", "drawing"),
         )
     if scene.weather == "fog":
         canvas.veil(0.74, 1.12, palette.haze, 0.38)
-    precipitation(place, scene.weather)
+    precipitation(layer("sky", "precipitation"), scene.weather)
     return canvas.finish()
 
 

@@ -2,7 +2,9 @@
 
 Run `python -m training.text_to_image --data small --minutes 25 --flat 1` and then, for the native
 size, `python -m training.text_to_image --data train --minutes 45`. It resumes by itself; another
-`--data` begins a new phase with a new budget on the same weights.
+`--data` begins a new phase with a new budget on the same weights. Several processes train one model
+under torchrun (`torchrun --nproc-per-node 2 -m training.text_to_image --threads 1`): on a CPU that
+is busy with other work too, that is several times quicker than several threads in one process.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from training import autoencoder
+from training import autoencoder, text_encoder
 from training.captions import caption
-from training.common import RUNS, Budget, load, log, parser, pick_device, save
+from training.common import RUNS, Budget, Team, load, log, parser, pick_device, save
 from training.latents import Latents
 from training.models import build_scheduler, build_text_encoder, build_unet
 from training.sample import PROMPTS, sample_sheet
@@ -26,7 +28,8 @@ from training.vocabulary import build_tokenizer
 
 CHECKPOINT = RUNS / "text_to_image.pt"
 EMPTY_CAPTIONS = 0.11
-SHORT = 26
+NOISY = 0.6
+"""Timesteps are drawn as 1000 times a uniform number to this power: 1 favours none."""
 
 
 class Poster:
@@ -34,8 +37,9 @@ class Poster:
 
     def __init__(self, device: torch.device) -> None:
         self.tokenizer = build_tokenizer()
-        self.text_encoder = build_text_encoder(self.tokenizer).to(device)
+        self.text_encoder = text_encoder.trained(device) or build_text_encoder(self.tokenizer)
         self.unet = build_unet().to(device)
+        self.text_encoder.to(device)
         self.average: dict[str, torch.Tensor] = {
             name: value.detach().clone() for name, value in self.weights().items()
         }
@@ -85,12 +89,14 @@ def write_captions(seeds: list[int], rng: random.Random) -> list[str]:
 def loss_of(
     poster: Poster, latents: torch.Tensor, captions: list[str], length: int, alphas: torch.Tensor
 ) -> torch.Tensor:
-    """Mean squared error of v over random timesteps."""
+    """Mean squared error of v over random timesteps, more of them noisy than clean.
+
+    The noisy ones decide what the picture shows; cleaning up the rest is learnt soon enough.
+    """
     device = latents.device
     count = len(latents)
-    times = (
-        (torch.rand(1, device=device) + torch.arange(count, device=device) / count) % 1 * 1000
-    ).long()
+    spread = (torch.rand(1, device=device) + torch.arange(count, device=device) / count) % 1
+    times = (spread**NOISY * 1000).long()
     noise = torch.randn_like(latents)
     signal, sigma = (
         alphas[times].sqrt().view(-1, 1, 1, 1),
@@ -116,8 +122,11 @@ def main() -> None:
     options.add_argument("--pictures", type=int, default=14_000, help="how many pictures to use")
     arguments = options.parse_args()
     device = pick_device(arguments.device, arguments.threads)
+    team = Team()
     decoder = autoencoder.trained(device)
-    latents = Latents(arguments.data, decoder, device)
+    with team.one_by_one():  # the first makes the cache file, the others open it
+        latents = Latents(arguments.data, decoder, device)
+    torch.manual_seed(0)  # all begin with the same weights
     poster = Poster(device)
     trainable = [*poster.unet.parameters(), *poster.text_encoder.parameters()]
     optimiser = torch.optim.AdamW(
@@ -132,7 +141,9 @@ def main() -> None:
         spent = state["spent"] if state["data"] == arguments.data else 0.0
     budget = Budget(arguments.minutes, spent, warm_up=0.02, flat=arguments.flat)
     alphas = build_scheduler().alphas_cumprod.to(device)
-    rng, picker = random.Random(step), np.random.default_rng(step)
+    rng, picker = random.Random(step), np.random.default_rng([step, team.rank])
+    torch.manual_seed(step * team.size + team.rank)
+    progress = budget.progress
     saved = sampled = time.monotonic()
     losses: list[float] = []
 
@@ -146,33 +157,36 @@ def main() -> None:
             "data": arguments.data,
         }
 
-    while budget.progress < 1:
+    while progress < 1:
         chosen = picker.integers(0, min(len(latents), arguments.pictures), arguments.batch)
         captions = write_captions([latents.first_seed + int(i) for i in chosen], rng)
-        length = 77 if rng.random() < 0.15 else SHORT
+        length = 77 if rng.random() < 0.15 else text_encoder.LENGTH
         for group in optimiser.param_groups:
-            group["lr"] = arguments.rate * budget.scale
+            group["lr"] = arguments.rate * budget.scale_at(progress)
         loss = loss_of(poster, latents.take(chosen), captions, length, alphas)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        mean_loss, progress = team.share(trainable, [loss.item(), budget.progress])
         torch.nn.utils.clip_grad_norm_(trainable, 1.0)
         optimiser.step()
         step += 1
         poster.update_average(step)
-        losses.append(loss.item())
+        losses.append(mean_loss)
+        if team.rank:
+            continue
         if step % 25 == 0:
             log(
                 "text_to_image",
                 step=step,
                 seconds=budget.spent,
                 loss=float(np.mean(losses)),
-                rate=arguments.rate * budget.scale,
+                rate=arguments.rate * budget.scale_at(progress),
             )
             losses.clear()
-        if time.monotonic() - saved > 180 or budget.progress >= 1:
+        if time.monotonic() - saved > 180 or progress >= 1:
             save(CHECKPOINT, snapshot())
             saved = time.monotonic()
-        if time.monotonic() - sampled > arguments.sample_minutes * 60 or budget.progress >= 1:
+        if time.monotonic() - sampled > arguments.sample_minutes * 60 or progress >= 1:
             current = poster.weights()
             kept = {name: value.clone() for name, value in current.items()}
             poster.load(poster.average)
