@@ -22,10 +22,11 @@ from ninefold.core.errors import (
     InputError,
     StageError,
     StageInputError,
-    UserError,
+    failure_of,
 )
 from ninefold.core.problems import problems_of
 from ninefold.core.progress import StageProgress
+from ninefold.core.record import StageRecord
 from ninefold.core.slots import Slot, find_slot
 from ninefold.core.values import Artifact, Failure, Json
 
@@ -166,10 +167,7 @@ class PipelineContext:
         """Record why the run stopped."""
         if isinstance(error, BaseException):
             self._exception = error
-            message = str(error) or type(error).__name__
-            stage = stage or getattr(error, "stage", None)
-            mendable = isinstance(error, UserError)
-            self.error = Failure(message, stage, type(error).__name__, mendable)
+            self.error = failure_of(error, stage)
         else:
             self._exception = None
             self.error = error if isinstance(error, Failure) else Failure(error, stage)
@@ -225,6 +223,47 @@ class PipelineContext:
         self.completed = [name for name in self.completed if name not in steps]
         for name in steps[1:]:
             self.before.pop(name, None)
+
+    def record(
+        self,
+        step: str,
+        *,
+        remake: str | None = None,
+        changes: Mapping[Slot[Any], Any] | None = None,
+    ) -> StageRecord:
+        """What `step`, which began last, did; or, where it asks to go back, what is to change."""
+        where = {"workdir": self.workdir}
+        if changes is not None:
+            data = {slot.name: value for slot, value in changes.items()}
+        else:
+            before = self.before[step]
+            data = {
+                name: value
+                for name, value in self._data.items()
+                if name not in before or before[name] is not value
+            }
+        made = [item for item in self.artifacts if item.stage == step]
+        return StageRecord(
+            step,
+            _dumped(data, where),
+            tuple(_ARTIFACTS.dump_python(made, mode="json", context=where)),
+            dict(self.metadata.get(step, {})),
+            self.error,
+            remake,
+        )
+
+    def apply(self, record: StageRecord) -> None:
+        """Do what `record` tells, to a context in which its step has just begun."""
+        where = {"workdir": self.workdir}
+        try:
+            self._data.update(_loaded(record.data, where))
+            for artifact in _ARTIFACTS.validate_python(list(record.artifacts), context=where):
+                self.add_artifact(artifact)
+        except ValidationError as error:
+            raise InputError("\n".join(problems_of(error, "record"))) from None
+        self.metadata[record.step] = dict(record.metadata)
+        if record.failure is not None:
+            self.set_error(record.failure)
 
     # -- JSON -----------------------------------------------------------------------------------
 

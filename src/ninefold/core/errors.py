@@ -17,7 +17,14 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+
+from ninefold.core.values import Failure
+
+#: Class names of what runtimes raise when a device is out of memory or in trouble; their modules
+#: are imported by engines alone.
+_DEVICE_TROUBLE = frozenset({"OutOfMemoryError", "AcceleratorError"})
 
 
 class NinefoldError(Exception):
@@ -79,3 +86,18 @@ class UnknownSlotError(ContractError, KeyError):
 
     def __str__(self) -> str:  # KeyError would show the repr of the message
         return str(self.args[0])
+
+
+def failure_of(error: BaseException, stage: str | None = None) -> Failure:
+    """An exception as the record of why a run stopped."""
+    mendable = isinstance(error, UserError)
+    transient = isinstance(error, OSError | MemoryError) or type(error).__name__ in _DEVICE_TROUBLE
+    bug = not (mendable or transient or isinstance(error, StageError))
+    return Failure(
+        str(error) or type(error).__name__,
+        stage or getattr(error, "stage", None),
+        type(error).__name__,
+        mendable,
+        transient,
+        "".join(traceback.format_exception(error)) if bug else "",
+    )

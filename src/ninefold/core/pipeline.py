@@ -29,13 +29,16 @@ from ninefold.core.events import (
     StageReused,
     StageStarted,
 )
-from ninefold.core.progress import PreviewMaker, StageProgress
+from ninefold.core.progress import PreviewMaker, Report, StageProgress
+from ninefold.core.record import StageRecord
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, Rewind
 
 OnError = Literal["stop", "skip"]
 #: Saves the context after each finished stage.
 Checkpoint = Callable[[PipelineContext], Awaitable[None]]
+#: Runs a step's stage once; called again, it first undoes what the last call did.
+Attempt = Callable[[], Awaitable[StageRecord]]
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,10 @@ class Step:
     def name(self) -> str:
         """The stage's name, unique in its pipeline."""
         return self.stage.name
+
+
+#: Carries out a step: by the attempt, by several, or by a record that was kept of an earlier one.
+Around = Callable[[Step, PipelineContext, Attempt], Awaitable[StageRecord]]
 
 
 class Pipeline:
@@ -101,6 +108,7 @@ class Pipeline:
         *,
         observer: Observer | None = None,
         checkpoint: Checkpoint | None = None,
+        around: Around | None = None,
         resume: bool = False,
     ) -> PipelineContext:
         """Run every stage and return the context.
@@ -108,9 +116,10 @@ class Pipeline:
         Does not raise when a stage fails: the run stops, `context.error` says why, and all that
         was made stays. With `resume`, goes on after the last step in `context.completed`; a
         context from another pipeline raises `ConfigError`. Cancellation passes through, and
-        leaves a context that can be resumed.
+        leaves a context that can be resumed. `around` carries out each step; a cache and durable
+        jobs are such.
         """
-        return await _Run(self, context, observer, checkpoint).execute(resume)
+        return await _Run(self, context, observer, checkpoint, around).execute(resume)
 
     def _needs(self) -> Iterator[tuple[Step, Slot[Any]]]:
         provided: set[Slot[Any]] = set()
@@ -128,12 +137,14 @@ class _Run:
         context: PipelineContext,
         observer: Observer | None,
         checkpoint: Checkpoint | None,
+        around: Around | None,
     ) -> None:
         self.pipeline = pipeline
         self.steps = pipeline.steps
         self.context = context
         self.observer = observer
         self.checkpoint = checkpoint
+        self.around = around
 
     async def execute(self, resume: bool) -> PipelineContext:
         context = self.context
@@ -165,26 +176,27 @@ class _Run:
         """Run one step and return the index of the next."""
         step, context = self.steps[index], self.context
         context.begin(step.name)
-        made = {artifact.name for artifact in context.artifacts}
         self._emit(StageStarted(step.name, index + 1, len(self.steps)))
-        context.progress = StageProgress(self._reporter(step.name))
+        attempt = _StepAttempt(step, context, self._reporter(step.name))
         try:
-            await step.stage.execute(context)
-        except Rewind as rewind:
-            return self._rewind(index, rewind)
-        except asyncio.CancelledError:
-            # Its thread may have finished the work all the same; a resumed run does it anew.
+            if self.around is None:
+                record = await attempt()
+            else:
+                record = await self.around(step, context, attempt)
+        except BaseException:
+            # Cut short. Its thread may have finished all the same; a resumed run does it anew.
             context.undo([step.name])
             raise
-        except Exception as error:
-            if context.error is None:  # a stage that bypassed its guard
-                context.set_error(error, step.name)
+        if record is not attempt.record:  # not the work of this run
+            attempt.undo()
+            context.apply(record)
+        if record.remake is not None:
+            return self._rewind(index, record)
+        if record.failure is not None:
             self._failed(step)
         else:
-            names = tuple(a.name for a in context.artifacts if a.name not in made)
-            self._emit(StageFinished(step.name, dict(context.metadata[step.name]), names))
-        finally:
-            context.progress = StageProgress()
+            names = tuple(artifact["name"] for artifact in record.artifacts)
+            self._emit(StageFinished(step.name, record.metadata, names))
         if context.error is None:
             context.completed.append(step.name)
             await self._save()
@@ -210,16 +222,15 @@ class _Run:
             context.clear_error()
         self._emit(StageFailed(step.name, failure, skipped))
 
-    def _rewind(self, index: int, rewind: Rewind) -> int:
+    def _rewind(self, index: int, record: StageRecord) -> int:
         """Go back to the first step that makes what is to be remade."""
         target = next(
             position
             for position, step in enumerate(self.steps)
-            if position == index or rewind.remake in step.stage.provides
+            if position == index or record.remake in {slot.name for slot in step.stage.provides}
         )
         self.context.undo([step.name for step in self.steps[target:]])
-        for slot, value in rewind.changes.items():
-            self.context[slot] = value
+        self.context.apply(StageRecord(record.step, record.data, metadata=record.metadata))
         self._emit(Rewound(self.steps[target].name, self.steps[index].name))
         return target
 
@@ -227,7 +238,7 @@ class _Run:
         if self.observer is not None:
             self.observer(event)
 
-    def _reporter(self, stage: str) -> Callable[[int, int, PreviewMaker | None], None] | None:
+    def _reporter(self, stage: str) -> Report | None:
         if self.observer is None:
             return None
         loop, home = asyncio.get_running_loop(), threading.get_ident()
@@ -240,6 +251,44 @@ class _Run:
                 loop.call_soon_threadsafe(self._emit, event)
 
         return report
+
+
+class _StepAttempt:
+    """Runs one step's stage, as often as it is called."""
+
+    def __init__(self, step: Step, context: PipelineContext, report: Report | None) -> None:
+        self.step = step
+        self.context = context
+        self.report = report
+        #: What the last call did; None before the first.
+        self.record: StageRecord | None = None
+
+    async def __call__(self) -> StageRecord:
+        step, context = self.step, self.context
+        self.undo()
+        context.progress = StageProgress(self.report)
+        try:
+            await step.stage.execute(context)
+        except Rewind as rewind:
+            remake, changes = rewind.remake.name, rewind.changes
+            self.record = context.record(step.name, remake=remake, changes=changes)
+        except Exception as error:
+            if context.error is None:  # a stage that bypassed its guard
+                context.set_error(error, step.name)
+            self.record = context.record(step.name)
+        else:
+            self.record = context.record(step.name)
+        finally:
+            context.progress = StageProgress()
+        return self.record
+
+    def undo(self) -> None:
+        """Go back to where the step began."""
+        if self.record is not None:
+            self.context.undo([self.step.name])
+            self.context.begin(self.step.name)
+            self.context.clear_error()
+            self.record = None
 
 
 def _as_one(missing: Sequence[StageInputError]) -> InputError:

@@ -138,6 +138,10 @@ class Failure:
     kind: str = "NinefoldError"
     #: True where the caller can mend it, False where it is a bug or the machine.
     user_error: bool = False
+    #: True where the same may succeed later: out of memory, a device or a disk in trouble.
+    transient: bool = False
+    #: The traceback of a bug; empty for all else.
+    trace: str = ""
 
     def __str__(self) -> str:
         if self.stage is None or self.message.startswith(f"{self.stage}:"):
