@@ -211,6 +211,22 @@ class PipelineContext:
                 f"Add the slot to `{where}`."
             )
 
+    def record_of_input(self) -> Json:
+        """The slots that were given, as JSON, for a context of the same files elsewhere."""
+        given = {name: value for name, value in self._data.items() if name != "job_id"}
+        return _dumped(given, {"workdir": self.workdir})
+
+    def readable(self, scope: Scope) -> Json:
+        """What a stage of that scope could read, as JSON; the job's name is not part of it."""
+        return _dumped(
+            {
+                name: value
+                for name, value in sorted(self._data.items())
+                if name in scope.reads and name != "job_id"
+            },
+            {"workdir": self.workdir},
+        )
+
     def begin(self, step: str) -> None:
         """Remember the data as it is before `step`; values are immutable, so this is cheap."""
         self.before[step] = dict(self._data)
@@ -261,7 +277,8 @@ class PipelineContext:
                 self.add_artifact(artifact)
         except ValidationError as error:
             raise InputError("\n".join(problems_of(error, "record"))) from None
-        self.metadata[record.step] = dict(record.metadata)
+        if record.metadata:
+            self.metadata[record.step] = dict(record.metadata)
         if record.failure is not None:
             self.set_error(record.failure)
 

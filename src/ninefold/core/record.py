@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -10,6 +11,17 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from ninefold.core.errors import InputError
 from ninefold.core.problems import problems_of
 from ninefold.core.values import Failure, Json
+
+#: Metadata that differs between two runs that made the same image.
+_CIRCUMSTANCES = frozenset({"duration_ms", "cached", "batch_size", "oom_steps"})
+
+
+def facts(metadata: Mapping[str, Json]) -> dict[str, Json]:
+    """Metadata without what differs between two runs that made the same image."""
+    return {
+        stage: {name: value for name, value in fields.items() if name not in _CIRCUMSTANCES}
+        for stage, fields in metadata.items()
+    }
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from ninefold.core.context import PipelineContext, Scope
 from ninefold.core.errors import ConfigError, StageInputError
 from ninefold.core.problems import field_names, problems_of
 from ninefold.core.slots import Slot
+from ninefold.core.values import Json
 
 
 class StageParams(BaseModel):
@@ -93,6 +94,14 @@ class PipelineStage(ABC, Generic[P]):
         Called with the pipeline's inputs in the context. Must be quick and load no weights.
         """
         yield from ()
+
+    def fingerprint(self, context: PipelineContext) -> Json | None:
+        """What its result depends on beside its parameters and slots: hashes of models and files.
+
+        None where the same may come out differently; such a result is never reused. Called with
+        the stage's inputs in the context.
+        """
+        return None
 
     def renamed(self, name: str) -> PipelineStage[P]:
         """The same stage under another name, for a pipeline that repeats it."""

@@ -96,6 +96,9 @@ class DiffusionEngine(Protocol):
     def loras(self) -> tuple[str, ...]:
         """Names of the LoRAs that a request may ask for."""
 
+    def lora_hash(self, name: str) -> str:
+        """Hex digits of the hash of a LoRA's weights; raises `InputError` for one not at hand."""
+
     def describe(self, model: str) -> ModelInfo:
         """What is known of `model`, without running it; raises `ModelError`."""
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ninefold.core.progress import Progress
+from ninefold.core.values import Lora
 from ninefold.engines import builtin
 from ninefold.engines.base import Generated, ModelInfo, TextToImage
 from ninefold.engines.checks import check_request
@@ -49,6 +50,10 @@ class DiffusersEngine:
     def loras(self) -> tuple[str, ...]:
         """Names of the LoRAs at hand."""
         return tuple(lora_files(self.settings.lora_dir, self._root))
+
+    def lora_hash(self, name: str) -> str:
+        """Hash of a LoRA, as AUTOMATIC1111 writes it; raises `InputError`."""
+        return find_loras((Lora(name),), lora_files(self.settings.lora_dir, self._root))[0].hash
 
     def describe(self, model: str) -> ModelInfo:
         """What is known of a model from its files; raises `ModelError`."""

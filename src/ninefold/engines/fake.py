@@ -77,6 +77,10 @@ class FakeDiffusion:
         """The names it was made with."""
         return self.known_loras
 
+    def lora_hash(self, name: str) -> str:
+        """A digest of the name."""
+        return hashlib.sha256(name.encode()).hexdigest()[:12]
+
     def describe(self, model: str) -> ModelInfo:
         """A model of 128 x 128 pixels; raises `ModelError` for any name but `poster`."""
         if model != "poster":

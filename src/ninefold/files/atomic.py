@@ -35,6 +35,29 @@ def write_atomic(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def link_atomic(source: Path, path: Path) -> None:
+    """Make `path` the same file as `source`, or a copy of it where no link can be made.
+
+    Like `write_atomic`: what is there is replaced, whole or not at all. Neither may be written in
+    place afterwards.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        os.link(source, temporary)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another file system, or one without links
+        write_atomic(path, source.read_bytes())
+        return
+    try:
+        os.replace(temporary, path)
+    finally:
+        # A rename onto another link of the same file leaves both names.
+        with suppress(OSError):
+            temporary.unlink()
+    _sync_folder(path.parent)
+
+
 def _sync_folder(folder: Path) -> None:
     """Make a rename in `folder` last; file systems that cannot are left alone."""
     if os.name == "nt":

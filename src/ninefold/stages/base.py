@@ -12,6 +12,7 @@ from ninefold.core.errors import UserError
 from ninefold.core.problems import suggest
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
+from ninefold.core.values import Json
 from ninefold.engines.base import EngineSet, ModelInfo
 from ninefold.slots import LORAS, MODEL, NEGATIVE_PROMPT, PROMPT
 
@@ -87,6 +88,15 @@ class DiffusionStage(EngineStage[S]):
         scheduler, known = self.params.scheduler, self.engines.diffusion.schedulers()
         if scheduler is not None and scheduler not in known:
             yield f"{self.name}.scheduler: {scheduler!r} is unknown.{suggest(scheduler, known)}"
+
+    def fingerprint(self, context: PipelineContext) -> Json | None:
+        """The hashes of the model and the LoRAs, and what runs them."""
+        diffusion = self.engines.diffusion
+        return {
+            "model": self.model_info(context).hash,
+            "loras": [diffusion.lora_hash(lora.name) for lora in context.get(LORAS) or ()],
+            "engines": dict(self.engines.versions),
+        }
 
     def conditioning(
         self, context: PipelineContext, info: ModelInfo, prompt: str | None = None

@@ -12,7 +12,7 @@ from pydantic import Field
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.progress import PartialProgress
-from ninefold.core.values import Region
+from ninefold.core.values import Json, Region
 from ninefold.engines.base import Detection, Inpaint, ModelInfo
 from ninefold.files.store import read_image, read_mask, write_detail, write_image
 from ninefold.imaging import masks
@@ -88,6 +88,12 @@ class DetailerStage(DiffusionStage[DetailerParams]):
         yield from super().problems(context)
         if (detector := self.params.detector) is not None:
             yield from told(f"{self.name}.detector", lambda: self.engines.detection.hash(detector))
+
+    def fingerprint(self, context: PipelineContext) -> Json | None:
+        """As of every diffusion stage, and the detector's hash."""
+        detection = self.engines.detection
+        detector = self.params.detector or detection.models()[0]
+        return {**(super().fingerprint(context) or {}), "detector": detection.hash(detector)}
 
     def _run(self, context: PipelineContext) -> None:
         image = read_image(context, context[IMAGE])

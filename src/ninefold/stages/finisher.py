@@ -14,6 +14,8 @@ from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
 from ninefold.core.stage import PipelineStage, StageParams
+from ninefold.core.values import Json
+from ninefold.engines.hashing import file_sha256
 from ninefold.files.decode import decode_rgba
 from ninefold.files.store import read_image, write_image
 from ninefold.imaging import tone
@@ -82,6 +84,11 @@ class FinisherStage(PipelineStage[FinisherParams]):
                 read()
             except InputError as error:
                 yield str(error)
+
+    def fingerprint(self, context: PipelineContext) -> Json | None:
+        """The contents of its files."""
+        files = {"lut": self.params.lut, "overlay": self.params.overlay}
+        return {name: path and file_sha256(path) for name, path in files.items()}
 
     def _lut(self) -> CubeLut | None:
         return _read("lut", self.params.lut, lambda path: parse_cube(_text(path)))

@@ -12,7 +12,7 @@ from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import StageError
 from ninefold.core.stage import Rewind, StageParams
-from ninefold.core.values import Attempt, Verdict
+from ninefold.core.values import Attempt, Json, Verdict
 from ninefold.files.store import read_image
 from ninefold.imaging import measures
 from ninefold.imaging.types import Pixels
@@ -98,6 +98,12 @@ class InspectorStage(EngineStage[InspectorParams]):
         """Whether the detector is at hand."""
         if (detector := self.params.detector) is not None:
             yield from told(f"{self.name}.detector", lambda: self.engines.detection.hash(detector))
+
+    def fingerprint(self, context: PipelineContext) -> Json | None:
+        """The hash of the detector, where it uses one."""
+        if (detector := self.params.detector) is None:
+            return {}
+        return {"detector": self.engines.detection.hash(detector)}
 
     def _inspect(self, context: PipelineContext) -> tuple[Verdict, int]:
         image = read_image(context, context[IMAGE])

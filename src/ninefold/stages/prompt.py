@@ -17,7 +17,7 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
 from ninefold.core.problems import suggest
 from ninefold.core.stage import PipelineStage, StageParams
-from ninefold.core.values import Lora
+from ninefold.core.values import Json, Lora
 from ninefold.slots import LORAS, NEGATIVE_PROMPT, PROMPT, SEED
 
 #: A folder of text files, one choice a line; `__colours__` takes a line of `colours.txt`.
@@ -98,6 +98,12 @@ class PromptStage(PipelineStage[PromptParams]):
             _without_lora_tags(_resolved(texts, context.get(SEED) or 0, self.params.wildcards)[0])
         except InputError as error:
             yield str(error)
+
+    def fingerprint(self, context: PipelineContext) -> Json | None:
+        """Nothing more; None where the seed is yet to be drawn, or a folder's files count."""
+        if context.get(SEED) is None or os.environ.get(WILDCARDS_VARIABLE):
+            return None
+        return {}
 
     def _negative(self, context: PipelineContext) -> str:
         given = context.get(NEGATIVE_PROMPT)

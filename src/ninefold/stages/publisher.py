@@ -11,6 +11,7 @@ from ninefold._version import __version__
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
+from ninefold.core.record import facts
 from ninefold.core.stage import StageParams
 from ninefold.core.values import Artifact, ImageRecord, Json, Output
 from ninefold.files.embed import EmbeddedMetadata, MetadataLevel
@@ -51,7 +52,7 @@ class PublisherParams(StageParams):
     )
     lossless: bool = Field(False, description="Keep every pixel where the format can (WebP).")
     name: str = Field(
-        "{job_id}",
+        "{model}-{seed}",
         description="File name without its suffix; fields are job_id, seed, model, index, date, "
         "width, height and prompt.",
     )
@@ -86,6 +87,15 @@ class PublisherStage(EngineStage[PublisherParams]):
         """Set `outputs`."""
         await run_blocking(context, self._run, context)
         return context
+
+    def fingerprint(self, context: PipelineContext) -> Json | None:
+        """What the files say of the stages before; the job and the day where names tell them."""
+        return {
+            "stages": facts(context.metadata),
+            "job": context.job_id if "{job_id}" in self.params.name else None,
+            "date": _today() if "{date}" in self.params.name else None,
+            "engines": dict(self.engines.versions),
+        }
 
     def _run(self, context: PipelineContext) -> None:
         params = self.params
@@ -132,7 +142,7 @@ class PublisherStage(EngineStage[PublisherParams]):
             seed=context.get(SEED) or 0,
             model=str(context.metadata.get("text_to_image", {}).get("model", "none")),
             index=self.params.index,
-            date=datetime.now(UTC).date().isoformat(),
+            date=_today(),
             width=record.width,
             height=record.height,
             prompt=context.get(PROMPT) or "",
@@ -154,6 +164,10 @@ class PublisherStage(EngineStage[PublisherParams]):
         return Output(
             name, artifact.path, image_format.value, media_type, width, height, artifact.sha256
         )
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
 
 
 def _infotext(context: PipelineContext) -> Infotext | None:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
+from ninefold.core.values import Json
 from ninefold.engines.base import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.checks import nearest_sizes
 from ninefold.engines.prompts import unknown_words
@@ -63,6 +64,10 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
                     f"{info.min_size} to {info.max_size}, which {info.name} can do, got {side}. "
                     f"Nearest: {' or '.join(map(str, nearest))}."
                 )
+
+    def fingerprint(self, context: PipelineContext) -> Json | None:
+        """As of every diffusion stage; None where the seed is yet to be drawn."""
+        return super().fingerprint(context) if SEED in context else None
 
     def _run(self, context: PipelineContext) -> None:
         info = self.model_info(context)

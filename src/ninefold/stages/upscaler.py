@@ -12,6 +12,7 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
 from ninefold.core.progress import PartialProgress, Progress
 from ninefold.core.stage import StageParams
+from ninefold.core.values import Json
 from ninefold.files.store import read_image, write_image
 from ninefold.imaging.blending import blend_tiles
 from ninefold.imaging.resize import resize
@@ -59,6 +60,14 @@ class UpscalerStage(EngineStage[UpscalerParams]):
         """Whether the upscaler is at hand."""
         if (upscaler := self.params.upscaler) is not None:
             yield from told(f"{self.name}.upscaler", lambda: self.engines.upscaling.hash(upscaler))
+
+    def fingerprint(self, context: PipelineContext) -> Json | None:
+        """The hashes of the models, and what runs them."""
+        models = self._passes(self.params.upscale_factor)
+        return {
+            "models": [self.engines.upscaling.hash(model) for model in models],
+            "engines": dict(self.engines.versions),
+        }
 
     def _run(self, context: PipelineContext) -> None:
         source = context[IMAGE]

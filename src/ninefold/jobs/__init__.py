@@ -1,0 +1,29 @@
+"""Durable jobs: a config and an input that outlive the process, on SQLite or PostgreSQL."""
+
+from ninefold.jobs.events import (
+    JobEnded,
+    JobEvent,
+    JobStageFailed,
+    JobStageFinished,
+    JobStageRetried,
+    JobStageStarted,
+    JobStarted,
+    JobStepped,
+)
+from ninefold.jobs.executor import JobExecutor
+from ninefold.jobs.model import Group, Job, JobStatus
+
+__all__ = [
+    "Group",
+    "Job",
+    "JobEnded",
+    "JobEvent",
+    "JobExecutor",
+    "JobStageFailed",
+    "JobStageFinished",
+    "JobStageRetried",
+    "JobStageStarted",
+    "JobStarted",
+    "JobStatus",
+    "JobStepped",
+]

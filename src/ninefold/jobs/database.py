@@ -1,0 +1,147 @@
+"""The database under the jobs: SQLite in the data folder, or PostgreSQL by its URL."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from ninefold.core.errors import ConfigError, StorageError
+
+FILE_NAME = "ninefold.db"
+#: Raise it when what ninefold keeps in the database changes its meaning.
+SCHEMA_VERSION = 1
+#: How long a process waits for others that write to the same SQLite file.
+BUSY_TIMEOUT_MS = 30_000
+
+_METADATA = sa.MetaData()
+_SCHEMA = sa.Table("ninefold_schema", _METADATA, sa.Column("version", sa.Integer, nullable=False))
+#: One row a worker that runs or ran; `beat` counts up for as long as it is alive.
+WORKERS = sa.Table(
+    "ninefold_workers",
+    _METADATA,
+    sa.Column("id", sa.String(128), primary_key=True),
+    sa.Column("beat", sa.BigInteger, nullable=False),
+)
+
+
+def database_url(data: Path, database: str | None) -> sa.URL:
+    """The URL of the database asked for; raises `ConfigError` where it cannot be one."""
+    if database is None:
+        return sa.URL.create("sqlite", database=str(data / FILE_NAME))
+    try:
+        url = sa.make_url(database)
+    except SQLAlchemyError:
+        raise ConfigError(
+            "database: expected a URL such as postgresql://user@host/name, got something else."
+        ) from None
+    if url.get_backend_name() == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    raise ConfigError(
+        f"database: expected a postgresql:// URL, got {url.get_backend_name()}://. "
+        "SQLite lies in the data folder and needs no URL."
+    )
+
+
+def connect(url: sa.URL, *, create: bool) -> sa.Engine:
+    """An engine on a database that is ready for jobs; with `create`, it is made where missing.
+
+    Raises `StorageError` where it is missing, unreadable, or of another version.
+    """
+    sqlite = url.get_backend_name() == "sqlite"
+    if sqlite and not create and not Path(url.database or "").exists():
+        raise StorageError(
+            f"no jobs in {Path(url.database or '').parent}: it holds no {FILE_NAME}. "
+            "Submit a job first, or name another folder with --data."
+        )
+    engine = sa.create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=not sqlite)
+    if sqlite:
+        event.listen(engine, "connect", _prepare_sqlite)
+    try:
+        if create:
+            _migrate(engine)
+        _check_version(engine)
+    except SQLAlchemyError as error:
+        engine.dispose()
+        raise StorageError(f"{_shown(url)}: {_reason(error)}") from None
+    except StorageError:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    # The first two as DBOS sets them on connections of its own: writers queue instead of failing.
+    connection.isolation_level = "IMMEDIATE"
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA journal_mode=WAL")
+    # A job that was accepted outlives a power cut, too.
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _migrate(engine: sa.Engine) -> None:
+    inspector = sa.inspect(engine)
+    if inspector.has_table(_SCHEMA.name):
+        return
+    from dbos._sys_db import SystemDatabase
+
+    from ninefold.jobs.serializer import JsonSerializer
+
+    system = SystemDatabase.create(
+        system_database_url=engine.url.render_as_string(hide_password=False),
+        engine_kwargs={},
+        engine=engine,
+        schema="dbos",
+        serializer=JsonSerializer(),
+        executor_id=None,
+        use_listen_notify=False,
+    )
+    system.run_migrations()
+    _METADATA.create_all(engine)
+    with engine.begin() as connection:
+        if connection.execute(sa.select(_SCHEMA.c.version)).first() is None:
+            connection.execute(sa.insert(_SCHEMA).values(version=SCHEMA_VERSION))
+
+
+def _check_version(engine: sa.Engine) -> None:
+    if not sa.inspect(engine).has_table(_SCHEMA.name):
+        raise StorageError(
+            f"{_shown(engine.url)}: this database holds no ninefold jobs. Submit a job first, or "
+            "name another one."
+        )
+    with engine.connect() as connection:
+        found = connection.execute(sa.select(_SCHEMA.c.version)).scalar()
+    if found != SCHEMA_VERSION:
+        raise StorageError(
+            f"{_shown(engine.url)}: made by another version of ninefold (its layout is {found}, "
+            f"this one's {SCHEMA_VERSION}). Use that version, or start with a new database."
+        )
+
+
+def _shown(url: sa.URL) -> str:
+    """The database as a message may name it: without its password."""
+    return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string()
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    remedies = {
+        "file is not a database": "It is no SQLite file. Name another folder with --data.",
+        "readonly database": "It can only be read. Change its permissions or name another folder.",
+        "unable to open": "Change the folder's permissions or name another one with --data.",
+        "database is locked": "Another program holds it. Close that program and try again.",
+    }
+    for part, remedy in remedies.items():
+        if part in cause:
+            return f"{cause}. {remedy}"
+    return f"{cause}. Is the database running, and is the URL right?"
+
+
+def data_folder(given: str | os.PathLike[str] | None) -> Path:
+    """The data folder asked for, from `NINEFOLD_DATA`, or `ninefold-data` below this one."""
+    return Path(given or os.environ.get("NINEFOLD_DATA") or "ninefold-data").absolute()

@@ -1,0 +1,214 @@
+"""Which workers live: a lock that dies with its process, and a pulse that stops when it hangs."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Protocol
+
+import sqlalchemy as sa
+
+from ninefold.core.errors import ConfigError
+from ninefold.jobs.database import WORKERS
+
+#: A worker whose pulse stands still for this many seconds is taken for dead.
+PULSE_TIMEOUT = 9.0
+#: Numbers tried for a worker that was given no name.
+_MOST_WORKERS = 1000
+
+
+class Locks(Protocol):
+    """Locks by name; the system gives them back when the process that holds one dies."""
+
+    def acquire(self, name: str) -> bool:
+        """Take the lock; False where another holds it."""
+
+    def release(self) -> None:
+        """Give the lock back."""
+
+    def keep(self) -> bool:
+        """Whether the lock is still ours; takes it again where the connection was lost."""
+
+    def taken(self, name: str) -> bool:
+        """Whether any process holds the lock."""
+
+
+class FileLocks:
+    """Locks for workers on one SQLite file: locked files beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._held: IO[bytes] | None = None
+
+    def acquire(self, name: str) -> bool:
+        """Take the lock; False where another holds it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self._path(name).open("ab")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return False
+        self._held = file
+        return True
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    def keep(self) -> bool:
+        """A file lock is not lost."""
+        return self._held is not None
+
+    def taken(self, name: str) -> bool:
+        """Whether any process holds the lock."""
+        try:
+            file = self._path(name).open("rb")
+        except FileNotFoundError:
+            return False
+        with file:
+            try:
+                # Shared, so that two who ask at once do not take one another for the holder.
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
+
+
+class SessionLocks:
+    """Locks for workers on PostgreSQL: advisory locks of a session kept open for it."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self._name = ""
+        self._session: sa.Connection | None = None
+
+    def acquire(self, name: str) -> bool:
+        """Take the lock; False where another holds it."""
+        session = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        if not session.scalar(sa.select(sa.func.pg_try_advisory_lock(_number(name)))):
+            session.close()
+            return False
+        self._name, self._session = name, session
+        return True
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._session is not None:
+            # A pooled connection would keep its session, and the lock with it.
+            self._session.invalidate()
+            self._session.close()
+            self._session = None
+
+    def keep(self) -> bool:
+        """Whether the lock is still ours; takes it again where the connection was lost."""
+        try:
+            if self._session is not None:
+                self._session.execute(sa.select(1))
+                return True
+        except sa.exc.DBAPIError:
+            self.release()
+        return self.acquire(self._name)
+
+    def taken(self, name: str) -> bool:
+        """Whether any process holds the lock."""
+        with self.engine.connect() as connection:
+            shared = sa.func.pg_try_advisory_xact_lock_shared(_number(name))
+            return not connection.scalar(sa.select(shared))
+
+
+def locks_for(engine: sa.Engine, data: Path) -> Locks:
+    """The locks that go with a database."""
+    if engine.dialect.name == "sqlite":
+        return FileLocks(data / "workers")
+    return SessionLocks(engine)
+
+
+class Lease:
+    """One worker's right to its name, and its view of who else lives.
+
+    Nothing is compared with a clock of another process: a pulse is a number that grows, and how
+    long it stood still is measured here.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        locks: Locks,
+        name: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.engine = engine
+        self.locks = locks
+        self.name = self._take(name)
+        self._clock = clock
+        #: The last pulse seen of each worker, and when it changed.
+        self._seen: dict[str, tuple[int, float]] = {}
+        #: Workers whose lock was found free the last time.
+        self._unlocked: set[str] = set()
+
+    def beat(self) -> bool:
+        """Show that this worker lives; False where its name is another's by now."""
+        if not self.locks.keep():
+            return False
+        with self.engine.begin() as connection:
+            own = WORKERS.c.id == self.name
+            step = sa.update(WORKERS).where(own).values(beat=WORKERS.c.beat + 1)
+            if connection.execute(step).rowcount == 0:
+                connection.execute(sa.insert(WORKERS).values(id=self.name, beat=0))
+        return True
+
+    def dead(self, others: set[str]) -> set[str]:
+        """Those of `others` that died or hang. Call it at a steady pace: one look is not enough."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(sa.select(WORKERS.c.id, WORKERS.c.beat))
+            pulses = {str(row.id): int(row.beat) for row in rows}
+        now = self._clock()
+        dead = set()
+        for other in others - {self.name}:
+            pulse = pulses.get(other, -1)
+            if self._seen.get(other, (None, 0.0))[0] != pulse:
+                self._seen[other] = pulse, now
+            still = now - self._seen[other][1]
+            if self.locks.taken(other):
+                self._unlocked.discard(other)
+                if still > PULSE_TIMEOUT:
+                    dead.add(other)
+            elif other in self._unlocked:
+                dead.add(other)
+            else:
+                self._unlocked.add(other)
+        return dead
+
+    def release(self) -> None:
+        """Give the name back."""
+        self.locks.release()
+
+    def _take(self, name: str | None) -> str:
+        if name is not None:
+            if not self.locks.acquire(name):
+                raise ConfigError(
+                    f"worker {name!r} is running already. Stop it, or give this one another name "
+                    "with --name."
+                )
+            return name
+        # The lowest free number, so that a worker that starts again goes on with its own jobs.
+        for number in range(1, _MOST_WORKERS + 1):
+            candidate = f"{socket.gethostname()}-{number}"
+            if self.locks.acquire(candidate):
+                return candidate
+        raise ConfigError(f"worker: {_MOST_WORKERS} run on this host already.")
+
+
+def _number(name: str) -> int:
+    """A lock's name as the signed 64-bit number that PostgreSQL wants."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)

@@ -1,0 +1,103 @@
+"""What a running step tells while it runs, written to the job's stream in the database.
+
+Only what takes longer than a moment is written: a finished step tells all else by its record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from dbos import DBOS
+
+from ninefold.core.events import StageProgressed
+from ninefold.core.values import Failure, Json
+from ninefold.files.encode import encode
+from ninefold.files.formats import ImageFormat
+from ninefold.imaging.resize import fit_size, resize
+
+STREAM = "reports"
+#: Seconds between two reports of the same step; the first comes after one such pause.
+PAUSE = 0.4
+#: Longer side of a preview in pixels, and its quality: a few kilobytes in the database.
+PREVIEW_SIDE, PREVIEW_QUALITY = 128, 50
+
+
+class Reporter:
+    """Reports of one step; used inside its body."""
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+        self._latest: StageProgressed | None = None
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def progressed(self, event: StageProgressed) -> None:
+        """Take a report; the newest is written when the pause is over."""
+        self._latest = event
+        self._wake.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._publish())
+
+    async def restarted(self) -> None:
+        """The step begins again, after its worker died."""
+        await self._write({"kind": "restarted"})
+
+    async def retrying(self, failure: Failure, wait: float) -> None:
+        """The step failed and begins again after `wait` seconds."""
+        await self._write({"kind": "retried", "message": failure.message, "wait": wait})
+
+    async def _publish(self) -> None:
+        while True:
+            await asyncio.sleep(PAUSE)
+            await self._wake.wait()
+            self._wake.clear()
+            if (event := self._latest) is not None:
+                preview = await asyncio.to_thread(_preview, event)
+                await self._write(
+                    {"kind": "stepped", "done": event.done, "total": event.total, **preview}
+                )
+
+    async def _write(self, report: Json) -> None:
+        report = {
+            "function": DBOS.step_id,
+            "step": self.step,
+            "at": round(time.time() * 1000),
+            **report,
+        }
+        # Nobody is helped when a job fails for want of a report; one that was taken over by
+        # another worker learns it when the step ends.
+        with suppress(Exception):
+            await DBOS.write_stream_async(STREAM, report)
+
+
+def _preview(event: StageProgressed) -> dict[str, Any]:
+    if event.preview is None:
+        return {}
+    try:
+        pixels = event.preview()
+        height, width = pixels.shape[:2]
+        side = min(PREVIEW_SIDE, max(width, height))
+        small = resize(pixels, *fit_size(width, height, side=side, multiple=1))
+        data = encode(small, ImageFormat.JPEG, quality=PREVIEW_QUALITY)
+    except Exception:  # a preview is a courtesy
+        return {}
+    return {"preview": base64.b64encode(data).decode("ascii")}

@@ -1,0 +1,164 @@
+"""What a worker does with a job: each step durably, once, and reported while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dbos import DBOS
+from sqlalchemy.exc import SQLAlchemyError
+
+from ninefold.cache import StageCache
+from ninefold.core.context import PipelineContext
+from ninefold.core.events import Event, StageProgressed
+from ninefold.core.pipeline import Attempt, Step
+from ninefold.core.priority import current_priority
+from ninefold.core.record import StageRecord
+from ninefold.core.values import Json
+from ninefold.engines.base import EngineSet
+from ninefold.jobs.reports import Reporter
+from ninefold.jobs.serializer import JobFailedError
+from ninefold.jobs.spec import JobSpec
+from ninefold.jobs.store import WORKFLOW, job_folder
+
+#: How often a step is begun whose trouble may pass, and the wait before the second time.
+MAX_ATTEMPTS = 4
+FIRST_WAIT = 0.5
+#: A job whose worker died this often is what kills them; it fails for good.
+MAX_DISPATCHES = 25
+
+
+class HandedBack(BaseException):
+    """Ends a workflow without an outcome: the job stays open, for this worker or another.
+
+    Not an Exception, for DBOS records every Exception as the workflow's outcome.
+    """
+
+
+@dataclass
+class Runtime:
+    """The engines, the files and the jobs of one worker process."""
+
+    data: Path
+    engines: EngineSet | None = None
+    cache: StageCache | None = None
+    #: Jobs that run now.
+    active: set[str] = field(default_factory=set)
+    #: Set once no further step may begin.
+    draining: bool = False
+
+    def folder(self, job_id: str) -> Path:
+        """Where a job's files lie."""
+        return job_folder(self.data, job_id)
+
+    async def run(self, job_id: str, document: Json) -> Json:
+        """Run a job to its end; raises `JobFailedError`, or `HandedBack` to go on later."""
+        if self.draining:
+            raise HandedBack
+        self.active.add(job_id)
+        try:
+            return await self._run(job_id, JobSpec.from_json(document))
+        except SQLAlchemyError as error:
+            # A checkpoint could not be written. What it was for is done again, by whoever finds
+            # the job open.
+            raise HandedBack from error
+        finally:
+            self.active.discard(job_id)
+
+    async def _run(self, job_id: str, spec: JobSpec) -> Json:
+        context = spec.open(job_id, self.folder(job_id))
+        pipeline = spec.pipeline_config().build(self.engines)
+        steps = _DurableSteps(self, spec, await _dispatches(job_id) > 1)
+        await pipeline.execute(context, around=steps.around, observer=steps.observe)
+        if context.error is not None:
+            raise JobFailedError(context.error)
+        return {"steps": len(context.completed)}
+
+
+class _DurableSteps:
+    """Carries out the steps of one job."""
+
+    def __init__(self, runtime: Runtime, spec: JobSpec, restarted: bool) -> None:
+        self.runtime = runtime
+        self.cache = runtime.cache if spec.cache else None
+        self.reused = deque(spec.reused())
+        self.restarted = restarted
+        self.reporter: Reporter | None = None
+
+    async def around(self, step: Step, context: PipelineContext, attempt: Attempt) -> StageRecord:
+        """The step's record: of the parent, of an earlier dispatch, or by running it now."""
+        if self.reused:
+            return self.reused.popleft()
+        if self.runtime.draining:
+            raise HandedBack
+        made: StageRecord | None = None
+
+        async def body() -> Json:
+            nonlocal made
+            made = await self._insist(step, context, attempt)
+            return made.to_json()
+
+        # DBOS cancels the body when the job is cancelled.
+        document = await DBOS.run_step_async({"name": step.name, "preemptible": True}, body)
+        return made if made is not None else StageRecord.from_json(document)
+
+    def observe(self, event: Event) -> None:
+        """Pass progress on to whoever watches the job."""
+        if isinstance(event, StageProgressed) and self.reporter is not None:
+            self.reporter.progressed(event)
+
+    async def _insist(self, step: Step, context: PipelineContext, attempt: Attempt) -> StageRecord:
+        """Run a step until it succeeds, fails for good, or was begun often enough."""
+        async with Reporter(step.name) as self.reporter:
+            if self.restarted:  # a worker before this one may have begun it
+                self.restarted = False
+                await self.reporter.restarted()
+            wait = FIRST_WAIT
+            for number in range(1, MAX_ATTEMPTS + 1):
+                record = await self._once(step, context, attempt)
+                failure = record.failure
+                if failure is None or not failure.transient or number == MAX_ATTEMPTS:
+                    break
+                await self.reporter.retrying(failure, wait)
+                await asyncio.sleep(wait)
+                wait *= 2
+        return record
+
+    async def _once(self, step: Step, context: PipelineContext, attempt: Attempt) -> StageRecord:
+        if self.cache is None:
+            return await attempt()
+        return await self.cache.around(step, context, attempt)
+
+
+_runtime: Runtime | None = None
+
+
+def install(runtime: Runtime | None) -> None:
+    """Make `runtime` the one that this process's workflow runs in."""
+    global _runtime
+    _runtime = runtime
+
+
+def installed() -> Runtime | None:
+    """The runtime of this process's worker; None where it runs none."""
+    return _runtime
+
+
+@DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_DISPATCHES)
+async def run_job(document: Json, priority: int) -> Json:
+    """The workflow: a job's spec in, its outcome out."""
+    job_id = DBOS.workflow_id
+    if _runtime is None or job_id is None:
+        raise HandedBack
+    current_priority.set(priority)
+    return await _runtime.run(job_id, document)
+
+
+async def _dispatches(job_id: str) -> int:
+    """How often the job was given to a worker, this time included."""
+    from dbos._dbos import _get_dbos_instance
+
+    status = await asyncio.to_thread(_get_dbos_instance()._sys_db.get_workflow_status, job_id)
+    return int(status["recovery_attempts"] or 0) if status else 0

@@ -1,0 +1,229 @@
+"""Jobs as the database holds them: put in, read, and changed from outside of a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOSClient, WorkflowStatus
+
+from ninefold.core.errors import InputError
+from ninefold.core.record import StageRecord
+from ninefold.core.values import Failure, Json
+from ninefold.jobs.events import Done
+from ninefold.jobs.model import Job, JobStatus, timestamp
+from ninefold.jobs.reports import STREAM
+from ninefold.jobs.serializer import JobFailedError, JsonSerializer
+from ninefold.jobs.spec import JobSpec
+
+WORKFLOW = "ninefold.job"
+QUEUE = "ninefold"
+#: The version every job is written with: a job waits for no particular build of ninefold.
+APP_VERSION = "1"
+
+_STATUS: dict[str, JobStatus] = {
+    "ENQUEUED": "queued",
+    "DELAYED": "queued",
+    "PENDING": "running",
+    "SUCCESS": "succeeded",
+    "ERROR": "failed",
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
+    "CANCELLED": "cancelled",
+}
+_DEAD_LETTER = Failure(
+    "every worker that took it died. Look for a lack of memory, then rerun it.",
+    kind="WorkerDied",
+)
+_PAUSED: Any = {"limit": 0, "period": 1.0}
+
+
+def job_folder(data: Path, job_id: str) -> Path:
+    """Where a job's files lie."""
+    return data / "jobs" / job_id
+
+
+class JobStore:
+    """The database's side of jobs; every method blocks."""
+
+    def __init__(self, engine: sa.Engine, data: Path) -> None:
+        self.engine = engine
+        self.data = data
+        self.client = DBOSClient(system_database_engine=engine, serializer=JsonSerializer())
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.client.destroy()
+
+    def submit(self, job_id: str, spec: JobSpec, priority: int) -> bool:
+        """Queue a job; False where one of that id and the same digest is there already.
+
+        Raises `InputError` where the id is taken by another.
+        """
+        return self.submit_all({job_id: spec}, priority) == 1
+
+    def submit_all(self, specs: dict[str, JobSpec], priority: int) -> int:
+        """Queue jobs, all or none; returns how many are new."""
+        known = {row.workflow_id: row for row in self._rows(workflow_ids=list(specs))}
+        for job_id, row in known.items():
+            if _spec(row).digest != specs[job_id].digest:
+                raise InputError(
+                    "idempotency_key: was used before, for another job. Use a new key, or submit "
+                    "the same input and config."
+                )
+        with self.engine.begin() as connection:
+            for job_id, spec in specs.items():
+                if job_id not in known:
+                    self.client.enqueue_in_transaction(
+                        connection,
+                        {
+                            "workflow_name": WORKFLOW,
+                            "queue_name": QUEUE,
+                            "workflow_id": job_id,
+                            "app_version": APP_VERSION,
+                            "priority": priority,
+                        },
+                        spec.to_json(),
+                        priority,
+                    )
+        return len(specs) - len(known)
+
+    def job(self, job_id: str) -> Job:
+        """A job without what it made; raises `InputError` where there is none."""
+        return self._job(self._row(job_id))
+
+    def jobs(
+        self,
+        *,
+        status: Iterable[JobStatus] = (),
+        ids: Sequence[str] | None = None,
+        group: str | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        newest_first: bool = True,
+    ) -> list[Job]:
+        """Jobs by what is asked for."""
+        wanted = set(status)
+        names = [name for name, state in _STATUS.items() if state in wanted]
+        rows = self._rows(
+            status=names or None,
+            workflow_ids=list(ids) if ids is not None else None,
+            workflow_id_prefix=f"{group}." if group is not None else None,
+            limit=limit,
+            offset=offset or None,
+            sort_desc=newest_first,
+        )
+        return [self._job(row) for row in rows]
+
+    def done(self, job_id: str, spec: JobSpec) -> list[Done]:
+        """The steps that were carried out, those of the parent first."""
+        own = [
+            Done(StageRecord.from_json(step["output"]), step["function_id"])
+            for step in self.client.list_workflow_steps(job_id)
+            if isinstance(step["output"], dict) and "step" in step["output"]
+        ]
+        return [*(Done(record) for record in spec.reused()), *own]
+
+    def reports(self, job_id: str) -> list[Json]:
+        """What its steps told while they ran."""
+        found: list[Json] = []
+        while True:
+            _, values = self.client._sys_db.read_stream_values(job_id, STREAM, len(found), 500)
+            if not values:
+                return found
+            found += [self.client._serializer.deserialize(value) for value, _ in values if value]
+
+    def spec(self, job_id: str) -> JobSpec:
+        """What a job is made of; raises `InputError` where there is none."""
+        return _spec(self._row(job_id))
+
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        """Cancel those that have not ended."""
+        if job_ids:
+            self.client.cancel_workflows(list(job_ids))
+
+    def delete(self, job_ids: Sequence[str]) -> None:
+        """Forget jobs."""
+        if job_ids:
+            self.client.delete_workflows(list(job_ids))
+
+    def pause(self, paused: bool) -> None:
+        """Let workers take no job from the queue, or let them again."""
+        self.register_queue()
+        queue = self.client.retrieve_queue(QUEUE)
+        assert queue is not None
+        queue.set_limiter(_PAUSED if paused else None)
+
+    def paused(self) -> bool:
+        """Whether the queue is paused."""
+        queue = self.client.retrieve_queue(QUEUE)
+        return queue is not None and queue.limiter is not None
+
+    def register_queue(self, concurrency: int | None = None, poll: float | None = None) -> None:
+        """Make the queue where it is missing; set how it is worked on where that is given."""
+        queue = self.client.register_queue(
+            QUEUE,
+            worker_concurrency=concurrency,
+            polling_interval_sec=poll or 1.0,
+            on_conflict="never_update",
+        )
+        if concurrency is not None and queue.worker_concurrency != concurrency:
+            queue.set_worker_concurrency(concurrency)
+        if poll is not None and queue.polling_interval_sec != poll:
+            queue.set_polling_interval_sec(poll)
+
+    def running(self) -> dict[str, list[str]]:
+        """Ids of the jobs that workers hold, by worker."""
+        found: dict[str, list[str]] = {}
+        for row in self._rows(status=["PENDING"], load_input=False, load_output=False):
+            found.setdefault(row.executor_id or "", []).append(row.workflow_id)
+        return found
+
+    def requeue(self, job_ids: Iterable[str], worker: str) -> int:
+        """Put jobs that `worker` holds back into the queue; returns how many it still held."""
+        system = self.client._sys_db
+        return sum(system.reenqueue_for_recovery(job_id, [worker], QUEUE) for job_id in job_ids)
+
+    def _row(self, job_id: str) -> WorkflowStatus:
+        rows = self._rows(workflow_ids=[job_id])
+        if not rows:
+            raise InputError(f"no job is called {job_id!r}. List them with: ninefold jobs list")
+        return rows[0]
+
+    def _rows(self, **filters: Any) -> list[WorkflowStatus]:
+        if filters.get("workflow_ids") == []:
+            return []
+        return self.client.list_workflows(name=WORKFLOW, **filters)
+
+    def _job(self, row: WorkflowStatus) -> Job:
+        spec = _spec(row)
+        status = _STATUS[row.status]
+        return Job(
+            id=row.workflow_id,
+            status=status,
+            config=spec.config,
+            input=spec.input,
+            folder=job_folder(self.data, row.workflow_id),
+            priority=row.priority or 0,
+            created_at=spec.created_at,
+            started_at=timestamp(row.dequeued_at),
+            finished_at=timestamp(row.completed_at),
+            parent=spec.parent,
+            group=spec.group,
+            reused=tuple(record.step for record in spec.reused()),
+            error=_error(row) if status == "failed" else None,
+        )
+
+
+def _spec(row: WorkflowStatus) -> JobSpec:
+    assert row.input is not None
+    return JobSpec.from_json(row.input["args"][0])
+
+
+def _error(row: WorkflowStatus) -> Failure:
+    if row.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+        return _DEAD_LETTER
+    if isinstance(row.error, JobFailedError):
+        return row.error.failure
+    return Failure(str(row.error))

@@ -1,0 +1,143 @@
+"""A worker: takes jobs from the queue, and those that dead workers left."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSConfig
+
+from ninefold.core.errors import ConfigError
+from ninefold.jobs import runtime as runtimes
+from ninefold.jobs.leases import Lease, locks_for
+from ninefold.jobs.runtime import Runtime
+from ninefold.jobs.serializer import JobFailedError, JsonSerializer
+from ninefold.jobs.store import APP_VERSION, QUEUE, JobStore
+
+#: Seconds between two looks at the queue, at this and at the other workers.
+POLL = 0.05
+WATCH = 1.5
+#: Jobs that a worker runs at a time: enough for full batches, few enough for its memory.
+CONCURRENCY = 8
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Runs jobs in this process from `start` to `stop`. A process has one at most."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        store: JobStore,
+        runtime: Runtime,
+        *,
+        name: str | None = None,
+        concurrency: int | None = None,
+    ) -> None:
+        self.engine = engine
+        self.store = store
+        self.runtime = runtime
+        self.name = name
+        self.concurrency = concurrency
+        #: Called, from a thread, where the worker lost its name to another.
+        self.on_lost: Callable[[], None] = lambda: None
+        self._lease: Lease | None = None
+        self._stopping = threading.Event()
+        self._watcher: threading.Thread | None = None
+        #: Own jobs that the last look found open, though nothing here runs them.
+        self._stranded: set[str] = set()
+
+    def start(self) -> None:
+        """Take a name and begin; raises `ConfigError` where that cannot be."""
+        if runtimes.installed() is not None:
+            raise ConfigError("jobs: this process runs a worker already. Start another process.")
+        self._lease = Lease(self.engine, locks_for(self.engine, self.runtime.data), self.name)
+        self.name = self._lease.name
+        runtimes.install(self.runtime)
+        try:
+            self._lease.beat()
+            self.store.register_queue(self.concurrency or CONCURRENCY, POLL)
+            # DBOS puts the jobs that a worker of this name left back into the queue.
+            _launch(self.engine, self.name)
+        except BaseException:
+            runtimes.install(None)
+            self._lease.release()
+            raise
+        self._watcher = threading.Thread(target=self._watch, name="ninefold-watch", daemon=True)
+        self._watcher.start()
+
+    def stop(self, grace: float) -> None:
+        """Finish the steps that run, for `grace` seconds at most, and hand back all jobs."""
+        self.runtime.draining = True
+        deadline = time.monotonic() + grace
+        while self.runtime.active and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self._stopping.set()
+        if self._watcher is not None:
+            self._watcher.join()
+        DBOS.destroy()
+        runtimes.install(None)
+        assert self.name is not None
+        assert self._lease is not None
+        held = self.store.running().get(self.name, [])
+        self.store.requeue(held, self.name)
+        self._lease.release()
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(WATCH):
+            try:
+                self._look()
+            except sa.exc.SQLAlchemyError as error:  # away or full: the next look may do better
+                _log.warning("jobs: the database does not answer: %s", error)
+
+    def _look(self) -> None:
+        """Show a pulse, and put back into the queue what nobody works on."""
+        assert self._lease is not None
+        assert self.name is not None
+        if not self._lease.beat():
+            self.on_lost()
+            return
+        running = self.store.running()
+        for other in self._lease.dead(set(running)):
+            count = self.store.requeue(running[other], other)
+            _log.warning("jobs: worker %s died; %d of its jobs go on elsewhere", other, count)
+        # A job between two steps of its life can look like one: only the second look counts.
+        idle = set(running.get(self.name, ())) - self.runtime.active
+        self.store.requeue(idle & self._stranded, self.name)
+        self._stranded = idle
+
+
+def _launch(engine: sa.Engine, name: str) -> None:
+    config: DBOSConfig = {
+        "name": "ninefold",
+        "system_database_engine": engine,
+        "executor_id": name,
+        "application_version": APP_VERSION,
+        "serializer": JsonSerializer(),
+        "run_migrations": False,
+        "use_listen_notify": False,
+        "log_level": "ERROR",
+        "scheduler_polling_interval_sec": 3600.0,
+        "notification_listener_polling_interval_sec": 1.0,
+    }
+    logging.getLogger("dbos").addFilter(_without_failed_jobs)
+    DBOS(config=config)
+    DBOS.listen_queues([QUEUE])
+    DBOS.launch()
+
+
+def _without_failed_jobs(record: logging.LogRecord) -> bool:
+    """Whether to log: a job that failed tells so itself."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, JobFailedError)
+
+
+async def wait_until(done: Callable[[], bool], pause: float = 0.05) -> None:
+    """Wait, without blocking, until `done`, which may ask the database."""
+    while not await asyncio.to_thread(done):
+        await asyncio.sleep(pause)
