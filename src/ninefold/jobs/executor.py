@@ -43,6 +43,8 @@ MAX_GROUP = 10_000
 MAX_KEY = 200
 #: Seconds between two looks at a job that is watched.
 WATCH = 0.1
+#: Seconds after which every worker knows that the queue is paused.
+SETTLE = 0.2
 #: Seconds that a worker may take to finish its steps when it stops.
 GRACE = 30.0
 
@@ -298,6 +300,8 @@ class JobExecutor:
     async def pause(self) -> None:
         """Let no worker take another job; those that run go on."""
         await asyncio.to_thread(self.store.pause, True)
+        # A worker that looked just before takes what it then sees: let that look be over.
+        await asyncio.sleep(SETTLE)
 
     async def resume(self) -> None:
         """Let workers take jobs again."""

@@ -45,7 +45,7 @@ class Job:
     #: How often each step was begun.
     attempts: dict[str, int] = field(default_factory=dict)
     #: What was made so far; None in lists, which do not read it.
-    context: PipelineContext | None = field(default=None, repr=False)
+    context: PipelineContext | None = field(default=None, repr=False, compare=False)
 
     @property
     def ended(self) -> bool:

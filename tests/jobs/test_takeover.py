@@ -1,0 +1,139 @@
+"""What becomes of jobs when their workers die, hang or are stopped: real processes, on both."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from ninefold.jobs import Job, JobExecutor, JobStageStarted
+from tests.jobs.conftest import Place
+from tests.jobs.processes import WorkerProcess, worker
+from tests.support import run
+
+INPUT = {"prompt": "a red house", "seed": 7}
+#: The issue's limit for a takeover, in seconds, and what a busy machine may add.
+TAKEOVER, SLACK = 15, 15
+
+
+async def _running(jobs: JobExecutor, stage: str) -> Job:
+    """A job that has just begun `stage`."""
+    job = await jobs.submit("full", INPUT, cache=False)
+    async for event in jobs.events(job.id):
+        if isinstance(event, JobStageStarted) and event.stage == stage:
+            break
+    return job
+
+
+def _digests(job: Job) -> list[tuple[str, str]]:
+    return [(a.name, a.sha256) for a in job.artifacts if not a.name.endswith("manifest.json")]
+
+
+def test_a_killed_worker_goes_on_where_it_was_cut(place: Place) -> None:
+    async def scenario() -> None:
+        async with place.jobs(worker=False) as jobs:
+            with worker(place, delay=0.3, name="one") as first:
+                job = await _running(jobs, "refiner")
+                first.kill()
+            with worker(place, name="one"):
+                started = time.monotonic()
+                job = await jobs.wait(job.id, 60)
+                assert time.monotonic() - started < 5 + SLACK
+            assert job.status == "succeeded", job.error
+            assert job.attempts["text_to_image"] == 1
+            assert job.attempts["refiner"] == 2
+
+    run(scenario())
+
+
+def test_another_worker_takes_over_from_a_dead_one(place: Place) -> None:
+    async def scenario() -> None:
+        async with place.jobs(worker=False) as jobs:
+            with worker(place, delay=0.3, name="one") as first:
+                job = await _running(jobs, "refiner")
+                with worker(place, name="two"):
+                    first.kill()
+                    job = await jobs.wait(job.id, TAKEOVER + SLACK)
+            assert job.status == "succeeded", job.error
+            assert sum(job.attempts.values()) == 10  # one of the nine was begun twice
+
+    run(scenario())
+
+
+def test_a_frozen_worker_that_wakes_after_takeover_changes_nothing(place: Place) -> None:
+    async def scenario() -> None:
+        async with place.jobs(worker=False) as jobs:
+            with worker(place, delay=0.3, name="one") as first:
+                job = await _running(jobs, "refiner")
+                first.freeze()
+                with worker(place, name="two"):
+                    job = await jobs.wait(job.id, TAKEOVER + SLACK)
+                    before = job.to_json()
+                    first.wake()
+                    await asyncio.sleep(4)
+                    assert (await jobs.get(job.id)).to_json() == before
+                    files = {a.name: a.path.read_bytes() for a in job.artifacts}
+                    other = await jobs.wait((await jobs.submit("draft", INPUT)).id, 60)
+                    assert other.status == "succeeded"
+                assert first.terminate() == 0
+            assert job.status == "succeeded", job.error
+            assert {a.name: a.path.read_bytes() for a in job.artifacts} == files
+            assert await jobs.list(status=("queued", "running")) == []
+
+    run(scenario())
+
+
+def test_a_name_in_use_is_refused_and_the_running_worker_goes_on(place: Place) -> None:
+    with worker(place, name="one"):
+        second = WorkerProcess(place, name="one")
+        try:
+            assert second.ready() == ""
+            assert second.process.wait(30) != 0
+            assert "'one' is running already" in second.errors()
+        finally:
+            second.close()
+
+        async def scenario() -> None:
+            async with place.jobs(worker=False) as jobs:
+                job = await jobs.wait((await jobs.submit("draft", INPUT)).id, 60)
+                assert job.status == "succeeded"
+
+        run(scenario())
+
+
+@pytest.mark.parametrize(("grace", "begun"), [(20.0, 1), (0.1, 2)])
+def test_sigterm_finishes_the_step_or_hands_it_back(here: Place, grace: float, begun: int) -> None:
+    async def scenario() -> None:
+        async with here.jobs(worker=False) as jobs:
+            with worker(here, delay=0.4, name="one", grace=grace) as first:
+                job = await _running(jobs, "refiner")
+                started = time.monotonic()
+                assert first.terminate() == 0, first.errors()
+                assert time.monotonic() - started < grace + 5 + SLACK
+            job = await jobs.get(job.id)
+            assert job.status == "queued"
+            assert "text_to_image" in job.metadata
+            assert ("refiner" in job.metadata) is (begun == 1)
+            with worker(here, name="two"):
+                job = await jobs.wait(job.id, 60)
+            assert job.status == "succeeded", job.error
+            assert job.attempts["refiner"] == begun
+
+    run(scenario())
+
+
+def test_what_was_cut_ends_with_the_same_bytes(place: Place) -> None:
+    async def scenario() -> None:
+        calm = Place(place.data / "calm", None)
+        async with calm.jobs(cache_bytes=0) as jobs:
+            expected = _digests(await jobs.wait((await jobs.submit("full", INPUT)).id, 60))
+        async with place.jobs(worker=False) as jobs:
+            with worker(place, delay=0.2, name="one") as first:
+                job = await _running(jobs, "detailer")
+                first.kill()
+            with worker(place, delay=0.0, name="one"):
+                job = await jobs.wait(job.id, 60)
+        assert _digests(job) == expected
+
+    run(scenario())

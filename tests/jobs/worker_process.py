@@ -1,0 +1,40 @@
+"""A worker with fake engines in a process of its own: `python -m tests.jobs.worker_process`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+from pathlib import Path
+
+from ninefold.jobs import JobExecutor
+from ninefold.testing import fake_engines
+
+
+async def main() -> None:
+    """Work until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--database")
+    parser.add_argument("--name")
+    parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--concurrency", type=int)
+    parser.add_argument("--grace", type=float, default=5.0)
+    options = parser.parse_args()
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    async with JobExecutor(
+        options.data,
+        options.database,
+        engines=fake_engines(steps_delay=options.delay),
+        name=options.name,
+        concurrency=options.concurrency,
+        cache_bytes=0,
+        grace=options.grace,
+    ) as jobs:
+        print(jobs.worker_name, flush=True)
+        await stopped.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
