@@ -9,7 +9,7 @@ TEXT_WIDTH = 128
 
 
 def build_unet() -> UNet2DConditionModel:
-    """A UNet on 32x32x4 latents: narrow at the top, its weights and its attention at the lowest level."""
+    """A UNet on 32x32x4 latents: narrow at the top, weights and attention at the lowest level."""
     return UNet2DConditionModel(
         sample_size=32,
         in_channels=4,

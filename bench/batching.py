@@ -1,0 +1,145 @@
+"""What an image costs when several are made in one call, and what simultaneous requests gain.
+
+Run `python bench/batching.py`. First the curve: for each size, one diffusers call of 1, 2, 4, 8
+and 16 images by the built-in model, in wall time and in CPU time per image (the second is the
+steadier one on a busy machine), and the median over the rounds of its CPU time as a part of what
+an image made alone in the same round takes. Then the engine: the same requests one after another
+and all at once, their ratio, the size of the batches that came about, and how far the pixels of
+both lie apart in levels of 255. Measures only; there is no target to miss.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ninefold.core.progress import SilentProgress
+from ninefold.engines import builtin
+from ninefold.engines.base import Generated, TextToImage
+from ninefold.engines.diffusers_engine import DiffusersEngine
+from ninefold.engines.settings import EngineSettings
+
+PROMPT = "a red house in the mountains at sunset"
+BATCHES = (1, 2, 4, 8, 16)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[64, 128, 256, 384])
+    parser.add_argument("--requests", type=int, default=16)
+    parser.add_argument("--size", type=int, default=128, help="of the simultaneous requests")
+    options = parser.parse_args()
+    if options.sizes:
+        _print_curve(options.sizes, options.rounds, options.steps)
+    if options.requests:
+        _print_simultaneous(options.requests, options.size, options.rounds, options.steps)
+    return 0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds per image."""
+
+    wall: float
+    cpu: float
+
+
+class ByHand:
+    """One diffusers call of several images."""
+
+    def __init__(self, steps: int) -> None:
+        import diffusers
+        import torch
+
+        library: Any = diffusers
+        folder = str(builtin.ROOT / "poster")
+        self.steps = steps
+        self.pipe = library.StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
+        self.pipe.set_progress_bar_config(disable=True)
+
+    def __call__(self, count: int, side: int) -> Cost:
+        """Make `count` images of `side` x `side` pixels."""
+        import torch
+
+        wall, cpu = time.perf_counter(), time.process_time()
+        self.pipe(
+            [PROMPT] * count,
+            width=side,
+            height=side,
+            num_inference_steps=self.steps,
+            generator=[torch.Generator("cpu").manual_seed(seed) for seed in range(count)],
+        )
+        return Cost((time.perf_counter() - wall) / count, (time.process_time() - cpu) / count)
+
+
+def _print_curve(sizes: list[int], rounds: int, steps: int) -> None:
+    make = ByHand(steps)
+    make(1, min(sizes))
+    print(f"{'pixels':>9}{'images':>8}{'wall ms':>10}{'CPU ms':>10}{'CPU ratio':>11}")
+    for side in sizes:
+        costs = [{count: make(count, side) for count in BATCHES} for _ in range(rounds)]
+        for count in BATCHES:
+            wall = statistics.median(round_[count].wall for round_ in costs)
+            cpu = statistics.median(round_[count].cpu for round_ in costs)
+            ratio = statistics.median(round_[count].cpu / round_[1].cpu for round_ in costs)
+            print(f"{side:9}{count:8}{wall * 1000:10.0f}{cpu * 1000:10.0f}{ratio:11.2f}")
+
+
+def _print_simultaneous(count: int, side: int, rounds: int, steps: int) -> None:
+    engine = DiffusersEngine(EngineSettings.from_environment())
+    info = engine.describe("poster")
+    requests = [
+        TextToImage(
+            model="poster",
+            prompt=PROMPT,
+            negative_prompt="",
+            width=side,
+            height=side,
+            steps=steps,
+            guidance_scale=info.guidance_scale,
+            scheduler=info.scheduler,
+            seed=seed,
+        )
+        for seed in range(count)
+    ]
+
+    def make(request: TextToImage) -> Generated:
+        return engine.run(request, SilentProgress())
+
+    make(requests[0])
+    ratios: list[float] = []
+    with ThreadPoolExecutor(count) as callers:
+        for _ in range(rounds):
+            start = time.perf_counter()
+            alone = [make(request) for request in requests]
+            between = time.perf_counter()
+            together = list(callers.map(make, requests))
+            end = time.perf_counter()
+            ratios.append((between - start) / (end - between))
+    apart = np.stack(
+        [
+            np.abs(one.image.astype(int) - other.image.astype(int))
+            for one, other in zip(alone, together, strict=True)
+        ]
+    )
+    batches = Counter(one.info.get("batch_size", 1) for one in together)
+    sizes = ", ".join(f"{batches[size] // size} of {size}" for size in sorted(batches))
+    print(f"{count} requests at {side} pixels, at once: {statistics.median(ratios):.2f} times the")
+    print(
+        f"images per second of one after another (rounds: {', '.join(f'{r:.2f}' for r in ratios)})"
+    )
+    print(f"calls: {sizes}; pixels apart: at most {apart.max()}, on average {apart.mean():.5f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,236 @@
+"""What durability costs: throughput beside bare DBOS, time to start, idle CPU, time for one image.
+
+Run `python bench/jobs.py [--database postgresql://...]`. Null jobs have nine stages that only set
+slots. Each measurement runs in a process of its own; ours and bare DBOS's alternate. Prints
+medians against the targets; exit code 1 where one is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+JOBS = 120
+STAGES = 9
+PROMPT = "a red house in the mountains"
+#: Targets: jobs a second, part of bare DBOS's speed, milliseconds to start, part of a core, ratio.
+LEAST_RATE, LEAST_PART = 15.0, 0.8
+MOST_P50, MOST_P99 = 50.0, 150.0
+MOST_IDLE, MOST_RATIO = 0.05, 1.05
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--database", help="a PostgreSQL URL; its tables are used and left there")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--skip-image", action="store_true", help="leave out the built-in model")
+    parser.add_argument("--child", choices=sorted(CHILDREN), help=argparse.SUPPRESS)
+    parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child is not None:
+        print(json.dumps(asyncio.run(CHILDREN[options.child](options.data, options.database))))
+        return 0
+
+    def measure(child: str) -> Any:
+        with tempfile.TemporaryDirectory(prefix="nf-") as folder:
+            command = [sys.executable, __file__, "--child", child, "--data", folder]
+            if options.database:
+                command += ["--database", options.database]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            return json.loads(done.stdout.splitlines()[-1])
+
+    ours, bare = [], []
+    for _ in range(options.rounds):
+        ours.append(measure("ours"))
+        bare.append(measure("bare"))
+    rate = statistics.median(item["rate"] for item in ours)
+    part = statistics.median(a["rate"] / b for a, b in zip(ours, bare, strict=True))
+    waits = [value for item in (measure("start") for _ in range(2)) for value in item]
+    p50, p99 = statistics.median(waits), sorted(waits)[int(len(waits) * 0.99) - 1]
+    idle = measure("idle")
+    checks = [
+        (f"null jobs a second        {rate:8.1f}", rate >= LEAST_RATE, f">= {LEAST_RATE}"),
+        (f"part of bare DBOS's speed {part:8.2f}", part >= LEAST_PART, f">= {LEAST_PART}"),
+        (f"submit to start, p50      {p50:8.1f} ms", p50 <= MOST_P50, f"<= {MOST_P50}"),
+        (f"submit to start, p99      {p99:8.1f} ms", p99 <= MOST_P99, f"<= {MOST_P99}"),
+        (f"idle, part of a core      {idle:8.3f}", idle <= MOST_IDLE, f"<= {MOST_IDLE}"),
+    ]
+    if not options.skip_image:
+        ratio = measure("image")
+        checks.append((f"one image, ratio          {ratio:8.3f}", ratio <= MOST_RATIO, "<= 1.05"))
+    print(f"bare DBOS, jobs a second  {statistics.median(bare):8.1f}")
+    growth = statistics.median(item["bytes"] for item in ours)
+    print(f"database bytes a job      {growth:8.0f}")
+    for text, good, target in checks:
+        print(f"{text}   {'' if good else 'MISSED '}(target {target})")
+    return 0 if all(good for _, good, _ in checks) else 1
+
+
+def _null() -> Any:
+    from ninefold import PipelineConfig
+
+    return PipelineConfig.parse({"stages": [{"stage": "prompt"}] * STAGES})
+
+
+async def ours(data: Path, database: str | None) -> dict[str, float]:
+    from ninefold.jobs import JobExecutor
+    from ninefold.testing import fake_engines
+
+    config = _null()
+    async with JobExecutor(data, database, engines=fake_engines(), cache_bytes=0) as jobs:
+        await jobs.wait((await jobs.submit(config, {"prompt": PROMPT, "seed": 1})).id)
+        size = _size(jobs.store.engine)
+        await jobs.pause()
+        group = await jobs.submit_group(config, {"prompt": PROMPT, "seed": 1}, count=JOBS)
+        begun = time.perf_counter()
+        await jobs.resume()
+        while await jobs.list(group=group.id, status=("queued", "running"), limit=1):
+            await asyncio.sleep(0.1)
+        rate = JOBS / (time.perf_counter() - begun)
+        assert (await jobs.group(group.id)).counts == {"succeeded": JOBS}
+        return {"rate": rate, "bytes": (_size(jobs.store.engine) - size) / JOBS}
+
+
+async def bare(data: Path, database: str | None) -> float:
+    """The same workflow in DBOS alone: as many steps, each with as large an outcome."""
+    from dbos import DBOS, DBOSClient
+
+    from ninefold.jobs.database import connect, database_url
+    from ninefold.jobs.serializer import JsonSerializer
+    from ninefold.jobs.worker import CONCURRENCY, POLL
+
+    outcome = {
+        "step": "prompt",
+        "data": {"prompt": PROMPT, "seed": 1},
+        "metadata": {"x": "y" * 150},
+    }
+
+    @DBOS.workflow(name="bare")
+    async def workflow(_: Any) -> None:
+        async def body() -> Any:
+            return outcome
+
+        for _ in range(STAGES):
+            await DBOS.run_step_async({"name": "step"}, body)
+
+    engine = connect(database_url(data, database), create=True)
+    serializer = JsonSerializer()
+    DBOS(
+        config={
+            "name": "bare",
+            "system_database_engine": engine,
+            "serializer": serializer,
+            "log_level": "ERROR",
+            "use_listen_notify": False,
+        }
+    )
+    DBOS.listen_queues(["bare"])
+    DBOS.launch()
+    client = DBOSClient(system_database_engine=engine, serializer=serializer)
+    await asyncio.to_thread(
+        lambda: client.register_queue(
+            "bare",
+            worker_concurrency=CONCURRENCY,
+            polling_interval_sec=POLL,
+            limiter={"limit": 0, "period": 1.0},
+        )
+    )
+    options: Any = {"workflow_name": "bare", "queue_name": "bare", "priority": 1}
+    ids = [(await client.enqueue_async(options, {"n": n})).get_workflow_id() for n in range(JOBS)]
+    begun = time.perf_counter()
+    queue = await client.retrieve_queue_async("bare")
+    assert queue is not None
+    await asyncio.to_thread(queue.set_limiter, None)
+    left: Any = ids
+    while left:
+        left = await client.list_workflows_async(
+            queue_name="bare", status=["ENQUEUED", "PENDING"], limit=1
+        )
+        await asyncio.sleep(0.1)
+    rate = JOBS / (time.perf_counter() - begun)
+    await asyncio.to_thread(client.destroy)
+    await asyncio.to_thread(DBOS.destroy)
+    return rate
+
+
+async def start(data: Path, database: str | None) -> list[float]:
+    """Milliseconds from a submit's return to the first step, one job at a time."""
+    from ninefold.jobs import JobExecutor
+    from ninefold.testing import fake_engines
+
+    config, waits = _null(), []
+    async with JobExecutor(data, database, engines=fake_engines(), cache_bytes=0) as jobs:
+        for number in range(60):
+            job = await jobs.submit(config, {"prompt": PROMPT, "seed": number})
+            submitted = time.time() * 1000
+            await jobs.wait(job.id)
+            first = jobs.store.client.list_workflow_steps(job.id)[0]
+            waits.append((first["started_at_epoch_ms"] or 0) - submitted)
+    return waits[10:]
+
+
+async def idle(data: Path, database: str | None) -> float:
+    from ninefold.jobs import JobExecutor
+    from ninefold.testing import fake_engines
+
+    async with JobExecutor(data, database, engines=fake_engines(), cache_bytes=0):
+        await asyncio.sleep(2)
+        begun, used = time.perf_counter(), time.process_time()
+        await asyncio.sleep(10)
+        return (time.process_time() - used) / (time.perf_counter() - begun)
+
+
+async def image(data: Path, database: str | None) -> float:
+    """One image of the built-in model as a job, over the same by the library; the median ratio."""
+    from ninefold import PipelineConfig, PipelineContext
+    from ninefold.engines.defaults import default_engines
+    from ninefold.jobs import JobExecutor
+    from ninefold.runs import Run
+
+    config, engines, ratios = PipelineConfig.preset("standard"), default_engines(), []
+    async with JobExecutor(data, database, cache_bytes=0) as jobs:
+        for number in range(8):
+            given = {"prompt": PROMPT, "seed": number}
+            begun = time.perf_counter()
+            run = Run(config, PipelineContext(data / f"run{number}", **given))
+            await asyncio.to_thread(run.start)
+            (await run.execute(engines)).raise_for_error()
+            library = time.perf_counter() - begun
+            begun = time.perf_counter()
+            job = await jobs.submit(config, given)
+            async for _ in jobs.events(job.id):
+                pass
+            ratios.append((time.perf_counter() - begun) / library)
+    return statistics.median(ratios[1:])
+
+
+def _size(engine: sa.Engine) -> int:
+    if engine.dialect.name == "sqlite":
+        query = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+    else:
+        query = "SELECT pg_database_size(current_database())"
+    with engine.connect() as connection:
+        return int(connection.execute(sa.text(query)).scalar_one())
+
+
+CHILDREN: dict[str, Callable[[Path, str | None], Any]] = {
+    "ours": ours,
+    "bare": bare,
+    "start": start,
+    "idle": idle,
+    "image": image,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
