@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # Handed over by the environment, so that quotes in a prompt stay what they are.
 export PROMPT SEED PRESET
 
-.PHONY: demo test lint format types layers docs bench clean
+.PHONY: chaos demo test lint format types layers docs bench clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/ninefold run "$$PROMPT" --preset "$$PRESET" --seed "$$SEED"
@@ -38,6 +38,10 @@ docs: $(VENV)/.installed
 bench: $(VENV)/.installed
 	@$(BIN)/python bench/overhead.py
 	@$(BIN)/python bench/cli.py
+	@$(BIN)/python bench/jobs.py
+
+chaos: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.jobs.chaos
 
 clean:
 	rm -rf $(VENV) ninefold-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ninefold.core.slots import Slot
     from ninefold.core.stage import PipelineStage, Rewind, StageParams
     from ninefold.core.values import Artifact, ImageRecord, Lora, Region, Verdict
+    from ninefold.jobs.executor import JobExecutor
+    from ninefold.jobs.model import Group, Job
     from ninefold.slots import (
         IMAGE,
         MASK,
@@ -61,6 +63,8 @@ _HOMES = {
     "ninefold.core.slots": ("Slot",),
     "ninefold.core.stage": ("PipelineStage", "Rewind", "StageParams"),
     "ninefold.core.values": ("Artifact", "ImageRecord", "Lora", "Region", "Verdict"),
+    "ninefold.jobs.executor": ("JobExecutor",),
+    "ninefold.jobs.model": ("Group", "Job"),
     "ninefold.slots": (
         "IMAGE",
         "MASK",
@@ -89,8 +93,11 @@ __all__ = [
     "ConfigError",
     "ContractError",
     "Event",
+    "Group",
     "ImageRecord",
     "InputError",
+    "Job",
+    "JobExecutor",
     "Lora",
     "ModelError",
     "NinefoldError",
