@@ -24,7 +24,7 @@ class WorkerProcess:
         if place.database is not None:
             command += ["--database", place.database]
         for name, value in options.items():
-            command += [f"--{name}", str(value)]
+            command += [f"--{name}"] if value is True else [f"--{name}", str(value)]
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

@@ -6,12 +6,14 @@ import asyncio
 import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ninefold import PipelineConfig
+from ninefold import PipelineConfig, PipelineContext
 from ninefold.core.errors import ConfigError, InputError, StorageError
 from ninefold.jobs import (
+    Job,
     JobEnded,
     JobExecutor,
     JobStageFinished,
@@ -20,6 +22,7 @@ from ninefold.jobs import (
     JobStarted,
     JobStepped,
 )
+from ninefold.stages.registry import find_stage
 from ninefold.testing import fake_engines
 from tests.jobs.conftest import Place
 from tests.support import files_in, picture, run
@@ -206,6 +209,17 @@ def test_a_stage_that_may_be_skipped_is(here: Place) -> None:
     run(scenario())
 
 
+def test_the_same_job_again_hits_the_cache_in_every_stage(place: Place) -> None:
+    async def submitted() -> Job:
+        async with place.jobs() as jobs:
+            return await jobs.wait((await jobs.submit("full", INPUT)).id, 60)
+
+    first, again = run(submitted()), run(submitted())
+    assert not any("cached" in fields for fields in first.metadata.values())
+    assert all(fields["cached"] for fields in again.metadata.values())
+    assert [a.sha256 for a in again.artifacts] == [a.sha256 for a in first.artifacts]
+
+
 def test_a_failed_job_is_rerun_from_where_it_stopped(place: Place) -> None:
     async def scenario() -> None:
         async with place.jobs(engines=fake_engines(fail_on="upscale")) as jobs:
@@ -270,31 +284,34 @@ def test_a_rerun_that_cannot_be_is_refused(
     run(scenario())
 
 
-@pytest.mark.parametrize("stage", ["text_to_image", "refiner", "detailer", "restorer"])
-def test_a_running_job_is_cancelled_and_keeps_what_it_made(here: Place, stage: str) -> None:
+@pytest.mark.parametrize("stage", NINE)
+def test_a_running_job_is_cancelled_and_keeps_what_it_made(
+    here: Place, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = find_stage(stage)
+    execute = kind.execute
+
+    async def slowly(self: Any, context: PipelineContext) -> PipelineContext:
+        if context.get("seed") == 7:
+            await asyncio.sleep(5)
+        return await execute(self, context)
+
+    monkeypatch.setattr(kind, "execute", slowly)
+
     async def scenario() -> None:
-        async with here.jobs(engines=fake_engines(steps_delay=0.6)) as jobs:
-            document = PipelineConfig.preset("full").document()
-            config = PipelineConfig.parse(document)
-            quick = fake_engines()
-            jobs._worker.runtime.engines = quick
-            other = await jobs.submit(config, {"prompt": "another", "seed": 1})
-            await jobs.wait(other.id, 60)
-            jobs._worker.runtime.engines = fake_engines(steps_delay=0.6)
-            first = await jobs.submit(config, INPUT)
-            async for event in jobs.events(first.id):
+        async with here.jobs(cache_bytes=0) as jobs:
+            job = await jobs.submit("full", INPUT)
+            async for event in jobs.events(job.id):
                 if isinstance(event, JobStageStarted) and event.stage == stage:
                     break
-            await jobs.cancel(first.id)
-            job = await jobs.wait(first.id, 10)
+            other = await jobs.submit("full", {"prompt": "another", "seed": 8})
+            await jobs.cancel(job.id)
+            job = await jobs.wait(job.id, 30)
             assert job.status == "cancelled"
             assert job.stage == stage
             assert list(job.metadata) == list(NINE[: NINE.index(stage)])
-            assert (await jobs.get(other.id)).status == "succeeded"
-            # The worker is free for others at once.
-            jobs._worker.runtime.engines = quick
-            last = await jobs.submit(config, {"prompt": "a third", "seed": 3})
-            assert (await jobs.wait(last.id, 30)).status == "succeeded"
+            assert all(item.path.is_file() for item in job.artifacts)
+            assert (await jobs.wait(other.id, 60)).status == "succeeded"
 
     run(scenario())
 

@@ -1,4 +1,4 @@
-"""A worker with fake engines in a process of its own: `python -m tests.jobs.worker_process`."""
+"""A worker, with fake engines by default: `python -m tests.jobs.worker_process`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ async def main() -> None:
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--concurrency", type=int)
     parser.add_argument("--grace", type=float, default=5.0)
+    parser.add_argument("--real", action="store_true", help="the built-in models")
     options = parser.parse_args()
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     async with JobExecutor(
         options.data,
         options.database,
-        engines=fake_engines(steps_delay=options.delay),
+        engines=None if options.real else fake_engines(steps_delay=options.delay),
         name=options.name,
         concurrency=options.concurrency,
         cache_bytes=0,
