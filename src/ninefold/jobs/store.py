@@ -56,38 +56,33 @@ class JobStore:
         """Give the connections back."""
         self.client.destroy()
 
-    def submit(self, job_id: str, spec: JobSpec, priority: int) -> bool:
-        """Queue a job; False where one of that id and the same digest is there already.
+    def submit(self, specs: dict[str, JobSpec], priority: int) -> list[Job]:
+        """Queue jobs, all or none; one of the same id and digest may be there already.
 
-        Raises `InputError` where the id is taken by another.
+        Raises `InputError` where an id is taken by another job.
         """
-        return self.submit_all({job_id: spec}, priority) == 1
-
-    def submit_all(self, specs: dict[str, JobSpec], priority: int) -> int:
-        """Queue jobs, all or none; returns how many are new."""
-        known = {row.workflow_id: row for row in self._rows(workflow_ids=list(specs))}
-        for job_id, row in known.items():
-            if _spec(row).digest != specs[job_id].digest:
+        with self.engine.begin() as connection:
+            for job_id, spec in specs.items():
+                self.client.enqueue_in_transaction(
+                    connection,
+                    {
+                        "workflow_name": WORKFLOW,
+                        "queue_name": QUEUE,
+                        "workflow_id": job_id,
+                        "app_version": APP_VERSION,
+                        "priority": priority,
+                    },
+                    spec.to_json(),
+                    priority,
+                )
+        found = {row.workflow_id: row for row in self._rows(workflow_ids=list(specs))}
+        for job_id, spec in specs.items():
+            if _spec(found[job_id]).digest != spec.digest:
                 raise InputError(
                     "idempotency_key: was used before, for another job. Use a new key, or submit "
                     "the same input and config."
                 )
-        with self.engine.begin() as connection:
-            for job_id, spec in specs.items():
-                if job_id not in known:
-                    self.client.enqueue_in_transaction(
-                        connection,
-                        {
-                            "workflow_name": WORKFLOW,
-                            "queue_name": QUEUE,
-                            "workflow_id": job_id,
-                            "app_version": APP_VERSION,
-                            "priority": priority,
-                        },
-                        spec.to_json(),
-                        priority,
-                    )
-        return len(specs) - len(known)
+        return [self._job(found[job_id]) for job_id in specs]
 
     def job(self, job_id: str) -> Job:
         """A job without what it made; raises `InputError` where there is none."""

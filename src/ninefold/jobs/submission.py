@@ -1,0 +1,132 @@
+"""From what a caller asks for to a spec with its files in place, or to every problem at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ninefold.config import PipelineConfig
+from ninefold.core.context import PipelineContext
+from ninefold.core.errors import ConfigError, InputError
+from ninefold.engines.base import EngineSet
+from ninefold.jobs.spec import JobSpec
+from ninefold.jobs.store import job_folder
+from ninefold.slots import next_seed
+
+MAX_PRIORITY = 2**31 - 1
+#: Most jobs that one call submits.
+MAX_GROUP = 10_000
+#: Longest idempotency key, in characters.
+MAX_KEY = 200
+
+#: A config, or the name of a preset.
+Config = PipelineConfig | str
+#: Slots by name; a prompt alone may be given as text.
+Input = Mapping[str, Any] | str
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Prepares jobs; what it raises leaves no file behind."""
+
+    data: Path
+    engines: EngineSet | None
+
+    def job(
+        self, config: Config, given: Input, cache: bool, key: str | None
+    ) -> tuple[str, JobSpec]:
+        """The id and the spec of one job; with a key, always the same id.
+
+        Raises `ConfigError` or `InputError` with every problem.
+        """
+        final = _id_of_key(key)
+        job_id = PipelineContext().job_id
+        spec = self._prepared(job_id, _config(config), _slots(given), cache)
+        if final is None:
+            return job_id, spec
+        try:  # prepared beside it, for the job of this key may be there with files of its own
+            os.rename(self._folder(job_id), self._folder(final))
+        except OSError:  # it is there, or there is no file at all
+            shutil.rmtree(self._folder(job_id), ignore_errors=True)
+        return final, spec
+
+    def group(
+        self, name: str, config: Config, inputs: Input | Sequence[Input], count: int, cache: bool
+    ) -> dict[str, JobSpec]:
+        """The specs of a group by their ids, in order; raises as `job` does."""
+        each = [inputs] if isinstance(inputs, str | Mapping) else list(inputs)
+        if not 1 <= (total := len(each) * count) <= MAX_GROUP:
+            raise InputError(f"group: expected 1 to {MAX_GROUP} jobs, got {total}.")
+        config = _config(config)
+        specs: dict[str, JobSpec] = {}
+        try:
+            for slots in map(_slots, each):
+                first = slots.get("seed", config.seed)
+                first = secrets.randbelow(2**32) if first is None else first
+                for index in range(count):
+                    job_id = f"{name}.{len(specs) + 1:05}"
+                    given = slots if count == 1 else {**slots, "seed": next_seed(first, index)}
+                    spec = self._prepared(job_id, config, given, cache)
+                    specs[job_id] = replace(spec, group=name)
+        except BaseException:
+            for job_id in specs:
+                shutil.rmtree(self._folder(job_id), ignore_errors=True)
+            raise
+        return specs
+
+    def _folder(self, job_id: str) -> Path:
+        return job_folder(self.data, job_id)
+
+    def _prepared(
+        self, job_id: str, config: PipelineConfig, slots: Mapping[str, Any], cache: bool
+    ) -> JobSpec:
+        """The job's spec, its files in the job's folder; leaves nothing behind where it raises."""
+        folder = self._folder(job_id)
+        try:
+            context = PipelineContext(folder, job_id=job_id)
+            problems = []
+            for name, value in slots.items():
+                try:
+                    context.set(name, value)
+                except InputError as error:
+                    problems.append(str(error))
+            given = context.record_of_input()
+            problems += [] if problems else config.build(self.engines).problems(context)
+            if problems:
+                raise ConfigError(problems)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        document = config.document()
+        asked = json.dumps([document, given, cache], sort_keys=True)
+        digest = hashlib.sha256(asked.encode()).hexdigest()
+        return JobSpec(document, given, context.created_at, digest, cache=cache)
+
+
+def check_priority(priority: int) -> None:
+    """Raise `InputError` for a priority that the queue cannot hold."""
+    if not 1 <= priority <= MAX_PRIORITY:
+        raise InputError(f"priority: expected 1 (first) to {MAX_PRIORITY}, got {priority}.")
+
+
+def _config(config: Config) -> PipelineConfig:
+    return PipelineConfig.preset(config) if isinstance(config, str) else config
+
+
+def _slots(input: Input) -> dict[str, Any]:
+    return {"prompt": input} if isinstance(input, str) else dict(input)
+
+
+def _id_of_key(key: str | None) -> str | None:
+    if key is None:
+        return None
+    if not 1 <= len(key) <= MAX_KEY:
+        raise InputError(f"idempotency_key: expected 1 to {MAX_KEY} characters, got {len(key)}.")
+    return f"k{hashlib.sha256(key.encode()).hexdigest()[:32]}"
