@@ -117,7 +117,7 @@ async def bare(data: Path, database: str | None) -> float:
 
     from ninefold.jobs.database import connect, database_url
     from ninefold.jobs.serializer import JsonSerializer
-    from ninefold.jobs.worker import CONCURRENCY, POLL
+    from ninefold.jobs.store import CONCURRENCY, POLL
 
     outcome = {
         "step": "prompt",

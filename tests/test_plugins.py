@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
-from ninefold import ContractError, PipelineConfig
-from ninefold.stages.registry import stage_types
+from ninefold import ConfigError, PipelineConfig
+from ninefold.cli import main
+from ninefold.stages import STAGES
+from ninefold.stages.registry import installed, stage_types
 
 PYPROJECT = """
 [build-system]
@@ -201,17 +203,18 @@ def installed_by_hand(
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
         (about / "entry_points.txt").write_text(f"[ninefold.stages]\n{entry}\n")
         monkeypatch.syspath_prepend(site)
-        stage_types.cache_clear()
+        installed.cache_clear()
 
     yield install
     monkeypatch.undo()
-    stage_types.cache_clear()
+    installed.cache_clear()
 
 
 @pytest.mark.parametrize(
     ("source", "entry", "told"),
     [
         ("raise RuntimeError('no CUDA')", "x = {}:X", "cannot be loaded: .*no CUDA"),
+        ("import sys; sys.exit(3)", "x = {}:X", "cannot be loaded: .*3"),
         ("import not_installed", "x = {}:X", "cannot be loaded: .*not_installed"),
         ("", "x = {}:X", "cannot be loaded: .*X"),
         ("", "x = {}_nothing:X", "cannot be loaded: .*nothing"),
@@ -229,14 +232,25 @@ def installed_by_hand(
         ),
     ],
 )
-def test_a_broken_plugin_is_named_with_what_is_wrong(
-    installed_by_hand: Callable[[str, str, str], None], source: str, entry: str, told: str
+def test_a_broken_plugin_stops_nobody_and_says_what_is_wrong_when_it_is_named(
+    installed_by_hand: Callable[[str, str, str], None],
+    capsys: pytest.CaptureFixture[str],
+    source: str,
+    entry: str,
+    told: str,
 ) -> None:
     module = f"broken_{zlib.crc32((source + entry).encode())}"
     entry = entry.format(module)
     installed_by_hand(module, source, entry)
     name, _, target = entry.partition(" = ")
-    with pytest.raises(ContractError) as raised:
-        PipelineConfig.parse({"stages": [{"stage": "text_to_image"}]})
-    assert str(raised.value).startswith(f"plugin stage '{name}' ({target}): ")
-    assert re.search(told, str(raised.value))
+    PipelineConfig.parse({"stages": [{"stage": "text_to_image"}, {"stage": "refiner"}]})
+    assert list(stage_types()) == [stage.name for stage in STAGES]
+    if name not in stage_types():
+        with pytest.raises(ConfigError) as raised:
+            PipelineConfig.parse({"stages": [{"stage": "text_to_image"}, {"stage": name}]})
+        assert str(raised.value).startswith(f"plugin stage '{name}' ({target}): ")
+        assert re.search(told, str(raised.value))
+    assert main(["stages"]) == 0
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == len(STAGES)
+    assert re.search(rf"warning: plugin stage '{name}'.*{told}", printed.err)

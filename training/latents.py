@@ -8,6 +8,7 @@ from diffusers import AutoencoderTiny
 from numpy.typing import NDArray
 
 from training import data
+from training.autoencoder import CHANNELS, SCALE
 from training.common import RUNS, to_tensor
 
 
@@ -19,7 +20,8 @@ class Latents:
         self.autoencoder = autoencoder
         self.device = device
         count, size = self.pictures.shape[:2]
-        shape = (count, 4, size // 4, size // 4)
+        side = size // SCALE
+        shape = (count, CHANNELS, side, side)
         path = RUNS / f"{name}.latents.npy"
         if path.exists():
             self.cache = np.load(path, mmap_mode="r+")
@@ -33,7 +35,7 @@ class Latents:
 
     @torch.no_grad()
     def take(self, chosen: NDArray[np.int64]) -> torch.Tensor:
-        """Latents (N, 4, h, w) of the chosen pictures."""
+        """Latents (N, C, h, w) of the chosen pictures."""
         missing = np.unique(chosen[~self.filled[chosen]])
         if len(missing):
             encoded = self.autoencoder.encoder(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ import pytest
 from ninefold.cli import main
 from ninefold.engines.base import EngineSet
 from ninefold.testing import fake_engines
+
+# DBOS would keep the stderr of the first test that runs a worker, which is closed after it.
+logging.getLogger("dbos").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)

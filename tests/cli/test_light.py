@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "diffusers", "transformers", "onnxruntime", "numpy", "PIL", "rich", "pydantic")
+HEAVY = (
+    *("torch", "diffusers", "transformers", "onnxruntime"),
+    *("numpy", "PIL", "rich", "dbos", "sqlalchemy", "pydantic"),
+)
 PROBE = """
 import sys
 {code}
@@ -35,7 +38,7 @@ def test_import_loads_nothing_heavy() -> None:
     assert loaded("import ninefold") == ""
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["run", "--help"], ["--version"]])
+@pytest.mark.parametrize("argv", [["--help"], ["run", "--help"], ["jobs", "--help"], ["--version"]])
 def test_help_loads_nothing_heavy(argv: list[str]) -> None:
     assert loaded(MAIN.format(argv=argv), HEAVY[:-1]) == ""  # typer itself may load pydantic
 

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 
 import pytest
 from PIL import Image
@@ -25,6 +26,7 @@ PAGES = ("README.md", "CONTRIBUTING.md", *(
 GIVEN = ("photo.png", "logo.png")
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_ASSIGNED = re.compile(r"(\w+)=\$\((.+)\)")
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
 
 
@@ -59,16 +61,21 @@ def test_what_a_page_shows_works(
     monkeypatch.syspath_prepend(tmp_path)
     for name in GIVEN:
         Image.fromarray(picture(96, 64)).save(name)
+    names: dict[str, str] = {}  # as a shell keeps them
     for block in blocks(page):
         if block.name is not None:
             Path(block.name).write_text(block.text, encoding="utf-8")
         elif block.language == "python":
             exec(compile(block.text, page, "exec"), {"__name__": "example"})
         for command in block.commands:
-            program, *arguments = shlex.split(command)
+            assigned = _ASSIGNED.fullmatch(command)
+            whole = Template(assigned[2] if assigned else command).safe_substitute(names)
+            program, *arguments = shlex.split(whole)
             assert program == "ninefold"
             done = cli(*arguments)
             assert done.code == 0, f"{command}\n{done.err}"
+            if assigned:
+                names[assigned[1]] = done.out.strip()
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -47,7 +47,7 @@ def real_engines(tmp_path_factory: pytest.TempPathFactory) -> EngineSet:
 
 
 @pytest.fixture(
-    params=["fake", pytest.param("real", marks=needs_builtin)],
+    params=["fake", pytest.param("real", marks=[needs_builtin, pytest.mark.slow])],
 )
 def engines(request: pytest.FixtureRequest) -> EngineSet:
     if request.param == "fake":

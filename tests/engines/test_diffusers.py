@@ -21,7 +21,7 @@ from ninefold.imaging.types import Mask, Pixels
 
 from .conftest import from_image, inpaint, text
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.slow]
 
 QUIET = SilentProgress()
 

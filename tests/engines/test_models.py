@@ -148,9 +148,9 @@ def test_nearest_sizes_are_multiples_in_range(tiny_folder: Path) -> None:
 def test_the_least_recently_used_model_leaves_first() -> None:
     residency: Residency[str] = Residency(lambda: 2, lambda _: 1)
     for key in ("a", "b", "a", "c"):
-        with residency.use(key, lambda key=key: key, lambda: None):  # type: ignore[misc]
+        with residency.use(key, lambda key=key: key):  # type: ignore[misc]
             pass
     assert residency.keys() == ("a", "c")
-    with residency.use("c", lambda: "c", lambda: None):
+    with residency.use("c", lambda: "c"):
         assert residency.unload_idle() == 1
     assert residency.keys() == ("c",)

@@ -19,10 +19,16 @@ def test_settings_come_from_the_environment() -> None:
             "NINEFOLD_LORAS": "/srv/loras",
             "NINEFOLD_MEMORY_GB": "1.5",
             "NINEFOLD_THREADS": "2",
+            "NINEFOLD_MAX_BATCH": "4",
         }
     )
     assert settings == EngineSettings(
-        device="cpu", allow_pickle=True, lora_dir=Path("/srv/loras"), memory_gb=1.5, threads=2
+        device="cpu",
+        allow_pickle=True,
+        lora_dir=Path("/srv/loras"),
+        memory_gb=1.5,
+        threads=2,
+        max_batch=4,
     )
     assert EngineSettings.from_environment({}) == EngineSettings()
 

@@ -269,6 +269,7 @@ def test_rerun_with_a_change_reuses_what_came_before(place: Place) -> None:
         ("upscaler", {"refiner.refinement_level": 2}, "before upscaler"),
         (None, {"upscale_factor": 2}, "stage.parameter"),
         (None, {"nothing.at_all": 2}, "nothing"),
+        ("refiner", {"model": "nowhere"}, "model"),
     ],
 )
 def test_a_rerun_that_cannot_be_is_refused(
@@ -368,6 +369,26 @@ def test_a_group_is_judged_cancelled_and_listed_as_a_whole(place: Place) -> None
             await jobs.pause()
             other = await jobs.submit_group("draft", INPUT, count=3)
             assert (await jobs.cancel_group(other.id)).counts == {"cancelled": 3}
+
+    run(scenario())
+
+
+def test_a_group_has_every_variant_of_a_prompt_and_is_rerun_as_a_whole(here: Place) -> None:
+    async def scenario() -> None:
+        async with here.jobs() as jobs:
+            given = {"prompt": "a {red|blue} {house|tree}", "seed": 7}
+            group = await jobs.submit_group("full", given, variants=True)
+            group = await jobs.wait_group(group.id, 60)
+            prompts = {job.input["prompt"] for job in group.jobs}
+            assert prompts == {"a red house", "a red tree", "a blue house", "a blue tree"}
+            again = await jobs.rerun_group(group.id, changes={"upscaler.upscale_factor": 3})
+            again = await jobs.wait_group(again.id, 60)
+            assert again.counts == {"succeeded": 4}
+            assert [job.parent for job in again.jobs] == [job.id for job in group.jobs]
+            assert all(job.reused == NINE[:4] for job in again.jobs)
+            many = {"prompt": "{a|b|c|d|e|f|g|h|i|j}" * 5}
+            with pytest.raises(InputError, match="1 to 10000"):
+                await jobs.submit_group("full", many, variants=True)
 
     run(scenario())
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ninefold import PipelineConfig, PipelineContext
+from ninefold import Pipeline, PipelineConfig, PipelineContext
 from ninefold.core.events import Event, StageStarted
-from ninefold.engines.base import EngineSet
+from ninefold.core.progress import Progress
+from ninefold.engines.base import EngineSet, Generated, TextToImage
+from ninefold.engines.fake import FakeDiffusion
 from ninefold.slots import MAX_SEED
-from ninefold.stages import STAGES
+from ninefold.stages import STAGES, FinisherStage
 from ninefold.testing import fake_engines
 
-from ..support import files_in, pixels_of, run
+from ..support import box_mask, files_in, picture, pixels_of, run
 from .contract import TIMED_FILES
 
 NAMES = [stage.name for stage in STAGES]
@@ -216,6 +219,66 @@ def test_a_size_that_the_model_cannot_do_is_told_beforehand(tmp_path: Path) -> N
     assert height.endswith("got 20. Nearest: 32.")
 
 
+def test_what_a_repeated_finisher_cannot_read_is_told_under_its_own_name(tmp_path: Path) -> None:
+    pipeline = Pipeline([FinisherStage(), FinisherStage(lut=tmp_path / "none.cube")])
+    (line,) = pipeline.problems(PipelineContext(tmp_path, image=picture(64, 48)))
+    assert line == "finisher_2.lut: none.cube cannot be read: No such file or directory."
+
+
+@pytest.mark.parametrize(
+    ("classes", "told"),
+    [
+        (["fase"], "detailer.classes: 'fase' is unknown. Did you mean 'face'?"),
+        (
+            ["house", "dragon", "hoose"],
+            "detailer.classes: 'dragon' is unknown. Known: face, house. "
+            "'hoose' is unknown. Did you mean 'house'?",
+        ),
+    ],
+)
+def test_a_class_that_the_detector_does_not_know_is_told_beforehand(
+    tmp_path: Path, classes: list[str], told: str
+) -> None:
+    config = FULL.with_settings([f"detailer.classes={classes}"])
+    assert config.build(fake_engines()).problems(context_in(tmp_path)) == (told,)
+
+
+def test_classes_are_let_be_where_a_mask_takes_their_place_or_nobody_can_check(
+    tmp_path: Path,
+) -> None:
+    config = FULL.with_settings(["detailer.classes=[dragon]"])
+    masked = context_in(tmp_path)
+    masked.set("image", picture(128, 128))
+    masked.set("mask", box_mask(128, 128, (32, 32, 96, 96)))
+    assert config.build(fake_engines()).problems(masked) == ()
+    config = config.with_settings(["detailer.detector=yolo"])
+    (line,) = config.build(fake_engines()).problems(context_in(tmp_path))
+    assert line.startswith("detailer.detector: ")
+
+
 def test_a_missing_prompt_is_told_beforehand(tmp_path: Path) -> None:
     (line,) = FULL.build(fake_engines()).problems(PipelineContext(tmp_path))
     assert line == "prompt: no 'prompt' in the context. Give a prompt that is not empty."
+
+
+# -- warnings of the engine -----------------------------------------------------------------------
+
+
+class WarningDiffusion(FakeDiffusion):
+    """Warns with every image."""
+
+    def run(self, request: TextToImage, progress: Progress) -> Generated:
+        made = super().run(request, progress)
+        return replace(made, info={**made.info, "warnings": ["One thing.", "Another."]})
+
+
+def test_what_the_engine_warns_of_is_told_by_every_stage_once(tmp_path: Path) -> None:
+    engines = replace(fake_engines(), diffusion=WarningDiffusion())
+    config = FULL.with_settings(["detailer.top_k=0", "detailer.confidence=0"])
+    context = context_in(tmp_path)
+    run(config.build(engines).execute(context))
+    context.raise_for_error()
+    assert len(context.metadata["detailer"]["regions"]) > 1
+    assert context.metadata["restorer"]["tiles"] > 1
+    for stage in ("text_to_image", "refiner", "detailer", "restorer"):
+        assert context.metadata[stage]["warnings"] == ["One thing.", "Another."], stage

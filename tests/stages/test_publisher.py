@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ninefold import ConfigError, InputError, PipelineContext, __version__
+from ninefold import ConfigError, InputError, Pipeline, PipelineContext, __version__
 from ninefold.config import PipelineConfig
 from ninefold.files.embed import read_infotext, read_parameters, read_xmp
 from ninefold.files.infotext import parse_hashes
@@ -38,6 +38,7 @@ class TestPublisherContract(StageContract):
 
 def published(folder: Path, **params: Any) -> PipelineContext:
     context = PipelineContext(folder, job_id="job", seed=7, prompt="a house", image=picture(64, 48))
+    params = {"name": "{job_id}"} | params
     return run(PublisherStage(engines=fake_engines(), **params).execute(context))
 
 
@@ -100,7 +101,7 @@ def test_a_thumbnail_is_small_and_says_nothing(
 ) -> None:
     context = full_run(
         tmp_path,
-        {"stages": [{"stage": "publisher", "params": {"thumbnail": side}}]},
+        {"stages": [{"stage": "publisher", "params": {"thumbnail": side, "name": "{job_id}"}}]},
         image=picture(64, 48),
     )
     picture_file, thumbnail = context[OUTPUTS]
@@ -158,6 +159,22 @@ def test_a_parameter_out_of_range_is_refused(params: dict[str, Any]) -> None:
     (name,) = params
     with pytest.raises(ConfigError, match=rf"publisher\.{name}.*got"):
         PublisherStage(**params)
+
+
+def test_a_second_publisher_leaves_the_files_of_the_first(tmp_path: Path) -> None:
+    params = {"formats": ["png", "webp"], "thumbnail": 16, "name": "poster"}
+    stages = [PublisherStage(engines=fake_engines(), **params) for _ in range(2)]
+    context = PipelineContext(tmp_path, image=picture(64, 48))
+    run(Pipeline(stages).execute(context))
+    context.raise_for_error()
+    names = {f"outputs/poster{end}" for end in (".png", ".webp", "_thumbnail.webp")}
+    twins = {f"outputs/poster{end}" for end in ("_2.png", "_2.webp", "_thumbnail_2.webp")}
+    manifests = {"outputs/manifest.json", "outputs/manifest_2.json"}
+    assert files_in(tmp_path) == {"source.png"} | names | twins | manifests
+    assert {output.name for output in context[OUTPUTS]} == twins
+    assert {item.name for item in context.artifacts if item.stage == "publisher"} == (
+        names | {"outputs/manifest.json"}
+    )
 
 
 # -- what the files say ---------------------------------------------------------------------------

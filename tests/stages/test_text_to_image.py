@@ -261,6 +261,36 @@ def test_a_size_that_is_asked_for_holds_for_a_source_too(context: PipelineContex
     assert context["image"].size == (64, 64)
 
 
+@pytest.mark.parametrize(
+    ("size", "asked", "expected"),
+    [
+        ((400, 200), {"width": 256}, (256, 128)),
+        ((400, 200), {"height": 64}, (128, 64)),
+        ((300, 200), {"width": 128}, (128, 80)),
+        ((100, 90), {"height": 96}, (112, 96)),
+        ((1000, 100), {"width": 128}, (128, 32)),
+        ((1000, 100), {"height": 256}, (512, 256)),
+    ],
+)
+def test_a_lone_side_keeps_the_shape_of_a_source_as_far_as_the_model_can(
+    context: PipelineContext,
+    size: tuple[int, int],
+    asked: dict[str, int],
+    expected: tuple[int, int],
+) -> None:
+    context.set("image", picture(*size))
+    request = painted(context, **asked)
+    assert (request.width, request.height) == context["image"].size == expected
+
+
+def test_a_side_that_the_model_cannot_do_is_told_beforehand_for_a_source_too(
+    context: PipelineContext,
+) -> None:
+    context.set("image", picture(100, 50))
+    (line,) = TextToImageStage(engines=fake_engines(), width=100).problems(context)
+    assert line.startswith("text_to_image.width: expected a multiple of 16")
+
+
 # -- inside a mask --------------------------------------------------------------------------------
 
 

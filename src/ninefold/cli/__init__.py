@@ -13,12 +13,18 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None, *, engines: EngineSet | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 bad input, 130 interrupted.
 
-    `argv` is without the program's name. `engines` replaces the real ones, as in tests.
+    `argv` is without the program's name; where it is None, the process is taken to run nothing
+    else. `engines` replaces the real ones, as in tests.
     """
+    if argv is None:
+        from ninefold.cli.process import own_process
+
+        with own_process():
+            return main(sys.argv[1:], engines=engines)
     from ninefold.cli.app import app
 
     try:
-        app(list(sys.argv[1:] if argv is None else argv), prog_name="ninefold", obj=engines)
+        app(list(argv), prog_name="ninefold", obj=engines)
     except SystemExit as leaving:
         code = leaving.code
         return code if isinstance(code, int) else int(code is not None)

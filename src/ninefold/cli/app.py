@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from ninefold.cli import arguments as a
+from ninefold.cli import jobs_app as jobs
 from ninefold.cli.guard import guarded
-
-_SETTINGS: dict[str, Any] = {
-    "no_args_is_help": True,
-    "rich_markup_mode": None,  # plain help needs no rich, which takes as long as all the rest
-    "context_settings": {"help_option_names": ["-h", "--help"]},
-}
 
 app = typer.Typer(
     name="ninefold",
     help="From a prompt to a finished image: nine stages, one pipeline.",
     pretty_exceptions_enable=False,
-    **_SETTINGS,
+    **a.SETTINGS,
 )
-config_app = typer.Typer(help="Show, check and describe configs.", **_SETTINGS)
-app.add_typer(config_app, name="config")
-
-Preset = Annotated[
-    str | None, typer.Option(help="draft, standard or full; full where nothing else is said.")
-]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="A YAML, JSON or TOML config.")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="STAGE.PARAM=VALUE", help="Set a parameter; repeatable."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+config_app = typer.Typer(help="Show, check and describe configs.", **a.SETTINGS)
 
 
 def _version(value: bool) -> None:
@@ -56,32 +41,22 @@ def _root(
 @guarded
 def run(
     context: typer.Context,
-    prompt: Annotated[
-        str | None, typer.Argument(help="What the image should show; - reads it from stdin.")
-    ] = None,
-    preset: Preset = None,
-    config: ConfigFile = None,
-    settings: Settings = None,
-    model: Annotated[
-        str | None, typer.Option(help="A diffusion model: a name, folder, file or hub name.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Same seed, same image; random by default.")
-    ] = None,
-    count: Annotated[
-        int, typer.Option(min=1, max=10_000, help="How many images, with seeds that follow.")
-    ] = 1,
-    image: Annotated[Path | None, typer.Option(help="A source image to start from.")] = None,
-    strength: Annotated[
-        float | None, typer.Option(help="How far the source image may change, 0 to 1.")
-    ] = None,
-    mask: Annotated[Path | None, typer.Option(help="White where to paint, black to keep.")] = None,
-    negative: Annotated[str | None, typer.Option(help="What the image should not show.")] = None,
+    prompt: a.Prompt = None,
+    preset: a.Preset = None,
+    config: a.ConfigFile = None,
+    settings: a.Settings = None,
+    model: a.Model = None,
+    seed: a.Seed = None,
+    count: a.Count = 1,
+    image: a.Image = None,
+    strength: a.Strength = None,
+    mask: a.Mask = None,
+    negative: a.Negative = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder that gets one folder an image; by default ninefold-out."),
     ] = None,
-    as_json: AsJson = False,
+    as_json: a.AsJson = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Say nothing but errors on stderr.")
     ] = False,
@@ -122,11 +97,18 @@ def run(
     return run_images(options, context.obj)
 
 
+app.command()(jobs.submit)
+app.add_typer(jobs.jobs_app, name="jobs")
+app.command()(jobs.worker)
+app.command()(jobs.prune)
+app.add_typer(config_app, name="config")
+
+
 @app.command()
 @guarded
 def stages(
     name: Annotated[str | None, typer.Argument(help="Show this stage's parameters.")] = None,
-    as_json: AsJson = False,
+    as_json: a.AsJson = False,
 ) -> int:
     """List the stages, or the parameters and slots of one."""
     from ninefold.cli.catalogue import show_stage, show_stages
@@ -136,7 +118,7 @@ def stages(
 
 @app.command()
 @guarded
-def models(context: typer.Context, as_json: AsJson = False) -> int:
+def models(context: typer.Context, as_json: a.AsJson = False) -> int:
     """List diffusion models, schedulers, LoRAs, detectors and upscalers at hand."""
     from ninefold.cli.catalogue import show_models
 
@@ -146,13 +128,13 @@ def models(context: typer.Context, as_json: AsJson = False) -> int:
 @config_app.command("show")
 @guarded
 def config_show(
-    preset: Preset = None,
-    config: ConfigFile = None,
-    settings: Settings = None,
+    preset: a.Preset = None,
+    config: a.ConfigFile = None,
+    settings: a.Settings = None,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Write out every parameter.")
     ] = False,
-    as_json: AsJson = False,
+    as_json: a.AsJson = False,
 ) -> int:
     """Print a preset or a config file, with settings applied."""
     from ninefold.cli.configs import show_config

@@ -9,23 +9,25 @@ from typing import Any
 
 import typer
 
-from ninefold.cli.guard import DONE
+from ninefold.cli.guard import DONE, say
 from ninefold.cli.parameters import Parameter, parameters_of
 from ninefold.core.errors import ModelError
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage
 from ninefold.engines.base import EngineSet, ModelInfo
 from ninefold.engines.defaults import default_engines
-from ninefold.stages.registry import find_stage, stage_types
+from ninefold.stages.registry import find_stage, installed, stage_types
 
 
 def show_stages(as_json: bool) -> int:
-    """One line for each stage, in the default order, plugins after them."""
+    """One line for each stage, in the default order, plugins after them, broken ones last."""
     found = {name: _summary(stage) for name, stage in stage_types().items()}
     if as_json:
         _print_json(found)
     else:
         _print_table(found.items())
+    for problem in installed().broken.values():
+        say(f"warning: {problem}")
     return DONE
 
 

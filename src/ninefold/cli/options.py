@@ -1,4 +1,4 @@
-"""The options of `run`, resolved once into runs."""
+"""The options of `run` and `submit`, resolved once into runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ninefold.config import PipelineConfig
 from ninefold.core.context import PipelineContext
@@ -25,6 +26,8 @@ DEFAULT_OUT = Path("ninefold-out")
 class RunOptions:
     """What the command line said; None where it said nothing."""
 
+    #: The command that took them, for messages.
+    command: str = "run"
     prompt: str | None = None
     preset: str | None = None
     config: Path | None = None
@@ -95,12 +98,30 @@ def resumed(options: RunOptions, folder: Path, engines: EngineSet) -> Run:
     return run
 
 
+def with_prompt(options: RunOptions) -> RunOptions:
+    """The options with the prompt from stdin, where it is said to be there."""
+    if options.prompt != "-":
+        return options
+    return replace(options, prompt=sys.stdin.read(MAX_PROMPT + 2).strip())
+
+
+def given_slots(options: RunOptions) -> dict[str, Any]:
+    """The slots that were given, as they were given."""
+    slots = {
+        "prompt": options.prompt,
+        "negative_prompt": options.negative,
+        "image": options.image,
+        "mask": options.mask,
+    }
+    return {name: value for name, value in slots.items() if value is not None}
+
+
 def planned(options: RunOptions, config: PipelineConfig, engines: EngineSet) -> Iterator[Run]:
     """One run an image, each prepared (its inputs checked and copied) when it is asked for.
 
     Raises `UserError`, and then leaves no file behind.
     """
-    options = replace(options, prompt=_prompt(options.prompt))
+    options = with_prompt(options)
     first = config.seed if config.seed is not None else secrets.randbelow(2**32)
     job = PipelineContext().job_id
     for index in range(options.count):
@@ -135,33 +156,26 @@ def _check(pipeline: Pipeline, context: PipelineContext) -> None:
 
 def _fill(options: RunOptions, context: PipelineContext, pipeline: Pipeline) -> None:
     """Set what was given; raises `InputError` with every problem."""
-    given = {
-        "prompt": options.prompt,
-        "negative_prompt": options.negative,
-        "image": options.image,
-        "mask": options.mask,
-    }
+    given = given_slots(options)
     problems = []
     for name, value in given.items():
         try:
-            if value is not None:
-                context.set(name, value)
+            context.set(name, value)
         except InputError as error:
             problems.append(f"--{name}: {error}" if name in _FILES else str(error))
     missing = pipeline.missing_inputs(context)
-    refused = {name for name, value in given.items() if value is not None} - context.data.keys()
-    problems += [_missing(error.slot, str(error)) for error in missing if error.slot not in refused]
+    refused = given.keys() - context.data.keys()
+    problems += [
+        _missing(error.slot, str(error), options.command)
+        for error in missing
+        if error.slot not in refused
+    ]
     if problems:
         raise InputError("\n".join(problems))
 
 
-def _missing(slot: str, message: str) -> str:
+def _missing(slot: str, message: str, command: str) -> str:
     if slot == "prompt":
-        return 'prompt: expected text, got none. Say what to paint: ninefold run "a red house".'
+        remedy = f'Say what to paint: ninefold {command} "a red house".'
+        return f"prompt: expected text, got none. {remedy}"
     return f"{message} Here: --{slot} FILE." if slot in _FILES else message
-
-
-def _prompt(given: str | None) -> str | None:
-    if given != "-":
-        return given
-    return sys.stdin.read(MAX_PROMPT + 2).strip()

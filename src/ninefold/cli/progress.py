@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ninefold.cli.guard import say
 from ninefold.core.events import (
     Event,
-    Observer,
     PipelineStarted,
     Rewound,
     StageFailed,
@@ -24,8 +24,21 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
+@dataclass(frozen=True)
+class StageRepeated:
+    """A job's stage begins again, and why."""
+
+    stage: str
+    reason: str
+
+
+#: What progress knows how to show.
+Shown = Event | StageRepeated
+Shower = Callable[[Shown], None]
+
+
 @contextmanager
-def progress_for(quiet: bool, label: str = "") -> Iterator[Observer | None]:
+def progress_for(quiet: bool, label: str = "") -> Iterator[Shower | None]:
     """What observes a run: nothing, a bar if stderr is a terminal that can, or lines."""
     if quiet:
         yield None
@@ -43,7 +56,7 @@ class Lines:
         self._label = label
         self._steps: tuple[str, ...] = ()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Shown) -> None:
         """Print what there is to say of `event`."""
         if isinstance(event, PipelineStarted):
             self._steps = event.steps
@@ -52,11 +65,14 @@ class Lines:
         elif (line := self._line(event)) is not None:
             self._write(line)
 
-    def _line(self, event: Event) -> str | None:
+    def _line(self, event: Shown) -> str | None:
         match event:
             case StageFinished(stage, metadata, artifacts):
                 seconds = metadata.get("duration_ms", 0) / 1000
-                return f"{self._place(stage)}  {seconds:.1f} s  {', '.join(artifacts)}".rstrip()
+                spent = "from the cache" if metadata.get("cached") else f"{seconds:.1f} s"
+                return f"{self._place(stage)}  {spent}  {', '.join(artifacts)}".rstrip()
+            case StageRepeated(stage, reason):
+                return f"{self._place(stage)}  begins again: {reason}"
             case StageReused(stage):
                 return f"{self._place(stage)}  done before"
             case StageFailed(stage, skipped=True):
@@ -77,7 +93,7 @@ class Bar:
         self._lines = lines
         self._task: TaskID | None = None
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Shown) -> None:
         """Move the bar; finished stages are printed above it."""
         self._lines(event)
         match event:
@@ -88,6 +104,8 @@ class Bar:
                 self._progress.update(
                     self._task, completed=done, total=total, steps=f"step {done} of {total}"
                 )
+            case StageRepeated() if self._task is not None:
+                self._progress.update(self._task, completed=0, steps="")
             case StageFinished() | StageFailed():
                 self._drop()
 
@@ -97,7 +115,7 @@ class Bar:
             self._task = None
 
 
-def _bar(label: str) -> Iterator[Observer]:
+def _bar(label: str) -> Iterator[Shower]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.text import Text

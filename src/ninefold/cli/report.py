@@ -54,15 +54,15 @@ def tell(result: Result, told: set[str], *, quiet: bool, as_json: bool) -> None:
             if not quiet and result.files:
                 show_picture(result.files[0], sys.stderr)
             for path in result.files:
-                typer.echo(_short(path))
+                typer.echo(short(path))
         return
     if result.status == "failed":
         say_error(_failure(context))
     if not quiet or result.status == "cancelled":
-        made = [_short(artifact.path) for artifact in context.artifacts]
+        made = [short(artifact.path) for artifact in context.artifacts]
         say("\n  ".join(["Made so far:", *made]) if made else "Nothing was made yet.")
         if made or result.status == "cancelled":  # a prompt that cannot be read stays so
-            say(f"To go on: ninefold run --resume {shlex.quote(_short(context.workdir))}")
+            say(f"To go on: ninefold run --resume {shlex.quote(short(context.workdir))}")
 
 
 def print_json(results: Sequence[Result], refused: UserError | None, *, several: bool) -> None:
@@ -122,7 +122,7 @@ def _warnings(context: PipelineContext) -> list[str]:
     return [f"{stage}: {warning}" for warning, stage in found.items()]
 
 
-def _short(path: Path) -> str:
+def short(path: Path) -> str:
     """The path as seen from the current folder, where it lies below it."""
     shown = os.path.relpath(path)
     return str(path) if shown.startswith("..") else shown

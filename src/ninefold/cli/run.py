@@ -16,6 +16,7 @@ from ninefold.cli import report
 from ninefold.cli.guard import BAD_INPUT, DONE, FAILED, INTERRUPTED, say, say_error
 from ninefold.cli.interrupt import cancelled_by_interrupt
 from ninefold.cli.options import RunOptions, planned, resolve_config, resumed
+from ninefold.cli.process import between_images, collector_held
 from ninefold.cli.progress import progress_for
 from ninefold.cli.report import Result, Status
 from ninefold.core.errors import UserError
@@ -27,6 +28,7 @@ from ninefold.runs import Run
 _CODES = {"succeeded": DONE, "failed": FAILED, "cancelled": INTERRUPTED}
 
 
+@collector_held()
 def run(options: RunOptions, engines: EngineSet | None) -> int:
     """Make the images and return the exit code."""
     results: list[Result] = []
@@ -37,6 +39,8 @@ def run(options: RunOptions, engines: EngineSet | None) -> int:
         if options.dry_run:
             return _dry_run(options, engines)
         for number, job in enumerate(_runs(options, engines), 1):
+            if number > 1:
+                between_images()
             result = _execute(job, options, engines, number)
             report.tell(result, warnings, quiet=options.quiet, as_json=options.as_json)
             results.append(result)

@@ -17,7 +17,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # Outlives the event loop: a thread that runs a model for the first time pays for its setting up.
-_WORKERS = ThreadPoolExecutor(thread_name_prefix="ninefold")
+# Most of them wait for a device; as many as wait at once can share a call to it.
+_WORKERS = ThreadPoolExecutor(max_workers=32, thread_name_prefix="ninefold")
 
 
 def _in_worker(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:

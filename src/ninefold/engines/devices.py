@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +38,29 @@ class DeviceChoice:
 
             return int(torch.cuda.mem_get_info()[1]) // 2
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+    def free(self) -> int:
+        """Bytes that CUDA could still give to tensors."""
+        import torch
+
+        idle = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        return int(torch.cuda.mem_get_info()[0]) + int(idle)
+
+    @contextmanager
+    def watched(self, tell: Callable[[int], object]) -> Iterator[None]:
+        """Tell how many bytes the block took at its height; only CUDA counts them.
+
+        What other models take meanwhile is counted too, so the number is one to be safe with.
+        """
+        if self.name != "cuda":
+            yield
+            return
+        import torch
+
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        yield
+        tell(int(torch.cuda.max_memory_allocated() - before))
 
     def clear(self) -> None:
         """Give memory that nothing uses back to the device."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from functools import cached_property
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
+from threading import Lock
 
 from ninefold.core.progress import Progress
 from ninefold.core.values import Lora
 from ninefold.engines import builtin
 from ninefold.engines.base import Generated, ModelInfo, TextToImage
+from ninefold.engines.batching import Batch, Batcher
+from ninefold.engines.capacity import Capacity
 from ninefold.engines.checks import check_request
 from ninefold.engines.devices import DeviceChoice, choose_device
-from ninefold.engines.diffusers_job import DiffusersJob
+from ninefold.engines.diffusers_job import DiffusersJob, Order
+from ninefold.engines.embeddings import chunk_count
 from ninefold.engines.loading import LoadedModel, collector_paused, load_model
 from ninefold.engines.loras import find_loras, lora_files
 from ninefold.engines.memory import ladder, with_ladder
@@ -22,19 +27,31 @@ from ninefold.engines.schedulers import NAMES, check_scheduler
 from ninefold.engines.settings import EngineSettings
 
 
+@dataclass(frozen=True)
+class _Known:
+    """A model as its files were when they had this signature."""
+
+    signature: Hashable
+    files: ModelFiles
+    info: ModelInfo
+
+
 class DiffusersEngine:
     """Fulfils `DiffusionEngine` with diffusers; torch is imported with the first request.
 
-    An image is what the same diffusers calls written by hand give, bit for bit. Where a mask
-    is 0 an inpainted image holds the source's pixels; softening the mask's edge is left to the
-    caller. Calls on one model wait for one another; different models run side by side.
+    An image made alone is what the same diffusers calls written by hand give, bit for bit. Where
+    a mask is 0 an inpainted image holds the source's pixels; softening the mask's edge is left to
+    the caller. Calls on one model wait for one another, and those that differ in nothing but
+    prompt, seed and source are then made together; different models run side by side.
     """
 
     def __init__(self, settings: EngineSettings, builtin_root: Path = builtin.ROOT) -> None:
         """Nothing is loaded until it is asked for."""
         self.settings = settings
         self._root = builtin_root
-        self._known: dict[str, tuple[Hashable, ModelFiles, ModelInfo]] = {}
+        self._lock = Lock()
+        self._batchers: dict[Hashable, Batcher[Order, Generated]] = {}
+        self._known: dict[str, _Known] = {}
         self._residency: Residency[LoadedModel] = Residency(
             budget=lambda: self._device.budget(settings), size=LoadedModel.size_bytes
         )
@@ -57,23 +74,17 @@ class DiffusersEngine:
 
     def describe(self, model: str) -> ModelInfo:
         """What is known of a model from its files; raises `ModelError`."""
-        return self._find(model)[1]
+        return self._find(model).info
 
     def run(self, request: TextToImage, progress: Progress) -> Generated:
         """Make an image; raises `InputError`, `ModelError`, or what `progress` raises."""
         progress.check()
-        files, info = self._find(request.model)
-        check_request(request, info)
+        known = self._find(request.model)
+        check_request(request, known.info)
         check_scheduler(request.scheduler)
         at_hand = lora_files(self.settings.lora_dir, self._root) if request.loras else {}
         loras = find_loras(request.loras, at_hand)
-        with self._residency.use(
-            files.signature(), lambda: self._load(files), progress.check
-        ) as model:
-            progress.check()
-            job = DiffusersJob(request, info, loras, model, progress, self._device)
-            rungs = ladder(job.pipe, self.unload)
-            return with_ladder(job.run, rungs, model.oom_steps, self._device.clear)
+        return self._batcher(known).run(Order(request, known.info, loras), progress)
 
     def unload(self) -> int:
         """Unload every model that is not in use; returns how many."""
@@ -81,15 +92,38 @@ class DiffusersEngine:
         self._device.clear()
         return unloaded
 
-    def _find(self, reference: str) -> tuple[ModelFiles, ModelInfo]:
+    def _find(self, reference: str) -> _Known:
         """The model's files and description, read anew only where a file has changed."""
         known = self._known.get(reference)
-        if known is not None and known[0] == known[1].signature():
-            return known[1], known[2]
+        if known is not None and known.signature == known.files.signature():
+            return known
         files = resolve(reference, self.settings, self._root)
         info = describe(files)
-        self._known[reference] = (files.signature(), files, info)
-        return files, info
+        self._known[reference] = found = _Known(files.signature(), files, info)
+        return found
+
+    def _batcher(self, known: _Known) -> Batcher[Order, Generated]:
+        """The queue of a model as its files are now."""
+        with self._lock:
+            if known.signature not in self._batchers:
+                capacity = Capacity(self.settings, lambda: self._device)
+                self._batchers[known.signature] = Batcher(
+                    run=lambda batch: self._make(known, capacity, batch),
+                    key=Order.in_common,
+                    limits=capacity,
+                )
+            return self._batchers[known.signature]
+
+    def _make(self, known: _Known, capacity: Capacity, batch: Batch[Order]) -> Sequence[Generated]:
+        load = partial(self._load, known.files)
+        with self._residency.use(known.signature, load) as model:
+            orders = batch.take(lambda order: _stacking(model, order.request))
+            job = DiffusersJob(orders, model, batch.step, self._device)
+            with self._device.watched(partial(capacity.took, orders[0], len(orders))):
+                if len(orders) > 1:  # where it fills the memory, a smaller batch comes first
+                    return job.run()
+                rungs = ladder(job.pipe, self.unload)
+                return with_ladder(job.run, rungs, model.oom_steps, self._device.clear)
 
     def _load(self, files: ModelFiles) -> LoadedModel:
         with collector_paused():
@@ -98,3 +132,9 @@ class DiffusersEngine:
     @cached_property
     def _device(self) -> DeviceChoice:
         return choose_device(self.settings)
+
+
+def _stacking(model: LoadedModel, request: TextToImage) -> object:
+    """What prompts must agree in to share a call; those of encoders other than CLIP share none."""
+    count = chunk_count(model.base, request.prompt, request.negative_prompt)
+    return object() if count is None else count

@@ -1,20 +1,20 @@
-"""One diffusion request, carried out on a loaded diffusers pipeline."""
+"""Diffusion requests that share one call of a loaded diffusers pipeline."""
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
 from ninefold.core.errors import ModelError
-from ninefold.core.progress import Progress
+from ninefold.core.progress import PreviewMaker
 from ninefold.engines.base import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.devices import DeviceChoice
-from ninefold.engines.embeddings import prompt_arguments
+from ninefold.engines.embeddings import prompt_arguments, stacked_arguments
 from ninefold.engines.loading import LoadedModel
 from ninefold.engines.loras import LoraFile, applied
 from ninefold.engines.previews import preview_maker
@@ -25,64 +25,89 @@ _NO_INPAINTING = (
     "This model has no inpainting; the source was changed as a whole and kept outside the mask."
 )
 
+#: Fields that differ from image to image within one call.
+_OWN = frozenset({"model", "prompt", "negative_prompt", "seed", "image", "mask"})
 
-@dataclass
-class DiffusersJob:
-    """A checked request on a model that this thread holds alone."""
+#: Takes steps done, steps in all, and a preview for each request if there is one.
+BatchReport = Callable[[int, int, Sequence[PreviewMaker | None]], None]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A checked request, the model that it names and the LoRA files that it asks for."""
 
     request: TextToImage
     info: ModelInfo
     loras: tuple[LoraFile, ...]
+
+    def in_common(self) -> object:
+        """What orders for one model must agree in to share a call."""
+        request = self.request
+        names = [item.name for item in fields(request) if item.name not in _OWN]
+        keeps_all = isinstance(request, ImageToImage) and _keeps_all(request)
+        values = [getattr(request, name) for name in names]
+        return type(request), values, keeps_all, self.info, self.loras
+
+
+@dataclass
+class DiffusersJob:
+    """Orders with all of `in_common`, on a model that this thread holds alone.
+
+    One request is told to diffusers as one would by hand; several as lists.
+    """
+
+    orders: Sequence[Order]
     model: LoadedModel
-    progress: Progress
+    report: BatchReport
     device: DeviceChoice
     warnings: list[str] = field(default_factory=list)
     pipe: Any = field(init=False)
 
     def __post_init__(self) -> None:
         """Pick the pipeline's form; raises `ModelError` where the family has none."""
+        self.requests = [order.request for order in self.orders]
         self.pipe = self._pick()
 
-    def run(self) -> Generated:
-        """Make the image; may be called again with the same outcome after it failed."""
-        request, pipe = self.request, self.pipe
-        if isinstance(request, ImageToImage) and _keeps_all(request):
-            return Generated(request.image.copy(), self._record(0))
-        pipe.scheduler = build_scheduler(request.scheduler, self.model.scheduler)
+    def run(self) -> list[Generated]:
+        """Make the images; may be called again with the same outcome after it failed."""
+        shared, pipe = self.requests[0], self.pipe
+        if isinstance(shared, ImageToImage) and _keeps_all(shared):
+            sources = [item.image for item in self.requests if isinstance(item, ImageToImage)]
+            return self._made([source.copy() for source in sources], 0)
+        pipe.scheduler = build_scheduler(shared.scheduler, self.model.scheduler)
         if "cpu_offload" in self.model.oom_steps and self.model.offloaded is not pipe:
             pipe.enable_model_cpu_offload()
             self.model.offloaded = pipe
-        with applied(pipe, self.loras):
-            image, steps_run = self._call()
-        if isinstance(request, Inpaint):
-            outside = request.mask <= 0
-            image[outside] = request.image[outside]
-        return Generated(image, self._record(steps_run))
+        with applied(pipe, self.orders[0].loras):
+            images, steps_run = self._call()
+        for request, image in zip(self.requests, images, strict=True):
+            if isinstance(request, Inpaint):
+                outside = request.mask <= 0
+                image[outside] = request.image[outside]
+        return self._made(images, steps_run)
 
-    def _call(self) -> tuple[Pixels, int]:
+    def _call(self) -> tuple[list[Pixels], int]:
         import torch
 
-        request, pipe = self.request, self.pipe
+        shared, pipe = self.requests[0], self.pipe
         ran: list[int] = []
-        prompts = prompt_arguments(pipe, request.prompt, request.negative_prompt)
-        self.warnings += prompts.warnings
         accepted = inspect.signature(type(pipe).__call__).parameters
 
         def on_step(_: Any, index: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             ran.append(index)
-            total = getattr(pipe, "num_timesteps", 0) or request.steps
-            preview = preview_maker(pipe, tensors.get("latents"), request.width, request.height)
-            self.progress.step(min(index + 1, total), total, preview)
+            total = getattr(pipe, "num_timesteps", 0) or shared.steps
+            self.report(min(index + 1, total), total, self._previews(tensors.get("latents")))
             return {}
 
+        generators = [torch.Generator("cpu").manual_seed(item.seed) for item in self.requests]
         arguments = {
-            **prompts.arguments,
-            **_guidance(accepted, request.guidance_scale),
-            **_source(request),
-            "width": request.width,
-            "height": request.height,
-            "num_inference_steps": _steps(request),
-            "generator": torch.Generator("cpu").manual_seed(request.seed),
+            **self._prompts(),
+            **_guidance(accepted, shared.guidance_scale),
+            **_source(self.requests),
+            "width": shared.width,
+            "height": shared.height,
+            "num_inference_steps": _steps(shared),
+            "generator": _one_or_all(generators),
             "callback_on_step_end": on_step,
         }
         try:
@@ -90,27 +115,49 @@ class DiffusersJob:
         finally:
             # A cancelled call leaves offloaded networks on the device.
             pipe.maybe_free_model_hooks()
-        return np.array(out.images[0].convert("RGB"), dtype=np.uint8), len(ran)
+        images = [np.array(image.convert("RGB"), dtype=np.uint8) for image in out.images]
+        return images, len(ran)
+
+    def _prompts(self) -> dict[str, Any]:
+        prompts = [(item.prompt, item.negative_prompt) for item in self.requests]
+        if len(prompts) > 1:
+            return stacked_arguments(self.pipe, prompts)
+        alone = prompt_arguments(self.pipe, *prompts[0])
+        self.warnings += alone.warnings
+        return alone.arguments
+
+    def _previews(self, latents: Any) -> list[PreviewMaker | None]:
+        width, height = self.requests[0].width, self.requests[0].height
+        if latents is None:
+            return [None] * len(self.requests)
+        rows = latents.split(1) if len(self.requests) > 1 else [latents]
+        return [preview_maker(self.pipe, row, width, height) for row in rows]
 
     def _pick(self) -> Any:
-        if not isinstance(self.request, ImageToImage):
+        if not isinstance(self.requests[0], ImageToImage):
             return self.model.form("text")
-        if isinstance(self.request, Inpaint):
+        if isinstance(self.requests[0], Inpaint):
             if (pipe := self.model.form("inpaint")) is not None:
                 return pipe
             self.warnings.append(_NO_INPAINTING)
         if (pipe := self.model.form("image")) is None:
             raise ModelError(
-                f"{self.info.name} makes images from text only. Choose another model for the "
-                "stages that start from an image, or leave them out."
+                f"{self.orders[0].info.name} makes images from text only. Choose another model "
+                "for the stages that start from an image, or leave them out."
             )
         return pipe
 
-    def _record(self, steps_run: int) -> dict[str, Any]:
-        request = self.request
+    def _made(self, images: Sequence[Pixels], steps_run: int) -> list[Generated]:
+        return [
+            Generated(image, self._record(order, steps_run))
+            for order, image in zip(self.orders, images, strict=True)
+        ]
+
+    def _record(self, order: Order, steps_run: int) -> dict[str, Any]:
+        request = order.request
         record: dict[str, Any] = {
-            "model": self.info.name,
-            "model_hash": self.info.hash,
+            "model": order.info.name,
+            "model_hash": order.info.hash,
             "seed": request.seed,
             "steps": request.steps,
             "steps_run": steps_run,
@@ -119,10 +166,12 @@ class DiffusersJob:
             "size": [request.width, request.height],
             "device": self.device.name,
             "dtype": self.model.dtype,
-            "loras": [lora.record() for lora in self.loras],
+            "loras": [lora.record() for lora in order.loras],
         }
         if isinstance(request, ImageToImage):
             record["strength"] = request.strength
+        if len(self.requests) > 1:
+            record["batch_size"] = len(self.requests)
         if self.model.oom_steps:
             record["oom_steps"] = list(self.model.oom_steps)
         if self.warnings:
@@ -149,16 +198,20 @@ def _guidance(accepted: Mapping[str, inspect.Parameter], scale: float) -> dict[s
     return {"guidance_scale": scale}
 
 
-def _source(request: TextToImage) -> dict[str, Any]:
+def _source(requests: Sequence[TextToImage]) -> dict[str, Any]:
     from PIL import Image
 
-    if not isinstance(request, ImageToImage):
+    sources = [item for item in requests if isinstance(item, ImageToImage)]
+    if not sources:
         return {}
-    source: dict[str, Any] = {
-        "image": Image.fromarray(np.ascontiguousarray(request.image)),
-        "strength": request.strength,
-    }
-    if isinstance(request, Inpaint):
-        grey = np.round(np.clip(request.mask, 0, 1) * 255).astype(np.uint8)
-        source["mask_image"] = Image.fromarray(grey)
-    return source
+    images = [Image.fromarray(np.ascontiguousarray(item.image)) for item in sources]
+    told: dict[str, Any] = {"image": _one_or_all(images), "strength": sources[0].strength}
+    masks = [item.mask for item in sources if isinstance(item, Inpaint)]
+    if masks:
+        greys = [np.round(np.clip(mask, 0, 1) * 255).astype(np.uint8) for mask in masks]
+        told["mask_image"] = _one_or_all([Image.fromarray(grey) for grey in greys])
+    return told
+
+
+def _one_or_all(values: list[Any]) -> Any:
+    return values if len(values) > 1 else values[0]

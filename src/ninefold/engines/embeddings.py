@@ -42,6 +42,10 @@ class _Encoder:
         return int(self.tokenizer.model_max_length)
 
 
+#: For each encoder the chunks of the prompt and of the negative prompt.
+_Split = Sequence[tuple[list[_Chunk], list[_Chunk]]]
+
+
 @dataclass(frozen=True)
 class PromptArguments:
     """Keyword arguments for a diffusers pipeline, and what could not be honoured."""
@@ -62,22 +66,46 @@ def prompt_arguments(pipe: Any, prompt: str, negative_prompt: str) -> PromptArgu
     encoders = _clip_encoders(pipe)
     if not encoders:
         return PromptArguments(plain, (_IGNORED,) if weighted else ())
-    split = [(_chunks(encoder, prompt), _chunks(encoder, negative_prompt)) for encoder in encoders]
-    if not weighted and all(len(part) == 1 for pair in split for part in pair):
+    split = _split(encoders, prompt, negative_prompt)
+    if not weighted and _count(split) == 1:
         return PromptArguments(plain)
     return PromptArguments(_embedded(pipe, encoders, split, negative_prompt))
+
+
+def chunk_count(pipe: Any, prompt: str, negative_prompt: str) -> int | None:
+    """How many chunks the embeddings of both prompts span; None where `pipe` makes its own.
+
+    Prompts that span as many can share a call: padding one to another's length would change it.
+    """
+    encoders = _clip_encoders(pipe)
+    return _count(_split(encoders, prompt, negative_prompt)) if encoders else None
+
+
+def stacked_arguments(pipe: Any, prompts: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """How `pipe` should be told several prompts and negative prompts of one chunk count.
+
+    Each is encoded on its own, so it gets the very embeddings that it has alone.
+    """
+    import torch
+
+    encoders = _clip_encoders(pipe)
+    each = [
+        _embedded(pipe, encoders, _split(encoders, prompt, negative), negative)
+        for prompt, negative in prompts
+    ]
+    return {name: torch.cat([arguments[name] for arguments in each]) for name in each[0]}
 
 
 def _embedded(
     pipe: Any,
     encoders: Sequence[_Encoder],
-    split: Sequence[tuple[list[_Chunk], list[_Chunk]]],
+    split: _Split,
     negative_prompt: str,
 ) -> dict[str, Any]:
     import torch
 
     # Every encoder, and the prompt with its negative, must span the same number of chunks.
-    count = max(len(part) for pair in split for part in pair)
+    count = _count(split)
     sides: list[tuple[Any, Any]] = []
     with torch.no_grad():
         for side in (0, 1):
@@ -87,7 +115,9 @@ def _embedded(
             ]
             sides.append((torch.cat([hidden for hidden, _ in encoded], dim=-1), encoded[-1][1]))
     (embeds, pooled), (negative, negative_pooled) = sides
-    if not negative_prompt and getattr(pipe.config, "force_zeros_for_empty_prompt", False):
+    if not plain_text(negative_prompt) and getattr(
+        pipe.config, "force_zeros_for_empty_prompt", False
+    ):
         negative, negative_pooled = torch.zeros_like(embeds), torch.zeros_like(pooled)
     arguments = {"prompt_embeds": embeds, "negative_prompt_embeds": negative}
     if encoders[0].penultimate:
@@ -111,6 +141,14 @@ def _clip_encoders(pipe: Any) -> list[_Encoder]:
         return []
     pooled = "pooled_prompt_embeds" in accepted
     return [_Encoder(tokenizer, model, pooled) for tokenizer, model in found]
+
+
+def _split(encoders: Sequence[_Encoder], prompt: str, negative_prompt: str) -> _Split:
+    return [(_chunks(encoder, prompt), _chunks(encoder, negative_prompt)) for encoder in encoders]
+
+
+def _count(split: _Split) -> int:
+    return max(len(part) for pair in split for part in pair)
 
 
 def _chunks(encoder: _Encoder, prompt: str) -> list[_Chunk]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
@@ -19,6 +19,9 @@ Task = Literal["text", "image", "inpaint"]
 
 # Loading patches torch.nn.Module for a moment (accelerate's empty weights), so one at a time.
 LOADING = threading.RLock()
+
+#: What torch.nn.init calls, and what that calls.
+_FILLING = frozenset({"kaiming_uniform_", "normal_", "uniform_"})
 
 _TASK_NAMES: dict[Task, str] = {"image": "Img2Img", "inpaint": "Inpaint"}
 
@@ -57,23 +60,9 @@ def load_model(files: ModelFiles, device: DeviceChoice, settings: EngineSettings
     with LOADING, _quiet():
         pipeline_class = _pipeline_class(files)
         dtype = device.dtype(pipeline_class)
-        options: dict[str, Any] = {"dtype": dtype, "local_files_only": True}
         try:
-            if files.is_file:
-                config = files.path.with_suffix("")
-                if (config / "model_index.json").is_file():
-                    options["config"] = str(config)
-                elif settings.allow_download:
-                    options["local_files_only"] = False
-                pipe = pipeline_class.from_single_file(str(files.path), **options)
-            else:
-                if all(".fp16." in path.name for path in files.weights):
-                    options["variant"] = "fp16"
-                pipe = pipeline_class.from_pretrained(
-                    str(files.path),
-                    use_safetensors=None if settings.allow_pickle else True,
-                    **options,
-                )
+            with _unfilled():
+                pipe = _read(pipeline_class, files, dtype, settings)
         except Exception as error:  # every reader below raises types of its own
             raise _unreadable(files, error) from error
         pipe.to(device.name)
@@ -81,6 +70,21 @@ def load_model(files: ModelFiles, device: DeviceChoice, settings: EngineSettings
     model = LoadedModel(pipe, pipe.scheduler, str(dtype).removeprefix("torch."))
     model.forms["text"] = pipe
     return model
+
+
+def _read(pipeline_class: Any, files: ModelFiles, dtype: Any, settings: EngineSettings) -> Any:
+    options: dict[str, Any] = {"dtype": dtype, "local_files_only": True}
+    if files.is_file:
+        config = files.path.with_suffix("")
+        if (config / "model_index.json").is_file():
+            options["config"] = str(config)
+        elif settings.allow_download:
+            options["local_files_only"] = False
+        return pipeline_class.from_single_file(str(files.path), **options)
+    if all(".fp16." in path.name for path in files.weights):
+        options["variant"] = "fp16"
+    safe = None if settings.allow_pickle else True
+    return pipeline_class.from_pretrained(str(files.path), use_safetensors=safe, **options)
 
 
 def _unreadable(files: ModelFiles, error: Exception) -> ModelError:
@@ -149,6 +153,24 @@ def collector_paused() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _unfilled() -> AbstractContextManager[Any]:
+    """Leave out random first values of weights on the meta device: there they have no values, and
+    torch would import an algebra system to find that out."""
+    from torch.overrides import TorchFunctionMode
+
+    class Unfilled(TorchFunctionMode):
+        def __torch_function__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            if getattr(function, "__name__", "") in _FILLING:
+                tensor = args[0] if args else kwargs["tensor"]
+                if tensor.is_meta:
+                    return tensor
+            return function(*args, **(kwargs or {}))
+
+    return Unfilled()
 
 
 @contextmanager

@@ -11,9 +11,6 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-#: Seconds between two looks at whether a waiting caller should stop.
-_PATIENCE = 0.1
-
 
 @dataclass
 class _Slot(Generic[T]):
@@ -33,27 +30,20 @@ class Residency(Generic[T]):
         self._lock = threading.Lock()
 
     @contextmanager
-    def use(
-        self, key: Hashable, load: Callable[[], T], waiting: Callable[[], object]
-    ) -> Iterator[T]:
+    def use(self, key: Hashable, load: Callable[[], T]) -> Iterator[T]:
         """Hold a model alone for as long as the block runs, loading it first where needed.
 
-        While another thread holds it, `waiting` is called several times a second and may raise.
         A model that is in use is never unloaded, even where the budget is exceeded by it alone.
         """
         with self._lock:
             slot = self._slots.setdefault(key, _Slot())
             self._slots.move_to_end(key)
-        while not slot.lock.acquire(timeout=_PATIENCE):
-            waiting()
-        try:
+        with slot.lock:
             if slot.model is None:
                 slot.model = load()
                 slot.size = self._size(slot.model)
                 self._shrink(self._budget())
             yield slot.model
-        finally:
-            slot.lock.release()
 
     def unload_idle(self) -> int:
         """Unload every model that nobody uses; returns how many."""

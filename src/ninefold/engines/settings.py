@@ -37,15 +37,20 @@ class EngineSettings:
     memory_gb: float = 0.0
     #: CPU threads of every engine; 0 leaves the libraries' own choice.
     threads: int = 0
-    #: Ask CUDA for deterministic kernels; the CPU is deterministic at a fixed thread count anyway.
+    #: Make every image in a call of its own, and ask CUDA for deterministic kernels; the CPU's are
+    #: at a fixed thread count anyway.
     deterministic: bool = False
+    #: Most images that one diffusion call makes for requests that wait together; 0 takes as many
+    #: as were measured to gain by it.
+    max_batch: int = 0
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> EngineSettings:
         """Settings from `NINEFOLD_*` variables; raises `ConfigError` with every problem at once.
 
         Read are `NINEFOLD_DEVICE`, `NINEFOLD_ALLOW_PICKLE`, `NINEFOLD_ALLOW_DOWNLOAD`,
-        `NINEFOLD_LORAS`, `NINEFOLD_MEMORY_GB`, `NINEFOLD_THREADS` and `NINEFOLD_DETERMINISTIC`.
+        `NINEFOLD_LORAS`, `NINEFOLD_MEMORY_GB`, `NINEFOLD_THREADS`, `NINEFOLD_DETERMINISTIC` and
+        `NINEFOLD_MAX_BATCH`.
         """
         env = os.environ if environ is None else environ
         problems: list[str] = []
@@ -59,6 +64,7 @@ class EngineSettings:
             memory_gb=_number(env, "NINEFOLD_MEMORY_GB", problems),
             threads=int(_number(env, "NINEFOLD_THREADS", problems)),
             deterministic=_flag(env, "NINEFOLD_DETERMINISTIC", problems),
+            max_batch=int(_number(env, "NINEFOLD_MAX_BATCH", problems)),
         )
         if problems:
             raise ConfigError(problems)

@@ -67,11 +67,16 @@ def connect(url: sa.URL, *, create: bool) -> sa.Engine:
         _check_version(engine)
     except SQLAlchemyError as error:
         engine.dispose()
-        raise StorageError(f"{_shown(url)}: {_reason(error)}") from None
+        raise unusable(url, error) from None
     except StorageError:
         engine.dispose()
         raise
     return engine
+
+
+def unusable(url: sa.URL, error: SQLAlchemyError) -> StorageError:
+    """What a database said, as an error with the remedy; never with its password."""
+    return StorageError(f"{_shown(url)}: {_reason(error)}")
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, ParamSpec, Self, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from ninefold.cache import DEFAULT_MAX_BYTES, StageCache
 from ninefold.core.context import PipelineContext
@@ -16,13 +18,16 @@ from ninefold.core.pipeline import Pipeline
 from ninefold.core.values import Json
 from ninefold.engines.base import EngineSet
 from ninefold.jobs import lineage, retention
-from ninefold.jobs.database import connect, data_folder, database_url
+from ninefold.jobs.database import connect, data_folder, database_url, unusable
 from ninefold.jobs.events import Done, JobEnded, JobEvent, events_of
 from ninefold.jobs.model import ENDED, Group, Job, JobStatus
 from ninefold.jobs.replay import replay
 from ninefold.jobs.spec import JobSpec
 from ninefold.jobs.store import JobStore, job_folder
 from ninefold.jobs.submission import Config, Desk, Input, check_priority
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: A new job's priority; smaller numbers run first.
 DEFAULT_PRIORITY = 100
@@ -107,7 +112,7 @@ class JobExecutor:
             job_id, spec = self._desk.job(config, input, cache, idempotency_key)
             return self.store.submit({job_id: spec}, priority)[0]
 
-        return await asyncio.to_thread(submit)
+        return await self._call(submit)
 
     async def submit_group(
         self,
@@ -115,18 +120,22 @@ class JobExecutor:
         inputs: Input | Sequence[Input],
         *,
         count: int = 1,
+        variants: bool = False,
         priority: int = DEFAULT_PRIORITY,
         cache: bool = True,
     ) -> Group:
-        """Queue one job for each input, `count` times each with seeds that follow one another."""
+        """Queue one job for each input, `count` times each with seeds that follow one another.
+
+        With `variants`, one for every way to read a prompt such as `a {red|blue} house`.
+        """
         check_priority(priority)
         name = f"g{PipelineContext().job_id}"
 
         def submit() -> Sequence[Job]:
-            specs = self._desk.group(name, config, inputs, count, cache)
+            specs = self._desk.group(name, config, inputs, count, variants, cache)
             return self.store.submit(specs, priority)
 
-        return Group(name, tuple(await asyncio.to_thread(submit)))
+        return Group(name, tuple(await self._call(submit)))
 
     async def rerun(
         self,
@@ -144,20 +153,45 @@ class JobExecutor:
         check_priority(priority)
 
         def submit() -> Job:
-            spec = self.store.spec(job_id)
-            done = self.store.done(job_id, spec)
             child = PipelineContext().job_id
-            new = lineage.again(job_id, spec, done, from_stage, changes or {})
-            lineage.take_over(new, self._folder(job_id), self._folder(child))
-            return self.store.submit({child: new}, priority)[0]
+            specs = {child: self._again(job_id, child, from_stage, changes)}
+            return self.store.submit(specs, priority)[0]
 
-        return await asyncio.to_thread(submit)
+        return await self._call(submit)
+
+    async def rerun_group(
+        self,
+        name: str,
+        *,
+        from_stage: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+        priority: int = DEFAULT_PRIORITY,
+    ) -> Group:
+        """Queue a new group that takes over from each job of another, as `rerun` does."""
+        check_priority(priority)
+        members = (await self.group(name)).jobs
+        child = f"g{PipelineContext().job_id}"
+
+        def submit() -> Sequence[Job]:
+            specs: dict[str, JobSpec] = {}
+            try:
+                for number, job in enumerate(members, 1):
+                    job_id = f"{child}.{number:05}"
+                    spec = self._again(job.id, job_id, from_stage, changes)
+                    specs[job_id] = replace(spec, group=child)
+            except BaseException:
+                for job_id in specs:
+                    shutil.rmtree(job_folder(self.data, job_id), ignore_errors=True)
+                raise
+            return self.store.submit(specs, priority)
+
+        return Group(child, tuple(await self._call(submit)))
 
     # -- looking --------------------------------------------------------------------------------
 
     async def get(self, job_id: str) -> Job:
         """A job with all that it made so far; raises `InputError` where there is none."""
-        spec, job, done, reports = await asyncio.to_thread(self._read, job_id)
+        spec, job, done, reports = await self._call(self._read, job_id)
         context = spec.open(job_id, job.folder)
         try:
             stopped = await replay(self._pipeline(spec), context, [item.record for item in done])
@@ -188,13 +222,13 @@ class JobExecutor:
     ) -> Sequence[Job]:
         """Jobs, the newest first, without what they made."""
         wanted = (status,) if isinstance(status, str) else tuple(status)
-        return await asyncio.to_thread(
+        return await self._call(
             lambda: self.store.jobs(status=wanted, group=group, limit=limit, offset=offset)
         )
 
     async def group(self, name: str) -> Group:
         """A group with its jobs, in the order of their inputs; raises `InputError`."""
-        jobs = await asyncio.to_thread(lambda: self.store.jobs(group=name, newest_first=False))
+        jobs = await self._call(lambda: self.store.jobs(group=name, newest_first=False))
         if not jobs:
             raise InputError(f"no group is called {name!r}.")
         return Group(name, tuple(sorted(jobs, key=lambda job: job.id)))
@@ -210,7 +244,7 @@ class JobExecutor:
         """The job once it has ended; raises TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
             pause = WATCH / 4
-            while not (await asyncio.to_thread(self.store.job, job_id)).ended:
+            while not (await self._call(self.store.job, job_id)).ended:
                 await asyncio.sleep(pause)
                 pause = min(WATCH, pause * 1.5)
         return await self.get(job_id)
@@ -225,7 +259,7 @@ class JobExecutor:
     async def events(self, job_id: str, after: int = 0) -> AsyncIterator[JobEvent]:
         """What happened to the job since event `after`, and what happens until it ends."""
         while True:
-            spec, job, done, reports = await asyncio.to_thread(self._read, job_id)
+            spec, job, done, reports = await self._call(self._read, job_id)
             steps = [step.name for step in self._pipeline(spec).steps]
             for event in events_of(steps, done, reports, job.status, job.error):
                 if event.sequence > after:
@@ -241,29 +275,29 @@ class JobExecutor:
 
     async def cancel(self, job_id: str) -> Job:
         """Cancel a job; one that has ended stays as it is. What it made is kept."""
-        await asyncio.to_thread(self.store.job, job_id)
-        await asyncio.to_thread(self.store.cancel, [job_id])
+        await self._call(self.store.job, job_id)
+        await self._call(self.store.cancel, [job_id])
         return await self.get(job_id)
 
     async def cancel_group(self, name: str) -> Group:
         """Cancel every job of a group that has not ended."""
         group = await self.group(name)
-        await asyncio.to_thread(self.store.cancel, [job.id for job in group.jobs if not job.ended])
+        await self._call(self.store.cancel, [job.id for job in group.jobs if not job.ended])
         return await self.group(name)
 
     async def pause(self) -> None:
         """Let no worker take another job; those that run go on."""
-        await asyncio.to_thread(self.store.pause, True)
+        await self._call(self.store.pause, True)
         # A worker that looked just before takes what it then sees: let that look be over.
         await asyncio.sleep(SETTLE)
 
     async def resume(self) -> None:
         """Let workers take jobs again."""
-        await asyncio.to_thread(self.store.pause, False)
+        await self._call(self.store.pause, False)
 
     async def paused(self) -> bool:
         """Whether the queue is paused."""
-        return await asyncio.to_thread(self.store.paused)
+        return await self._call(self.store.paused)
 
     async def prune(self, older_than: float, *, keep: int = 0) -> int:
         """Delete jobs that ended over `older_than` seconds ago, with their files; returns how many.
@@ -271,9 +305,9 @@ class JobExecutor:
         The `keep` newest stay in any case. Files that a younger job or the cache still holds stay
         with them.
         """
-        count = await asyncio.to_thread(retention.prune, self.store, older_than, keep)
+        count = await self._call(retention.prune, self.store, older_than, keep)
         if self.cache is not None:
-            await asyncio.to_thread(self.cache.evict)
+            await self._call(self.cache.evict)
         return count
 
     # -- inside ---------------------------------------------------------------------------------
@@ -334,8 +368,25 @@ class JobExecutor:
             self._store.engine.dispose()
             self._store = None
 
-    def _folder(self, job_id: str) -> Path:
-        return job_folder(self.data, job_id)
+    def _again(
+        self, parent: str, child: str, from_stage: str | None, changes: Mapping[str, Any] | None
+    ) -> JobSpec:
+        """The spec of a rerun, its files in place; raises `ConfigError` or `InputError`."""
+        spec = self.store.spec(parent)
+        done = self.store.done(parent, spec)
+        again = lineage.again(parent, spec, done, from_stage, changes or {})
+        folder = job_folder(self.data, child)
+        if problems := self._pipeline(again).problems(again.open(child, folder)):
+            raise ConfigError(problems)
+        lineage.take_over(again, job_folder(self.data, parent), folder)
+        return again
+
+    async def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what blocks in a thread; a database that went away becomes a `StorageError`."""
+        try:
+            return await asyncio.to_thread(function, *args, **kwargs)
+        except SQLAlchemyError as error:
+            raise unusable(self._url, error) from None
 
     def _pipeline(self, spec: JobSpec) -> Pipeline:
         return spec.pipeline_config().build(self._engines)

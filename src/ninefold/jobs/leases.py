@@ -17,6 +17,8 @@ from ninefold.jobs.database import WORKERS
 
 #: A worker whose pulse stands still for this many seconds is taken for dead.
 PULSE_TIMEOUT = 9.0
+#: Longest name of a worker, in characters.
+MAX_NAME = 128
 #: Numbers tried for a worker that was given no name.
 _MOST_WORKERS = 1000
 
@@ -195,6 +197,8 @@ class Lease:
 
     def _take(self, name: str | None) -> str:
         if name is not None:
+            if not 1 <= len(name) <= MAX_NAME:
+                raise ConfigError(f"worker: expected a name of 1 to {MAX_NAME} characters.")
             if not self.locks.acquire(name):
                 raise ConfigError(
                     f"worker {name!r} is running already. Stop it, or give this one another name "

@@ -23,6 +23,11 @@ QUEUE = "ninefold"
 #: The version every job is written with: a job waits for no particular build of ninefold.
 APP_VERSION = "1"
 
+#: Seconds between two looks at the queue: half of it is how long a job waits to start.
+POLL = 0.05
+#: Jobs that a worker runs at a time: enough for full batches, few enough for its memory.
+CONCURRENCY = 8
+
 _STATUS: dict[str, JobStatus] = {
     "ENQUEUED": "queued",
     "DELAYED": "queued",
@@ -145,7 +150,7 @@ class JobStore:
 
     def pause(self, paused: bool) -> None:
         """Let workers take no job from the queue, or let them again."""
-        self.register_queue()
+        self.register_queue(CONCURRENCY, POLL)
         queue = self.client.retrieve_queue(QUEUE)
         assert queue is not None
         queue.set_limiter(_PAUSED if paused else None)
@@ -155,18 +160,20 @@ class JobStore:
         queue = self.client.retrieve_queue(QUEUE)
         return queue is not None and queue.limiter is not None
 
-    def register_queue(self, concurrency: int | None = None, poll: float | None = None) -> None:
-        """Make the queue where it is missing; set how it is worked on where that is given."""
-        queue = self.client.register_queue(
+    def register_queue(self, concurrency: int, poll: float) -> None:
+        """Make the queue, unless it is there: as it is worked on then, it stays."""
+        self.client.register_queue(
             QUEUE,
             worker_concurrency=concurrency,
-            polling_interval_sec=poll or 1.0,
+            polling_interval_sec=poll,
             on_conflict="never_update",
         )
-        if concurrency is not None and queue.worker_concurrency != concurrency:
-            queue.set_worker_concurrency(concurrency)
-        if poll is not None and queue.polling_interval_sec != poll:
-            queue.set_polling_interval_sec(poll)
+
+    def set_concurrency(self, concurrency: int) -> None:
+        """Set how many jobs each worker runs at a time."""
+        queue = self.client.retrieve_queue(QUEUE)
+        assert queue is not None
+        queue.set_worker_concurrency(concurrency)
 
     def running(self) -> dict[str, list[str]]:
         """Ids of the jobs that workers hold, by worker."""

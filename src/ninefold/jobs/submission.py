@@ -19,6 +19,7 @@ from ninefold.engines.base import EngineSet
 from ninefold.jobs.spec import JobSpec
 from ninefold.jobs.store import job_folder
 from ninefold.slots import next_seed
+from ninefold.stages.prompt import all_variants
 
 MAX_PRIORITY = 2**31 - 1
 #: Most jobs that one call submits.
@@ -58,16 +59,25 @@ class Desk:
         return final, spec
 
     def group(
-        self, name: str, config: Config, inputs: Input | Sequence[Input], count: int, cache: bool
+        self,
+        name: str,
+        config: Config,
+        inputs: Input | Sequence[Input],
+        count: int,
+        variants: bool,
+        cache: bool,
     ) -> dict[str, JobSpec]:
         """The specs of a group by their ids, in order; raises as `job` does."""
-        each = [inputs] if isinstance(inputs, str | Mapping) else list(inputs)
+        given_inputs = [inputs] if isinstance(inputs, str | Mapping) else inputs
+        each = [_slots(given) for given in given_inputs]
+        if variants:
+            each = [item for slots in each for item in _variants(slots)]
         if not 1 <= (total := len(each) * count) <= MAX_GROUP:
             raise InputError(f"group: expected 1 to {MAX_GROUP} jobs, got {total}.")
         config = _config(config)
         specs: dict[str, JobSpec] = {}
         try:
-            for slots in map(_slots, each):
+            for slots in each:
                 first = slots.get("seed", config.seed)
                 first = secrets.randbelow(2**32) if first is None else first
                 for index in range(count):
@@ -122,6 +132,12 @@ def _config(config: Config) -> PipelineConfig:
 
 def _slots(input: Input) -> dict[str, Any]:
     return {"prompt": input} if isinstance(input, str) else dict(input)
+
+
+def _variants(slots: dict[str, Any]) -> list[dict[str, Any]]:
+    """The slots once for every prompt that the one given can become."""
+    prompts = all_variants(str(slots.get("prompt", "")), MAX_GROUP + 1)
+    return [{**slots, "prompt": prompt} for prompt in prompts]
 
 
 def _id_of_key(key: str | None) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
@@ -16,13 +15,10 @@ from ninefold.jobs import runtime as runtimes
 from ninefold.jobs.leases import Lease, locks_for
 from ninefold.jobs.runtime import Runtime
 from ninefold.jobs.serializer import JobFailedError, JsonSerializer
-from ninefold.jobs.store import APP_VERSION, QUEUE, JobStore
+from ninefold.jobs.store import APP_VERSION, CONCURRENCY, POLL, QUEUE, JobStore
 
-#: Seconds between two looks at the queue, at this and at the other workers.
-POLL = 0.05
+#: Seconds between two looks at this and the other workers.
 WATCH = 1.5
-#: Jobs that a worker runs at a time: enough for full batches, few enough for its memory.
-CONCURRENCY = 8
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +43,7 @@ class Worker:
         #: Called, from a thread, where the worker lost its name to another.
         self.on_lost: Callable[[], None] = lambda: None
         self._lease: Lease | None = None
+        self._lost = False
         self._stopping = threading.Event()
         self._watcher: threading.Thread | None = None
         #: Own jobs that the last look found open, though nothing here runs them.
@@ -61,7 +58,9 @@ class Worker:
         runtimes.install(self.runtime)
         try:
             self._lease.beat()
-            self.store.register_queue(self.concurrency or CONCURRENCY, POLL)
+            self.store.register_queue(CONCURRENCY, POLL)
+            if self.concurrency is not None:
+                self.store.set_concurrency(self.concurrency)
             # DBOS puts the jobs that a worker of this name left back into the queue.
             _launch(self.engine, self.name)
         except BaseException:
@@ -75,7 +74,7 @@ class Worker:
         """Finish the steps that run, for `grace` seconds at most, and hand back all jobs."""
         self.runtime.draining = True
         deadline = time.monotonic() + grace
-        while self.runtime.active and time.monotonic() < deadline:
+        while self.runtime.active and not self._lost and time.monotonic() < deadline:
             time.sleep(0.02)
         self._stopping.set()
         if self._watcher is not None:
@@ -84,8 +83,8 @@ class Worker:
         runtimes.install(None)
         assert self.name is not None
         assert self._lease is not None
-        held = self.store.running().get(self.name, [])
-        self.store.requeue(held, self.name)
+        if not self._lost:  # else they are those of the worker that has the name now
+            self.store.requeue(self.store.running().get(self.name, []), self.name)
         self._lease.release()
 
     def _watch(self) -> None:
@@ -100,6 +99,7 @@ class Worker:
         assert self._lease is not None
         assert self.name is not None
         if not self._lease.beat():
+            self._lost = self.runtime.draining = True
             self.on_lost()
             return
         running = self.store.running()
@@ -125,7 +125,11 @@ def _launch(engine: sa.Engine, name: str) -> None:
         "scheduler_polling_interval_sec": 3600.0,
         "notification_listener_polling_interval_sec": 1.0,
     }
-    logging.getLogger("dbos").addFilter(_without_failed_jobs)
+    logger = logging.getLogger("dbos")
+    logger.addFilter(_without_failed_jobs)
+    # Else DBOS adds one that keeps the stderr of now, even when that is closed later.
+    if logging.lastResort is not None and logging.lastResort not in logger.handlers:
+        logger.addHandler(logging.lastResort)
     DBOS(config=config)
     DBOS.listen_queues([QUEUE])
     DBOS.launch()
@@ -135,9 +139,3 @@ def _without_failed_jobs(record: logging.LogRecord) -> bool:
     """Whether to log: a job that failed tells so itself."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, JobFailedError)
-
-
-async def wait_until(done: Callable[[], bool], pause: float = 0.05) -> None:
-    """Wait, without blocking, until `done`, which may ask the database."""
-    while not await asyncio.to_thread(done):
-        await asyncio.sleep(pause)

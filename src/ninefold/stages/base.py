@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import Field
@@ -97,6 +97,14 @@ class DiffusionStage(EngineStage[S]):
             "loras": [diffusion.lora_hash(lora.name) for lora in context.get(LORAS) or ()],
             "engines": dict(self.engines.versions),
         }
+
+    def note(self, context: PipelineContext, info: Mapping[str, Any], *left_out: str) -> None:
+        """Put what the engine tells of an image into the metadata, each of its warnings once."""
+        kept = {key: value for key, value in info.items() if key not in ("warnings", *left_out)}
+        context.add_metadata(self.name, **kept)
+        for warning in info.get("warnings", ()):
+            if warning not in context.metadata[self.name].get("warnings", ()):
+                context.warn(self.name, warning)
 
     def conditioning(
         self, context: PipelineContext, info: ModelInfo, prompt: str | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +12,8 @@ from pydantic import Field
 
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
+from ninefold.core.errors import InputError
+from ninefold.core.problems import suggest
 from ninefold.core.progress import PartialProgress
 from ninefold.core.values import Json, Region
 from ninefold.engines.base import Detection, Inpaint, ModelInfo
@@ -84,10 +87,25 @@ class DetailerStage(DiffusionStage[DetailerParams]):
         return context
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
-        """Whether the detector is at hand."""
+        """Whether the detector is at hand, and knows the classes that it is to find."""
         yield from super().problems(context)
+        missing: tuple[str, ...] = ()
         if (detector := self.params.detector) is not None:
-            yield from told(f"{self.name}.detector", lambda: self.engines.detection.hash(detector))
+            hashed = partial(self.engines.detection.hash, detector)
+            missing = tuple(told(f"{self.name}.detector", hashed))
+        yield from missing
+        if self.params.classes and not missing and MASK not in context:
+            yield from told(f"{self.name}.classes", self._check_classes)
+
+    def _check_classes(self) -> None:
+        """Raise `InputError` for a label that the detector does not know."""
+        detection = self.engines.detection
+        known = detection.labels(self.params.detector or detection.models()[0])
+        unknown = [label for label in self.params.classes if label not in known]
+        if unknown:
+            raise InputError(
+                " ".join(f"{label!r} is unknown.{suggest(label, known)}" for label in unknown)
+            )
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """As of every diffusion stage, and the detector's hash."""
@@ -212,7 +230,7 @@ class DetailerStage(DiffusionStage[DetailerParams]):
             mask=resize_mask(mask, native_width, native_height),
         )
         result = self.engines.diffusion.run(request, progress)
-        context.add_metadata(self.name, **_without_seed(result.info))
+        self.note(context, result.info, "seed", "size")
         patch = resize(result.image, crop.width, crop.height)
         painted = masks.paste(image, patch, mask, crop)
         stem = self.artifact_name(f"regions/{index + 1}_{_safe(item.label)}", "")
@@ -245,10 +263,6 @@ def _described(region: Region, image_area: int) -> dict[str, Any]:
         "before": region.before.name,
         "after": region.after.name,
     }
-
-
-def _without_seed(info: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in info.items() if key not in {"seed", "size", "warnings"}}
 
 
 def _safe(label: str) -> str:

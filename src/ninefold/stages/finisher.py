@@ -25,6 +25,7 @@ from ninefold.imaging.lut import CubeLut, apply_lut
 from ninefold.imaging.overlay import Anchor, apply_overlay
 from ninefold.imaging.types import Pixels
 from ninefold.slots import FINISHED_PATH, IMAGE, SEED, UNSCALED_IMAGE
+from ninefold.stages.base import told
 
 T = TypeVar("T")
 
@@ -79,11 +80,8 @@ class FinisherStage(PipelineStage[FinisherParams]):
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the LUT and the overlay can be read."""
-        for read in (self._lut, self._overlay):
-            try:
-                read()
-            except InputError as error:
-                yield str(error)
+        yield from told(f"{self.name}.lut", self._lut)
+        yield from told(f"{self.name}.overlay", self._overlay)
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The contents of its files."""
@@ -91,10 +89,10 @@ class FinisherStage(PipelineStage[FinisherParams]):
         return {name: path and file_sha256(path) for name, path in files.items()}
 
     def _lut(self) -> CubeLut | None:
-        return _read("lut", self.params.lut, lambda path: parse_cube(_text(path)))
+        return _read(f"{self.name}.lut", self.params.lut, lambda path: parse_cube(_text(path)))
 
     def _overlay(self) -> NDArray[np.uint8] | None:
-        return _read("overlay", self.params.overlay, decode_rgba)
+        return _read(f"{self.name}.overlay", self.params.overlay, decode_rgba)
 
     def _run(self, context: PipelineContext) -> None:
         params = self.params
@@ -141,17 +139,17 @@ class FinisherStage(PipelineStage[FinisherParams]):
             raise InputError(f"{self.name}: {error}.") from None
 
 
-def _read(what: str, path: Path | None, reader: Callable[[Path], T]) -> T | None:
+def _read(where: str, path: Path | None, reader: Callable[[Path], T]) -> T | None:
     if path is None:
         return None
     try:
         return reader(path)
     except OSError as error:
         raise InputError(
-            f"finisher.{what}: {path.name} cannot be read: {error.strerror or error}."
+            f"{where}: {path.name} cannot be read: {error.strerror or error}."
         ) from None
     except ValueError as error:
-        raise InputError(f"finisher.{what}: {path.name}: {error}") from None
+        raise InputError(f"{where}: {path.name}: {error}") from None
 
 
 def _text(path: Path) -> str:

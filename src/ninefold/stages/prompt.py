@@ -131,6 +131,29 @@ def _resolved(
     )
 
 
+def all_variants(template: str, limit: int) -> list[str]:
+    """Every prompt that `{a|b}` in `template` can become, at most `limit`; raises `InputError`."""
+    if not _DYNAMIC.search(template):
+        return [template]
+    from dynamicprompts.generators import CombinatorialPromptGenerator
+    from pyparsing import ParseBaseException
+
+    generator = CombinatorialPromptGenerator(_wildcard_manager({}))
+    try:
+        return [str(prompt).strip() for prompt in generator.generate(template, limit)]
+    except ParseBaseException as error:
+        raise _unreadable(template, error.loc) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"prompt: variants cannot be resolved: {error}") from None
+
+
+def _unreadable(template: str, place: int) -> InputError:
+    return InputError(
+        f"prompt: cannot be read at character {place + 1} ({template[place:][:20]!r}). "
+        "Variants are written {a|b}, with every brace closed."
+    )
+
+
 def _choose(template: str, seed: int, wildcards: dict[str, tuple[str, ...]]) -> str:
     from dynamicprompts.generators import RandomPromptGenerator
     from pyparsing import ParseBaseException
@@ -145,11 +168,7 @@ def _choose(template: str, seed: int, wildcards: dict[str, tuple[str, ...]]) -> 
         chosen: list[str] = RandomPromptGenerator(manager, seed=seed).generate(template)
         return chosen[0].strip()
     except ParseBaseException as error:
-        rest = template[error.loc :][:20]
-        raise InputError(
-            f"prompt: cannot be read at character {error.loc + 1} ({rest!r}). "
-            "Variants are written {a|b}, with every brace closed."
-        ) from None
+        raise _unreadable(template, error.loc) from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"prompt: variants cannot be resolved: {error}") from None
 

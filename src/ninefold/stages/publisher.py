@@ -116,7 +116,7 @@ class PublisherStage(EngineStage[PublisherParams]):
                 )
             except ValueError as error:
                 raise InputError(f"{self.name}.formats: {error}") from error
-            name = f"{FOLDER}/{stem}{info.suffixes[0]}"
+            name = self.artifact_name(f"{FOLDER}/{stem}", info.suffixes[0])
             outputs.append(self._written(context, name, image_format, pixels, data))
             context.progress.step(len(outputs), len(params.formats) + bool(params.thumbnail))
         if params.thumbnail:
@@ -124,7 +124,7 @@ class PublisherStage(EngineStage[PublisherParams]):
             side = min(params.thumbnail, max(width, height))
             small = resize(pixels, *fit_size(width, height, side=side, multiple=1))
             data = encode(small, ImageFormat.WEBP)
-            name = f"{FOLDER}/{stem}_thumbnail.webp"
+            name = self.artifact_name(f"{FOLDER}/{stem}_thumbnail", ".webp")
             outputs.append(self._written(context, name, ImageFormat.WEBP, small, data))
         context[OUTPUTS] = tuple(outputs)
         context.add_metadata(
@@ -134,7 +134,8 @@ class PublisherStage(EngineStage[PublisherParams]):
         )
         if params.manifest:
             data = _manifest(context, outputs, dict(self.engines.versions))
-            write_file(context, self.name, f"{FOLDER}/manifest.json", data, "application/json")
+            name = self.artifact_name(f"{FOLDER}/manifest", ".json")
+            write_file(context, self.name, name, data, "application/json")
 
     def _stem(self, context: PipelineContext, record: ImageRecord) -> str:
         fields = NameFields(

@@ -67,7 +67,7 @@ class RefinerStage(DiffusionStage[RefinerParams]):
             strength=strength,
         )
         result = self.engines.diffusion.run(request, context.progress)
-        context.add_metadata(self.name, **result.info)
+        self.note(context, result.info)
         given_mask = context.get(MASK)
         if given_mask is None:
             return result.image

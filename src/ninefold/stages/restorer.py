@@ -108,11 +108,7 @@ class RestorerStage(DiffusionStage[RestorerParams]):
             strength=self.params.strength,
         )
         result = self.engines.diffusion.run(request, progress)
-        if index == 0:
-            skipped = {"size", "warnings"}
-            context.add_metadata(
-                self.name,
-                **{key: value for key, value in result.info.items() if key not in skipped},
-            )
+        rest = {"warnings": result.info.get("warnings", ())}
+        self.note(context, rest if index else result.info, "size")
         tile = resize(result.image, width, height)
         return transfer_colour(tile, pixels, self.params.colour_fix)

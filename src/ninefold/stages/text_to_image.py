@@ -24,10 +24,16 @@ class TextToImageParams(SamplingParams):
     """Parameters of `text_to_image`."""
 
     width: int | None = Field(
-        None, ge=16, le=8192, description="Pixels; by default the model's native width."
+        None,
+        ge=16,
+        le=8192,
+        description="Pixels; by default the model's native width, or what fits a source image.",
     )
     height: int | None = Field(
-        None, ge=16, le=8192, description="Pixels; by default the model's native height."
+        None,
+        ge=16,
+        le=8192,
+        description="Pixels; by default the model's native height, or what fits a source image.",
     )
     strength: float = Field(
         0.6, gt=0, le=1, description="How far a source image may change: 1 replaces it."
@@ -54,7 +60,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         """Whether the model is at hand and can do the size asked for."""
         unusable = tuple(super().problems(context))
         yield from unusable
-        if unusable or IMAGE in context:
+        if unusable:
             return
         info = self.model_info(context)
         for name, side in (("width", self.params.width), ("height", self.params.height)):
@@ -81,11 +87,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         record = write_image(context, self.name, self.artifact_name("generated"), result.image)
         context[IMAGE] = record
         context[IMAGE_PATH] = record.path
-        for message in result.info.get("warnings", ()):
-            context.warn(self.name, message)
-        context.add_metadata(
-            self.name, **{key: value for key, value in result.info.items() if key != "warnings"}
-        )
+        self.note(context, result.info)
 
     def _generate(self, context: PipelineContext, info: ModelInfo) -> Generated:
         engine = self.engines.diffusion
@@ -108,12 +110,24 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         return Generated(paste(image, result.image, mask), result.info)
 
     def _size_for(self, info: ModelInfo, source: tuple[int, int]) -> tuple[int, int]:
-        """The size asked for, else the source's shape at about the model's native area."""
+        """The size asked for; the source's shape gives a side that was not.
+
+        Where neither was, it has about the model's native area.
+        """
         width, height = self.params.width, self.params.height
-        if width and height:
-            return width, height
-        native = info.native_size[0] * info.native_size[1]
-        return fit_size(*source, area=native, multiple=info.size_multiple)
+        if width is None and height is None:
+            native = info.native_size[0] * info.native_size[1]
+            return fit_size(*source, area=native, multiple=info.size_multiple)
+        across, down = source
+        return (
+            width or _nearest((height or 0) * across / down, info),
+            height or _nearest((width or 0) * down / across, info),
+        )
+
+
+def _nearest(side: float, info: ModelInfo) -> int:
+    """The side nearest to `side`, in pixels, that the model can do."""
+    return min(nearest_sizes(round(side), info), key=lambda size: abs(size - side))
 
 
 def _sentence(hint: str) -> str:

@@ -1,0 +1,74 @@
+"""Arguments and options that several commands take."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+#: How every group of commands is set up.
+SETTINGS: dict[str, Any] = {
+    "no_args_is_help": True,
+    "rich_markup_mode": None,  # plain help needs no rich, which takes as long as all the rest
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+Prompt = Annotated[
+    str | None, typer.Argument(help="What the image should show; - reads it from stdin.")
+]
+Preset = Annotated[
+    str | None, typer.Option(help="draft, standard or full; full where nothing else is said.")
+]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A YAML, JSON or TOML config.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="STAGE.PARAM=VALUE", help="Set a parameter; repeatable."),
+]
+Model = Annotated[
+    str | None, typer.Option(help="A diffusion model: a name, folder, file or hub name.")
+]
+Seed = Annotated[int | None, typer.Option(help="Same seed, same image; random by default.")]
+Count = Annotated[
+    int, typer.Option(min=1, max=10_000, help="How many images, with seeds that follow.")
+]
+Image = Annotated[Path | None, typer.Option(help="A source image to start from.")]
+Strength = Annotated[
+    float | None, typer.Option(help="How far the source image may change, 0 to 1.")
+]
+Mask = Annotated[Path | None, typer.Option(help="White where to paint, black to keep.")]
+Negative = Annotated[str | None, typer.Option(help="What the image should not show.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="NINEFOLD_DATA",
+        metavar="DIR",
+        help="The folder of the jobs and their files; by default ninefold-data.",
+    ),
+]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        envvar="NINEFOLD_DATABASE",
+        metavar="URL",
+        help="postgresql://user@host/name; without it, a SQLite file in the data folder.",
+    ),
+]
+JobName = Annotated[str, typer.Argument(metavar="ID", help="A job.")]
+JobOrGroup = Annotated[str, typer.Argument(metavar="ID", help="A job, or a group of jobs.")]
+Priority = Annotated[
+    int, typer.Option(min=1, max=2**31 - 1, help="Smaller numbers run first.", show_default=True)
+]
+
+
+class Status(StrEnum):
+    """What `jobs list` can be asked for: the values of `JobStatus`."""
+
+    queued = "queued"
+    running = "running"
+    succeeded = "succeeded"
+    failed = "failed"
+    cancelled = "cancelled"

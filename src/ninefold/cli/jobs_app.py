@@ -1,0 +1,255 @@
+"""Commands for jobs and their options; `submit`, `worker` and `prune` are placed by `app`."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from ninefold.cli import arguments as a
+from ninefold.cli.guard import guarded
+
+if TYPE_CHECKING:
+    from ninefold.jobs import JobStatus
+
+jobs_app = typer.Typer(help="Look at jobs, and change what becomes of them.", **a.SETTINGS)
+
+
+@guarded
+def submit(
+    context: typer.Context,
+    prompt: a.Prompt = None,
+    preset: a.Preset = None,
+    config: a.ConfigFile = None,
+    settings: a.Settings = None,
+    model: a.Model = None,
+    seed: a.Seed = None,
+    count: a.Count = 1,
+    image: a.Image = None,
+    strength: a.Strength = None,
+    mask: a.Mask = None,
+    negative: a.Negative = None,
+    priority: a.Priority = 100,
+    key: Annotated[
+        str | None, typer.Option(help="The same key again gives the same job, not a second one.")
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Make every stage anew, and keep none for others.")
+    ] = False,
+    data: a.Data = None,
+    database: a.Database = None,
+) -> int:
+    """Queue images of PROMPT for a worker.
+
+    The job's id is printed on stdout; with --count above 1, the id of the group. Once it is
+    printed, the job outlives a crash.
+    """
+    from ninefold.cli.jobs import Place
+    from ninefold.cli.options import RunOptions
+    from ninefold.cli.submit import submit as submit_jobs
+
+    options = RunOptions(
+        command="submit",
+        prompt=prompt,
+        preset=preset,
+        config=config,
+        settings=tuple(settings or ()),
+        model=model,
+        seed=seed,
+        count=count,
+        image=image,
+        strength=strength,
+        mask=mask,
+        negative=negative,
+    )
+    return _done(
+        submit_jobs(
+            options,
+            Place(data, database),
+            priority=priority,
+            key=key,
+            cache=not no_cache,
+            engines=context.obj,
+        )
+    )
+
+
+@guarded
+def worker(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Option(help="Its name, of no other worker; by default the host's.")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Jobs at a time, for every worker on the database.")
+    ] = None,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="Stop once no job is queued or running.")
+    ] = False,
+    grace: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Time to finish steps when it stops.")
+    ] = 30.0,
+    cache_size: Annotated[
+        str,
+        typer.Option(
+            metavar="SIZE", help="Limit of the stage cache in GiB, or as 500MiB; 0: none."
+        ),
+    ] = "10",
+    data: a.Data = None,
+    database: a.Database = None,
+) -> int:
+    """Run jobs until stopped.
+
+    SIGTERM and Ctrl-C stop it once its steps are done; a second one at once. Jobs that it did
+    not finish go on in another worker, or in this one when it starts again. Exit codes: 0
+    stopped or drained, 1 its name was taken by another worker, 2 bad input.
+    """
+    from ninefold.cli.units import size
+
+    cache_bytes = size("--cache-size", cache_size)
+
+    from ninefold.cli.jobs import Place
+    from ninefold.cli.worker import work
+
+    return _done(
+        work(
+            Place(data, database),
+            name=name,
+            concurrency=concurrency,
+            drain=drain,
+            grace=grace,
+            cache_bytes=cache_bytes,
+            engines=context.obj,
+        )
+    )
+
+
+@guarded
+def prune(
+    older_than: Annotated[
+        str, typer.Option(metavar="TIME", help="How long ago they ended, such as 12h or 30d.")
+    ] = "30d",
+    keep: Annotated[int, typer.Option(min=0, help="Keep the newest N in any case.")] = 0,
+    data: a.Data = None,
+    database: a.Database = None,
+) -> int:
+    """Delete jobs that ended long ago, with their files."""
+    from ninefold.cli.units import seconds
+
+    age = seconds("--older-than", older_than)
+
+    from ninefold.cli import jobs
+
+    return _done(jobs.prune(jobs.Place(data, database), age, keep))
+
+
+@jobs_app.command("list")
+@guarded
+def list_jobs(
+    status: Annotated[
+        list[a.Status] | None, typer.Option(help="Only those in this state; repeatable.")
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="Only those of this group.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    data: a.Data = None,
+    database: a.Database = None,
+) -> int:
+    """List jobs, the newest first."""
+    from ninefold.cli import jobs
+
+    wanted = cast("list[JobStatus]", [state.value for state in status or ()])
+    place = jobs.Place(data, database)
+    return _done(jobs.list_jobs(place, wanted, group, limit, as_json))
+
+
+@jobs_app.command()
+@guarded
+def show(
+    name: a.JobOrGroup,
+    as_json: a.AsJson = False,
+    data: a.Data = None,
+    database: a.Database = None,
+) -> int:
+    """Show a job and what it made, or a group and its jobs."""
+    from ninefold.cli import jobs
+
+    return _done(jobs.show(jobs.Place(data, database), name, as_json))
+
+
+@jobs_app.command()
+@guarded
+def watch(name: a.JobOrGroup, data: a.Data = None, database: a.Database = None) -> int:
+    """Follow a job until it ends.
+
+    Its final files are listed on stdout. Ctrl-C stops watching, not the job. Exit codes: 0
+    succeeded, 1 failed, 130 cancelled or interrupted.
+    """
+    from ninefold.cli.guard import INTERRUPTED, say
+    from ninefold.cli.jobs import Place
+    from ninefold.cli.watch import watch as watch_jobs
+
+    place = Place(data, database)
+    try:
+        return _done(watch_jobs(place, name))
+    except KeyboardInterrupt:
+        say(f"\nThe job goes on. To watch again: {place.command('jobs', 'watch', name)}")
+        return INTERRUPTED
+
+
+@jobs_app.command()
+@guarded
+def cancel(name: a.JobOrGroup, data: a.Data = None, database: a.Database = None) -> int:
+    """Cancel a job, or what is left of a group; what was made is kept."""
+    from ninefold.cli import jobs
+
+    return _done(jobs.cancel(jobs.Place(data, database), name))
+
+
+@jobs_app.command()
+@guarded
+def rerun(
+    name: a.JobName,
+    from_stage: Annotated[
+        str | None,
+        typer.Option("--from", metavar="STAGE", help="Take over all before this stage."),
+    ] = None,
+    settings: a.Settings = None,
+    priority: a.Priority = 100,
+    data: a.Data = None,
+    database: a.Database = None,
+) -> int:
+    """Queue a job again, with changes.
+
+    It is a new job, whose id is printed; what the old one made before --from is taken over.
+    Without --from it starts at the first stage that --set changes, or else at the beginning.
+    """
+    from ninefold.cli import jobs
+
+    place = jobs.Place(data, database)
+    return _done(jobs.rerun(place, name, from_stage, settings or (), priority))
+
+
+@jobs_app.command()
+@guarded
+def pause(data: a.Data = None, database: a.Database = None) -> int:
+    """Let no further job begin; those that run go on."""
+    from ninefold.cli import jobs
+
+    return _done(jobs.pause(jobs.Place(data, database)))
+
+
+@jobs_app.command()
+@guarded
+def resume(data: a.Data = None, database: a.Database = None) -> int:
+    """Let jobs begin again."""
+    from ninefold.cli import jobs
+
+    return _done(jobs.resume(jobs.Place(data, database)))
+
+
+def _done(command: Coroutine[Any, Any, int]) -> int:
+    import asyncio
+
+    return asyncio.run(command)

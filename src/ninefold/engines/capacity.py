@@ -1,0 +1,57 @@
+"""How many images one call of a model makes: as many as gain by it and fit.
+
+Why these numbers: docs/decisions/0011-micro-batching.md, measured with bench/batching.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ninefold.engines.devices import DeviceChoice
+from ninefold.engines.diffusers_job import Order
+from ninefold.engines.settings import EngineSettings
+
+#: Beyond this a call only grows longer for everyone in it.
+_MOST = 16
+#: Pixels that keep a CPU busy: four images of 128 x 128, or one of 256 x 256.
+_CPU_PIXELS = 65_536
+#: The part of the free memory that a batch may take; the rest is for what was not foreseen.
+_SHARE = 0.8
+
+
+class Capacity:
+    """The limits of one model, by width and height."""
+
+    def __init__(self, settings: EngineSettings, device: Callable[[], DeviceChoice]) -> None:
+        """`device` is asked for only when two requests could share a call."""
+        self._settings = settings
+        self._device = device
+        self._most: dict[tuple[int, int], int] = {}
+        self._bytes: dict[tuple[int, int], int] = {}
+
+    def limit(self, order: Order) -> int:
+        """Most images of that size in one call, at least 1."""
+        if self._settings.deterministic:
+            return 1
+        most = self._settings.max_batch or min(self._worth(order), _MOST)
+        return max(1, min(most, self._most.get(_size(order), most)))
+
+    def exceeded(self, order: Order, count: int) -> None:
+        """Remember that `count` images of that size did not fit, and that half as many may."""
+        self._most[_size(order)] = max(1, count // 2)
+
+    def took(self, order: Order, count: int, peak: int) -> None:
+        """Remember that a call of `count` images of that size took `peak` bytes."""
+        self._bytes[_size(order)] = peak // count
+
+    def _worth(self, order: Order) -> int:
+        device = self._device()
+        if device.name != "cuda":
+            return _CPU_PIXELS // (order.request.width * order.request.height)
+        each = self._bytes.get(_size(order))
+        # The first call of a size tells what an image takes, so that one is made alone.
+        return int(device.free() * _SHARE) // max(each, 1) if each is not None else 1
+
+
+def _size(order: Order) -> tuple[int, int]:
+    return order.request.width, order.request.height

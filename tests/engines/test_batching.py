@@ -1,0 +1,426 @@
+"""The queue of a model, with fakes for everything around it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ninefold.core.priority import current_priority
+from ninefold.core.progress import Cancelled, PreviewMaker, SilentProgress
+from ninefold.engines.base import ImageToImage, ModelInfo
+from ninefold.engines.batching import Batch, Batcher
+from ninefold.engines.capacity import Capacity
+from ninefold.engines.devices import DeviceChoice
+from ninefold.engines.diffusers_job import Order
+from ninefold.engines.loras import LoraFile
+from ninefold.engines.settings import EngineSettings
+from ninefold.imaging.types import Pixels
+
+from .conftest import from_image, inpaint, text
+
+TIMEOUT = 10.0
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch's."""
+
+
+@dataclass
+class Cap:
+    most: int = 16
+
+    def limit(self, request: str, /) -> int:
+        return self.most
+
+    def exceeded(self, request: str, count: int, /) -> None:
+        self.most = count // 2
+
+
+@dataclass
+class Model:
+    """Runs words: those of equal length in one batch. `before` is called inside a run."""
+
+    before: Callable[[Batch[str]], object] = lambda _: None
+    steps: int = 2
+    agree: Callable[[str], object] = len
+    #: Keeps the first run going until it is set, so that others wait behind it.
+    free: threading.Event = field(default_factory=threading.Event)
+    busy: threading.Event = field(default_factory=threading.Event)
+    runs: list[tuple[str, ...]] = field(default_factory=list)
+
+    def __call__(self, batch: Batch[str]) -> Sequence[str]:
+        words = batch.take(self.agree)
+        self.runs.append(words)
+        if words == ("first",):
+            self.busy.set()
+            assert self.free.wait(TIMEOUT)
+        self.before(batch)
+        for step in range(self.steps):
+            batch.step(step + 1, self.steps, [lambda word=word: word for word in words])  # type: ignore[misc]
+        return [word.upper() for word in words]
+
+
+class Caller(threading.Thread):
+    """A job's thread: asks for one word and keeps what comes of it."""
+
+    def __init__(
+        self, batcher: Batcher[str, str], word: str, progress: Any = None, priority: int = 0
+    ) -> None:
+        super().__init__()
+        self.batcher, self.word, self.priority = batcher, word, priority
+        self.progress = progress or SilentProgress()
+        self.result: str | None = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        current_priority.set(self.priority)
+        try:
+            self.result = self.batcher.run(self.word, self.progress)
+        except Exception as error:
+            self.error = error
+
+
+class Stopper(SilentProgress):
+    """Raises `error` at its first step."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def step(self, done: int, total: int, preview: PreviewMaker | None = None) -> None:
+        raise self.error
+
+
+def queue(model: Model, cap: Cap | None = None) -> Batcher[str, str]:
+    return Batcher(model, len, cap or Cap())
+
+
+@contextmanager
+def held(model: Model, batcher: Batcher[str, str]) -> Iterator[list[Caller]]:
+    """While the block runs the model is busy; callers put into the list are all waited for."""
+    first = Caller(batcher, "first")
+    first.start()
+    assert model.busy.wait(TIMEOUT)
+    callers: list[Caller] = []
+    yield callers
+    for number, caller in enumerate(callers, 1):
+        caller.start()
+        until(lambda number=number: len(batcher._waiting) == number)  # type: ignore[misc]
+    model.free.set()
+    for caller in (first, *callers):
+        caller.join(TIMEOUT)
+        assert not caller.is_alive()
+
+
+def until(true: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(int(TIMEOUT / 0.002)):
+        if true():
+            return
+        pause.wait(0.002)
+    raise AssertionError("it did not come to be")
+
+
+def results(callers: Sequence[Caller]) -> list[str | None]:
+    return [caller.result for caller in callers]
+
+
+def test_a_request_to_an_idle_model_runs_alone_and_at_once() -> None:
+    model = Model()
+    assert queue(model).run("ab", SilentProgress()) == "AB"
+    assert model.runs == [("ab",)]
+
+
+def test_waiting_requests_that_agree_share_a_run() -> None:
+    model = Model()
+    batcher = queue(model)
+    with held(model, batcher) as callers:
+        callers += [Caller(batcher, word) for word in ("aa", "b", "cc", "d", "ee")]
+    assert model.runs == [("first",), ("aa", "cc", "ee"), ("b", "d")]
+    assert results(callers) == ["AA", "B", "CC", "D", "EE"]
+
+
+def test_a_run_takes_no_more_than_the_limit() -> None:
+    model = Model()
+    batcher = queue(model, Cap(2))
+    with held(model, batcher) as callers:
+        callers += [Caller(batcher, word) for word in "abcde"]
+    assert model.runs == [("first",), ("a", "b"), ("c", "d"), ("e",)]
+    assert results(callers) == list("ABCDE")
+
+
+def test_the_urgent_go_first_and_the_oldest_among_equals() -> None:
+    model = Model()
+    batcher = queue(model, Cap(2))
+    with held(model, batcher) as callers:
+        callers += [
+            Caller(batcher, word, priority=priority)
+            for word, priority in (("a", 5), ("b", 5), ("cc", 1), ("d", 1), ("e", -3))
+        ]
+    assert model.runs == [("first",), ("e", "d"), ("cc",), ("a", "b")]
+
+
+def test_what_only_the_model_can_tell_apart_is_taken_apart() -> None:
+    model = Model(agree=str.islower)
+    batcher = queue(model, Cap(3))
+    with held(model, batcher) as callers:
+        callers += [Caller(batcher, word) for word in "aBcDefg"]
+    assert model.runs == [("first",), ("a", "c", "e"), ("B", "D"), ("f", "g")]
+    assert results(callers) == list("ABCDEFG")
+
+
+def test_one_that_is_cancelled_leaves_its_neighbours() -> None:
+    model = Model()
+    batcher = queue(model)
+    with held(model, batcher) as callers:
+        callers += [
+            Caller(batcher, "a"),
+            Caller(batcher, "b", Stopper(Cancelled())),
+            Caller(batcher, "c"),
+        ]
+    assert model.runs == [("first",), ("a", "b", "c")]
+    assert results(callers) == ["A", None, "C"]
+    assert isinstance(callers[1].error, Cancelled)
+
+
+def test_a_run_that_nobody_waits_for_is_stopped() -> None:
+    reached: list[int] = []
+    model = Model(steps=5)
+    batcher = queue(model)
+
+    class Counting(Stopper):
+        def step(self, done: int, total: int, preview: PreviewMaker | None = None) -> None:
+            reached.append(done)
+            raise self.error
+
+    with held(model, batcher) as callers:
+        callers += [Caller(batcher, word, Counting(Cancelled())) for word in "ab"]
+    assert reached == [1, 1]
+    assert all(isinstance(caller.error, Cancelled) for caller in callers)
+
+
+def test_one_that_waits_leaves_while_the_model_is_busy() -> None:
+    model = Model()
+    batcher = queue(model)
+    waiting = SilentProgress()
+    with held(model, batcher):
+        caller = Caller(batcher, "a", waiting)
+        caller.start()
+        until(lambda: len(batcher._waiting) == 1)
+        waiting.stop()
+        caller.join(TIMEOUT)
+        assert isinstance(caller.error, Cancelled)
+    assert model.runs == [("first",)]
+
+
+def test_one_that_left_before_a_run_is_not_in_it() -> None:
+    waiting = SilentProgress()
+    model = Model(lambda _: waiting.stop())
+    batcher = queue(model)
+    with held(model, batcher) as callers:
+        callers += [Caller(batcher, "a", waiting), Caller(batcher, "b")]
+    assert model.runs == [("first",), ("b",)]
+    assert isinstance(callers[0].error, Cancelled)
+
+
+def test_an_error_of_a_caller_s_progress_is_its_own() -> None:
+    model = Model()
+    batcher = queue(model)
+    with held(model, batcher) as callers:
+        callers += [Caller(batcher, "a", Stopper(ValueError("mine"))), Caller(batcher, "b")]
+    assert isinstance(callers[0].error, ValueError)
+    assert results(callers) == [None, "B"]
+    assert model.runs[1:] == [("a", "b")]
+
+
+def test_only_the_guilty_one_fails() -> None:
+    def check(batch: Batch[str]) -> None:
+        if "x" in [ticket.request for ticket in batch.tickets]:
+            raise ValueError("an x")
+
+    model = Model(check)
+    batcher = queue(model)
+    with held(model, batcher) as callers:
+        callers += [Caller(batcher, word) for word in "axb"]
+    assert model.runs == [("first",), ("a", "x", "b"), ("a",), ("x",), ("b",)]
+    assert results(callers) == ["A", None, "B"]
+    assert str(callers[1].error) == "an x"
+
+
+def test_a_full_device_gets_smaller_batches_from_then_on() -> None:
+    def room_for_two(batch: Batch[str]) -> None:
+        if len(batch.tickets) > 2:
+            raise OutOfMemoryError
+
+    model, cap = Model(room_for_two), Cap()
+    batcher = queue(model, cap)
+    with held(model, batcher) as callers:
+        callers += [Caller(batcher, word) for word in "abcde"]
+    assert [len(run) for run in model.runs] == [1, 5, 2, 2, 1]
+    assert results(callers) == list("ABCDE")
+    assert cap.most == 2
+
+
+def test_a_request_too_large_by_itself_is_told() -> None:
+    def full(_: Batch[str]) -> None:
+        raise OutOfMemoryError
+
+    with pytest.raises(OutOfMemoryError):
+        queue(Model(full)).run("a", SilentProgress())
+
+
+@pytest.mark.parametrize("error", [ValueError("no such file"), OutOfMemoryError()])
+def test_a_model_that_does_not_load_fails_for_everyone(error: Exception) -> None:
+    model = Model()
+    loads: list[int] = []
+
+    def run(batch: Batch[str]) -> Sequence[str]:
+        if not model.busy.is_set():
+            return model(batch)
+        loads.append(len(batch.tickets))
+        raise error
+
+    batcher: Batcher[str, str] = Batcher(run, len, Cap())
+    with held(model, batcher) as callers:
+        callers += [Caller(batcher, word) for word in "ab"]
+    assert loads == [2, 1, 1]
+    assert all(type(caller.error) is type(error) for caller in callers)
+
+
+def test_each_gets_its_own_progress_and_preview() -> None:
+    class Watcher(SilentProgress):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[Any] = []
+
+        def step(self, done: int, total: int, preview: PreviewMaker | None = None) -> None:
+            self.seen.append((done, total, preview() if preview else None))
+
+    model = Model()
+    batcher = queue(model)
+    watchers = [Watcher(), Watcher()]
+    with held(model, batcher) as callers:
+        callers += [
+            Caller(batcher, word, watcher) for word, watcher in zip("ab", watchers, strict=True)
+        ]
+    assert [watcher.seen for watcher in watchers] == [
+        [(1, 2, "a"), (2, 2, "a")],
+        [(1, 2, "b"), (2, 2, "b")],
+    ]
+
+
+def test_progress_is_told_in_its_caller_s_context() -> None:
+    job: ContextVar[str] = ContextVar("job", default="nobody's")
+    seen: list[str] = []
+
+    class Watcher(SilentProgress):
+        def step(self, done: int, total: int, preview: PreviewMaker | None = None) -> None:
+            seen.append(job.get())
+
+    def work() -> None:
+        job.set("mine")
+        queue(Model(steps=1)).run("a", Watcher())
+
+    copy_context().run(work)
+    assert seen == ["mine"]
+
+
+def test_many_callers_and_none_is_lost() -> None:
+    model = Model()
+    model.free.set()
+    batcher = queue(model, Cap(3))
+    callers = [Caller(batcher, f"{number:02}" * (number % 3 + 1)) for number in range(40)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(TIMEOUT)
+    assert results(callers) == [caller.word for caller in callers]
+    assert sum(map(len, model.runs)) == 40
+    assert max(map(len, model.runs)) <= 3
+
+
+INFO = ModelInfo("tiny", "0" * 10, (64, 64), 8, 256, 3, 3.0, "default")
+
+
+def order(**changes: Any) -> Order:
+    return Order(text(**changes), INFO, ())
+
+
+def test_orders_share_a_call_where_only_prompt_seed_and_source_differ(
+    picture: Pixels, half_mask: Any
+) -> None:
+    common = order().in_common()
+    assert order(prompt="a tree", negative_prompt="fog", seed=8).in_common() == common
+    others: dict[str, Any] = {
+        "width": 128,
+        "height": 128,
+        "steps": 4,
+        "guidance_scale": 2.0,
+        "scheduler": "ddim",
+    }
+    for name, value in others.items():
+        assert order(**{name: value}).in_common() != common
+    ink = LoraFile("ink", 1.0, Path("ink.safetensors"), "0")
+    assert replace(order(), loras=(ink,)).in_common() != common
+
+    def told(request: ImageToImage) -> object:
+        return Order(request, INFO, ()).in_common()
+
+    dark = np.zeros_like(picture)
+    assert told(from_image(picture)) == told(from_image(dark))
+    assert told(from_image(picture)) != told(from_image(picture, strength=0.6))
+    assert told(from_image(picture)) != told(inpaint(picture, half_mask, strength=0.5))
+    assert told(inpaint(picture, half_mask)) == told(inpaint(dark, half_mask / 2))
+    # An empty mask needs no call at all.
+    assert told(inpaint(picture, half_mask)) != told(inpaint(picture, half_mask * 0))
+
+
+class Cuda(DeviceChoice):
+    """A CUDA device with a thousand free bytes."""
+
+    def __init__(self) -> None:
+        super().__init__("cuda")
+
+    def free(self) -> int:
+        return 1000
+
+
+def capacity(device: DeviceChoice | None = None, **settings: Any) -> Capacity:
+    return Capacity(EngineSettings(**settings), lambda: device or DeviceChoice("cpu"))
+
+
+@pytest.mark.parametrize(("side", "most"), [(32, 16), (64, 16), (128, 4), (192, 1), (512, 1)])
+def test_a_cpu_takes_what_keeps_it_busy(side: int, most: int) -> None:
+    assert capacity().limit(order(width=side, height=side)) == most
+
+
+def test_a_gpu_takes_what_fits_once_it_has_measured() -> None:
+    found = capacity(Cuda())
+    assert found.limit(order()) == 1
+    found.took(order(), 1, 100)
+    assert found.limit(order()) == 8
+    found.took(order(), 8, 400)
+    assert found.limit(order()) == 16
+    assert found.limit(order(width=128)) == 1
+
+
+def test_a_limit_can_be_set_and_is_lowered_by_what_did_not_fit() -> None:
+    found = capacity(max_batch=32)
+    assert found.limit(order()) == 32
+    found.exceeded(order(), 20)
+    assert found.limit(order()) == 10
+    assert found.limit(order(height=128)) == 32
+    found.exceeded(order(), 1)
+    assert found.limit(order()) == 1
+
+
+def test_deterministic_engines_make_every_image_alone() -> None:
+    assert capacity(deterministic=True, max_batch=8).limit(order()) == 1
