@@ -29,6 +29,8 @@ PROMPT = "a red house in the mountains"
 LEAST_RATE, LEAST_PART = 15.0, 0.8
 MOST_P50, MOST_P99 = 50.0, 150.0
 MOST_IDLE, MOST_RATIO, MOST_RERUN = 0.05, 1.05, 0.1
+#: Times sooner that 16 jobs of the built-in model at once are to be done.
+LEAST_SOONER = 1.3
 #: MiB that 400 more jobs may add to a process: what an allocator keeps, not what jobs leave.
 MOST_GROWTH = 20.0
 
@@ -73,10 +75,11 @@ def main() -> int:
         (f"memory of 400 jobs        {grown:8.1f} MiB", grown <= MOST_GROWTH, f"<= {MOST_GROWTH}"),
     ]
     if not options.skip_image:
-        ratio, again = measure("image"), measure("rerun")
+        ratio, again, sooner = measure("image"), measure("rerun"), measure("together")
         checks += [
             (f"one image, ratio          {ratio:8.3f}", ratio <= MOST_RATIO, f"<= {MOST_RATIO}"),
             (f"rerun, part of before     {again:8.3f}", again <= MOST_RERUN, f"<= {MOST_RERUN}"),
+            (f"16 jobs at once, sooner   {sooner:8.2f} x", sooner >= LEAST_SOONER, ">= 1.3"),
         ]
     print(f"bare DBOS, jobs a second  {statistics.median(bare):8.1f}")
     growth = statistics.median(item["bytes"] for item in ours)
@@ -205,6 +208,26 @@ async def memory(data: Path, database: str | None) -> dict[str, float]:
     return {"first": sizes[0], "last": sizes[-1]}
 
 
+async def together(data: Path, database: str | None) -> float:
+    """How many times sooner 16 jobs of the built-in model are done at once than one by one."""
+    from ninefold import PipelineConfig
+    from ninefold.jobs import JobExecutor
+
+    config = PipelineConfig.preset("draft")
+    seconds = {}
+    async with JobExecutor(data, database, cache_bytes=0, concurrency=16) as jobs:
+        await jobs.wait((await jobs.submit(config, PROMPT)).id)  # loads the model
+        for concurrency in (1, 16):
+            await asyncio.to_thread(jobs.store.set_concurrency, concurrency)
+            await jobs.pause()
+            group = await jobs.submit_group(config, {"prompt": PROMPT, "seed": 1}, count=16)
+            begun = time.perf_counter()
+            await jobs.resume()
+            await jobs.wait_group(group.id)
+            seconds[concurrency] = time.perf_counter() - begun
+    return seconds[1] / seconds[16]
+
+
 async def rerun(data: Path, database: str | None) -> float:
     """Time from a rerun with another factor to its upscaler, as a part of what the stages before
     the upscaler took in the parent."""
@@ -276,6 +299,7 @@ CHILDREN: dict[str, Callable[[Path, str | None], Any]] = {
     "image": image,
     "memory": memory,
     "rerun": rerun,
+    "together": together,
 }
 
 if __name__ == "__main__":
