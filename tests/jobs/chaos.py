@@ -22,8 +22,8 @@ from tests.jobs.conftest import Place
 from tests.jobs.processes import WorkerProcess
 
 STEPS = 9
-#: Seconds that a step of the fake engine's diffusion takes.
-DELAY = 0.03
+#: Seconds that a step of the fake engine's diffusion takes: the work must outlast the kills.
+DELAY = 0.12
 #: Jobs that a worker runs at a time: each kill can cut so many steps.
 CONCURRENCY = 2
 #: Most steps begun again, as a part of all.
@@ -36,6 +36,8 @@ class Outcome:
 
     jobs: int = 0
     kills: int = 0
+    #: Kills of a worker that held jobs at that moment.
+    struck: int = 0
     again: int = 0
     seconds: float = 0.0
     faults: list[str] = field(default_factory=list)
@@ -47,7 +49,8 @@ class Outcome:
 
     def __str__(self) -> str:
         return (
-            f"{self.jobs} jobs of {STEPS} steps, {self.kills} kills, {self.seconds:.0f} s: "
+            f"{self.jobs} jobs of {STEPS} steps, {self.kills} kills ({self.struck} of workers that "
+            f"held jobs), {self.seconds:.0f} s: "
             f"{self.again} steps begun again ({self.share_again:.1%}), {len(self.faults)} faults"
         )
 
@@ -55,7 +58,7 @@ class Outcome:
 async def chaos(place: Place, jobs: int, kills: int, seed: int, workers: int = 2) -> Outcome:
     """Submit jobs, kill workers at random moments, and compare with an undisturbed run."""
     rng = random.Random(seed)
-    outcome = Outcome(jobs, kills)
+    outcome = Outcome(jobs=jobs, kills=kills)
     expected = await _undisturbed(place, jobs)
     begun = time.monotonic()
     async with place.jobs(worker=False) as executor:
@@ -64,10 +67,14 @@ async def chaos(place: Place, jobs: int, kills: int, seed: int, workers: int = 2
         crew = [_worker(place, f"w{number}") for number in range(workers)]
         seen: dict[tuple[str, int], str] = {}
         try:
+            for process in crew:
+                await asyncio.to_thread(process.ready)
             for number in range(kills):
-                await asyncio.sleep(rng.uniform(0.3, 1.2))
+                await asyncio.sleep(rng.uniform(0.5, 4.0))
                 await asyncio.to_thread(_remember, executor, group.jobs, seen, outcome)
                 victim = rng.randrange(workers)
+                held = await asyncio.to_thread(executor.store.running)
+                outcome.struck += crew[victim].name in held
                 crew[victim].kill()
                 crew[victim].close()
                 # Every other one comes back under its name; the others are replaced.
@@ -153,6 +160,8 @@ def main() -> int:
             for name, url in (("sqlite", None), ("postgresql", server.database())):
                 place = Place(Path(folder, name), url)
                 outcome = asyncio.run(chaos(place, options.jobs, options.kills, options.seed))
+                if outcome.struck < outcome.kills / 2:
+                    outcome.faults.append("most kills struck idle workers: this shows little")
                 print(f"{name}, seed {options.seed}: {outcome}", flush=True)
                 for fault in outcome.faults:
                     print(f"  {fault}")

@@ -20,6 +20,7 @@ class WorkerProcess:
     """One worker process on a place."""
 
     def __init__(self, place: Place, **options: Any) -> None:
+        self.name = options.get("name")
         command = [sys.executable, "-m", "tests.jobs.worker_process", str(place.data)]
         if place.database is not None:
             command += ["--database", place.database]

@@ -13,3 +13,4 @@ from tests.support import run
 def test_killed_workers_lose_nothing_and_do_nothing_twice(place: Place) -> None:
     outcome = run(chaos(place, jobs=10, kills=4, seed=7))
     assert not outcome.faults, "\n".join(outcome.faults)
+    assert outcome.struck
