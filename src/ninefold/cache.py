@@ -165,7 +165,7 @@ def cache_key(step: Step, context: PipelineContext) -> str | None:
         "step": step.name,
         "version": stage.version,
         "params": stage.params.model_dump(mode="json"),
-        "reads": context.readable(stage.scope()),
+        "reads": context.slots_as_json(stage.scope()),
         "fingerprint": fingerprint,
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
@@ -191,7 +191,7 @@ def named_files(record: StageRecord) -> tuple[tuple[str, str], ...]:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
+    """SHA-256, in hex, of a file's bytes as they are now, which may be damaged."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ninefold.core.priority import MAX_PRIORITY
+
 #: How every group of commands is set up.
 SETTINGS: dict[str, Any] = {
     "no_args_is_help": True,
@@ -57,10 +59,9 @@ Database = Annotated[
         help="postgresql://user@host/name; without it, a SQLite file in the data folder.",
     ),
 ]
-JobName = Annotated[str, typer.Argument(metavar="ID", help="A job.")]
 JobOrGroup = Annotated[str, typer.Argument(metavar="ID", help="A job, or a group of jobs.")]
 Priority = Annotated[
-    int, typer.Option(min=1, max=2**31 - 1, help="Smaller numbers run first.", show_default=True)
+    int, typer.Option(min=1, max=MAX_PRIORITY, help="Smaller numbers run first.", show_default=True)
 ]
 
 

@@ -9,6 +9,7 @@ import typer
 
 from ninefold.cli import arguments as a
 from ninefold.cli.guard import guarded
+from ninefold.core.priority import DEFAULT_PRIORITY
 
 if TYPE_CHECKING:
     from ninefold.jobs import JobStatus
@@ -30,7 +31,7 @@ def submit(
     strength: a.Strength = None,
     mask: a.Mask = None,
     negative: a.Negative = None,
-    priority: a.Priority = 100,
+    priority: a.Priority = DEFAULT_PRIORITY,
     key: Annotated[
         str | None, typer.Option(help="The same key again gives the same job, not a second one.")
     ] = None,
@@ -210,19 +211,19 @@ def cancel(name: a.JobOrGroup, data: a.Data = None, database: a.Database = None)
 @jobs_app.command()
 @guarded
 def rerun(
-    name: a.JobName,
+    name: a.JobOrGroup,
     from_stage: Annotated[
         str | None,
         typer.Option("--from", metavar="STAGE", help="Take over all before this stage."),
     ] = None,
     settings: a.Settings = None,
-    priority: a.Priority = 100,
+    priority: a.Priority = DEFAULT_PRIORITY,
     data: a.Data = None,
     database: a.Database = None,
 ) -> int:
-    """Queue a job again, with changes.
+    """Queue a job or a group again, with changes.
 
-    It is a new job, whose id is printed; what the old one made before --from is taken over.
+    It is a new one, whose id is printed; what the old one made before --from is taken over.
     Without --from it starts at the first stage that --set changes, or else at the beginning.
     """
     from ninefold.cli import jobs

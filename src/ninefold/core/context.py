@@ -211,21 +211,14 @@ class PipelineContext:
                 f"Add the slot to `{where}`."
             )
 
-    def record_of_input(self) -> Json:
-        """The slots that were given, as JSON, for a context of the same files elsewhere."""
-        given = {name: value for name, value in self._data.items() if name != "job_id"}
-        return _dumped(given, {"workdir": self.workdir})
-
-    def readable(self, scope: Scope) -> Json:
-        """What a stage of that scope could read, as JSON; the job's name is not part of it."""
-        return _dumped(
-            {
-                name: value
-                for name, value in sorted(self._data.items())
-                if name in scope.reads and name != "job_id"
-            },
-            {"workdir": self.workdir},
-        )
+    def slots_as_json(self, scope: Scope | None = None) -> Json:
+        """The slots that are set, or those that a stage of `scope` may read; but the job's id."""
+        data = {
+            name: value
+            for name, value in self._data.items()
+            if name != "job_id" and (scope is None or name in scope.reads)
+        }
+        return _dumped(data, {"workdir": self.workdir})
 
     def begin(self, step: str) -> None:
         """Remember the data as it is before `step`; values are immutable, so this is cheap."""

@@ -4,3 +4,7 @@ from contextvars import ContextVar
 
 #: Smaller numbers go first. Worker threads inherit it (`core/blocking.py`).
 current_priority: ContextVar[int] = ContextVar("current_priority", default=0)
+
+#: A new job's priority, and the largest that a queue can hold.
+DEFAULT_PRIORITY = 100
+MAX_PRIORITY = 2**31 - 1

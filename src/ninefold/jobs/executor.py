@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ParamSpec, Self, TypeVar
@@ -15,6 +14,7 @@ from ninefold.cache import DEFAULT_MAX_BYTES, StageCache
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError, StorageError
 from ninefold.core.pipeline import Pipeline
+from ninefold.core.priority import DEFAULT_PRIORITY
 from ninefold.core.values import Json
 from ninefold.engines.base import EngineSet
 from ninefold.jobs import lineage, retention
@@ -24,13 +24,19 @@ from ninefold.jobs.model import ENDED, Group, Job, JobStatus
 from ninefold.jobs.replay import replay
 from ninefold.jobs.spec import JobSpec
 from ninefold.jobs.store import JobStore, job_folder
-from ninefold.jobs.submission import Config, Desk, Input, check_priority
+from ninefold.jobs.submission import (
+    Config,
+    Desk,
+    Input,
+    all_or_none,
+    check_priority,
+    member_id,
+    new_group,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: A new job's priority; smaller numbers run first.
-DEFAULT_PRIORITY = 100
 #: Seconds between two looks at a job that is watched.
 WATCH = 0.1
 #: Seconds after which every worker knows that the queue is paused.
@@ -129,7 +135,7 @@ class JobExecutor:
         With `variants`, one for every way to read a prompt such as `a {red|blue} house`.
         """
         check_priority(priority)
-        name = f"g{PipelineContext().job_id}"
+        name = new_group()
 
         def submit() -> Sequence[Job]:
             specs = self._desk.group(name, config, inputs, count, variants, cache)
@@ -170,19 +176,15 @@ class JobExecutor:
         """Queue a new group that takes over from each job of another, as `rerun` does."""
         check_priority(priority)
         members = (await self.group(name)).jobs
-        child = f"g{PipelineContext().job_id}"
+        child = new_group()
 
         def submit() -> Sequence[Job]:
             specs: dict[str, JobSpec] = {}
-            try:
+            with all_or_none(self.data, specs):
                 for number, job in enumerate(members, 1):
-                    job_id = f"{child}.{number:05}"
+                    job_id = member_id(child, number)
                     spec = self._again(job.id, job_id, from_stage, changes)
                     specs[job_id] = replace(spec, group=child)
-            except BaseException:
-                for job_id in specs:
-                    shutil.rmtree(job_folder(self.data, job_id), ignore_errors=True)
-                raise
             return self.store.submit(specs, priority)
 
         return Group(child, tuple(await self._call(submit)))
@@ -258,9 +260,10 @@ class JobExecutor:
 
     async def events(self, job_id: str, after: int = 0) -> AsyncIterator[JobEvent]:
         """What happened to the job since event `after`, and what happens until it ends."""
+        steps: Sequence[str] = ()
         while True:
             spec, job, done, reports = await self._call(self._read, job_id)
-            steps = [step.name for step in self._pipeline(spec).steps]
+            steps = steps or [step.name for step in self._pipeline(spec).steps]
             for event in events_of(steps, done, reports, job.status, job.error):
                 if event.sequence > after:
                     after = event.sequence
@@ -372,7 +375,7 @@ class JobExecutor:
         self, parent: str, child: str, from_stage: str | None, changes: Mapping[str, Any] | None
     ) -> JobSpec:
         """The spec of a rerun, its files in place; raises `ConfigError` or `InputError`."""
-        spec = self.store.spec(parent)
+        _, spec = self.store.job_and_spec(parent)
         done = self.store.done(parent, spec)
         again = lineage.again(parent, spec, done, from_stage, changes or {})
         folder = job_folder(self.data, child)
@@ -389,10 +392,9 @@ class JobExecutor:
             raise unusable(self._url, error) from None
 
     def _pipeline(self, spec: JobSpec) -> Pipeline:
-        return spec.pipeline_config().build(self._engines)
+        return spec.pipeline_config.build(self._engines)
 
     def _read(self, job_id: str) -> tuple[JobSpec, Job, Sequence[Done], Sequence[Json]]:
         # The state first: what is read after it is at least as new.
-        job = self.store.job(job_id)
-        spec = self.store.spec(job_id)
+        job, spec = self.store.job_and_spec(job_id)
         return spec, job, self.store.done(job_id, spec), self.store.reports(job_id)

@@ -63,7 +63,7 @@ def _changed(
     spec: JobSpec, from_stage: str | None, changes: Mapping[str, Any]
 ) -> tuple[PipelineConfig, str]:
     """The config with `changes`, and the step to start from; raises `ConfigError`."""
-    config = spec.pipeline_config()
+    config = spec.pipeline_config
     names = [step.name for step in config.build().steps]
     if from_stage is not None and from_stage not in names:
         raise ConfigError(

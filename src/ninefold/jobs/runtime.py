@@ -69,7 +69,7 @@ class Runtime:
 
     async def _run(self, job_id: str, spec: JobSpec) -> Json:
         context = spec.open(job_id, self.folder(job_id))
-        pipeline = spec.pipeline_config().build(self.engines)
+        pipeline = spec.pipeline_config.build(self.engines)
         steps = _DurableSteps(self, spec, await _dispatches(job_id) > 1)
         await pipeline.execute(context, around=steps.around, observer=steps.observe)
         if context.error is not None:

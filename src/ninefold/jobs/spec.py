@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,14 @@ class JobSpec:
         """Read what `to_json` wrote."""
         return _SPEC.validate_python(document)
 
+    @cached_property
     def pipeline_config(self) -> PipelineConfig:
         """The config, checked; raises `ConfigError`, for one where a plugin has gone."""
         return PipelineConfig.parse(self.config)
 
     def open(self, job_id: str, folder: Path) -> PipelineContext:
         """The context before the first step."""
-        self.pipeline_config()  # loads the plugins whose slots the input may hold
+        _ = self.pipeline_config  # loads the plugins whose slots the input may hold
         context = PipelineContext(folder, job_id=job_id)
         context.created_at = self.created_at
         context.apply(StageRecord("input", self.input))

@@ -81,17 +81,26 @@ class JobStore:
                     priority,
                 )
         found = {row.workflow_id: row for row in self._rows(workflow_ids=list(specs))}
+        stored = {job_id: _spec(row) for job_id, row in found.items()}
         for job_id, spec in specs.items():
-            if _spec(found[job_id]).digest != spec.digest:
+            if stored[job_id].digest != spec.digest:
                 raise InputError(
                     "idempotency_key: was used before, for another job. Use a new key, or submit "
                     "the same input and config."
                 )
-        return [self._job(found[job_id]) for job_id in specs]
+        return [self._job(found[job_id], stored[job_id]) for job_id in specs]
 
     def job(self, job_id: str) -> Job:
         """A job without what it made; raises `InputError` where there is none."""
-        return self._job(self._row(job_id))
+        return self.job_and_spec(job_id)[0]
+
+    def job_and_spec(self, job_id: str) -> tuple[Job, JobSpec]:
+        """A job, and what it is made of; raises `InputError` where there is none."""
+        rows = self._rows(workflow_ids=[job_id])
+        if not rows:
+            raise InputError(f"no job is called {job_id!r}. List them with: ninefold jobs list")
+        spec = _spec(rows[0])
+        return self._job(rows[0], spec), spec
 
     def jobs(
         self,
@@ -114,7 +123,7 @@ class JobStore:
             offset=offset or None,
             sort_desc=newest_first,
         )
-        return [self._job(row) for row in rows]
+        return [self._job(row, _spec(row)) for row in rows]
 
     def done(self, job_id: str, spec: JobSpec) -> list[Done]:
         """The steps that were carried out, those of the parent first."""
@@ -133,10 +142,6 @@ class JobStore:
             if not values:
                 return found
             found += [self.client._serializer.deserialize(value) for value, _ in values if value]
-
-    def spec(self, job_id: str) -> JobSpec:
-        """What a job is made of; raises `InputError` where there is none."""
-        return _spec(self._row(job_id))
 
     def cancel(self, job_ids: Sequence[str]) -> None:
         """Cancel those that have not ended."""
@@ -187,19 +192,12 @@ class JobStore:
         system = self.client._sys_db
         return sum(system.reenqueue_for_recovery(job_id, [worker], QUEUE) for job_id in job_ids)
 
-    def _row(self, job_id: str) -> WorkflowStatus:
-        rows = self._rows(workflow_ids=[job_id])
-        if not rows:
-            raise InputError(f"no job is called {job_id!r}. List them with: ninefold jobs list")
-        return rows[0]
-
     def _rows(self, **filters: Any) -> list[WorkflowStatus]:
         if filters.get("workflow_ids") == []:
             return []
         return self.client.list_workflows(name=WORKFLOW, **filters)
 
-    def _job(self, row: WorkflowStatus) -> Job:
-        spec = _spec(row)
+    def _job(self, row: WorkflowStatus, spec: JobSpec) -> Job:
         status = _STATUS[row.status]
         return Job(
             id=row.workflow_id,

@@ -7,7 +7,8 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,13 @@ from typing import Any
 from ninefold.config import PipelineConfig
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError
+from ninefold.core.priority import MAX_PRIORITY
 from ninefold.engines.base import EngineSet
 from ninefold.jobs.spec import JobSpec
 from ninefold.jobs.store import job_folder
 from ninefold.slots import next_seed
 from ninefold.stages.prompt import all_variants
 
-MAX_PRIORITY = 2**31 - 1
 #: Most jobs that one call submits.
 MAX_GROUP = 10_000
 #: Longest idempotency key, in characters.
@@ -76,19 +77,15 @@ class Desk:
             raise InputError(f"group: expected 1 to {MAX_GROUP} jobs, got {total}.")
         config = _config(config)
         specs: dict[str, JobSpec] = {}
-        try:
+        with all_or_none(self.data, specs):
             for slots in each:
                 first = slots.get("seed", config.seed)
                 first = secrets.randbelow(2**32) if first is None else first
                 for index in range(count):
-                    job_id = f"{name}.{len(specs) + 1:05}"
+                    job_id = member_id(name, len(specs) + 1)
                     given = slots if count == 1 else {**slots, "seed": next_seed(first, index)}
                     spec = self._prepared(job_id, config, given, cache)
                     specs[job_id] = replace(spec, group=name)
-        except BaseException:
-            for job_id in specs:
-                shutil.rmtree(self._folder(job_id), ignore_errors=True)
-            raise
         return specs
 
     def _folder(self, job_id: str) -> Path:
@@ -107,7 +104,7 @@ class Desk:
                     context.set(name, value)
                 except InputError as error:
                     problems.append(str(error))
-            given = context.record_of_input()
+            given = context.slots_as_json()
             problems += [] if problems else config.build(self.engines).problems(context)
             if problems:
                 raise ConfigError(problems)
@@ -118,6 +115,27 @@ class Desk:
         asked = json.dumps([document, given, cache], sort_keys=True)
         digest = hashlib.sha256(asked.encode()).hexdigest()
         return JobSpec(document, given, context.created_at, digest, cache=cache)
+
+
+@contextmanager
+def all_or_none(data: Path, specs: Mapping[str, JobSpec]) -> Iterator[None]:
+    """Remove the folders of all `specs` prepared so far where the block raises."""
+    try:
+        yield
+    except BaseException:
+        for job_id in specs:
+            shutil.rmtree(job_folder(data, job_id), ignore_errors=True)
+        raise
+
+
+def new_group() -> str:
+    """A name that no group has."""
+    return f"g{PipelineContext().job_id}"
+
+
+def member_id(group: str, number: int) -> str:
+    """The id of a group's job, counted from 1: `JobStore.jobs` finds them by the part before."""
+    return f"{group}.{number:05}"
 
 
 def check_priority(priority: int) -> None:
