@@ -1,0 +1,170 @@
+"""Webhooks as a part of the server: its routes, what it does in the background, and its checks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Annotated
+
+import sqlalchemy as sa
+from fastapi import APIRouter, FastAPI, Path
+
+from ninefold.core.errors import InputError, NotFoundError
+from ninefold.jobs.database import own_tables
+from ninefold.server.auth import Reader, Submitter
+from ninefold.server.callers import Caller
+from ninefold.server.problems import responses
+from ninefold.server.service import Service, ServiceDep
+from ninefold.server.webhooks import payload, signing
+from ninefold.server.webhooks.addresses import UnresolvedError
+from ninefold.server.webhooks.courier import Courier
+from ninefold.server.webhooks.documents import WebhookMessage, WebhookRequest, WebhookSecret
+from ninefold.server.webhooks.sending import Sender
+from ninefold.server.webhooks.table import METADATA, NAME, VERSION, Kind, Message, Outbox, add
+from ninefold.settings import Settings
+
+router = APIRouter(tags=["webhooks"])
+
+JobId = Annotated[str, Path(max_length=128, description="A job's id.")]
+GroupId = Annotated[str, Path(max_length=128, description="A group's id.")]
+
+
+# -- what `Service.submit` asks ---------------------------------------------------------------
+
+
+async def check(service: Service, request: WebhookRequest) -> None:
+    """Raise `InputError` for a webhook that could not be sent: nothing is stored then."""
+    if service.settings.webhook_secret is None:
+        raise InputError(
+            "webhook: there is no secret to sign with. Have NINEFOLD_WEBHOOK_SECRET set for the "
+            "server."
+        )
+    try:
+        await sender_of(service.settings).check(request.target)
+    except UnresolvedError as error:
+        if not error.passing:  # else the first try comes later, when it may resolve
+            raise InputError(f"webhook.url: {error}") from None
+    except InputError as error:
+        raise InputError(f"webhook.url: {error}") from None
+
+
+def outbox(
+    request: WebhookRequest, caller: Caller
+) -> Callable[[sa.Connection, Sequence[str]], None]:
+    """What stores the messages of new jobs, in the transaction that stores the jobs."""
+
+    def store(connection: sa.Connection, job_ids: Sequence[str]) -> None:
+        add(connection, job_ids, request.url, request.target.authority, caller.owner)
+
+    return store
+
+
+# -- what runs beside -------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def running(app: FastAPI, service: Service) -> AsyncIterator[None]:
+    """Deliver messages for as long as the server runs."""
+    engine = service.jobs.store.engine
+    await asyncio.to_thread(own_tables, engine, METADATA, NAME, VERSION)
+    courier = Courier(
+        outbox_of(service),
+        sender_of(service.settings),
+        lambda message: _body(service, message),
+        lambda owner: secrets_of(service.settings, owner),
+    )
+    task = asyncio.create_task(courier.run(), name="ninefold-webhooks")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def install(app: FastAPI, settings: Settings) -> None:
+    """Nothing stands around requests."""
+
+
+def outbox_of(service: Service) -> Outbox:
+    """The messages in the database of the service's jobs."""
+    store = service.jobs.store
+    return Outbox(store.engine, store.client._sys_db.tables.workflow_status)
+
+
+def sender_of(settings: Settings) -> Sender:
+    """A sender that reaches what the settings allow."""
+    return Sender(settings.webhook_allow)
+
+
+def secrets_of(settings: Settings, owner: str | None) -> tuple[str, ...]:
+    """The secrets that sign for an API key, the present one first; none where none is set."""
+    masters = (settings.webhook_secret, settings.webhook_secret_old)
+    return tuple(
+        signing.derive(master.get_secret_value().encode(), owner)
+        for master in masters
+        if master is not None
+    )
+
+
+async def _body(service: Service, message: Message) -> bytes:
+    settings = service.settings
+    base = (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
+    if message.kind == "job":
+        return payload.job_payload(await service.jobs.get(message.subject), base)
+    return payload.group_payload(await service.jobs.group(message.subject), base)
+
+
+# -- routes -----------------------------------------------------------------------------------
+
+
+@router.get("/v1/webhooks/secret", responses=responses(404))
+async def webhook_secret(caller: Submitter, service: ServiceDep) -> WebhookSecret:
+    """The secret with which receivers verify what this key's jobs send."""
+    secrets = secrets_of(service.settings, caller.owner)
+    if not secrets:
+        raise NotFoundError("no webhook secret is set. Have NINEFOLD_WEBHOOK_SECRET set.")
+    return WebhookSecret(secret=secrets[0])
+
+
+@router.get("/v1/jobs/{job_id}/webhook", responses=responses(404))
+async def job_webhook(job_id: JobId, caller: Reader, service: ServiceDep) -> WebhookMessage:
+    """The message of a job's webhook, and how its delivery stands."""
+    await service.job(caller, job_id)
+    return await _message(service, "job", job_id)
+
+
+@router.get("/v1/groups/{group_id}/webhook", responses=responses(404))
+async def group_webhook(group_id: GroupId, caller: Reader, service: ServiceDep) -> WebhookMessage:
+    """The message of a group's webhook, and how its delivery stands."""
+    await service.group(caller, group_id)
+    return await _message(service, "group", group_id)
+
+
+@router.post("/v1/jobs/{job_id}/webhook/replay", status_code=202, responses=responses(404, 409))
+async def replay_job_webhook(
+    job_id: JobId, caller: Submitter, service: ServiceDep
+) -> WebhookMessage:
+    """Send the message of a job's webhook again, with the same `webhook-id`."""
+    await service.job(caller, job_id)
+    return await _replayed(service, "job", job_id)
+
+
+@router.post("/v1/groups/{group_id}/webhook/replay", status_code=202, responses=responses(404, 409))
+async def replay_group_webhook(
+    group_id: GroupId, caller: Submitter, service: ServiceDep
+) -> WebhookMessage:
+    """Send the message of a group's webhook again, with the same `webhook-id`."""
+    await service.group(caller, group_id)
+    return await _replayed(service, "group", group_id)
+
+
+async def _message(service: Service, kind: Kind, subject: str) -> WebhookMessage:
+    found = await service.call(outbox_of(service).message, kind, subject)
+    return WebhookMessage.model_validate(found.to_json())
+
+
+async def _replayed(service: Service, kind: Kind, subject: str) -> WebhookMessage:
+    found = await service.call(outbox_of(service).replay, kind, subject)
+    return WebhookMessage.model_validate(found.to_json())
