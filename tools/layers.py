@@ -19,7 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "__main__"}),
     frozenset({"cli", "server", "studio"}),
     frozenset({"jobs"}),
-    frozenset({"config", "runs", "cache", "testing"}),
+    frozenset({"catalogue", "config", "runs", "cache", "settings", "testing"}),
     frozenset({"stages"}),
     frozenset({"slots"}),
     frozenset({"files"}),

@@ -66,11 +66,11 @@ class DiffusersEngine:
 
     def loras(self) -> tuple[str, ...]:
         """Names of the LoRAs at hand."""
-        return tuple(lora_files(self.settings.lora_dir, self._root))
+        return tuple(lora_files(self.settings.loras, self._root))
 
     def lora_hash(self, name: str) -> str:
         """Hash of a LoRA, as AUTOMATIC1111 writes it; raises `InputError`."""
-        return find_loras((Lora(name),), lora_files(self.settings.lora_dir, self._root))[0].hash
+        return find_loras((Lora(name),), lora_files(self.settings.loras, self._root))[0].hash
 
     def describe(self, model: str) -> ModelInfo:
         """What is known of a model from its files; raises `ModelError`."""
@@ -82,7 +82,7 @@ class DiffusersEngine:
         known = self._find(request.model)
         check_request(request, known.info)
         check_scheduler(request.scheduler)
-        at_hand = lora_files(self.settings.lora_dir, self._root) if request.loras else {}
+        at_hand = lora_files(self.settings.loras, self._root) if request.loras else {}
         loras = find_loras(request.loras, at_hand)
         return self._batcher(known).run(Order(request, known.info, loras), progress)
 

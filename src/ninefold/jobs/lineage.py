@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -33,11 +33,12 @@ def again(
     """
     config, start = _changed(spec, from_stage, changes)
     kept = _before(done, start, [step.name for step in config.build().steps])
+    asked = json.dumps([parent, config.document(), start], sort_keys=True)
     return replace(
         spec,
         config=config.document(),
         created_at=PipelineContext().created_at,
-        digest=secrets.token_hex(16),
+        digest=hashlib.sha256(asked.encode()).hexdigest(),
         parent=parent,
         group=None,
         records=tuple(item.record.to_json() for item in kept),

@@ -1,0 +1,109 @@
+"""Request bodies: no larger than may be, and no slower."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ninefold.server.problems import TooLargeError, TooSlowError
+
+#: How much of a body that was refused is still read, so that its sender gets to see why: in bytes
+#: and in seconds.
+_DRAIN_BYTES, _DRAIN_SECONDS = 2**27, 5.0
+
+
+class BodyLimits:
+    """ASGI middleware: answers 413 for a body above its limit, 408 for one that takes too long."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limit: Callable[[str], int],
+        seconds: float,
+        answer: Callable[[Request, Exception], Response],
+    ) -> None:
+        """`limit` gives the bytes that a path may take."""
+        self.app, self.limit, self.seconds, self.answer = app, limit, seconds, answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        limit = self.limit(scope["path"])
+        body = _Body(receive, limit, self.seconds)
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            if _declared(scope) > limit:
+                raise _too_large(limit)
+            await self.app(scope, body.receive, watched)
+        except (TooLargeError, TooSlowError) as error:
+            if started:
+                raise
+            await self.answer(Request(scope), error)(scope, receive, send)
+            if isinstance(error, TooLargeError):
+                await body.drain()
+
+
+class _Body:
+    """What arrives, counted."""
+
+    def __init__(self, receive: Receive, limit: int, seconds: float) -> None:
+        self._receive, self._limit, self._seconds = receive, limit, seconds
+        self._size = 0
+        self._complete = False
+        self._deadline: float | None = None
+
+    async def receive(self) -> Message:
+        """The next message; raises `TooLargeError` or `TooSlowError`."""
+        if self._complete:
+            return await self._receive()
+        now = asyncio.get_running_loop().time()
+        self._deadline = self._deadline or now + self._seconds
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            raise TooSlowError(
+                f"expected the whole body within {self._seconds:g} s. Send it faster, or less."
+            ) from None
+        self._size += len(message.get("body", b""))
+        self._complete = not message.get("more_body", False)
+        if self._size > self._limit:
+            raise _too_large(self._limit)
+        return message
+
+    async def drain(self) -> None:
+        """Read on for a while: who is cut off while sending does not look for an answer."""
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while not self._complete and self._size <= _DRAIN_BYTES:
+                    message = await self._receive()
+                    self._size += len(message.get("body", b""))
+                    self._complete = not message.get("more_body", False)
+        except TimeoutError:
+            pass
+
+
+def _declared(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
+
+
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(f"body: expected at most {limit:,} bytes. Send less.")
+
+

@@ -1,0 +1,426 @@
+"""The one door from requests to jobs: whose they are, what may be asked, and how much of it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+from fastapi import Depends, Request
+from sqlalchemy.exc import SQLAlchemyError
+
+from ninefold.config import PipelineConfig
+from ninefold.core.errors import ConfigError, InputError, NotFoundError
+from ninefold.core.values import Artifact, Output
+from ninefold.engines.base import EngineSet
+from ninefold.files.opening import ImageLimits
+from ninefold.jobs import Group, Job, JobEvent, JobExecutor, JobStatus
+from ninefold.jobs.database import unusable
+from ninefold.jobs.store import Admission, Quota
+from ninefold.server import webhooks
+from ninefold.server.callers import Caller
+from ninefold.server.documents import GroupRequest, JobInput, JobRequest, RerunRequest
+from ninefold.server.keys import Keys
+from ninefold.server.limits import Limits
+from ninefold.server.links import Links, artifact_path
+from ninefold.server.rates import Rates
+from ninefold.server.uploads import Upload, UploadKind, Uploads
+from ninefold.server.webhooks import WebhookRequest
+from ninefold.settings import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DEFAULT_PRESET = "standard"
+#: Jobs that have ended and are kept in memory, whole: they change no more.
+_KEPT = 256
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some jobs, the newest first, and where the next ones begin."""
+
+    jobs: Sequence[Job]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file that a job made."""
+
+    path: Path
+    media_type: str
+    sha256: str
+
+
+class Service:
+    """Jobs, uploads and keys as requests may use them; open for as long as the server runs.
+
+    Whatever is another's raises `NotFoundError`, as if it were not there.
+    """
+
+    def __init__(self, settings: Settings, engines: EngineSet, jobs: JobExecutor) -> None:
+        """`jobs` is open; blocks while it makes its tables. Raises `StorageError`."""
+        self.settings, self.engines, self.jobs = settings, engines, jobs
+        store = jobs.store
+        self.keys = Keys(store.engine)
+        self.uploads = Uploads(
+            store.engine,
+            jobs.data,
+            ImageLimits(settings.max_image_bytes, settings.max_image_pixels),
+        )
+        self.limits = Limits(settings, engines)
+        self.rates = Rates(settings.rate, settings.burst)
+        self.links = Links(self.keys.secret("links"), settings.links_seconds)
+        #: Set when the server stops: streams end.
+        self.closing = asyncio.Event()
+        self._ended: OrderedDict[str, Job] = OrderedDict()
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what blocks in a thread; a database that went away becomes a `StorageError`."""
+        try:
+            return await asyncio.to_thread(function, *args, **kwargs)
+        except SQLAlchemyError as error:
+            raise unusable(self.jobs.store.engine.url, error) from None
+
+    async def keyless(self) -> bool:
+        """Whether requests need no key: none was ever made, or the settings say so.
+
+        An address that others can reach is not even listened on without keys (`serve`).
+        """
+        return self.settings.insecure or not await self.call(self.keys.any)
+
+    # -- submitting ------------------------------------------------------------------------------
+
+    async def submit(
+        self, caller: Caller, request: JobRequest, *, idempotency_key: str | None = None
+    ) -> Job:
+        """Queue a job; once this returns, it outlives a crash. Raises `UserError`s, every problem
+        at once, and then nothing is stored."""
+        config, (slots,) = await self._asked(caller, request, [request.input])
+        return await self.jobs.submit(
+            config,
+            slots,
+            idempotency_key=idempotency_key,
+            priority=request.priority,
+            cache=request.cache,
+            owner=caller.owner,
+            admission=await self._admission(caller, request.webhook),
+        )
+
+    async def submit_group(
+        self, caller: Caller, request: GroupRequest, *, idempotency_key: str | None = None
+    ) -> Group:
+        """Queue several jobs, all or none."""
+        config, inputs = await self._asked(
+            caller, request, request.inputs, request.count, request.variants
+        )
+        return await self.jobs.submit_group(
+            config,
+            inputs,
+            count=request.count,
+            idempotency_key=idempotency_key,
+            priority=request.priority,
+            cache=request.cache,
+            owner=caller.owner,
+            admission=await self._admission(caller, request.webhook),
+        )
+
+    async def rerun(
+        self,
+        caller: Caller,
+        job_id: str,
+        request: RerunRequest,
+        *,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Queue a job again, with what it made before the stage where it starts."""
+        parent = await self._own(caller, job_id)
+        allowed = set(self.limits.config_problems(PipelineConfig.parse(parent.config)))
+
+        def check(config: PipelineConfig) -> None:
+            problems = [
+                line for line in self.limits.config_problems(config) if line not in allowed
+            ]
+            if problems:
+                raise ConfigError(problems)
+            sizes = _sizes(parent)
+            self.limits.check_size(config, [{"image": name for name in sizes}], sizes)
+
+        return await self.jobs.rerun(
+            job_id,
+            from_stage=request.from_stage,
+            changes=request.changes,
+            idempotency_key=idempotency_key,
+            priority=request.priority,
+            owner=caller.owner,
+            admission=await self._admission(caller, request.webhook),
+            check=check,
+        )
+
+    def config_of(
+        self,
+        preset: str | None,
+        config: Mapping[str, Any] | None,
+        overrides: Mapping[str, Any],
+    ) -> PipelineConfig:
+        """The pipeline that a request asks for; raises `ConfigError` with every problem."""
+        if preset is not None and config is not None:
+            raise ConfigError("config: expected a preset or a config, got both. Leave one out.")
+        if config is None:
+            found = PipelineConfig.preset(preset or DEFAULT_PRESET)
+        else:
+            found = PipelineConfig.parse(config)
+        if overrides:
+            settings = [f"{name}={json.dumps(value)}" for name, value in overrides.items()]
+            try:
+                found = found.with_settings(settings)
+            except ConfigError as error:
+                raise ConfigError(
+                    [line.replace("--set", "overrides", 1) for line in error.problems]
+                ) from None
+        if problems := list(self.limits.config_problems(found)):
+            raise ConfigError(problems)
+        return found
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    async def job(self, caller: Caller, job_id: str) -> Job:
+        """A job with all that it made so far."""
+        job = await self._own(caller, job_id)
+        if not job.ended:
+            return await self.jobs.get(job_id)
+        kept = self._ended.pop(job_id, None)
+        if kept is None or kept.status != job.status:
+            kept = await self.jobs.get(job_id)
+        self._ended[job_id] = kept
+        while len(self._ended) > _KEPT:
+            self._ended.popitem(last=False)
+        return kept
+
+    async def list_jobs(
+        self,
+        caller: Caller,
+        *,
+        status: Iterable[JobStatus] = (),
+        group: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        """The caller's jobs, the newest first, without what they made."""
+        jobs, last = await self.call(
+            self.jobs.store.page,
+            status=tuple(status),
+            group=group,
+            owner=None if caller.sees_all else caller.owner,
+            limit=limit,
+            after=None if cursor is None else _position(cursor),
+        )
+        return Page(jobs, None if last is None else _cursor(last))
+
+    async def wait(self, caller: Caller, job_id: str, timeout: float | None = None) -> Job:
+        """The job once it has ended; raises TimeoutError after `timeout` seconds."""
+        await self._own(caller, job_id)
+        await self.jobs.wait(job_id, timeout)
+        return await self.job(caller, job_id)
+
+    async def events(
+        self, caller: Caller, job_id: str, after: int = 0
+    ) -> AsyncIterator[JobEvent]:
+        """What happens to a job after event `after`, until it or the server ends."""
+        await self._own(caller, job_id)
+        return self._events(job_id, after)
+
+    async def told(self, job_id: str, after: int) -> bool:
+        """Whether a job has ended and has no event after this one."""
+        job = await self.call(self.jobs.store.job, job_id)
+        if not job.ended:
+            return False
+        async with aclosing(self._events(job_id, after)) as events:  # type: ignore[type-var]
+            return await anext(events, None) is None
+
+    async def group(self, caller: Caller, name: str) -> Group:
+        """A group with its jobs, in the order of their inputs."""
+        group = await self.jobs.group(name)
+        if not all(caller.may_see(job.owner) for job in group.jobs):
+            raise NotFoundError(f"no group is called {name!r}.")
+        return group
+
+    async def artifact(self, caller: Caller | None, job_id: str, name: str) -> StoredFile:
+        """A file that a job made; a caller of None came with a signed link."""
+        job = await self.job(caller or _ANYONE, job_id)
+        found: dict[str, Artifact | Output] = {item.name: item for item in job.outputs}
+        found |= {item.name: item for item in job.artifacts}
+        item = found.get(name)
+        if item is None or not item.path.is_relative_to(job.folder) or not item.path.is_file():
+            raise NotFoundError(f"job {job_id!r} has no file called {name[:200]!r}.")
+        return StoredFile(item.path, item.media_type, item.sha256)
+
+    def locate(self, job_id: str, name: str) -> str:
+        """Where clients with a key get a job's file."""
+        return artifact_path(job_id, name)
+
+    def link(self, job_id: str, name: str) -> str:
+        """Where anyone gets a job's file, for a while: a path, or a URL where one is set."""
+        return (self.settings.public_url or "").rstrip("/") + self.links.make(job_id, name)
+
+    # -- changing --------------------------------------------------------------------------------
+
+    async def cancel(self, caller: Caller, job_id: str) -> Job:
+        """Cancel a job; one that has ended stays as it is."""
+        await self._own(caller, job_id)
+        return await self.jobs.cancel(job_id)
+
+    async def cancel_group(self, caller: Caller, name: str) -> Group:
+        """Cancel what is left of a group."""
+        await self.group(caller, name)
+        return await self.jobs.cancel_group(name)
+
+    async def delete(self, caller: Caller, job_id: str) -> None:
+        """Forget a job that has ended, with its files; raises `ConflictError` where it has not."""
+        await self._own(caller, job_id)
+        await self.jobs.delete(job_id)
+        self._ended.pop(job_id, None)
+
+    # -- uploads ---------------------------------------------------------------------------------
+
+    async def upload(self, caller: Caller, data: bytes, kind: UploadKind = "image") -> Upload:
+        """Check and store an image or mask; its id is what inputs name it by."""
+        return await self.call(self.uploads.add, caller, data, kind)
+
+    async def upload_info(self, caller: Caller, upload_id: str) -> Upload:
+        """What is known of the caller's upload."""
+        return await self.call(self.uploads.get, caller, upload_id)
+
+    async def delete_upload(self, caller: Caller, upload_id: str) -> None:
+        """Forget an upload; jobs keep their copies."""
+        await self.call(self.uploads.delete, caller, upload_id)
+
+    def model_names(self) -> tuple[str, ...]:
+        """Diffusion models that requests may name."""
+        return self.limits.models()
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    async def _own(self, caller: Caller, job_id: str) -> Job:
+        """The job without what it made; raises `NotFoundError` where it is not the caller's."""
+        job = await self.call(self.jobs.store.job, job_id)
+        if not caller.may_see(job.owner):
+            raise NotFoundError(f"no job is called {job_id!r}. List them with: ninefold jobs list")
+        return job
+
+    async def _events(self, job_id: str, after: int) -> AsyncIterator[JobEvent]:
+        closing = asyncio.ensure_future(self.closing.wait())
+        try:
+            async with aclosing(self.jobs.events(job_id, after)) as events:  # type: ignore[type-var]
+                while True:
+                    following = asyncio.ensure_future(anext(events, None))
+                    try:
+                        await asyncio.wait(
+                            {following, closing}, return_when=asyncio.FIRST_COMPLETED
+                        )
+                    finally:
+                        if not following.done():
+                            following.cancel()
+                            await asyncio.wait({following})
+                    if following.cancelled() or (event := following.result()) is None:
+                        return
+                    yield event
+        finally:
+            closing.cancel()
+
+    async def _asked(
+        self,
+        caller: Caller,
+        request: JobRequest | GroupRequest,
+        inputs: Sequence[JobInput],
+        count: int = 1,
+        variants: bool = False,
+    ) -> tuple[PipelineConfig, list[dict[str, Any]]]:
+        """The config and the slots that a request asks for; raises `UserError`s."""
+
+        def check() -> tuple[PipelineConfig, list[dict[str, Any]]]:
+            problems: list[str] = []
+            try:
+                config = self.config_of(request.preset, request.config, request.overrides)
+            except ConfigError as error:
+                config, problems = None, list(error.problems)
+            sizes: dict[str, tuple[int, int]] = {}
+            paths: dict[str, Path] = {}
+            given = [item.model_dump(exclude_none=True) for item in inputs]
+            for number, slots in enumerate(given):
+                where = "input" if isinstance(request, JobRequest) else f"inputs.{number}"
+                problems += self.limits.input_problems(slots, where)
+                for name in ("image", "mask"):
+                    try:
+                        if name in slots and slots[name] not in sizes:
+                            upload = self.uploads.get(caller, slots[name])
+                            sizes[upload.id] = (upload.width, upload.height)
+                            paths[upload.id] = self.uploads.path(caller, upload.id)
+                    except NotFoundError as error:
+                        problems.append(f"{where}.{name}: {error}")
+            if problems or config is None:
+                raise ConfigError(problems)
+            if variants:
+                given = [each for slots in given for each in self.limits.variants(slots)]
+            self.limits.check_size(config, given, sizes, count)
+            for slots in given:
+                for name in ("image", "mask"):
+                    if name in slots:
+                        slots[name] = paths[slots[name]]
+            return config, given
+
+        return await self.call(check)
+
+    async def _admission(self, caller: Caller, webhook: WebhookRequest | None) -> Admission:
+        own = caller.key.max_queued if caller.key is not None else None
+        if own is None:
+            own = self.settings.max_queued_per_key
+        quota = Quota(own if caller.key is not None else self.settings.max_queued,
+                      self.settings.max_queued)  # fmt: skip
+        if webhook is None:
+            return Admission(quota)
+        await webhooks.check(self, webhook)
+        return Admission(quota, webhooks.outbox(webhook, caller))
+
+
+def service_of(request: Request) -> Service:
+    """The service that serves this request."""
+    service: Service = request.app.state.service
+    return service
+
+
+#: Put it into a route that needs the service.
+ServiceDep = Annotated[Service, Depends(service_of)]
+
+#: Stands for whoever holds a signed link.
+_ANYONE = Caller(None)
+
+
+def _sizes(job: Job) -> dict[str, tuple[int, int]]:
+    """The size of a job's source image, by the name that stands for it here."""
+    image = job.input.get("image")
+    return {"source": (image["width"], image["height"])} if isinstance(image, dict) else {}
+
+
+def _cursor(position: tuple[int, str]) -> str:
+    text = json.dumps(position, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _position(cursor: str) -> tuple[int, str]:
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
+        created, job_id = json.loads(text)
+        if isinstance(created, int) and 0 <= created < 2**62 and isinstance(job_id, str):
+            if job_id.isprintable() and job_id.isascii():
+                return created, job_id
+    except (ValueError, TypeError, RecursionError):
+        pass
+    raise InputError("cursor: expected a next_cursor of an earlier answer. Leave it out to begin.")
