@@ -11,11 +11,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ninefold.server.problems import TooLargeError, TooSlowError
 
-#: How much of a body that was refused is still read, so that its sender gets to see why: in bytes
-#: and in seconds.
-_DRAIN_BYTES, _DRAIN_SECONDS = 2**27, 5.0
-
-
 class BodyLimits:
     """ASGI middleware: answers 413 for a body above its limit, 408 for one that takes too long."""
 
@@ -52,8 +47,6 @@ class BodyLimits:
             if started:
                 raise
             await self.answer(Request(scope), error)(scope, receive, send)
-            if isinstance(error, TooLargeError):
-                await body.drain()
 
 
 class _Body:
@@ -83,17 +76,6 @@ class _Body:
         if self._size > self._limit:
             raise _too_large(self._limit)
         return message
-
-    async def drain(self) -> None:
-        """Read on for a while: who is cut off while sending does not look for an answer."""
-        try:
-            async with asyncio.timeout(_DRAIN_SECONDS):
-                while not self._complete and self._size <= _DRAIN_BYTES:
-                    message = await self._receive()
-                    self._size += len(message.get("body", b""))
-                    self._complete = not message.get("more_body", False)
-        except TimeoutError:
-            pass
 
 
 def _declared(scope: Scope) -> int:
