@@ -10,7 +10,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, IPvAnyNetwork, PositiveFloat, PositiveInt, SecretStr
+from pydantic import (
+    AfterValidator,
+    Field,
+    IPvAnyNetwork,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    StringConstraints,
+)
 
 from ninefold.engines.settings import EngineSettings, Folder
 
@@ -26,6 +34,10 @@ def _hard_to_guess(value: SecretStr) -> SecretStr:
 
 #: Text that no message, log or representation shows.
 Secret = Annotated[SecretStr, AfterValidator(_hard_to_guess)]
+
+
+#: `name=value`.
+_Pair = Annotated[str, StringConstraints(pattern=r"^[^=,]+=[^=,]+$")]
 
 
 class Settings(EngineSettings):
@@ -107,6 +119,14 @@ class Settings(EngineSettings):
     )
     links_seconds: PositiveInt = Field(
         3600, le=7 * 86_400, description="How long a signed link to a file works."
+    )
+
+    # -- compatible doors ------------------------------------------------------------------------
+
+    openai_models: tuple[_Pair, ...] = Field(
+        (),
+        description="Names that OpenAI's clients ask for and the models they get, such as "
+        "gpt-image-1=poster, with commas between.",
     )
 
     # -- webhooks, metrics, traces ---------------------------------------------------------------

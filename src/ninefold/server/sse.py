@@ -24,9 +24,13 @@ def event_text(name: str, data: Any, number: int | None = None) -> str:
     return f"{head}event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
 
 
-def stream(events: AsyncIterator[str]) -> StreamingResponse:
-    """The events as a response, with a sign of life in every pause."""
-    return StreamingResponse(_with_comments(events), headers=_HEADERS, media_type=MEDIA_TYPE)
+def stream(events: AsyncIterator[str], *, retry: bool = True) -> StreamingResponse:
+    """The events as a response, with a sign of life in every pause.
+
+    With `retry`, clients are told how soon to come back; some break on a block without data.
+    """
+    told = _with_comments(events, retry)
+    return StreamingResponse(told, headers=_HEADERS, media_type=MEDIA_TYPE)
 
 
 async def job_events(events: AsyncIterator[JobEvent]) -> AsyncIterator[str]:
@@ -37,8 +41,9 @@ async def job_events(events: AsyncIterator[JobEvent]) -> AsyncIterator[str]:
             yield event_text(document["event"], document, event.sequence)
 
 
-async def _with_comments(events: AsyncIterator[str]) -> AsyncIterator[str]:
-    yield "retry: 1000\n\n"
+async def _with_comments(events: AsyncIterator[str], retry: bool) -> AsyncIterator[str]:
+    if retry:
+        yield "retry: 1000\n\n"
     async with aclosing(events) as found:  # type: ignore[type-var]
         following: asyncio.Future[str | None] | None = None
         try:
