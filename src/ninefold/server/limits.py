@@ -8,14 +8,14 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
-from ninefold.config import PipelineConfig, StageConfig
+from ninefold.config import PipelineConfig
 from ninefold.core.errors import ConfigError, ModelError
 from ninefold.core.problems import suggest
 from ninefold.engines.base import EngineSet
 from ninefold.settings import Settings
 from ninefold.stages.base import DEFAULT_MODEL
 from ninefold.stages.prompt import all_variants
-from ninefold.stages.registry import find_stage
+from ninefold.stages.registry import stage_types
 
 #: Parameters that name a model, in whatever stage: a name that is not on a list could be a path.
 _MODEL_FIELDS = ("model", "detector", "upscaler")
@@ -36,21 +36,35 @@ class Limits:
         }[field]
         return (*engine.models(), *self._settings.models)
 
-    def config_problems(self, config: PipelineConfig) -> Iterator[str]:
-        """What a config from outside may not say."""
-        if len(config.stages) > self._settings.max_stages:
-            yield (
-                f"config.stages: expected at most {self._settings.max_stages}, got "
-                f"{len(config.stages)}."
-            )
-        yield from self.model_problems(config.model, "model")
-        for item in config.stages:
-            yield from self._stage_problems(item)
+    def config_problems(self, document: Mapping[str, Any]) -> Iterator[str]:
+        """What a config from outside may not say; the document may have other faults, too."""
+        stages = document.get("stages")
+        stages = stages if isinstance(stages, list) else []
+        if len(stages) > self._settings.max_stages:
+            yield f"config.stages: expected at most {self._settings.max_stages}, got {len(stages)}."
+        yield from self.model_problems(document.get("model"), "model")
+        for item in stages:
+            if isinstance(item, Mapping) and isinstance(params := item.get("params"), Mapping):
+                yield from self.stage_problems(item.get("stage"), params)
 
-    def model_problems(self, name: str | None, where: str, field: str = "model") -> Iterator[str]:
+    def override_problems(
+        self, overrides: Mapping[str, Any]
+    ) -> Iterator[str]:
+        """The same of parameters by `stage.parameter`."""
+        for key, value in overrides.items():
+            name, dot, parameter = key.partition(".")
+            if dot:
+                stage, _, number = name.rpartition("_")
+                yield from self.stage_problems(
+                    stage if number.isdigit() else name, {parameter: value}
+                )
+            elif name == "model":
+                yield from self.model_problems(value, "model")
+
+    def model_problems(self, name: Any, where: str, field: str = "model") -> Iterator[str]:
         """Whether a request may name this model."""
         known = self.models(field)
-        if name is not None and name not in known:
+        if isinstance(name, str) and name not in known:
             yield f"{where}: {name!r} is not served here.{suggest(name, known)}"
 
     def input_problems(self, slots: Mapping[str, Any], where: str) -> Iterator[str]:
@@ -118,15 +132,16 @@ class Limits:
         except ModelError:  # told with the config's other problems
             return (0, 0)
 
-    def _stage_problems(self, item: StageConfig) -> Iterator[str]:
+    def stage_problems(self, stage: Any, params: Mapping[str, Any]) -> Iterator[str]:
         """Paths and models among a stage's parameters; fits plugins' stages, too."""
-        fields = find_stage(item.stage).params_type.model_fields
-        for name, value in item.params.items():
-            where = f"{item.stage}.{name}"
+        known = stage_types().get(stage) if isinstance(stage, str) else None
+        fields = known.params_type.model_fields if known is not None else {}
+        for name, value in params.items():
+            where = f"{stage}.{name}"
             if value is None or name not in fields:
                 continue
             if name in _MODEL_FIELDS:
-                yield from self.model_problems(str(value), where, name)
+                yield from self.model_problems(value, where, name)
             elif _holds_path(fields[name].annotation):
                 yield f"{where}: files of the server are not taken in requests. Leave it out."
 

@@ -142,11 +142,13 @@ class Service:
     ) -> Job:
         """Queue a job again, with what it made before the stage where it starts."""
         parent = await self._own(caller, job_id)
-        allowed = set(self.limits.config_problems(PipelineConfig.parse(parent.config)))
+        allowed = set(self.limits.config_problems(parent.config))
 
         def check(config: PipelineConfig) -> None:
             problems = [
-                line for line in self.limits.config_problems(config) if line not in allowed
+                line
+                for line in self.limits.config_problems(config.document())
+                if line not in allowed
             ]
             if problems:
                 raise ConfigError(problems)
@@ -173,19 +175,23 @@ class Service:
         """The pipeline that a request asks for; raises `ConfigError` with every problem."""
         if preset is not None and config is not None:
             raise ConfigError("config: expected a preset or a config, got both. Leave one out.")
-        if config is None:
-            found = PipelineConfig.preset(preset or DEFAULT_PRESET)
-        else:
-            found = PipelineConfig.parse(config)
-        if overrides:
-            settings = [f"{name}={json.dumps(value)}" for name, value in overrides.items()]
-            try:
+        problems: list[str] = []
+        try:
+            if config is None:
+                found = PipelineConfig.preset(preset or DEFAULT_PRESET)
+            else:
+                problems += self.limits.config_problems(config)
+                found = PipelineConfig.parse(config)
+        except ConfigError as error:
+            raise ConfigError([*error.problems, *problems]) from None
+        problems += self.limits.override_problems(overrides)
+        try:
+            if overrides:
+                settings = [f"{name}={json.dumps(value)}" for name, value in overrides.items()]
                 found = found.with_settings(settings)
-            except ConfigError as error:
-                raise ConfigError(
-                    [line.replace("--set", "overrides", 1) for line in error.problems]
-                ) from None
-        if problems := list(self.limits.config_problems(found)):
+        except ConfigError as error:
+            problems += [line.replace("--set", "overrides", 1) for line in error.problems]
+        if problems:
             raise ConfigError(problems)
         return found
 
@@ -310,9 +316,12 @@ class Service:
 
     async def _own(self, caller: Caller, job_id: str) -> Job:
         """The job without what it made; raises `NotFoundError` where it is not the caller's."""
-        job = await self.call(self.jobs.store.job, job_id)
-        if not caller.may_see(job.owner):
-            raise NotFoundError(f"no job is called {job_id!r}. List them with: ninefold jobs list")
+        try:
+            job = await self.call(self.jobs.store.job, job_id)
+        except NotFoundError:
+            job = None
+        if job is None or not caller.may_see(job.owner):
+            raise NotFoundError(f"no job is called {job_id!r}. GET /v1/jobs lists them.")
         return job
 
     async def _events(self, job_id: str, after: int) -> AsyncIterator[JobEvent]:
