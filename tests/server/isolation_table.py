@@ -2,10 +2,14 @@
 
 The key of a stranger calls every route with the ids of what another key owns. An entry says how:
 
-    "GET /v1/jobs/{job_id}": Probe(path={"job_id": "job"})     must be 404, as for an id that never was
-    "GET /v1/jobs": Probe(shows_nothing=True)                  succeeds, and tells nothing of the owner's
-    "POST /v1/jobs": Probe(json={...})                         refused (>= 400), for it names what is another's
-    "GET /v1/stages": Probe(public=True, scope="any")                       the same for every key, and nobody's
+    "GET /v1/jobs/{job_id}": Probe(path={"job_id": "job"})
+        must be 404, as for an id that never was
+    "GET /v1/jobs": Probe(shows_nothing=True)
+        succeeds, and tells nothing of the owner's
+    "POST /v1/jobs": Probe(json={...})
+        refused (400 or above), for it names what is another's
+    "GET /v1/stages": Probe(public=True, scope="any")
+        the same for every key, and nobody's
 
 Values of `path`, and of `json`, `data` and `query` where they are `Own("job")`, stand for the
 owner's: "job" (ended, with files), "queued" (a job that waits), "group", "member" (a job of the

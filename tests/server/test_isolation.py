@@ -224,5 +224,3 @@ def _filled(value: Any, ids: dict[str, str]) -> Any:
     if isinstance(value, list):
         return [_filled(item, ids) for item in value]
     return value
-
-

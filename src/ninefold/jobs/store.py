@@ -95,14 +95,13 @@ class JobStore:
 
         Raises `ConflictError` where an id is taken by another job, and what `admission` raises.
         """
-        with suppress(DBOSWorkflowIDInUseError):
-            with self.engine.begin() as connection:
-                if admission is not None and admission.quota is not None:
-                    self._check_quota(connection, specs, admission.quota)
-                for job_id, spec in specs.items():
-                    self._enqueue(connection, job_id, spec, priority)
-                if admission is not None and admission.beside is not None:
-                    admission.beside(connection, list(specs))
+        with suppress(DBOSWorkflowIDInUseError), self.engine.begin() as connection:
+            if admission is not None and admission.quota is not None:
+                self._check_quota(connection, specs, admission.quota)
+            for job_id, spec in specs.items():
+                self._enqueue(connection, job_id, spec, priority)
+            if admission is not None and admission.beside is not None:
+                admission.beside(connection, list(specs))
         found = self.submitted(specs)
         if found is None:  # deleted by another, between the two
             raise ConflictError("idempotency_key: its job was just deleted. Submit it again.")
@@ -148,17 +147,20 @@ class JobStore:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_QUOTA_LOCK)))
         rows = self.client._sys_db.tables.workflow_status.c
         owner = next(iter(specs.values())).owner
-        own = rows.authenticated_user.is_(None) if owner is None else (
-            rows.authenticated_user == owner
+        own = (
+            rows.authenticated_user.is_(None)
+            if owner is None
+            else (rows.authenticated_user == owner)
         )
         query = sa.select(sa.func.count(), sa.func.sum(sa.case((own, 1), else_=0))).where(
             rows.name == WORKFLOW, rows.status.in_(_OPEN)
         )
         total, theirs = connection.execute(query).one()
-        if theirs is not None and theirs + len(specs) > quota.own or len(specs) > quota.own:
+        theirs = theirs or 0  # a sum over no row is NULL
+        if theirs + len(specs) > quota.own:
             raise QueueFullError(
-                f"queue: {theirs or 0} of your jobs wait or run, and {len(specs)} more would be "
-                f"above your limit of {quota.own}. Submit again once some have ended."
+                f"queue: {theirs} of your jobs wait or run, and {len(specs)} more would be above "
+                f"your limit of {quota.own}. Submit again once some have ended."
             )
         if total + len(specs) > quota.total:
             raise QueueFullError(

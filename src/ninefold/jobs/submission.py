@@ -44,8 +44,7 @@ class Desk:
     def job(
         self, config: Config, given: Input, cache: bool, owner: str | None = None
     ) -> dict[str, JobSpec]:
-        """The spec of one job by a new id; raises `ConfigError` or `InputError` with every problem.
-        """
+        """The spec of one job; raises `ConfigError` or `InputError` with every problem."""
         job_id = new_job()
         return {job_id: self._prepared(job_id, _config(config), _slots(given), cache, owner)}
 

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ninefold.server.problems import TooLargeError, TooSlowError
 
+
 class BodyLimits:
     """ASGI middleware: answers 413 for a body above its limit, 408 for one that takes too long."""
 
@@ -87,5 +88,3 @@ def _declared(scope: Scope) -> int:
 
 def _too_large(limit: int) -> TooLargeError:
     return TooLargeError(f"body: expected at most {limit:,} bytes. Send less.")
-
-

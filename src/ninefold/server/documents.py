@@ -73,7 +73,7 @@ class _Recipe(_Request):
     webhook: WebhookRequest | None = Field(None, description="Whom to tell when it has ended.")
 
 
-_JOB = {
+_JOB: Any = {
     "preset": "draft",
     "input": {"prompt": "a red house in snowy mountains", "seed": 7},
     "overrides": {"publisher.formats": ["webp"]},

@@ -29,12 +29,12 @@ class Limits:
 
     def models(self, field: str = "model") -> tuple[str, ...]:
         """The models that a request may name there: those at hand by name, and the settings'."""
-        engine = {
-            "model": self._engines.diffusion,
-            "detector": self._engines.detection,
-            "upscaler": self._engines.upscaling,
-        }[field]
-        return (*engine.models(), *self._settings.models)
+        at_hand = {
+            "model": self._engines.diffusion.models,
+            "detector": self._engines.detection.models,
+            "upscaler": self._engines.upscaling.models,
+        }
+        return (*at_hand[field](), *self._settings.models)
 
     def config_problems(self, document: Mapping[str, Any]) -> Iterator[str]:
         """What a config from outside may not say; the document may have other faults, too."""
@@ -47,9 +47,7 @@ class Limits:
             if isinstance(item, Mapping) and isinstance(params := item.get("params"), Mapping):
                 yield from self.stage_problems(item.get("stage"), params)
 
-    def override_problems(
-        self, overrides: Mapping[str, Any]
-    ) -> Iterator[str]:
+    def override_problems(self, overrides: Mapping[str, Any]) -> Iterator[str]:
         """The same of parameters by `stage.parameter`."""
         for key, value in overrides.items():
             name, dot, parameter = key.partition(".")

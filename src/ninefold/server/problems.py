@@ -116,10 +116,8 @@ def problem_of(error: Exception) -> Problem:
     kind = next((kind for known, kind in _BY_ERROR if isinstance(error, known)), "bug")
     if kind == "bug":
         return _problem(kind, "It has been logged; the request was not carried out.")
-    if isinstance(error, ConfigError):
-        lines = error.problems
-    else:
-        lines = tuple(str(error).splitlines())
+    told = error.problems if isinstance(error, ConfigError) else str(error).splitlines()
+    lines = tuple(told) or ("unknown",)
     errors = [FieldError(detail=line) for line in lines[:_MOST]]
     detail = lines[0] if len(lines) == 1 else f"{len(lines)} problems."
     return _problem(kind, detail, errors if kind == "invalid" else [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
@@ -25,7 +26,7 @@ from ninefold.jobs.database import unusable
 from ninefold.jobs.store import Admission, Quota
 from ninefold.server import webhooks
 from ninefold.server.callers import Caller
-from ninefold.server.documents import GroupRequest, JobInput, JobRequest, RerunRequest
+from ninefold.server.documents import ID_PATTERN, GroupRequest, JobInput, JobRequest, RerunRequest
 from ninefold.server.keys import Keys
 from ninefold.server.limits import Limits
 from ninefold.server.links import Links, artifact_path
@@ -153,7 +154,7 @@ class Service:
             if problems:
                 raise ConfigError(problems)
             sizes = _sizes(parent)
-            self.limits.check_size(config, [{"image": name for name in sizes}], sizes)
+            self.limits.check_size(config, [{"image": "source"} if sizes else {}], sizes)
 
         return await self.jobs.rerun(
             job_id,
@@ -236,9 +237,7 @@ class Service:
         await self.jobs.wait(job_id, timeout)
         return await self.job(caller, job_id)
 
-    async def events(
-        self, caller: Caller, job_id: str, after: int = 0
-    ) -> AsyncIterator[JobEvent]:
+    async def events(self, caller: Caller, job_id: str, after: int = 0) -> AsyncIterator[JobEvent]:
         """What happens to a job after event `after`, until it or the server ends."""
         await self._own(caller, job_id)
         return self._events(job_id, after)
@@ -427,9 +426,8 @@ def _position(cursor: str) -> tuple[int, str]:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
         created, job_id = json.loads(text)
-        if isinstance(created, int) and 0 <= created < 2**62 and isinstance(job_id, str):
-            if job_id.isprintable() and job_id.isascii():
-                return created, job_id
+        if 0 <= int(created) < 2**62 and re.fullmatch(ID_PATTERN, job_id):
+            return int(created), job_id
     except (ValueError, TypeError, RecursionError):
         pass
     raise InputError("cursor: expected a next_cursor of an earlier answer. Leave it out to begin.")

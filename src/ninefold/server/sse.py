@@ -1,4 +1,7 @@
-"""Server-sent events, as https://html.spec.whatwg.org/multipage/server-sent-events.html has them."""
+"""Server-sent events.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
 
 from __future__ import annotations
 

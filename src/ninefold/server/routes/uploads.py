@@ -10,8 +10,8 @@ from ninefold.server.auth import Reader, Submitter
 from ninefold.server.documents import UPLOAD_PATTERN, UploadDocument, upload_document
 from ninefold.server.problems import responses
 from ninefold.server.routes.examples import UPLOAD
-from ninefold.server.uploads import UploadKind
 from ninefold.server.service import ServiceDep
+from ninefold.server.uploads import UploadKind
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
 
