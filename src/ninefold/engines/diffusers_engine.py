@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -52,6 +53,7 @@ class DiffusersEngine:
         self._lock = Lock()
         self._batchers: dict[Hashable, Batcher[Order, Generated]] = {}
         self._known: dict[str, _Known] = {}
+        self._batches: Counter[int] = Counter()
         self._residency: Residency[LoadedModel] = Residency(
             budget=lambda: self._device.budget(settings), size=LoadedModel.size_bytes
         )
@@ -86,6 +88,17 @@ class DiffusersEngine:
         loras = find_loras(request.loras, at_hand)
         return self._batcher(known).run(Order(request, known.info, loras), progress)
 
+    def resident(self) -> dict[str, int]:
+        """Bytes of each loaded model, by name."""
+        sizes = self._residency.sizes()
+        known = {item.signature: item.files.name for item in tuple(self._known.values())}
+        return {known.get(key, "replaced"): size for key, size in sizes.items()}
+
+    def batches(self) -> dict[int, int]:
+        """How many calls made so many images at once."""
+        with self._lock:
+            return dict(self._batches)
+
     def unload(self) -> int:
         """Unload every model that is not in use; returns how many."""
         unloaded = self._residency.unload_idle()
@@ -118,6 +131,8 @@ class DiffusersEngine:
         load = partial(self._load, known.files)
         with self._residency.use(known.signature, load) as model:
             orders = batch.take(lambda order: _stacking(model, order.request))
+            with self._lock:
+                self._batches[len(orders)] += 1
             job = DiffusersJob(orders, model, batch.step, self._device)
             with self._device.watched(partial(capacity.took, orders[0], len(orders))):
                 if len(orders) > 1:  # where it fills the memory, a smaller batch comes first

@@ -35,6 +35,7 @@ from ninefold.jobs.submission import (
     new_group,
     new_job,
 )
+from ninefold.jobs.telemetry import Listener, Telling
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -89,6 +90,7 @@ class JobExecutor:
         self._grace = grace
         self._store: JobStore | None = None
         self._worker: Any = None
+        self._telling = Telling()
         self.cache = StageCache(self.data / "cache", cache_bytes) if cache_bytes else None
 
     async def __aenter__(self) -> Self:
@@ -150,9 +152,7 @@ class JobExecutor:
         def submit() -> Group:
             final = None if key is None else f"g{id_of_key(key, owner)}"
             name = new_group()
-            specs = self._desk.group(
-                name, config, inputs, count, variants, cache, owner, key=key
-            )
+            specs = self._desk.group(name, config, inputs, count, variants, cache, owner, key=key)
             if final is None:
                 return Group(name, tuple(self._stored(specs, None, priority, admission)))
             specs = {job_id: replace(spec, group=final) for job_id, spec in specs.items()}
@@ -317,8 +317,7 @@ class JobExecutor:
         return await self.group(name)
 
     async def delete(self, job_id: str) -> None:
-        """Forget a job that has ended, with its files; raises `ConflictError` for one that has not.
-        """
+        """Forget a job that has ended, with its files; raises `ConflictError` for an open one."""
 
         def delete() -> None:
             if not self.store.job(job_id).ended:
@@ -367,6 +366,10 @@ class JobExecutor:
         """The name of this process's worker; None where it runs none."""
         return self._worker.name if self._worker is not None else None
 
+    def listen(self, listener: Listener) -> None:
+        """Have `listener` told what this process's worker does, from now on."""
+        self._telling.add(listener)
+
     def on_worker_lost(self, call: Callable[[], None]) -> None:
         """Have `call` called, from a thread, where this worker's name became another's."""
         if self._worker is not None:
@@ -390,7 +393,7 @@ class JobExecutor:
         worker = Worker(
             engine,
             self._store,
-            Runtime(self.data, self._engines, self.cache),
+            Runtime(self.data, self._engines, self.cache, self._telling),
             name=self._name,
             concurrency=self._concurrency,
         )
