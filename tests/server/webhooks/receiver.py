@@ -56,8 +56,6 @@ def receiver(tls: ssl.SSLContext | None = None, **options: Any) -> Iterator[Rece
                 self.send_header(name, value)
             self.end_headers()
 
-        do_GET = do_POST
-
         def log_message(self, format: str, *args: Any) -> None:
             pass
 

@@ -9,6 +9,7 @@ import ssl
 import time
 from typing import Any
 
+import httpcore2
 import pytest
 import trustme
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -68,7 +69,10 @@ def test_a_message_arrives_whole_and_verifies() -> None:
     ("status", "accepted"), [(200, True), (202, True), (301, False), (307, False), (500, False)]
 )
 def test_only_2xx_is_a_delivery_and_no_redirect_is_followed(status: int, accepted: bool) -> None:
-    with receiver() as elsewhere, receiver(answers=[(status, {"Location": elsewhere.url})]) as there:
+    with (
+        receiver() as elsewhere,
+        receiver(answers=[(status, {"Location": elsewhere.url})]) as there,
+    ):
         answer = run(Sender(LOOPBACK).post(Target.parse(there.url), headers(), BODY))
         assert (answer.status, answer.accepted) == (status, accepted)
         assert len(there.requests) == 1
@@ -107,7 +111,7 @@ def test_a_name_that_changes_its_address_after_the_check_is_refused(
         raise AssertionError("connected")
 
     monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", getaddrinfo)
-    monkeypatch.setattr(sending.httpcore2.AnyIOBackend, "connect_tcp", connect)
+    monkeypatch.setattr(httpcore2.AnyIOBackend, "connect_tcp", connect)
     target = Target.parse("https://rebind.example/hook")
     run(Sender().check(target))
     with pytest.raises(DeliveryError, match="not public"):
@@ -191,8 +195,8 @@ def test_an_answer_that_is_none_is_told(answer: bytes) -> None:
         server = await asyncio.start_server(talk, "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
+            target = Target.parse(f"http://127.0.0.1:{port}/")
             with pytest.raises(DeliveryError, match="connection broke"):
-                target = Target.parse(f"http://127.0.0.1:{port}/")
                 await Sender(LOOPBACK).post(target, headers(), BODY)
 
     run(scenario())

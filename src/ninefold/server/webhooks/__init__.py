@@ -1,4 +1,4 @@
-"""Webhooks in the Standard Webhooks form: signed, retried, replayable, and only to where they may go.
+"""Webhooks in the Standard Webhooks form: signed, retried, replayable, to where they may go.
 
 What makes this a part of the server is read from `part` when it is first used, since `part` needs
 the server's documents, and those need `WebhookRequest`.

@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ninefold.core.errors import NotFoundError, StorageError
 from ninefold.server.webhooks import signing
-from ninefold.server.webhooks.table import Message, Outbox
 from ninefold.server.webhooks.sending import Answer, DeliveryError, Sender, Target
+from ninefold.server.webhooks.table import Message, Outbox
 
 #: Seconds between two looks at what has ended.
 WATCH = 0.5

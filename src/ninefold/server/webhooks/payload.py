@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import quote
-
 from ninefold.core.values import Output
 from ninefold.jobs import Group, Job
+from ninefold.server.links import artifact_path
 
 #: Longest error message that is passed on, in characters.
 _MAX_ERROR = 500
@@ -32,7 +31,7 @@ def job_payload(job: Job, base: str) -> bytes:
         "group": job.group,
         "parent": job.parent,
         "seed": job.seed,
-        "outputs": [_output(item, where) for item in job.outputs],
+        "outputs": [_output(item, base + artifact_path(job.id, item.name)) for item in job.outputs],
         "error": error,
         "created_at": job.created_at,
         "started_at": job.started_at,
@@ -54,7 +53,7 @@ def group_payload(group: Group, base: str) -> bytes:
     return _body(f"group.{group.status}", finished, data)
 
 
-def _output(item: Output, where: str) -> dict[str, Any]:
+def _output(item: Output, url: str) -> dict[str, Any]:
     return {
         "name": item.name,
         "format": item.format,
@@ -62,7 +61,7 @@ def _output(item: Output, where: str) -> dict[str, Any]:
         "width": item.width,
         "height": item.height,
         "sha256": item.sha256,
-        "url": f"{where}/artifacts/{quote(item.name)}",
+        "url": url,
     }
 
 

@@ -57,9 +57,7 @@ class Target:
         if port is not None and not 1 <= port <= 65535:
             raise InputError(f"expected a port from 1 to 65535, got {port}.")
         secure = parsed.scheme == "https"
-        return cls(
-            secure, host, port or (443 if secure else 80), parsed.raw_path.decode()
-        )
+        return cls(secure, host, port or (443 if secure else 80), parsed.raw_path.decode())
 
     @property
     def authority(self) -> str:
@@ -89,9 +87,7 @@ class DeliveryError(Exception):
 class Sender:
     """Posts to public addresses and to those in `allowed`; TLS is verified by the URL's name."""
 
-    def __init__(
-        self, allowed: Sequence[Network] = (), tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, allowed: Sequence[Network] = (), tls: ssl.SSLContext | None = None) -> None:
         """`tls` is for tests, whose certificate is none of the system's."""
         self._allowed = tuple(allowed)
         self._tls = tls

@@ -23,9 +23,7 @@ def derive(master: bytes, owner: str | None) -> str:
     return PREFIX + base64.b64encode(digest).decode()
 
 
-def headers(
-    secrets: Sequence[str], message_id: str, timestamp: int, body: bytes
-) -> dict[str, str]:
+def headers(secrets: Sequence[str], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
     """The three headers of a message; `timestamp` is in seconds since the epoch.
 
     Several secrets give several signatures, of which a receiver needs to know one: so secrets are
