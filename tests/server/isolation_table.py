@@ -20,6 +20,7 @@ group), "upload", "artifact" (the name of a file of "job"); "model" is everybody
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,12 +48,35 @@ class Probe:
     shows_nothing: bool = False
     #: It knows no owners at all.
     public: bool = False
+    #: It knows no owners either, and answers once its images are made.
+    waits: bool = False
     #: The scope that it needs: by default `read` for GET and `submit` for all else; `any` where
     #: every key will do, `none` where no key is needed.
     scope: str = ""
 
 
 _INPUT = {"prompt": "a red house", "image": Own("upload")}
+
+_PNG = base64.b64encode(png(seed=1)).decode()
+_FILES = {"image": ("a.png", png(seed=1))}
+_LISTS = (
+    "cmd-flags",
+    "embeddings",
+    "face-restorers",
+    "hypernetworks",
+    "latent-upscale-modes",
+    "loras",
+    "memory",
+    "prompt-styles",
+    "realesrgan-models",
+    "samplers",
+    "schedulers",
+    "script-info",
+    "scripts",
+    "sd-models",
+    "sd-vae",
+    "upscalers",
+)
 
 PROBES: dict[str, Probe] = {
     "GET /healthz": Probe(public=True, scope="none"),
@@ -77,4 +101,20 @@ PROBES: dict[str, Probe] = {
     "GET /v1/models/{model}": Probe(public=True, scope="any", path={"model": "model"}),
     "GET /v1/config/schema": Probe(public=True, scope="any"),
     "POST /v1/config/validate": Probe(public=True, scope="any", json={"preset": "draft"}),
+    # Who waits for images holds no ids; tests/server/sdapi/test_sessions.py tells keys apart.
+    "POST /v1/images/generations": Probe(waits=True, json={"prompt": "a tree"}),
+    "POST /v1/images/edits": Probe(waits=True, data={"prompt": "a tree"}, files=_FILES),
+    "POST /sdapi/v1/txt2img": Probe(waits=True, json={"prompt": "a tree"}),
+    "POST /sdapi/v1/img2img": Probe(waits=True, json={"prompt": "a", "init_images": [_PNG]}),
+    "POST /sdapi/v1/extra-single-image": Probe(waits=True, json={"image": _PNG}),
+    "POST /sdapi/v1/extra-batch-images": Probe(waits=True, json={"imageList": [{"data": _PNG}]}),
+    "GET /sdapi/v1/progress": Probe(shows_nothing=True),
+    "POST /sdapi/v1/interrupt": Probe(shows_nothing=True),
+    "POST /sdapi/v1/skip": Probe(shows_nothing=True),
+    "GET /sdapi/v1/options": Probe(shows_nothing=True, scope="any"),
+    "POST /sdapi/v1/options": Probe(shows_nothing=True, json={"sd_model_checkpoint": "poster"}),
+    "POST /sdapi/v1/png-info": Probe(public=True, scope="any", json={"image": _PNG}),
+    "POST /sdapi/v1/refresh-checkpoints": Probe(public=True, scope="any"),
+    "POST /sdapi/v1/refresh-loras": Probe(public=True, scope="any"),
+    **{f"GET /sdapi/v1/{name}": Probe(public=True, scope="any") for name in _LISTS},
 }

@@ -201,7 +201,7 @@ def _diffused(context: PipelineContext, made: Json) -> dict[str, Any]:
         "Model": made["model"],
         "Denoising strength": made.get("strength", restored.get("strength")),
         **_upscaled(context, made),
-        "Hires steps": restored.get("steps"),
+        "Hires steps": restored.get("steps_run"),
         **_refined(context.metadata.get("refiner", {})),
         **_detailed(context),
         "Lora hashes": format_hashes(loras) if loras else None,

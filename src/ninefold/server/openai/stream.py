@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,13 +13,15 @@ from ninefold.files.decode import decode
 from ninefold.files.encode import Compression, encode
 from ninefold.imaging.resize import resize
 from ninefold.jobs import Group, JobEvent
-from ninefold.jobs.events import JobStageFinished, JobStageStarted, JobStarted, JobStepped
+from ninefold.jobs.events import JobStageFinished, JobStepped
 from ninefold.server.callers import Caller
+from ninefold.server.course import Course
 from ninefold.server.held import UnfinishedError, final_image, made, warnings_of
 from ninefold.server.openai.errors import error_document
 from ninefold.server.openai.translate import Ordered
 from ninefold.server.problems import problem_of
 from ninefold.server.service import Service
+from ninefold.server.sse import event_text
 
 EventKind = Literal["image_generation", "image_edit"]
 
@@ -51,32 +52,6 @@ class Partials:
         self._passed = parts
         self.sent += 1
         return True
-
-
-@dataclass
-class Course:
-    """How far a job is, from its events."""
-
-    steps: Sequence[str] = ()
-    _done: int = 0
-    _part: float = 0.0
-
-    def see(self, event: JobEvent) -> None:
-        """Take the next event."""
-        match event:
-            case JobStarted():
-                self.steps = event.steps
-            case JobStageStarted() if event.stage in self.steps:
-                self._done, self._part = self.steps.index(event.stage), 0.0
-            case JobStepped():
-                self._part = event.done / max(1, event.total)
-            case JobStageFinished():
-                self._done, self._part = self._done + 1, 0.0
-
-    @property
-    def progress(self) -> float:
-        """The part of the steps that are done, 0 to 1; each counts the same."""
-        return (self._done + self._part) / max(1, len(self.steps))
 
 
 async def events(
@@ -151,4 +126,4 @@ def _base64(data: bytes) -> str:
 def _event(kind: str, told: dict[str, Any]) -> str:
     if kind != "error":
         told = {"type": kind, "created_at": int(time.time()), **told}
-    return f"event: {kind}\ndata: {json.dumps(told, separators=(',', ':'))}\n\n"
+    return event_text(kind, told)
