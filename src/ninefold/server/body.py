@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import NoReturn
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -37,17 +38,20 @@ class BodyLimits:
 
         async def watched(message: Message) -> None:
             nonlocal started
-            started = started or message["type"] == "http.response.start"
+            if body.refused is not None and not started:
+                return  # the application's own idea of what is wrong with it
+            started = True
             await send(message)
 
         try:
             if _declared(scope) > limit:
-                raise _too_large(limit)
+                body.refuse(_too_large(limit))
             await self.app(scope, body.receive, watched)
-        except (TooLargeError, TooSlowError) as error:
-            if started:
+        except (TooLargeError, TooSlowError):
+            if body.refused is None or started:
                 raise
-            await self.answer(Request(scope), error)(scope, receive, send)
+        if body.refused is not None and not started:
+            await self.answer(Request(scope), body.refused)(scope, receive, send)
 
 
 class _Body:
@@ -58,6 +62,13 @@ class _Body:
         self._size = 0
         self._complete = False
         self._deadline: float | None = None
+        #: Why it was not taken.
+        self.refused: Exception | None = None
+
+    def refuse(self, error: Exception) -> NoReturn:
+        """Raise `error`, and keep it: the application may catch it."""
+        self.refused = error
+        raise error
 
     async def receive(self) -> Message:
         """The next message; raises `TooLargeError` or `TooSlowError`."""
@@ -69,13 +80,15 @@ class _Body:
             async with asyncio.timeout_at(self._deadline):
                 message = await self._receive()
         except TimeoutError:
-            raise TooSlowError(
-                f"expected the whole body within {self._seconds:g} s. Send it faster, or less."
-            ) from None
+            self.refuse(
+                TooSlowError(
+                    f"expected the whole body within {self._seconds:g} s. Send it faster, or less."
+                )
+            )
         self._size += len(message.get("body", b""))
         self._complete = not message.get("more_body", False)
         if self._size > self._limit:
-            raise _too_large(self._limit)
+            self.refuse(_too_large(self._limit))
         return message
 
 

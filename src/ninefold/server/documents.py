@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from ninefold.core.priority import DEFAULT_PRIORITY, MAX_PRIORITY
-from ninefold.core.values import Artifact, Output
-from ninefold.jobs import Group, Job, JobStatus
+from ninefold.core.values import Artifact, Failure, Output
+from ninefold.jobs import Group, Job, JobEnded, JobEvent, JobStatus
 from ninefold.server.uploads import Upload, UploadKind
 from ninefold.server.webhooks import WebhookRequest
 from ninefold.slots import MAX_PROMPT, MAX_SEED
@@ -290,6 +290,15 @@ def document(job: Job, locate: Locate) -> JobDocument:
     )
 
 
+def event_document(event: JobEvent) -> dict[str, Any]:
+    """An event of a job, with its name."""
+    told = event.to_json()
+    if isinstance(event, JobEnded):
+        del told["failure"]
+        told["error"] = None if event.failure is None else _error(event.failure).model_dump()
+    return told
+
+
 def group_document(group: Group) -> GroupDocument:
     """A group with its jobs, in the order of their inputs."""
     return GroupDocument(
@@ -307,19 +316,10 @@ def upload_document(upload: Upload) -> UploadDocument:
 
 def _summary(job: Job) -> dict[str, Any]:
     here = f"/v1/jobs/{job.id}"
-    error = job.error
     return {
         "id": job.id,
         "status": job.status,
-        "error": None
-        if error is None
-        else ErrorDocument(
-            message=error.message if not error.trace else "A bug in ninefold or in a plugin.",
-            stage=error.stage,
-            kind=error.kind,
-            user_error=error.user_error,
-            transient=error.transient,
-        ),
+        "error": None if job.error is None else _error(job.error),
         "parent": job.parent,
         "group": job.group,
         "reused": list(job.reused),
@@ -332,6 +332,16 @@ def _summary(job: Job) -> dict[str, Any]:
             self=here, events=f"{here}/events", cancel=f"{here}/cancel", rerun=f"{here}/rerun"
         ),
     }
+
+
+def _error(failure: Failure) -> ErrorDocument:
+    return ErrorDocument(
+        message=failure.message if not failure.trace else "A bug in ninefold or in a plugin.",
+        stage=failure.stage,
+        kind=failure.kind,
+        user_error=failure.user_error,
+        transient=failure.transient,
+    )
 
 
 def _shown(value: Any) -> Any:

@@ -428,6 +428,6 @@ def _position(cursor: str) -> tuple[int, str]:
         created, job_id = json.loads(text)
         if 0 <= int(created) < 2**62 and re.fullmatch(ID_PATTERN, job_id):
             return int(created), job_id
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         pass
     raise InputError("cursor: expected a next_cursor of an earlier answer. Leave it out to begin.")

@@ -14,6 +14,7 @@ from typing import Any
 from starlette.responses import StreamingResponse
 
 from ninefold.jobs import JobEvent
+from ninefold.server.documents import event_document
 
 #: Seconds of silence after which a comment is sent, so that nothing on the way hangs up.
 PAUSE = 15.0
@@ -40,7 +41,7 @@ async def job_events(events: AsyncIterator[JobEvent]) -> AsyncIterator[str]:
     """A job's events as text, each with its number."""
     async with aclosing(events) as found:  # type: ignore[type-var]
         async for event in found:
-            document = event.to_json()
+            document = event_document(event)
             yield event_text(document["event"], document, event.sequence)
 
 
