@@ -1,4 +1,4 @@
-"""What is sent to do harm, or by mistake: a problem with the remedy, nothing stored, nothing run."""
+"""What is sent in error or to do harm: a problem with the remedy, nothing stored, nothing run."""
 
 from __future__ import annotations
 

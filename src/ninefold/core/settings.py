@@ -26,7 +26,7 @@ FILE_VARIABLE = "NINEFOLD_SETTINGS"
 #: Largest settings file that is read, in bytes.
 _MAX_BYTES = 2**20
 #: A variable this near to a setting's is a misspelt one; others may be somebody else's.
-_NEAR = 0.85
+_NEAR = 0.8
 
 S = TypeVar("S", bound="SettingsBase")
 
@@ -107,7 +107,8 @@ def _parsed(text: str, field: FieldInfo) -> Any:
 
 
 def _misspelt(env: Mapping[str, str], variables: Collection[str]) -> Iterator[str]:
-    for name in sorted(env):
-        near = name.startswith(PREFIX) and get_close_matches(name, variables, 1, _NEAR)
-        if near and name not in variables and name != FILE_VARIABLE:
+    known = [name.removeprefix(PREFIX) for name in variables]
+    for name in sorted(set(env) - set(variables) - {FILE_VARIABLE}):
+        own = name.startswith(PREFIX)
+        if own and get_close_matches(name.removeprefix(PREFIX), known, 1, _NEAR):
             yield f"{name}: unknown.{suggest(name, variables)}"
