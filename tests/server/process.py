@@ -25,11 +25,16 @@ class ServerProcess:
         *arguments: str,
         engines: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
+        builtin: bool = False,
     ) -> None:
-        """`engines` are options of `fake_engines`, such as a pause in every step."""
+        """`engines` are options of `fake_engines`, such as a pause in every step.
+
+        With `builtin`, it runs the real engines and the models that ship.
+        """
         import os
 
-        command = [sys.executable, "-m", "tests.server.process", json.dumps(engines or {})]
+        command = [sys.executable, "-m", "tests.server.process"]
+        command.append(json.dumps(None if builtin else engines or {}))
         command += ["serve", "--port", "0", "--data", str(data), *arguments]
         self.process = subprocess.Popen(
             command,
@@ -91,11 +96,12 @@ def server(data: Path, *arguments: str, **options: Any) -> Iterator[ServerProces
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command line over the fake engines."""
+    """Run the command line, over the fake engines unless their options are null."""
     from ninefold.cli import main as ninefold
     from ninefold.testing import fake_engines
 
-    return ninefold(argv[1:], engines=fake_engines(**json.loads(argv[0])))
+    options = json.loads(argv[0])
+    return ninefold(argv[1:], engines=None if options is None else fake_engines(**options))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ async def caller_of(
 ) -> Caller:
     """Who sent the request; raises `UnauthorizedError` or `RateLimitedError`."""
     token = token_of(request.headers)
-    if token is None:
+    if token is None or not token.startswith("nf_"):  # some clients cannot but send a key
         if not await service.keyless():
             raise UnauthorizedError(
                 "Send a key: Authorization: Bearer nf_... One is made with: ninefold keys create"

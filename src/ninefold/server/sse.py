@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
+import anyio
 from starlette.responses import StreamingResponse
 
 from ninefold.jobs import JobEvent
@@ -65,4 +66,7 @@ async def _with_comments(events: AsyncIterator[str], retry: bool) -> AsyncIterat
         finally:
             if following is not None:
                 following.cancel()
-                await asyncio.wait({following})
+                # Shielded, for a client that left cancels every wait; `found` must not be running
+                # when it is closed.
+                with anyio.CancelScope(shield=True):
+                    await asyncio.wait({following})
