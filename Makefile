@@ -34,6 +34,7 @@ layers: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed
 	@$(BIN)/python -m tools.reference
+	@$(BIN)/python -m tools.metrics
 
 bench: $(VENV)/.installed
 	@$(BIN)/python bench/overhead.py

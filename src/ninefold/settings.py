@@ -133,8 +133,8 @@ class Settings(EngineSettings):
 
     webhook_secret: Secret | None = Field(
         None,
-        description="At least 32 random characters, from which each key's secret for signing is "
-        "made. Without it no webhook is accepted.",
+        description="At least 32 random characters, from which each key's secret for signing "
+        "webhooks is made; by default some that lie in the database.",
     )
     webhook_secret_old: Secret | None = Field(
         None,

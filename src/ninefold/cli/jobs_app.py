@@ -97,6 +97,15 @@ def worker(
             metavar="SIZE", help="Limit of the stage cache in GiB, or as 500MiB; 0: none."
         ),
     ] = "10",
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            envvar="NINEFOLD_METRICS_PORT",
+            min=0,
+            max=65535,
+            help="Serve metrics for Prometheus on this port; 0 takes a free one.",
+        ),
+    ] = None,
     data: a.Data = None,
     database: a.Database = None,
 ) -> int:
@@ -121,6 +130,7 @@ def worker(
             drain=drain,
             grace=grace,
             cache_bytes=cache_bytes,
+            metrics_port=metrics_port,
             engines=context.obj,
         )
     )

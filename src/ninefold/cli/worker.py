@@ -15,8 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from ninefold.cli.guard import DONE, FAILED, say, say_error
 from ninefold.cli.jobs import Place
 from ninefold.core.errors import ConfigError
+from ninefold.core.settings import read_settings
 from ninefold.engines.base import EngineSet
 from ninefold.jobs import JobExecutor
+from ninefold.server.traces import traced
+from ninefold.settings import Settings
 
 #: Seconds between two looks whether anything is left to do.
 PAUSE = 0.2
@@ -31,6 +34,7 @@ async def work(
     drain: bool,
     grace: float,
     cache_bytes: int,
+    metrics_port: int | None,
     engines: EngineSet | None,
 ) -> int:
     """Run jobs; with `drain`, until none is queued or running any more."""
@@ -48,8 +52,9 @@ async def work(
             engines=engines,
         ) as jobs:
             jobs.on_worker_lost(end.lose)
-            say(await _introduction(jobs, place))
-            await (_drained(jobs, end) if drain else end.reached.wait())
+            with traced(jobs), _metrics(jobs, engines, metrics_port):
+                say(await _introduction(jobs, place))
+                await (_drained(jobs, end) if drain else end.reached.wait())
             own = jobs.worker_name
     if end.lost:
         say_error(f"another worker took the name {own!r}. Give each worker a name of its own.")
@@ -97,6 +102,26 @@ class _End:
             f"Stopping: steps that run have {self.grace:g} s to finish; the rest is handed back. "
             "Again leaves at once."
         )
+
+
+@contextmanager
+def _metrics(jobs: JobExecutor, engines: EngineSet | None, port: int | None) -> Iterator[None]:
+    """Serve what the worker counts, where it was given a port."""
+    if port is None:
+        yield
+        return
+    from ninefold.engines.defaults import default_engines
+    from ninefold.server.metrics.registry import WorkMetrics, new_registry, serve_metrics
+
+    registry = new_registry()
+    jobs.listen(WorkMetrics(registry, jobs.cache, (engines or default_engines()).stats))
+    host = read_settings(Settings).metrics_host
+    port, close = serve_metrics(registry, host, port)
+    say(f"metrics: http://{host}:{port}/metrics")
+    try:
+        yield
+    finally:
+        close()
 
 
 async def _drained(jobs: JobExecutor, end: _End) -> None:

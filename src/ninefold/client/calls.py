@@ -38,7 +38,8 @@ class Call(Generic[T]):
     read: Callable[[httpx2.Response], T]
     params: dict[str, Any] = field(default_factory=dict)
     json: dict[str, Any] | None = None
-    content: bytes | None = field(default=None, repr=False)
+    data: dict[str, str] | None = None
+    files: dict[str, Any] | None = field(default=None, repr=False)
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -150,8 +151,9 @@ def upload(image: bytes | str | Path, *, mask: bool = False) -> Call[Upload]:
     """
     data = image if isinstance(image, bytes) else Path(image).read_bytes()
     kind = "mask" if mask else "image"
-    headers = {"content-type": "application/octet-stream"}
-    return Call("POST", "/v1/uploads", _as(Upload), {"kind": kind}, None, data, headers)
+    return Call(
+        "POST", "/v1/uploads", _as(Upload), data={"kind": kind}, files={"file": ("image", data)}
+    )
 
 
 def read(job: Job | str, name: str) -> Call[bytes]:
@@ -186,7 +188,7 @@ def _input(given: Input, **more: Any) -> dict[str, Any]:
 def _written(path: str, kind: type[M], body: dict[str, Any], key: str | None) -> Call[M]:
     """A request that makes something: with a key, so that a repeated one makes no second."""
     headers = {"idempotency-key": key or secrets.token_hex(16)}
-    return Call("POST", path, _as(kind), {}, body, None, headers)
+    return Call("POST", path, _as(kind), json=body, headers=headers)
 
 
 def _as(kind: type[M]) -> Callable[[httpx2.Response], M]:

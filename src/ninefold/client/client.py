@@ -288,7 +288,8 @@ def _request(
         call.path,
         params=call.params or None,
         json=call.json,
-        content=call.content,
+        data=call.data,
+        files=call.files,
         headers=call.headers,
     )
     if silence is not None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from dbos import DBOS
@@ -89,7 +90,8 @@ class Runtime:
         context = spec.open(job_id, self.folder(job_id))
         pipeline = spec.pipeline_config.build(self.engines)
         again = await _dispatches(job_id) > 1
-        self.tell(JobBegan(job_id, spec.group, again))
+        waited = time.time() - datetime.fromisoformat(spec.created_at).timestamp()
+        self.tell(JobBegan(job_id, spec.group, max(0.0, waited), again))
         steps = _DurableSteps(self, job_id, spec, again)
         await pipeline.execute(context, around=steps.around, observer=steps.observe)
         if context.error is not None:

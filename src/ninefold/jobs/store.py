@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -240,6 +241,23 @@ class JobStore:
         by_id = {job.id: job for job in self.jobs(ids=[job_id for _, job_id in page])}
         jobs = [by_id[job_id] for _, job_id in page if job_id in by_id]
         return jobs, page[-1] if len(found) > limit else None
+
+    def depth(self) -> dict[JobStatus, tuple[int, float]]:
+        """How many jobs are queued and running, and how many seconds ago the oldest was made."""
+        rows = self.client._sys_db.tables.workflow_status.c
+        query = (
+            sa.select(rows.status, sa.func.count(), sa.func.min(rows.created_at))
+            .where(rows.name == WORKFLOW, rows.status.in_(_OPEN))
+            .group_by(rows.status)
+        )
+        found: dict[JobStatus, tuple[int, float]] = {"queued": (0, 0.0), "running": (0, 0.0)}
+        now = time.time()
+        with self.engine.connect() as connection:
+            for name, count, created in connection.execute(query):
+                status = _STATUS[name]
+                before, age = found[status]
+                found[status] = (before + count, max(age, now - created / 1000))
+        return found
 
     def done(self, job_id: str, spec: JobSpec) -> list[Done]:
         """The steps that were carried out, those of the parent first."""

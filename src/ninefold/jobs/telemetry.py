@@ -18,6 +18,8 @@ class JobBegan:
 
     job_id: str
     group: str | None
+    #: Seconds since it was submitted.
+    waited: float
     #: Whether a worker had it before, which died or stopped.
     again: bool
 

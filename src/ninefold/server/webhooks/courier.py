@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 #: The body of a message; raises `NotFoundError` where its job is gone.
 Write = Callable[[Message], Awaitable[bytes]]
-#: The secrets that sign for an owner, the present one first.
+#: The secrets that sign for an owner, the present one first. Blocks.
 SecretsOf = Callable[[str | None], tuple[str, ...]]
 
 
@@ -103,9 +103,7 @@ class Courier:
 
     async def _try(self, message: Message) -> Answer | str:
         body = await self._write(message)
-        secrets = self._secrets_of(message.owner)
-        if not secrets:
-            return "no secret is set to sign with"
+        secrets = await asyncio.to_thread(self._secrets_of, message.owner)
         headers = signing.headers(secrets, message.id, int(time.time()), body)
         try:
             return await self._sender.post(Target.parse(message.url), headers, body)

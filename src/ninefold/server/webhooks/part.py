@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Annotated
+from typing import Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, FastAPI, Path
+from fastapi import APIRouter, FastAPI
 
-from ninefold.core.errors import InputError, NotFoundError
+from ninefold.core.errors import InputError
 from ninefold.jobs.database import own_tables
 from ninefold.server.auth import Reader, Submitter
 from ninefold.server.callers import Caller
+from ninefold.server.keys import Keys
 from ninefold.server.problems import responses
+from ninefold.server.routes.groups import GroupId
+from ninefold.server.routes.jobs import JobId
 from ninefold.server.service import Service, ServiceDep
 from ninefold.server.webhooks import payload, signing
 from ninefold.server.webhooks.addresses import UnresolvedError
@@ -26,20 +29,11 @@ from ninefold.settings import Settings
 
 router = APIRouter(tags=["webhooks"])
 
-JobId = Annotated[str, Path(max_length=128, description="A job's id.")]
-GroupId = Annotated[str, Path(max_length=128, description="A group's id.")]
-
-
 # -- what `Service.submit` asks ---------------------------------------------------------------
 
 
 async def check(service: Service, request: WebhookRequest) -> None:
     """Raise `InputError` for a webhook that could not be sent: nothing is stored then."""
-    if service.settings.webhook_secret is None:
-        raise InputError(
-            "webhook: there is no secret to sign with. Have NINEFOLD_WEBHOOK_SECRET set for the "
-            "server."
-        )
     try:
         await sender_of(service.settings).check(request.target)
     except UnresolvedError as error:
@@ -72,7 +66,7 @@ async def running(app: FastAPI, service: Service) -> AsyncIterator[None]:
         outbox_of(service),
         sender_of(service.settings),
         lambda message: _body(service, message),
-        lambda owner: secrets_of(service.settings, owner),
+        lambda owner: secrets_of(service.settings, service.keys, owner),
     )
     task = asyncio.create_task(courier.run(), name="ninefold-webhooks")
     try:
@@ -98,14 +92,11 @@ def sender_of(settings: Settings) -> Sender:
     return Sender(settings.webhook_allow)
 
 
-def secrets_of(settings: Settings, owner: str | None) -> tuple[str, ...]:
-    """The secrets that sign for an API key, the present one first; none where none is set."""
-    masters = (settings.webhook_secret, settings.webhook_secret_old)
-    return tuple(
-        signing.derive(master.get_secret_value().encode(), owner)
-        for master in masters
-        if master is not None
-    )
+def secrets_of(settings: Settings, keys: Keys, owner: str | None) -> tuple[str, ...]:
+    """The secrets that sign for an API key, the present one first. Blocks."""
+    given = (settings.webhook_secret, settings.webhook_secret_old)
+    masters = [master.get_secret_value().encode() for master in given if master is not None]
+    return tuple(signing.derive(master, owner) for master in masters or [keys.secret(NAME)])
 
 
 async def _body(service: Service, message: Message) -> bytes:
@@ -119,52 +110,77 @@ async def _body(service: Service, message: Message) -> bytes:
 # -- routes -----------------------------------------------------------------------------------
 
 
-@router.get("/v1/webhooks/secret", responses=responses(404))
+def _json(description: str, example: Any) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"example": example}}}
+
+
+_MESSAGE = _json(
+    "The message.",
+    {
+        "id": "msg_5f0c3d1e9a7b4c2d8e6f1a0b3c5d7e9f",
+        "job": "20251124-101500-3f9a1c0d5e2b7a64",
+        "group": None,
+        "host": "example.com",
+        "state": "delivered",
+        "tries": 2,
+        "status": 204,
+        "error": None,
+        "next_at": None,
+        "delivered_at": "2025-11-24T10:15:08.400+00:00",
+    },
+)
+_SECRET = _json("The secret.", {"secret": "whsec_bm90IGEgc2VjcmV0LCBidXQgYW4gZXhhbXBsZSE="})
+
+
+@router.get("/v1/webhooks/secret", responses={200: _SECRET, **responses()})
 async def webhook_secret(caller: Submitter, service: ServiceDep) -> WebhookSecret:
     """The secret with which receivers verify what this key's jobs send."""
-    secrets = secrets_of(service.settings, caller.owner)
-    if not secrets:
-        raise NotFoundError("no webhook secret is set. Have NINEFOLD_WEBHOOK_SECRET set.")
+    secrets = await service.call(secrets_of, service.settings, service.keys, caller.owner)
     return WebhookSecret(secret=secrets[0])
 
 
-@router.get("/v1/jobs/{job_id}/webhook", responses=responses(404))
-async def job_webhook(job_id: JobId, caller: Reader, service: ServiceDep) -> WebhookMessage:
+@router.get("/v1/jobs/{job_id}/webhook", responses={200: _MESSAGE, **responses(404)})
+async def job_webhook(caller: Reader, service: ServiceDep, job_id: JobId) -> WebhookMessage:
     """The message of a job's webhook, and how its delivery stands."""
     await service.job(caller, job_id)
-    return await _message(service, "job", job_id)
+    return await _told(service, outbox_of(service).message, "job", job_id)
 
 
-@router.get("/v1/groups/{group_id}/webhook", responses=responses(404))
-async def group_webhook(group_id: GroupId, caller: Reader, service: ServiceDep) -> WebhookMessage:
+@router.get("/v1/groups/{group_id}/webhook", responses={200: _MESSAGE, **responses(404)})
+async def group_webhook(caller: Reader, service: ServiceDep, group_id: GroupId) -> WebhookMessage:
     """The message of a group's webhook, and how its delivery stands."""
     await service.group(caller, group_id)
-    return await _message(service, "group", group_id)
+    return await _told(service, outbox_of(service).message, "group", group_id)
 
 
-@router.post("/v1/jobs/{job_id}/webhook/replay", status_code=202, responses=responses(404, 409))
+@router.post(
+    "/v1/jobs/{job_id}/webhook/replay",
+    status_code=202,
+    responses={202: _MESSAGE, **responses(404, 409)},
+)
 async def replay_job_webhook(
-    job_id: JobId, caller: Submitter, service: ServiceDep
+    caller: Submitter, service: ServiceDep, job_id: JobId
 ) -> WebhookMessage:
     """Send the message of a job's webhook again, with the same `webhook-id`."""
     await service.job(caller, job_id)
-    return await _replayed(service, "job", job_id)
+    return await _told(service, outbox_of(service).replay, "job", job_id)
 
 
-@router.post("/v1/groups/{group_id}/webhook/replay", status_code=202, responses=responses(404, 409))
+@router.post(
+    "/v1/groups/{group_id}/webhook/replay",
+    status_code=202,
+    responses={202: _MESSAGE, **responses(404, 409)},
+)
 async def replay_group_webhook(
-    group_id: GroupId, caller: Submitter, service: ServiceDep
+    caller: Submitter, service: ServiceDep, group_id: GroupId
 ) -> WebhookMessage:
     """Send the message of a group's webhook again, with the same `webhook-id`."""
     await service.group(caller, group_id)
-    return await _replayed(service, "group", group_id)
+    return await _told(service, outbox_of(service).replay, "group", group_id)
 
 
-async def _message(service: Service, kind: Kind, subject: str) -> WebhookMessage:
-    found = await service.call(outbox_of(service).message, kind, subject)
-    return WebhookMessage.model_validate(found.to_json())
-
-
-async def _replayed(service: Service, kind: Kind, subject: str) -> WebhookMessage:
-    found = await service.call(outbox_of(service).replay, kind, subject)
+async def _told(
+    service: Service, ask: Callable[[Kind, str], Message], kind: Kind, subject: str
+) -> WebhookMessage:
+    found = await service.call(ask, kind, subject)
     return WebhookMessage.model_validate(found.to_json())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+
 from ninefold.core.values import Output
 from ninefold.jobs import Group, Job
 from ninefold.server.links import artifact_path

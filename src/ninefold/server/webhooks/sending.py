@@ -53,7 +53,7 @@ class Target:
         if parsed.scheme not in ("https", "http") or not _HOST.fullmatch(host):
             raise InputError("expected a URL such as https://example.com/hook.")
         if parsed.userinfo or parsed.fragment:
-            raise InputError("expected a URL without a user name, a password or a #fragment.")
+            raise InputError("expected no user name, password or #fragment, got a URL with one.")
         if port is not None and not 1 <= port <= 65535:
             raise InputError(f"expected a port from 1 to 65535, got {port}.")
         secure = parsed.scheme == "https"

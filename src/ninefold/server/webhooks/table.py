@@ -229,6 +229,7 @@ class Outbox:
 
         Raises `NotFoundError`, or `ConflictError` where its job or group has not ended.
         """
+        self.release()
         message = self.message(kind, subject)
         if message.state == "waiting":
             raise ConflictError(
