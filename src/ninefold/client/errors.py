@@ -82,7 +82,10 @@ def error_of(response: httpx2.Response) -> ServiceError:
     status = response.status_code
     problem = _document(response)
     text = problem.get("detail") or problem.get("title") or response.reason_phrase
-    lines = tuple(_line(item) for item in problem.get("errors") or () if isinstance(item, dict))
+    items = problem.get("errors")
+    lines = tuple(
+        _line(item) for item in (items if isinstance(items, list) else ()) if isinstance(item, dict)
+    )
     try:
         retry_after: float | None = float(response.headers["retry-after"])
     except (KeyError, ValueError):

@@ -14,7 +14,7 @@ import time
 from collections.abc import Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import httpx2
@@ -149,7 +149,8 @@ def download(
 ) -> Flow[tuple[Path, ...]]:
     """Write a job's final files, or those of `names`, into `folder`; returns where they are.
 
-    Each is written whole or not at all, and checked against the hash that the job tells.
+    Each is named by the last part of its name, written whole or not at all, and checked against the
+    hash that the job tells.
     """
     found = yield from request(calls.get(job))
     hashes = {item.name: item.sha256 for item in (*found.artifacts, *found.outputs)}
@@ -201,11 +202,12 @@ def _event(found: httpx2.ServerSentEvent) -> Event | None:
 
 
 def _write(folder: Path, name: str, data: bytes) -> Path:
-    if Path(name).name != name or name in ("", ".", ".."):
-        raise ServiceError(f"{name!r}: is no plain name of a file.")
+    plain = PurePosixPath(name).name  # never a way out of the folder
+    if plain in ("", ".."):
+        raise ServiceError(f"{name!r}: is no name of a file.")
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / name
-    part = folder / f".{name}.{secrets.token_hex(4)}"
+    path = folder / plain
+    part = folder / f".{secrets.token_hex(8)}.part"
     try:
         part.write_bytes(data)
         part.replace(path)
