@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -119,8 +120,11 @@ def test_a_kill_between_accept_and_reply_makes_one_job(tmp_path: Path) -> None:
     accepted: dict[str, str] = {}
     for number in range(3):
         with server(tmp_path, "--no-worker") as found:
+            sent: list[str] = []
 
-            def submit(found: ServerProcess = found, number: int = number) -> None:
+            def submit(
+                found: ServerProcess = found, number: int = number, sent: list[str] = sent
+            ) -> None:
                 with found.client() as client:
                     for index in range(200):
                         key = f"{number}-{index}"
@@ -132,7 +136,6 @@ def test_a_kill_between_accept_and_reply_makes_one_job(tmp_path: Path) -> None:
                         except httpx.HTTPError:
                             return
 
-            sent: list[str] = []
             thread = threading.Thread(target=submit)
             thread.start()
             while len(sent) < 5 + 3 * number:
@@ -162,19 +165,23 @@ def test_without_a_worker_jobs_wait_for_one(tmp_path: Path) -> None:
 
 def test_several_servers_share_one_database(tmp_path: Path, postgres_server: Server) -> None:
     database = ("--database", postgres_server.database())
-    with server(tmp_path, *database) as one, server(tmp_path, "--no-worker", *database) as other:
-        with one.client() as first, other.client() as second:
-            key = {"Idempotency-Key": "monday"}
-            job = _submit(first, JOB, headers=key)
-            assert _submit(second, JOB, headers=key)["id"] == job["id"]
-            with second.stream("GET", job["links"]["events"]) as stream:
-                *_, last = _events(stream.iter_lines())
-            assert last["event"] == "job_ended"
-            shown = second.get(job["links"]["self"]).json()
-            assert shown == first.get(job["links"]["self"]).json()
-            assert second.get(shown["outputs"][0]["url"]).status_code == 200
-            assert first.delete(job["links"]["self"]).status_code == 204
-            assert second.get(job["links"]["self"]).status_code == 404
+    with (
+        server(tmp_path, *database) as one,
+        server(tmp_path, "--no-worker", *database) as other,
+        one.client() as first,
+        other.client() as second,
+    ):
+        key = {"Idempotency-Key": "monday"}
+        job = _submit(first, JOB, headers=key)
+        assert _submit(second, JOB, headers=key)["id"] == job["id"]
+        with second.stream("GET", job["links"]["events"]) as stream:
+            *_, last = _events(stream.iter_lines())
+        assert last["event"] == "job_ended"
+        shown = second.get(job["links"]["self"]).json()
+        assert shown == first.get(job["links"]["self"]).json()
+        assert second.get(shown["outputs"][0]["url"]).status_code == 200
+        assert first.delete(job["links"]["self"]).status_code == 204
+        assert second.get(job["links"]["self"]).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -206,21 +213,20 @@ def test_a_start_that_cannot_be(
 
 def test_another_address_with_keys_and_without(tmp_path: Path) -> None:
     command = ["-m", "ninefold", "keys", "create", "printer", "--data", str(tmp_path)]
-    with server(tmp_path, "--host", "0.0.0.0", "--insecure", "--no-worker") as found:
-        port = found.url.rpartition(":")[2]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            assert client.get("/v1/jobs").status_code == 200
-    import sys
 
+    def client(found: ServerProcess) -> httpx.Client:
+        return httpx.Client(base_url=f"http://127.0.0.1:{found.url.rpartition(':')[2]}")
+
+    everywhere = ("--host", "0.0.0.0", "--no-worker")
+    with server(tmp_path, *everywhere, "--insecure") as found, client(found) as anyone:
+        assert anyone.get("/v1/jobs").status_code == 200
     made = subprocess.run(
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True
     )
     key = {"Authorization": f"Bearer {made.stdout.strip()}"}
-    with server(tmp_path, "--host", "0.0.0.0", "--no-worker") as found:
-        port = found.url.rpartition(":")[2]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            assert client.get("/v1/jobs").status_code == 401
-            assert client.get("/v1/jobs", headers=key).status_code == 200
+    with server(tmp_path, *everywhere) as found, client(found) as anyone:
+        assert anyone.get("/v1/jobs").status_code == 401
+        assert anyone.get("/v1/jobs", headers=key).status_code == 200
 
 
 def test_a_slow_head_or_body_is_not_waited_for(tmp_path: Path) -> None:
