@@ -177,7 +177,7 @@ class DatabaseMetrics(Collector):
         yield _gauges(table.WEBHOOKS, {(name,): count for name, count in webhooks.items()})
 
 
-def _gauges(metric: Metric, values: Mapping[tuple[str, ...], float]) -> GaugeMetricFamily:
+def _gauges(metric: Metric, values: Mapping[Any, float]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
     for labels, value in values.items():
         family.add_metric(labels, value)

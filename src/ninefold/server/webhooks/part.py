@@ -11,20 +11,19 @@ import sqlalchemy as sa
 from fastapi import APIRouter, FastAPI
 
 from ninefold.core.errors import InputError
-from ninefold.jobs.database import own_tables
 from ninefold.server.auth import Reader, Submitter
 from ninefold.server.callers import Caller
-from ninefold.server.keys import Keys
 from ninefold.server.problems import responses
 from ninefold.server.routes.groups import GroupId
 from ninefold.server.routes.jobs import JobId
 from ninefold.server.service import Service, ServiceDep
-from ninefold.server.webhooks import payload, signing
+from ninefold.server.webhooks import payload
 from ninefold.server.webhooks.addresses import UnresolvedError
 from ninefold.server.webhooks.courier import Courier
 from ninefold.server.webhooks.documents import WebhookMessage, WebhookRequest, WebhookSecret
+from ninefold.server.webhooks.secrets import secrets_of
 from ninefold.server.webhooks.sending import Sender
-from ninefold.server.webhooks.table import METADATA, NAME, VERSION, Kind, Message, Outbox, add
+from ninefold.server.webhooks.table import Kind, Message, Outbox, add, open_outbox
 from ninefold.settings import Settings
 
 router = APIRouter(tags=["webhooks"])
@@ -60,10 +59,9 @@ def outbox(
 @asynccontextmanager
 async def running(app: FastAPI, service: Service) -> AsyncIterator[None]:
     """Deliver messages for as long as the server runs."""
-    engine = service.jobs.store.engine
-    await asyncio.to_thread(own_tables, engine, METADATA, NAME, VERSION)
+    outbox = await asyncio.to_thread(open_outbox, service.jobs.store)
     courier = Courier(
-        outbox_of(service),
+        outbox,
         sender_of(service.settings),
         lambda message: _body(service, message),
         lambda owner: secrets_of(service.settings, service.keys, owner),
@@ -83,20 +81,12 @@ def install(app: FastAPI, settings: Settings) -> None:
 
 def outbox_of(service: Service) -> Outbox:
     """The messages in the database of the service's jobs."""
-    store = service.jobs.store
-    return Outbox(store.engine, store.client._sys_db.tables.workflow_status)
+    return Outbox(service.jobs.store)
 
 
 def sender_of(settings: Settings) -> Sender:
     """A sender that reaches what the settings allow."""
     return Sender(settings.webhook_allow)
-
-
-def secrets_of(settings: Settings, keys: Keys, owner: str | None) -> tuple[str, ...]:
-    """The secrets that sign for an API key, the present one first. Blocks."""
-    given = (settings.webhook_secret, settings.webhook_secret_old)
-    masters = [master.get_secret_value().encode() for master in given if master is not None]
-    return tuple(signing.derive(master, owner) for master in masters or [keys.secret(NAME)])
 
 
 async def _body(service: Service, message: Message) -> bytes:
