@@ -64,6 +64,11 @@ class Settings(EngineSettings):
         10.0, ge=0, lt=1e6, description="GiB that the stage cache may hold; 0 keeps none."
     )
 
+    @property
+    def cache_bytes(self) -> int:
+        """Bytes that the stage cache may hold."""
+        return int(self.cache_gb * 2**30)
+
     # -- the server ------------------------------------------------------------------------------
 
     host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,10 +34,7 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Serve all who reach the address, without keys.")
     ] = False,
-    settings: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A TOML file of settings; see the reference."),
-    ] = None,
+    settings: a.SettingsFile = None,
     data: a.Data = None,
     database: a.Database = None,
 ) -> int:

@@ -15,7 +15,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from ninefold.cli.guard import DONE, FAILED, say, say_error
 from ninefold.cli.jobs import Place
 from ninefold.core.errors import ConfigError
-from ninefold.core.settings import read_settings
 from ninefold.engines.base import EngineSet
 from ninefold.jobs import JobExecutor
 from ninefold.server.traces import traced
@@ -28,31 +27,28 @@ MAX_NAME = 128
 
 async def work(
     place: Place,
+    settings: Settings,
     *,
     name: str | None,
-    concurrency: int | None,
     drain: bool,
-    grace: float,
-    cache_bytes: int,
-    metrics_port: int | None,
     engines: EngineSet | None,
 ) -> int:
     """Run jobs; with `drain`, until none is queued or running any more."""
     if name is not None and not (name.strip() and len(name) <= MAX_NAME):
         raise ConfigError(f"--name: expected 1 to {MAX_NAME} characters, got {name!r}.")
-    end = _End(asyncio.get_running_loop(), grace)
+    end = _End(asyncio.get_running_loop(), settings.grace)
     with end.on_signals():
         async with place.open(
             worker=True,
             create=True,
             name=name,
-            concurrency=concurrency,
-            grace=grace,
-            cache_bytes=cache_bytes,
+            concurrency=settings.concurrency,
+            grace=settings.grace,
+            cache_bytes=settings.cache_bytes,
             engines=engines,
         ) as jobs:
             jobs.on_worker_lost(end.lose)
-            with traced(jobs), _metrics(jobs, engines, metrics_port):
+            with traced(jobs), _metrics(jobs, engines, settings):
                 say(await _introduction(jobs, place))
                 await (_drained(jobs, end) if drain else end.reached.wait())
             own = jobs.worker_name
@@ -105,9 +101,9 @@ class _End:
 
 
 @contextmanager
-def _metrics(jobs: JobExecutor, engines: EngineSet | None, port: int | None) -> Iterator[None]:
+def _metrics(jobs: JobExecutor, engines: EngineSet | None, settings: Settings) -> Iterator[None]:
     """Serve what the worker counts, where it was given a port."""
-    if port is None:
+    if settings.metrics_port is None:
         yield
         return
     from ninefold.engines.defaults import default_engines
@@ -115,8 +111,8 @@ def _metrics(jobs: JobExecutor, engines: EngineSet | None, port: int | None) -> 
 
     registry = new_registry()
     jobs.listen(WorkMetrics(registry, jobs.cache, (engines or default_engines()).stats))
-    host = read_settings(Settings).metrics_host
-    port, close = serve_metrics(registry, host, port)
+    host = settings.metrics_host
+    port, close = serve_metrics(registry, host, settings.metrics_port)
     say(f"metrics: http://{host}:{port}/metrics")
     try:
         yield

@@ -49,11 +49,13 @@ def read_settings(
     file: Path | None = None,
     flags: Mapping[str, Any] | None = None,
     strict: bool = False,
+    part: bool = False,
 ) -> S:
     """The settings of `kind`; raises `ConfigError` with every problem.
 
     `file` is by default the one that `NINEFOLD_SETTINGS` names. Flags that are None were not
-    given. With `strict`, a variable that looks like a misspelt one is a problem too.
+    given. With `strict`, a variable that looks like a misspelt one is a problem too. With `part`,
+    `kind` is a part of the settings, and the rest of the file is for others.
     """
     env = os.environ if environ is None else environ
     fields = kind.model_fields
@@ -64,6 +66,7 @@ def read_settings(
         file = Path(env[FILE_VARIABLE])
     if file is not None:
         values = _from_file(file, problems)
+        values = {name: value for name, value in values.items() if not part or name in fields}
         places = {name: f"{file.name}: {name}" for name in values}
     for name, field in fields.items():
         if text := env.get(variable_of(name), "").strip():

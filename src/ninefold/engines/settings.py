@@ -56,11 +56,15 @@ class EngineSettings(SettingsBase):
         False, description="Load weights that need unpickling, which can run any code."
     )
     loras: Folder = Field(
-        default_factory=lambda: Path.home() / ".local" / "share" / "ninefold" / "loras",
+        Path("~/.local/share/ninefold/loras"),
+        validate_default=True,
         description="The only folder, beside the built-in one, in which LoRA names are looked up.",
     )
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Settings from `NINEFOLD_*` variables; raises `ConfigError` with every problem at once."""
-        return read_settings(cls, environ)
+        """Settings from `NINEFOLD_*` variables, and from the file that `NINEFOLD_SETTINGS` names.
+
+        Raises `ConfigError` with every problem at once.
+        """
+        return read_settings(cls, environ, part=True)

@@ -92,7 +92,7 @@ def _lifespan(
                 worker=settings.worker,
                 engines=own,
                 concurrency=settings.concurrency,
-                cache_bytes=int(settings.cache_gb * 2**30),
+                cache_bytes=settings.cache_bytes,
                 grace=settings.grace,
             )
             opened = await stack.enter_async_context(executor)
