@@ -73,7 +73,7 @@ def test_openai_makes_and_edits(client: openai.OpenAI, model: ModelInfo) -> None
         prompt=PROMPT,
         size=f"{width}x{height}",
         quality="low",
-        extra_body={"seed": 7},  # type: ignore[arg-type]
+        extra_body={"seed": 7},
     )
     assert answer.data is not None
     data = data_of(answer.data[0])

@@ -178,4 +178,19 @@ class OpenAIError(BaseModel):
 class OpenAIErrorDocument(BaseModel):
     """An error in OpenAI's form."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "error": {
+                        "message": "size: poster cannot make 1000x701. The nearest is 1040x728.",
+                        "type": "invalid_request_error",
+                        "param": "size",
+                        "code": None,
+                    }
+                }
+            ]
+        }
+    )
+
     error: OpenAIError

@@ -48,8 +48,9 @@ def openai_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route answers beside success, for its documentation."""
     found: dict[int | str, dict[str, Any]] = {}
     for status, entry in responses(*statuses, body=True).items():
-        own = status_of(int(status))
-        found[own] = {"description": entry["description"], "model": OpenAIErrorDocument}
+        found[status] = {"description": entry["description"], "model": OpenAIErrorDocument}
+    # Named, or FastAPI would name it with an error form of its own.
+    found[422]["description"] = "Not used: what cannot be met as it stands is answered with 400"
     return found
 
 

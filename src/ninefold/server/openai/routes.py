@@ -50,7 +50,10 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": "The images; with `stream`, server-sent events instead.",
         "content": {
             "application/json": {"example": _EXAMPLE},
-            "text/event-stream": {"schema": {"type": "string"}},
+            "text/event-stream": {
+                "schema": {"type": "string"},
+                "example": "event: image_generation.completed\ndata: {...}\n\n",
+            },
         },
     },
     **openai_responses(404, 409),

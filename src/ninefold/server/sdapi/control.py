@@ -12,6 +12,7 @@ from ninefold.server.auth import Known, Reader, Submitter
 from ninefold.server.callers import Caller
 from ninefold.server.sdapi.answers import ProgressAnswer
 from ninefold.server.sdapi.documents import OptionsRequest
+from ninefold.server.sdapi.examples import OPTIONS, PROGRESS
 from ninefold.server.sdapi.making import SessionsDep
 from ninefold.server.sdapi.options import model_set, shown
 from ninefold.server.sdapi.sessions import IDLE, Session
@@ -26,7 +27,7 @@ _TaskId = Annotated[
 ]
 
 
-@router.get("/progress", responses=sdapi_responses())
+@router.get("/progress", responses=sdapi_responses(example=PROGRESS))
 async def sdapi_progress(
     service: ServiceDep,
     sessions: SessionsDep,
@@ -54,7 +55,7 @@ async def sdapi_progress(
     )
 
 
-@router.post("/interrupt", responses=sdapi_responses())
+@router.post("/interrupt", responses=sdapi_responses(example={}))
 async def sdapi_interrupt(
     service: ServiceDep, sessions: SessionsDep, caller: Submitter, task_id: _TaskId = None
 ) -> dict[str, Any]:
@@ -66,7 +67,7 @@ async def sdapi_interrupt(
     return {}
 
 
-@router.post("/skip", responses=sdapi_responses())
+@router.post("/skip", responses=sdapi_responses(example={}))
 async def sdapi_skip(
     service: ServiceDep, sessions: SessionsDep, caller: Submitter, task_id: _TaskId = None
 ) -> dict[str, Any]:
@@ -78,7 +79,7 @@ async def sdapi_skip(
     return {}
 
 
-@router.get("/options", responses=sdapi_responses())
+@router.get("/options", responses=sdapi_responses(example=OPTIONS))
 async def sdapi_options(request: Request, service: ServiceDep, caller: Known) -> dict[str, Any]:
     """The caller's options."""
     shelf = await shelf_for(request, service, caller)

@@ -8,23 +8,33 @@ from fastapi import APIRouter
 
 from ninefold.core.errors import ModelError
 from ninefold.server.auth import Known
+from ninefold.server.sdapi.examples import (
+    EMBEDDINGS,
+    LORA,
+    MEMORY,
+    MODEL,
+    SAMPLER,
+    SCHEDULE,
+    SCRIPT,
+    SCRIPTS,
+    UPSCALER,
+)
 from ninefold.server.sdapi.samplers import LISTED, SCHEDULES
 from ninefold.server.sdapi.shared import sdapi_responses
 from ninefold.server.service import Service, ServiceDep
 
 router = APIRouter(prefix="/sdapi/v1")
 
-_RESPONSES = sdapi_responses()
 _List = list[dict[str, Any]]
 
 
-@router.get("/sd-models", responses=_RESPONSES)
+@router.get("/sd-models", responses=sdapi_responses(example=[MODEL]))
 async def sdapi_models(service: ServiceDep, _caller: Known) -> _List:
     """The diffusion models; `filename` is a name, for no path leaves the server."""
     return await service.call(_models, service)
 
 
-@router.get("/samplers", responses=_RESPONSES)
+@router.get("/samplers", responses=sdapi_responses(example=[SAMPLER]))
 async def sdapi_samplers(_caller: Known) -> _List:
     """The samplers; `Default` is each model's own."""
     return [
@@ -33,7 +43,7 @@ async def sdapi_samplers(_caller: Known) -> _List:
     ]
 
 
-@router.get("/schedulers", responses=_RESPONSES)
+@router.get("/schedulers", responses=sdapi_responses(example=[SCHEDULE]))
 async def sdapi_schedulers(_caller: Known) -> _List:
     """The schedule types."""
     return [
@@ -48,26 +58,26 @@ async def sdapi_schedulers(_caller: Known) -> _List:
     ]
 
 
-@router.get("/upscalers", responses=_RESPONSES)
+@router.get("/upscalers", responses=sdapi_responses(example=[UPSCALER]))
 async def sdapi_upscalers(service: ServiceDep, _caller: Known) -> _List:
     """The upscalers; `None` enlarges nothing."""
     return await service.call(_upscalers, service)
 
 
-@router.get("/loras", responses=_RESPONSES)
+@router.get("/loras", responses=sdapi_responses(example=[LORA]))
 async def sdapi_loras(service: ServiceDep, _caller: Known) -> _List:
     """The LoRAs, for `<lora:name:0.8>` in a prompt."""
     names = await service.call(service.engines.diffusion.loras)
     return [{"name": name, "alias": name, "path": name, "metadata": {}} for name in names]
 
 
-@router.get("/scripts", responses=_RESPONSES)
+@router.get("/scripts", responses=sdapi_responses(example=SCRIPTS))
 async def sdapi_scripts(_caller: Known) -> dict[str, list[str]]:
     """The scripts that a request may name: ADetailer."""
-    return {"txt2img": ["adetailer"], "img2img": ["adetailer"]}
+    return SCRIPTS
 
 
-@router.get("/script-info", responses=_RESPONSES)
+@router.get("/script-info", responses=sdapi_responses(example=[SCRIPT]))
 async def sdapi_script_info(_caller: Known) -> _List:
     """What is known of the scripts."""
     return [
@@ -76,66 +86,66 @@ async def sdapi_script_info(_caller: Known) -> _List:
     ]
 
 
-@router.get("/embeddings", responses=_RESPONSES)
+@router.get("/embeddings", responses=sdapi_responses(example=EMBEDDINGS))
 async def sdapi_embeddings(_caller: Known) -> dict[str, dict[str, Any]]:
     """None."""
-    return {"loaded": {}, "skipped": {}}
+    return EMBEDDINGS
 
 
-@router.get("/latent-upscale-modes", responses=_RESPONSES)
+@router.get("/latent-upscale-modes", responses=sdapi_responses(example=[]))
 async def sdapi_latent_upscale_modes(_caller: Known) -> _List:
     """None: upscalers work on pixels."""
     return []
 
 
-@router.get("/sd-vae", responses=_RESPONSES)
+@router.get("/sd-vae", responses=sdapi_responses(example=[]))
 async def sdapi_vae(_caller: Known) -> _List:
     """None: each model has its own."""
     return []
 
 
-@router.get("/hypernetworks", responses=_RESPONSES)
+@router.get("/hypernetworks", responses=sdapi_responses(example=[]))
 async def sdapi_hypernetworks(_caller: Known) -> _List:
     """None."""
     return []
 
 
-@router.get("/face-restorers", responses=_RESPONSES)
+@router.get("/face-restorers", responses=sdapi_responses(example=[]))
 async def sdapi_face_restorers(_caller: Known) -> _List:
     """None."""
     return []
 
 
-@router.get("/realesrgan-models", responses=_RESPONSES)
+@router.get("/realesrgan-models", responses=sdapi_responses(example=[]))
 async def sdapi_realesrgan_models(_caller: Known) -> _List:
     """None: see `upscalers`."""
     return []
 
 
-@router.get("/prompt-styles", responses=_RESPONSES)
+@router.get("/prompt-styles", responses=sdapi_responses(example=[]))
 async def sdapi_prompt_styles(_caller: Known) -> _List:
     """None."""
     return []
 
 
-@router.get("/cmd-flags", responses=_RESPONSES)
+@router.get("/cmd-flags", responses=sdapi_responses(example={}))
 async def sdapi_cmd_flags(_caller: Known) -> dict[str, Any]:
     """None are told."""
     return {}
 
 
-@router.get("/memory", responses=_RESPONSES)
+@router.get("/memory", responses=sdapi_responses(example=MEMORY))
 async def sdapi_memory(_caller: Known) -> dict[str, dict[str, str]]:
     """Not told here; see `/metrics`."""
-    return {"ram": {"error": "not told"}, "cuda": {"error": "not told"}}
+    return MEMORY
 
 
-@router.post("/refresh-checkpoints", responses=_RESPONSES)
+@router.post("/refresh-checkpoints", responses=sdapi_responses())
 async def sdapi_refresh_checkpoints(_caller: Known) -> None:
     """Nothing to do: what is at hand is looked up each time."""
 
 
-@router.post("/refresh-loras", responses=_RESPONSES)
+@router.post("/refresh-loras", responses=sdapi_responses())
 async def sdapi_refresh_loras(_caller: Known) -> None:
     """Nothing to do: what is at hand is looked up each time."""
 

@@ -35,6 +35,7 @@ from ninefold.server.sdapi.documents import (
     Processing,
     Txt2ImgRequest,
 )
+from ninefold.server.sdapi.examples import EXTRAS, EXTRAS_BATCH, IMAGES, PNG_INFO
 from ninefold.server.sdapi.extras import extras
 from ninefold.server.sdapi.pictures import from_base64
 from ninefold.server.sdapi.sessions import Sessions, sessions_of
@@ -45,7 +46,12 @@ from ninefold.server.service import Service, ServiceDep
 router = APIRouter(prefix="/sdapi/v1")
 
 SessionsDep = Annotated[Sessions, Depends(sessions_of)]
-_IMAGES = {200: {"model": ImagesAnswer}, **sdapi_responses(404, 409, body=True)}
+_IMAGES = sdapi_responses(404, 409, example=IMAGES, body=True)
+_IMAGES[200]["model"] = ImagesAnswer
+_EXTRAS = sdapi_responses(404, 409, example=EXTRAS, body=True)
+_EXTRAS[200]["model"] = ExtrasAnswer
+_BATCH = sdapi_responses(404, 409, example=EXTRAS_BATCH, body=True)
+_BATCH[200]["model"] = ExtrasBatchAnswer
 
 
 @router.post("/txt2img", responses=_IMAGES, response_model=None)
@@ -80,7 +86,7 @@ async def sdapi_img2img(
 
 @router.post(
     "/extra-single-image",
-    responses={200: {"model": ExtrasAnswer}, **sdapi_responses(404, 409, body=True)},
+    responses=_EXTRAS,
     response_model=None,
 )
 async def sdapi_extra_single_image(
@@ -105,7 +111,7 @@ async def sdapi_extra_single_image(
 
 @router.post(
     "/extra-batch-images",
-    responses={200: {"model": ExtrasBatchAnswer}, **sdapi_responses(404, 409, body=True)},
+    responses=_BATCH,
     response_model=None,
 )
 async def sdapi_extra_batch_images(
@@ -136,7 +142,7 @@ async def sdapi_extra_batch_images(
     return await answer(request, service, problem_response, work())
 
 
-@router.post("/png-info", responses=sdapi_responses(body=True))
+@router.post("/png-info", responses=sdapi_responses(example=PNG_INFO, body=True))
 async def sdapi_png_info(
     service: ServiceDep, _caller: Known, asked: PngInfoRequest
 ) -> PngInfoAnswer:

@@ -42,12 +42,17 @@ def problem_response(problem: Problem) -> Response:
     return JSONResponse(document.model_dump(), problem.status)
 
 
-def sdapi_responses(*statuses: int, body: bool = False) -> dict[int | str, dict[str, Any]]:
-    """What a route answers beside success, for its documentation."""
-    return {
-        status: {"description": entry["description"], "model": ErrorAnswer}
-        for status, entry in responses(*statuses, body=body).items()
+def sdapi_responses(
+    *statuses: int, example: Any = None, body: bool = False
+) -> dict[int | str, dict[str, Any]]:
+    """What a route answers, for its documentation: an example of success, and its errors."""
+    examples = {"answer": {"summary": "An answer", "value": example}}
+    found: dict[int | str, dict[str, Any]] = {
+        200: {"description": "Done.", "content": {"application/json": {"examples": examples}}}
     }
+    for status, entry in responses(*statuses, body=body).items():
+        found[status] = {"description": entry["description"], "model": ErrorAnswer}
+    return found
 
 
 def options_of(request: Request) -> Options:
