@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import TypeAdapter
@@ -113,7 +113,7 @@ def test_examples_fit_what_routes_answer() -> None:
     ):
         value = example["content"]["application/json"]["example"]
         # What is known of a model beside OpenAI's fields depends on the model.
-        extra = None if kind in (ModelDocument, ModelList) else "forbid"
+        extra: Literal["forbid"] | None = None if kind in (ModelDocument, ModelList) else "forbid"
         TypeAdapter(kind).validate_python(value, extra=extra)
 
 
