@@ -129,8 +129,7 @@ def own_tables(engine: sa.Engine, tables: sa.MetaData, name: str, version: int) 
     Raises `StorageError` where they are there in another layout than `version`.
     """
     with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":  # others may be at it, too
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TABLES_LOCK)))
+        stand_in_line(connection, _TABLES_LOCK)
         _LAYOUTS.create(connection, checkfirst=True)
         mine = _LAYOUTS.c.name == name
         found = connection.execute(sa.select(_LAYOUTS.c.version).where(mine)).scalar()
@@ -143,6 +142,17 @@ def own_tables(engine: sa.Engine, tables: sa.MetaData, name: str, version: int) 
                 f"layout is {found}, this one's {version}). Use that version, or start with a new "
                 "database."
             )
+
+
+def stand_in_line(connection: sa.Connection, lock: int) -> None:
+    """Wait until no other transaction holds this lock, then hold it to the end of this one.
+
+    To be called first in a transaction.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
+    else:  # Python would begin the transaction with the first row that is written
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _check_version(engine: sa.Engine) -> None:

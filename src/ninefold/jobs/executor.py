@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, ParamSpec, Self, TypeVar
 
@@ -19,7 +20,7 @@ from ninefold.core.values import Json
 from ninefold.engines.base import EngineSet
 from ninefold.jobs import lineage, retention
 from ninefold.jobs.database import connect, data_folder, database_url, unusable
-from ninefold.jobs.events import Done, JobEnded, JobEvent, events_of
+from ninefold.jobs.events import Done, JobEvent, events_of
 from ninefold.jobs.model import ENDED, Group, Job, JobStatus
 from ninefold.jobs.replay import replay
 from ninefold.jobs.spec import JobSpec
@@ -30,12 +31,14 @@ from ninefold.jobs.submission import (
     Input,
     all_or_none,
     check_priority,
+    digest_of,
     id_of_key,
     member_id,
     new_group,
     new_job,
 )
 from ninefold.jobs.telemetry import Listener, Telling
+from ninefold.jobs.watching import Watching
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -91,6 +94,7 @@ class JobExecutor:
         self._store: JobStore | None = None
         self._worker: Any = None
         self._telling = Telling()
+        self._watching: tuple[asyncio.AbstractEventLoop, Watching] | None = None
         self.cache = StageCache(self.data / "cache", cache_bytes) if cache_bytes else None
 
     async def __aenter__(self) -> Self:
@@ -155,7 +159,11 @@ class JobExecutor:
             specs = self._desk.group(name, config, inputs, count, variants, cache, owner, key=key)
             if final is None:
                 return Group(name, tuple(self._stored(specs, None, priority, admission)))
-            specs = {job_id: replace(spec, group=final) for job_id, spec in specs.items()}
+            # With how many they are in each digest, or a part of a group would pass for it.
+            specs = {
+                job_id: replace(spec, group=final, digest=digest_of(spec.digest, len(specs)))
+                for job_id, spec in specs.items()
+            }
             ids = [member_id(final, number) for number in range(1, len(specs) + 1)]
             return Group(final, tuple(self._stored(specs, ids, priority, admission)))
 
@@ -286,21 +294,17 @@ class JobExecutor:
                 await asyncio.sleep(WATCH)
         return group
 
-    async def events(self, job_id: str, after: int = 0) -> AsyncIterator[JobEvent]:
+    async def events(self, job_id: str, after: int = 0) -> AsyncGenerator[JobEvent, None]:
         """What happened to the job since event `after`, and what happens until it ends."""
-        steps: Sequence[str] = ()
-        while True:
-            spec, job, done, reports = await self._call(self._read, job_id)
-            steps = steps or [step.name for step in self._pipeline(spec).steps]
-            for event in events_of(steps, done, reports, job.status, job.error):
-                if event.sequence > after:
-                    after = event.sequence
-                    yield event
-                    if isinstance(event, JobEnded):
-                        return
-            if job.ended:
-                return
-            await asyncio.sleep(WATCH)
+        loop = asyncio.get_running_loop()
+        if self._watching is None or self._watching[0] is not loop:
+            watching = Watching(
+                lambda job_ids: self._call(self.store.versions, job_ids), self._events
+            )
+            self._watching = loop, watching
+        async with aclosing(self._watching[1].events(job_id, after)) as events:
+            async for event in events:
+                yield event
 
     # -- changing -------------------------------------------------------------------------------
 
@@ -427,6 +431,11 @@ class JobExecutor:
         of their own. Whatever is raised leaves no file behind.
         """
         prepared = list(specs)
+        if admission is not None and admission.asked is not None:
+            specs = {
+                job_id: replace(spec, digest=digest_of(spec.digest, admission.asked))
+                for job_id, spec in specs.items()
+            }
         try:
             if finals is not None:
                 specs = dict(zip(finals, specs.values(), strict=True))
@@ -467,6 +476,16 @@ class JobExecutor:
             return await asyncio.to_thread(function, *args, **kwargs)
         except SQLAlchemyError as error:
             raise unusable(self._url, error) from None
+
+    async def _events(self, job_id: str) -> tuple[Sequence[JobEvent], bool]:
+        """All events of a job so far, and whether it has ended."""
+
+        def read() -> tuple[Sequence[JobEvent], bool]:
+            spec, job, done, reports = self._read(job_id)
+            steps = [step.name for step in self._pipeline(spec).steps]
+            return [*events_of(steps, done, reports, job.status, job.error)], job.ended
+
+        return await self._call(read)
 
     def _pipeline(self, spec: JobSpec) -> Pipeline:
         return spec.pipeline_config.build(self._engines)

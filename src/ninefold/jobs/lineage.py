@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from ninefold.core.record import StageRecord
 from ninefold.files.atomic import link_atomic
 from ninefold.jobs.events import Done
 from ninefold.jobs.spec import JobSpec
+from ninefold.jobs.submission import digest_of
 
 
 def again(
@@ -33,12 +33,11 @@ def again(
     """
     config, start = _changed(spec, from_stage, changes)
     kept = _before(done, start, [step.name for step in config.build().steps])
-    asked = json.dumps([parent, config.document(), start], sort_keys=True)
     return replace(
         spec,
         config=config.document(),
         created_at=PipelineContext().created_at,
-        digest=hashlib.sha256(asked.encode()).hexdigest(),
+        digest=digest_of(parent, config.document(), start),
         parent=parent,
         group=None,
         records=tuple(item.record.to_json() for item in kept),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from dbos._error import DBOSWorkflowIDInUseError
 from ninefold.core.errors import ConflictError, NotFoundError, QueueFullError
 from ninefold.core.record import StageRecord
 from ninefold.core.values import Failure, Json
+from ninefold.jobs.database import stand_in_line
 from ninefold.jobs.events import Done
 from ninefold.jobs.model import Job, JobStatus, timestamp
 from ninefold.jobs.reports import STREAM
@@ -41,6 +42,8 @@ _STATUS: dict[str, JobStatus] = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
     "CANCELLED": "cancelled",
 }
+#: Jobs in one query.
+_AT_ONCE = 500
 _OPEN = [name for name, state in _STATUS.items() if state in ("queued", "running")]
 #: Any number that nobody else locks in the database.
 _QUOTA_LOCK = 0x6E696E65
@@ -66,6 +69,8 @@ class Admission:
     quota: Quota | None = None
     #: Called with the transaction and the new jobs' ids; not for jobs that were there before.
     beside: Callable[[sa.Connection, Sequence[str]], None] | None = None
+    #: What was asked for beside config and input: an idempotency key must bring the same.
+    asked: Any = None
 
 
 def job_folder(data: Path, job_id: str) -> Path:
@@ -144,8 +149,7 @@ class JobStore:
     ) -> None:
         """Raise `QueueFullError` where `specs` would be more than may wait; exact, for submits
         stand in line here."""
-        if connection.dialect.name == "postgresql":  # SQLite's transactions do so by themselves
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_QUOTA_LOCK)))
+        stand_in_line(connection, _QUOTA_LOCK)
         rows = self.client._sys_db.tables.workflow_status.c
         owner = next(iter(specs.values())).owner
         own = (
@@ -241,6 +245,30 @@ class JobStore:
         by_id = {job.id: job for job in self.jobs(ids=[job_id for _, job_id in page])}
         jobs = [by_id[job_id] for _, job_id in page if job_id in by_id]
         return jobs, page[-1] if len(found) > limit else None
+
+    def versions(self, job_ids: Sequence[str]) -> dict[str, Hashable]:
+        """What of each job changes whenever it gets another event; jobs that are gone are left out.
+
+        Three quick queries, however many jobs there are.
+        """
+        tables = self.client._sys_db.tables
+        jobs, steps = tables.workflow_status.c, tables.operation_outputs.c
+        reports = tables.streams.c
+        counts = (
+            sa.select(jobs.workflow_uuid, jobs.status, jobs.recovery_attempts),
+            sa.select(steps.workflow_uuid, sa.func.count()).group_by(steps.workflow_uuid),
+            sa.select(reports.workflow_uuid, sa.func.count()).group_by(reports.workflow_uuid),
+        )
+        found: dict[str, tuple[Any, ...]] = {}
+        for start in range(0, len(job_ids), _AT_ONCE):
+            part = list(job_ids[start : start + _AT_ONCE])
+            with self.engine.connect() as connection:
+                for query, table in zip(counts, (jobs, steps, reports), strict=True):
+                    for job_id, *values in connection.execute(
+                        query.where(table.workflow_uuid.in_(part))
+                    ):
+                        found[job_id] = (*found.get(job_id, ()), *values)
+        return dict(found)
 
     def depth(self) -> dict[JobStatus, tuple[int, float]]:
         """How many jobs are queued and running, and how many seconds ago the oldest was made."""

@@ -124,8 +124,7 @@ class Desk:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         document = config.document()
-        asked = json.dumps([document, given, cache], sort_keys=True)
-        digest = hashlib.sha256(asked.encode()).hexdigest()
+        digest = digest_of(document, given, cache)
         return JobSpec(document, given, context.created_at, digest, cache=cache, owner=owner)
 
 
@@ -161,6 +160,11 @@ def id_of_key(key: str, owner: str | None) -> str:
 def member_id(group: str, number: int) -> str:
     """The id of a group's job, counted from 1: `JobStore.jobs` finds them by the part before."""
     return f"{group}.{number:05}"
+
+
+def digest_of(*asked: Any) -> str:
+    """A digest of what was asked for, as JSON values."""
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def check_priority(priority: int) -> None:

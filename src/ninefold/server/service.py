@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 
@@ -17,7 +18,7 @@ from fastapi import Depends, Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from ninefold.config import PipelineConfig
-from ninefold.core.errors import ConfigError, InputError, NotFoundError
+from ninefold.core.errors import ConfigError, InputError, NotFoundError, UserError
 from ninefold.core.values import Artifact, Output
 from ninefold.engines.base import EngineSet
 from ninefold.files.opening import ImageLimits
@@ -32,8 +33,10 @@ from ninefold.server.limits import Limits
 from ninefold.server.links import Links, artifact_path
 from ninefold.server.rates import Rates
 from ninefold.server.uploads import Upload, UploadKind, Uploads
-from ninefold.server.webhooks import WebhookRequest
+from ninefold.server.waiting import each
 from ninefold.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -112,7 +115,7 @@ class Service:
             priority=request.priority,
             cache=request.cache,
             owner=caller.owner,
-            admission=await self._admission(caller, request.webhook),
+            admission=await self._admission(caller, request),
         )
 
     async def submit_group(
@@ -130,7 +133,7 @@ class Service:
             priority=request.priority,
             cache=request.cache,
             owner=caller.owner,
-            admission=await self._admission(caller, request.webhook),
+            admission=await self._admission(caller, request),
         )
 
     async def rerun(
@@ -163,7 +166,7 @@ class Service:
             idempotency_key=idempotency_key,
             priority=request.priority,
             owner=caller.owner,
-            admission=await self._admission(caller, request.webhook),
+            admission=await self._admission(caller, request),
             check=check,
         )
 
@@ -237,7 +240,9 @@ class Service:
         await self.jobs.wait(job_id, timeout)
         return await self.job(caller, job_id)
 
-    async def events(self, caller: Caller, job_id: str, after: int = 0) -> AsyncIterator[JobEvent]:
+    async def events(
+        self, caller: Caller, job_id: str, after: int = 0
+    ) -> AsyncGenerator[JobEvent, None]:
         """What happens to a job after event `after`, until it or the server ends."""
         await self._own(caller, job_id)
         return self._events(job_id, after)
@@ -247,7 +252,7 @@ class Service:
         job = await self.call(self.jobs.store.job, job_id)
         if not job.ended:
             return False
-        async with aclosing(self._events(job_id, after)) as events:  # type: ignore[type-var]
+        async with aclosing(self._events(job_id, after)) as events:
             return await anext(events, None) is None
 
     async def group(self, caller: Caller, name: str) -> Group:
@@ -323,25 +328,14 @@ class Service:
             raise NotFoundError(f"no job is called {job_id!r}. GET /v1/jobs lists them.")
         return job
 
-    async def _events(self, job_id: str, after: int) -> AsyncIterator[JobEvent]:
-        closing = asyncio.ensure_future(self.closing.wait())
-        try:
-            async with aclosing(self.jobs.events(job_id, after)) as events:  # type: ignore[type-var]
-                while True:
-                    following = asyncio.ensure_future(anext(events, None))
-                    try:
-                        await asyncio.wait(
-                            {following, closing}, return_when=asyncio.FIRST_COMPLETED
-                        )
-                    finally:
-                        if not following.done():
-                            following.cancel()
-                            await asyncio.wait({following})
-                    if following.cancelled() or (event := following.result()) is None:
-                        return
-                    yield event
-        finally:
-            closing.cancel()
+    async def _events(self, job_id: str, after: int) -> AsyncGenerator[JobEvent, None]:
+        async with aclosing(each(self.jobs.events(job_id, after), until=self.closing)) as events:
+            try:
+                async for event in events:
+                    if event is not None:
+                        yield event
+            except UserError as error:  # deleted meanwhile, or the database is away
+                _log.warning("events of job %s end early: %s", job_id, error)
 
     async def _asked(
         self,
@@ -386,16 +380,22 @@ class Service:
 
         return await self.call(check)
 
-    async def _admission(self, caller: Caller, webhook: WebhookRequest | None) -> Admission:
-        own = caller.key.max_queued if caller.key is not None else None
-        if own is None:
-            own = self.settings.max_queued_per_key
-        quota = Quota(own if caller.key is not None else self.settings.max_queued,
-                      self.settings.max_queued)  # fmt: skip
-        if webhook is None:
-            return Admission(quota)
-        await webhooks.check(self, webhook)
-        return Admission(quota, webhooks.outbox(webhook, caller))
+    async def _admission(
+        self, caller: Caller, request: JobRequest | GroupRequest | RerunRequest
+    ) -> Admission:
+        """What the jobs of a request must meet, and what is stored with them."""
+        settings, key = self.settings, caller.key
+        own = settings.max_queued
+        if key is not None:
+            own = settings.max_queued_per_key if key.max_queued is None else key.max_queued
+        admission = Admission(
+            Quota(own, settings.max_queued),
+            asked=request.model_dump(mode="json", include={"priority", "webhook"}),
+        )
+        if request.webhook is None:
+            return admission
+        await webhooks.check(self, request.webhook)
+        return replace(admission, beside=webhooks.outbox(request.webhook, caller))
 
 
 def service_of(request: Request) -> Service:
