@@ -71,6 +71,11 @@ def test_bodies_that_are_no_job(body: bytes, status: int, untouched: Door) -> No
     _problem(untouched.client.post("/v1/jobs", content=body, headers=JSON), status)
 
 
+def test_a_body_without_its_type(untouched: Door) -> None:
+    found = _problem(untouched.client.post("/v1/jobs", content=b"{}"), 422)
+    assert "Content-Type: application/json" in found["detail"]
+
+
 def test_every_field_is_told_at_once(untouched: Door) -> None:
     body = {
         "preset": 7,

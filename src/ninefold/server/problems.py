@@ -9,9 +9,11 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.types import ExceptionHandler
 
 from ninefold.core.errors import (
@@ -153,6 +155,8 @@ def install(app: FastAPI, shapes: Mapping[str, Shape]) -> None:
         if problem.status >= 500:
             _log.error("%s %s", request.method, request.url.path, exc_info=error)
         headers = headers_of(error)
+        if problem.status == 405:
+            headers["Allow"] = ", ".join(sorted(_methods(app, request)))
         for prefix, shape in shapes.items():
             if request.url.path.startswith(prefix):
                 response = shape(problem)
@@ -164,6 +168,16 @@ def install(app: FastAPI, shapes: Mapping[str, Shape]) -> None:
     for kind in (NinefoldError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, handler)
     app.state.answer_error = answer
+
+
+def _methods(app: FastAPI, request: Request) -> set[str]:
+    """All methods of the path: the framework names those of the first route alone."""
+    found: set[str] = set()
+    for context in iter_route_contexts(app.routes):
+        pattern = compile_path(str(context.path))[0]
+        if context.methods and pattern.match(request.url.path):
+            found |= context.methods
+    return found
 
 
 def responses(*statuses: int, body: bool = False, key: bool = True) -> dict[int | str, Any]:
@@ -203,6 +217,8 @@ def _invalid(error: RequestValidationError) -> Problem:
         where, *path = item["loc"] or ("body",)
         unreadable |= item["type"] == "json_invalid"
         detail = described(item)
+        if where == "body" and isinstance(item["input"], bytes):
+            detail = "expected JSON. Send it with the header Content-Type: application/json."
         if where == "body":
             pointer = "#" + "".join(f"/{_escaped(part)}" for part in path)
             if item["type"] == "json_invalid":
@@ -216,7 +232,7 @@ def _invalid(error: RequestValidationError) -> Problem:
 
 
 def _line(error: FieldError) -> str:
-    place = (error.pointer or "").removeprefix("#/").replace("/", ".") or error.parameter or "body"
+    place = (error.pointer or "").strip("#/").replace("/", ".") or error.parameter or "body"
     return f"{place}: {error.detail}"
 
 

@@ -27,6 +27,9 @@ Say = Callable[[str], None]
 
 #: Seconds that requests have to end once the server stops; streams are told to end at once.
 _GRACE = 10
+#: Seconds that a connection may lie idle: longer than proxies keep theirs, or they would use one
+#: that is just being closed.
+_KEEP_ALIVE = 75
 #: Bytes of a request's head.
 _MAX_HEAD = 2**16
 
@@ -81,6 +84,7 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # nothing here goes by the client's address
+                timeout_keep_alive=_KEEP_ALIVE,
                 timeout_graceful_shutdown=_GRACE,
                 h11_max_incomplete_event_size=_MAX_HEAD,
             )

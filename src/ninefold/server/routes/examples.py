@@ -131,8 +131,7 @@ CONFIG = _json("The config holds.", {"config": _CONFIG, "resolved": _CONFIG})
 EVENTS: dict[str, Any] = {
     "description": "The events.",
     "content": {
-        "text/event-stream": {
-            "schema": {"type": "string"},
+        "text/event-stream": {  # without a schema: OpenAPI 3.1 has none for a single event
             "example": (
                 'id: 1\nevent: job_started\ndata: {"sequence":1,"steps":["prompt"],'
                 '"event":"job_started"}\n\n'
