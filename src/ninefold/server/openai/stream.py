@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -61,7 +62,7 @@ async def events(
     ordered: Ordered,
     kind: EventKind,
     partial_images: int,
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """Server-sent events, as text, of the one image of `group`; a failure is one, too."""
     job_id = group.jobs[0].id
     head = {
@@ -72,13 +73,14 @@ async def events(
     }
     partials, course = Partials(partial_images), Course()
     try:
-        async for event in await service.events(caller, job_id):
-            course.see(event)
-            source = await _source(service, caller, job_id, event)
-            if source is not None and course.progress < 1 and partials.due(course.progress):
-                data = await service.call(_preview, source, ordered)
-                told = {"partial_image_index": partials.sent - 1, "b64_json": data, **head}
-                yield _event(f"{kind}.partial_image", told)
+        async with aclosing(await service.events(caller, job_id)) as found:
+            async for event in found:
+                course.see(event)
+                source = await _source(service, caller, job_id, event)
+                if source is not None and course.progress < 1 and partials.due(course.progress):
+                    data = await service.call(_preview, source, ordered)
+                    told = {"partial_image_index": partials.sent - 1, "b64_json": data, **head}
+                    yield _event(f"{kind}.partial_image", told)
         job = made(await service.job(caller, job_id))
         output = final_image(job)
         head["size"] = f"{output.width}x{output.height}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -193,8 +194,9 @@ async def _made(
         with sessions.opened(caller, kind, task_id, group) as session:
             for number, member in enumerate(group.jobs):
                 session.begin(number)
-                async for event in await service.events(caller, member.id):
-                    session.see(event)
+                async with aclosing(await service.events(caller, member.id)) as events:
+                    async for event in events:
+                        session.see(event)
                 job = await service.job(caller, member.id)
                 if job.status != "cancelled":
                     found.append(await _read(service, caller, made(job)))
