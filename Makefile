@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # Handed over by the environment, so that quotes in a prompt stay what they are.
 export PROMPT SEED PRESET
 
-.PHONY: chaos demo test lint format types layers docs bench clean
+.PHONY: fuzz chaos demo test lint format types layers docs bench clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/ninefold run "$$PROMPT" --preset "$$PRESET" --seed "$$SEED"
@@ -43,6 +43,9 @@ bench: $(VENV)/.installed
 
 chaos: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.jobs.chaos
+
+fuzz: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.server.fuzz.run --examples 500
 
 clean:
 	rm -rf $(VENV) ninefold-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

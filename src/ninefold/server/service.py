@@ -8,7 +8,7 @@ import json
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,7 +42,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 DEFAULT_PRESET = "standard"
-#: Jobs that have ended and are kept in memory, whole: they change no more.
+#: Jobs that are kept in memory, whole, and read again once anything of them has changed.
 _KEPT = 256
 
 
@@ -84,7 +84,7 @@ class Service:
         self.links = Links(self.keys.secret("links"), settings.links_seconds)
         #: Set when the server stops: streams end.
         self.closing = asyncio.Event()
-        self._ended: OrderedDict[str, Job] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Hashable, Job]] = OrderedDict()
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what blocks in a thread; a database that went away becomes a `StorageError`."""
@@ -203,16 +203,16 @@ class Service:
 
     async def job(self, caller: Caller, job_id: str) -> Job:
         """A job with all that it made so far."""
-        job = await self._own(caller, job_id)
-        if not job.ended:
-            return await self.jobs.get(job_id)
-        kept = self._ended.pop(job_id, None)
-        if kept is None or kept.status != job.status:
-            kept = await self.jobs.get(job_id)
-        self._ended[job_id] = kept
-        while len(self._ended) > _KEPT:
-            self._ended.popitem(last=False)
-        return kept
+        version = (await self.call(self.jobs.store.versions, [job_id])).get(job_id)
+        known, job = self._kept.pop(job_id, (None, None))
+        if job is None or known != version:  # read after its version: at least as new
+            job = await self.jobs.get(job_id)
+        self._kept[job_id] = version, job
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        if not caller.may_see(job.owner):
+            raise _no_job(job_id)
+        return job
 
     async def list_jobs(
         self,
@@ -296,7 +296,7 @@ class Service:
         """Forget a job that has ended, with its files; raises `ConflictError` where it has not."""
         await self._own(caller, job_id)
         await self.jobs.delete(job_id)
-        self._ended.pop(job_id, None)
+        self._kept.pop(job_id, None)
 
     # -- uploads ---------------------------------------------------------------------------------
 
@@ -396,6 +396,10 @@ class Service:
             return admission
         await webhooks.check(self, request.webhook)
         return replace(admission, beside=webhooks.outbox(request.webhook, caller))
+
+
+def _no_job(job_id: str) -> NotFoundError:
+    return NotFoundError(f"no job is called {job_id!r}. List them with: ninefold jobs list")
 
 
 def service_of(request: Request) -> Service:
