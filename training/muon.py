@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from training.common import reduced
+
 #: Coefficients of the quintic Newton-Schulz step, and how many are taken.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 _STEPS = 5
@@ -17,10 +19,11 @@ def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     wide = matrix.shape[0] <= matrix.shape[1]
     x: torch.Tensor = matrix if wide else matrix.T
     x = x / (x.norm() + 1e-7)
-    for _ in range(_STEPS):
-        gram = x @ x.T
-        x = _A * x + (_B * gram + _C * gram @ gram) @ x
-    return x if wide else x.T
+    with reduced(matrix.device):
+        for _ in range(_STEPS):
+            gram = x @ x.T
+            x = _A * x + (_B * gram + _C * gram @ gram) @ x
+    return (x if wide else x.T).to(matrix.dtype)
 
 
 class Muon(torch.optim.Optimizer):
