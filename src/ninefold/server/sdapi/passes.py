@@ -14,17 +14,16 @@ from ninefold.stages.refiner import STRENGTHS
 #: A1111's denoising strength of a hires pass where none is given.
 HIRES_STRENGTH = 0.75
 _MAX_STEPS = 200
-_SAME = frozenset({None, "", "None", "Use same checkpoint"})
+_SAME = ("", "None", "Use same checkpoint")
 #: A1111 also enlarges latents; what names do so is left to our own upscaler.
 _LATENT = ("latent", "none")
 
 
 def refiner_stages(request: Processing, sampling: Json, shelf: Shelf, notes: Notes) -> list[Json]:
     """The refiner: it works over the finished image, not over the last steps of the first."""
-    name, switch = request.refiner_checkpoint, request.refiner_switch_at
+    name, switch = request.refiner_checkpoint or "", request.refiner_switch_at
     if name in _SAME:
         return []
-    assert name is not None
     model = shelf.model(name, "refiner_checkpoint", notes)
     wanted = 1 - (0.8 if switch is None else switch)
     if wanted <= 0:
@@ -80,9 +79,8 @@ def _second(request: Txt2ImgRequest, strength: float, shelf: Shelf, notes: Notes
             ran = int(steps * strength)
             notes.warn("hr_second_pass_steps", f"{ran} ran: more do not fit this strength.")
         params["steps"] = steps
-    if request.hr_checkpoint_name not in _SAME:
-        assert request.hr_checkpoint_name is not None
-        params["model"] = shelf.model(request.hr_checkpoint_name, "hr_checkpoint_name", notes)
+    if (checkpoint := request.hr_checkpoint_name or "") not in _SAME:
+        params["model"] = shelf.model(checkpoint, "hr_checkpoint_name", notes)
     if request.hr_sampler_name or request.hr_scheduler:
         sampler = request.hr_sampler_name
         if not sampler or sampler.lower() == "use same sampler":
