@@ -14,7 +14,7 @@ import pytest
 from tests.server.doors import Served, served
 from tests.server.process import ROOT
 
-PAGES = ("openai-client.md", "a1111-clients.md")
+PAGES = ("openai-client.md", "a1111-clients.md", "call-from-python.md", "curl.md")
 _BLOCK = re.compile(r"^```(py|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
