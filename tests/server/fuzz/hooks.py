@@ -17,7 +17,7 @@ _random = random.Random(7)
 
 
 @schemathesis.hook
-def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
     """Put real ids into good paths and bodies, three times of four."""
     if _random.random() < 0.25:
         return
@@ -46,7 +46,7 @@ def _fill(value: Any) -> None:
                 _fill(item)
 
 
-def _good(case: Case, where: ParameterLocation) -> bool:
+def _good(case: Case[Any], where: ParameterLocation) -> bool:
     if case.meta is None:
         return False
     component = case.meta.components.get(where)
