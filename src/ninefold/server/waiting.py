@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
@@ -22,15 +22,14 @@ async def each(
 
     However it ends, `items` is closed and nothing is left running.
     """
-    stop = asyncio.ensure_future(until.wait() if until is not None else asyncio.Future())
+    stop = asyncio.ensure_future((until or asyncio.Event()).wait())
     coming: asyncio.Future[T | None] | None = None
     async with aclosing(items):
         try:
             while not stop.done():
                 coming = coming or asyncio.ensure_future(anext(items, None))
-                await asyncio.wait(
-                    {coming, stop}, timeout=pause, return_when=asyncio.FIRST_COMPLETED
-                )
+                both: set[asyncio.Future[Any]] = {coming, stop}
+                await asyncio.wait(both, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
                 if not coming.done():
                     if not stop.done():
                         yield None
@@ -40,10 +39,10 @@ async def each(
                     return
                 yield item
         finally:
-            stop.cancel()
-            if coming is not None:
-                coming.cancel()
-                # Shielded, for a client that left has every wait cancelled; and `items` must not be
-                # running when it is closed.
-                with anyio.CancelScope(shield=True):
-                    await asyncio.wait({coming})
+            left: set[asyncio.Future[Any]] = {stop} if coming is None else {stop, coming}
+            for future in left:
+                future.cancel()
+            # Shielded, for a client that left has every wait cancelled; and `items` must not be
+            # running when it is closed.
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait(left)
