@@ -128,8 +128,8 @@ async def loaded(streams: int, rate: float, seconds: float) -> Load:
                     break
                 await asyncio.sleep(0.2)
             load.left = int(left) - 1
-            await asyncio.sleep(1)
-            load.sockets = max(0, _sockets(process.pid) - before)
+        await asyncio.sleep(1)
+        load.sockets = max(0, _sockets(process.pid) - before)
     return load
 
 
@@ -247,19 +247,23 @@ def running(*, real: bool) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     with tempfile.TemporaryDirectory(prefix="nf-") as folder:
         command = [sys.executable, __file__, "--serve", folder, *(["--real"] if real else [])]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        reader = threading.Thread(target=process.stderr.read)
         try:
-            assert process.stderr is not None
             line = ""
             while "ninefold serves " not in line:
                 line = process.stderr.readline()
                 if not line:
                     raise SystemExit("the server did not start")
             # A pipe that nobody reads would hold the server up.
-            threading.Thread(target=process.stderr.read, daemon=True).start()
+            reader.start()
             yield line.partition("ninefold serves ")[2].split()[0], process
         finally:
             process.terminate()
             process.wait()
+            if reader.is_alive():
+                reader.join()
+            process.stderr.close()
 
 
 def serve(data: Path, real: bool) -> int:
