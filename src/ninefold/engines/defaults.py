@@ -34,11 +34,13 @@ def build_engines(settings: EngineSettings) -> EngineSet:
     upscaling = OnnxUpscaleEngine(settings)
 
     def stats() -> EngineStats:
-        kinds = {"diffusion": diffusion, "detector": detection, "upscaler": upscaling}
+        kinds = {
+            "diffusion": diffusion.resident,
+            "detector": detection.resident,
+            "upscaler": upscaling.resident,
+        }
         resident = {
-            (kind, name): size
-            for kind, engine in kinds.items()
-            for name, size in engine.resident().items()
+            (kind, name): size for kind, held in kinds.items() for name, size in held().items()
         }
         return EngineStats(resident, diffusion.batches())
 
