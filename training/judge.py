@@ -164,28 +164,35 @@ class Whole:
 def damaged(
     pictures: torch.Tensor, places: torch.Tensor, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Warp, shift, blur, tint and add noise: what a drawn picture may do and still be right.
+    """Warp, shift, blur or sharpen, tone and add noise: what a drawing may do and still be right.
 
     Takes and gives pictures (N, 3, H, W) and their subjects' boxes (N, 4), which shift alike.
     """
     count = len(pictures)
+
+    def per_picture(low: float, high: float, channels: int = 1) -> torch.Tensor:
+        values = rng.uniform(low, high, (count, channels, 1, 1)).astype(np.float32)
+        return torch.from_numpy(values).to(pictures.device)
+
     pictures = functional.interpolate(
         pictures, size=(SIZE, SIZE), mode="bilinear", antialias=True, align_corners=False
     )
     bend = torch.from_numpy(rng.normal(0, 1, (count, 2, 6, 6)).astype(np.float32))
     bend = functional.interpolate(bend, size=(SIZE, SIZE), mode="bicubic", align_corners=True)
-    strength = torch.from_numpy(rng.uniform(0, 0.02, (count, 1, 1, 1)).astype(np.float32))
-    shift = torch.from_numpy(rng.uniform(-0.05, 0.05, (count, 2, 1, 1)).astype(np.float32))
+    shift = per_picture(-0.05, 0.05, 2)
     steps = torch.linspace(-1, 1, SIZE)
     grid = torch.stack(torch.meshgrid(steps, steps, indexing="xy"))[None]
-    grid = (grid + bend * strength + shift).permute(0, 2, 3, 1).to(pictures.device)
+    bend = bend.to(pictures.device) * per_picture(0, 0.02)
+    grid = (grid.to(pictures.device) + bend + shift).permute(0, 2, 3, 1)
     out = functional.grid_sample(pictures, grid, padding_mode="border", align_corners=True)
-    if rng.random() < 0.4:
-        out = functional.avg_pool2d(functional.pad(out, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    tint = rng.uniform(0.94, 1.06, (count, 1, 1, 1)) * rng.uniform(0.98, 1.02, (count, 3, 1, 1))
-    noise = torch.from_numpy(rng.uniform(0, 0.05, (count, 1, 1, 1)).astype(np.float32))
-    out = out * torch.from_numpy(tint.astype(np.float32)).to(out.device)
-    out = (out + noise.to(out.device) * torch.randn_like(out)).clamp(0, 1)
+    blurred = functional.avg_pool2d(functional.pad(out, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    out = out + per_picture(-0.8, 1.2) * (out - blurred)  # below 0 blurs, above 0 sharpens
+    # Guidance overdoes contrast and saturation, and never evenly.
+    centre, grey = out.mean((1, 2, 3), keepdim=True), out.mean(1, keepdim=True)
+    out = centre + (out - centre) * per_picture(0.8, 1.3)
+    out = out + (out - grey) * per_picture(-0.3, 0.4)
+    out = out * per_picture(0.88, 1.1) * per_picture(0.97, 1.03, 3)
+    out = (out + per_picture(0, 0.05) * torch.randn_like(out)).clamp(0, 1)
     # The grid spans 2 a side, and what it looks for further right comes to lie further left.
     return out, places - shift[:, :, 0, 0].repeat(1, 2).to(places.device) / 2
 
