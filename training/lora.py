@@ -15,9 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import StableDiffusionPipeline
-from diffusers.utils import convert_state_dict_to_diffusers
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import save_file
 
 from training import autoencoder, data, text_encoder
 from training.common import RUNS, Budget, load, log, parser, pick_device, save
@@ -55,12 +54,17 @@ def adapted(device: torch.device) -> Poster:
         raise FileNotFoundError(f"no checkpoint at {CHECKPOINT}; run training.text_to_image first")
     poster = Poster(device)
     poster.load(state["average"])
+    add_adapter(poster)
+    return poster
+
+
+def add_adapter(poster: Poster) -> None:
+    """Freeze the model and put an adapter, which does nothing yet, on its UNet."""
     poster.unet.requires_grad_(False)
     poster.text_encoder.requires_grad_(False)
     poster.unet.add_adapter(
         LoraConfig(r=RANK, lora_alpha=RANK, target_modules=list(TARGETS), init_lora_weights=True)
     )
-    return poster
 
 
 def prepare(style: str, device: torch.device) -> Latents:
@@ -76,16 +80,11 @@ def prepare(style: str, device: torch.device) -> Latents:
 def write(poster: Poster, style: str) -> Path:
     """Write the adapter in half precision, as diffusers loads it, whole or not at all."""
     layers = {
-        name: value.half().contiguous()
+        f"unet.{name}": value.half().contiguous()
         for name, value in get_peft_model_state_dict(poster.unet).items()
     }
-    StableDiffusionPipeline.save_lora_weights(
-        RUNS,
-        unet_lora_layers=convert_state_dict_to_diffusers(layers),
-        weight_name=f"{style}.part.safetensors",
-        safe_serialization=True,
-    )
     path, temporary = RUNS / f"{style}.safetensors", RUNS / f"{style}.part.safetensors"
+    save_file(layers, temporary, {"format": "pt", "base_model": "poster", "license": "Apache-2.0"})
     temporary.chmod(0o644)
     os.replace(temporary, path)
     return path
