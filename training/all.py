@@ -24,10 +24,11 @@ import torch
 
 from training.common import RUNS, load
 
-COUNT = 20_000
 ROUND_ON_CPU = 300.0
 ROUND_ON_CUDA = 22.0
 """Minutes of the first round."""
+COUNT = 20_000
+"""Pictures of the text-to-image model."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Step:
 
 
 STEPS = (
-    Step("training.data", options=("--count", str(COUNT), "--size", "256"), result="poster.json"),
+    Step("training.data", options=("--size", "256"), result="poster.json"),
     Step("training.autoencoder", 0.14, ("--data", "poster"), "autoencoder.pt", True, once=True),
     Step("training.latents", options=("--data", "poster")),
     Step("training.text_encoder", 0.03, result="text_encoder.pt", once=True),
@@ -77,7 +78,7 @@ def is_done(step: Step, minutes: float) -> bool:
     )
 
 
-def command(step: Step, minutes: float, cuda: bool) -> list[str]:
+def command(step: Step, minutes: float, cuda: bool, count: int) -> list[str]:
     """The step as a command line."""
     start = [sys.executable, "-m"]
     options = [*step.options]
@@ -89,19 +90,19 @@ def command(step: Step, minutes: float, cuda: bool) -> list[str]:
     elif step.share:
         options += ["--threads", str(cores)]
     if step.module == "training.data":
-        options += ["--workers", str(cores)]
+        options += ["--workers", str(cores), "--count", str(count)]
     if step.share:
         options += ["--minutes", f"{minutes:.2f}"]
     return [*start, step.module, *options]
 
 
-def plan(minutes: float, cuda: bool, first: bool = True) -> Iterator[list[str]]:
+def plan(minutes: float, cuda: bool, first: bool = True, count: int = COUNT) -> Iterator[list[str]]:
     """The commands of a round that are still to be run, in order; tells what is left out."""
     for step in STEPS:
         if step.needs and find_spec(step.needs) is None:
             print(f"{step.module} left out: the package {step.needs} is not installed", flush=True)
         elif not ((step.once and not first) or is_done(step, step.share * minutes)):
-            yield command(step, step.share * minutes, cuda)
+            yield command(step, step.share * minutes, cuda, count)
 
 
 def main() -> int:
@@ -113,12 +114,13 @@ def main() -> int:
     parser.add_argument(
         "--minutes", type=float, default=ROUND_ON_CUDA if cuda else ROUND_ON_CPU, help="of round 1"
     )
+    parser.add_argument("--count", type=int, default=COUNT, help="pictures to render")
     parser.add_argument("--rounds", type=int, default=1 if cuda else 100)
     parser.add_argument("--dry-run", action="store_true", help="print the first round's commands")
     arguments = parser.parse_args()
     for number in range(arguments.rounds):
         # A longer budget starts the learning rate high again, so each round doubles the last.
-        for words in plan(arguments.minutes * 2**number, cuda, first=number == 0):
+        for words in plan(arguments.minutes * 2**number, cuda, number == 0, arguments.count):
             print("$", *words[1:], flush=True)
             if arguments.dry_run:
                 continue

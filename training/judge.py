@@ -242,7 +242,7 @@ def check(judge: Judge, whole: Whole, decoded: bool, device: torch.device) -> di
 def ship(judge: Judge, path: Path = SHIPPED) -> None:
     """Write the judge's weights in half precision; the file appears whole or not at all."""
     temporary = path.with_suffix(".part")
-    state = judge.state_dict()
+    state = judge.cpu().state_dict()
     # The count of batches that a batch norm has seen does not act.
     kept = {
         name: (value.half() if value.is_floating_point() else torch.zeros_like(value)).contiguous()

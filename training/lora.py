@@ -80,7 +80,7 @@ def prepare(style: str, device: torch.device) -> Latents:
 def write(poster: Poster, style: str) -> Path:
     """Write the adapter in half precision, as diffusers loads it, whole or not at all."""
     layers = {
-        f"unet.{name}": value.half().contiguous()
+        f"unet.{name}": value.half().cpu().contiguous()
         for name, value in get_peft_model_state_dict(poster.unet).items()
     }
     path, temporary = RUNS / f"{style}.safetensors", RUNS / f"{style}.part.safetensors"
