@@ -199,6 +199,9 @@ EXTRA_WORDS = (
 )
 
 
+POSITION_TOLD = {"left": 0.95, "center": 0.3, "right": 0.95}
+"""How often a caption tells the position: where it tells none, the subject is mostly centred, or
+a model would learn to paint it in several places at once."""
 AROUND_FIRST = 0.15
 """How often a caption tells the surroundings before the subject."""
 
@@ -280,7 +283,7 @@ def _about(scene: Scene, rng: random.Random, box: Box | None) -> str:
     if box is not None and scene.view.span < 1.0:
         middle = (box[0] + box[2]) / 2
         side = "left" if middle < 37 else "right" if middle > 63 else "center"
-    if not scene.close_up and rng.random() < (0.28 if side == "center" else 0.62):
+    if not scene.close_up and rng.random() < POSITION_TOLD[side]:
         text += f" {rng.choice(POSITION_WORDS[side])}"
     return text
 

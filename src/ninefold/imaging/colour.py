@@ -153,7 +153,8 @@ def _oklab_statistics(pixels: Pixels) -> tuple[NDArray[np.float64], NDArray[np.f
 
 
 def _lms_roots(planes: NDArray[np.uint8]) -> Floats:
-    return np.cbrt(_mix(_LINEAR_TO_LMS, _DECODED[planes]))
+    # In double precision, since numpy's single-precision root differs between processors.
+    return np.cbrt(_mix(_LINEAR_TO_LMS, _DECODED[planes]), dtype=np.float64).astype(np.float32)
 
 
 def _mix(matrix: NDArray[np.float64], planes: Floats) -> Floats:
