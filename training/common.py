@@ -144,12 +144,14 @@ class Team:
             return None
         steps = self.steps
         if self.size > 1:
-            own = torch.nn.utils.parameters_to_vector(weights) * steps
+            own = torch.cat([weight.reshape(-1) for weight in weights]) * steps
             told = torch.cat([own, torch.tensor([steps, progress * steps])])
             distributed.all_reduce(told)
             steps = round(float(told[-2]))
             progress = float(told[-1]) / steps
-            torch.nn.utils.vector_to_parameters(told[:-2] / steps, weights)
+            parts = (told[:-2] / steps).split([weight.numel() for weight in weights])
+            for weight, part in zip(weights, parts, strict=True):  # in place: layouts stay
+                weight.copy_(part.view(weight.shape))
         self.steps, self.met = 0, time.monotonic()
         return Meeting(steps, progress)
 
