@@ -85,7 +85,8 @@ def command(step: Step, minutes: float, cuda: bool, count: int) -> list[str]:
     cores = os.cpu_count() or 1
     if step.team and not cuda and cores > 1:
         processes = min(cores, 4)
-        start += ["torch.distributed.run", "--nproc-per-node", str(processes), "-m"]
+        start += ["torch.distributed.run", "--standalone"]
+        start += ["--nproc-per-node", str(processes), "-m"]
         options += ["--threads", "1"]
     elif step.share:
         options += ["--threads", str(cores)]

@@ -59,7 +59,7 @@ def test_on_a_cpu_the_great_ones_are_trained_by_several_processes(
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     words = next(w for w in everything.plan(20, cuda=False) if "training.text_to_image" in w)
-    assert words[1:5] == ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    assert words[1:6] == ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
 def test_a_step_whose_package_is_missing_is_left_out_and_told(
