@@ -1,4 +1,6 @@
 # make demo    from nothing to a finished image; PROMPT="..." and SEED=... choose which
+# make models  train the built-in models again, for as long as it is left running (training/README.md)
+# make quality what they are worth: a table of figures, in a quarter of an hour
 # make test    the same set-up, then everything that must hold: lint, types, layers, tests
 
 PROMPT ?= a red house on the left in snowy mountains at sunset
@@ -10,7 +12,7 @@ BIN := $(VENV)/bin
 # Handed over by the environment, so that quotes in a prompt stay what they are.
 export PROMPT SEED PRESET
 
-.PHONY: fuzz chaos demo test lint format types layers docs bench clean
+.PHONY: fuzz chaos demo test lint format types layers docs bench models quality clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/ninefold run "$$PROMPT" --preset "$$PRESET" --seed "$$SEED"
@@ -41,6 +43,13 @@ bench: $(VENV)/.installed
 	@$(BIN)/python bench/cli.py
 	@$(BIN)/python bench/jobs.py
 
+# TRAIN_WITH=python3 names an interpreter that has all it takes, as on a machine without network.
+models: $(if $(TRAIN_WITH),,$(VENV)/.installed-training)
+	@$(or $(TRAIN_WITH),$(BIN)/python) -m training.all
+
+quality: $(VENV)/.installed
+	@$(BIN)/python bench/quality.py
+
 chaos: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.jobs.chaos
 
@@ -55,3 +64,6 @@ $(VENV)/.installed: pyproject.toml tools/install.sh
 
 $(VENV)/.installed-dev: pyproject.toml tools/install.sh
 	@tools/install.sh $(VENV) dev
+
+$(VENV)/.installed-training: pyproject.toml tools/install.sh
+	@tools/install.sh $(VENV) training

@@ -1,0 +1,1 @@
+"""Measurements that anyone can repeat; each script says what it prints and what it asks for."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import distributed
 
 RUNS = Path(__file__).parent / "runs"
+Network = TypeVar("Network", bound=torch.nn.Module)
 
 
 def parser(description: str | None, minutes: float, batch: int) -> argparse.ArgumentParser:
@@ -56,6 +57,13 @@ def reduces(device: torch.device) -> bool:
 def reduced(device: torch.device) -> torch.autocast:
     """Compute in bfloat16 where that is quicker."""
     return torch.autocast(device.type, torch.bfloat16, enabled=reduces(device))
+
+
+def channels_last(model: Network) -> Network:
+    """The same model with its kernels laid out as CPUs and tensor cores multiply fastest."""
+    network: Any = model  # the annotation of `Module.to` knows no layouts
+    network.to(memory_format=torch.channels_last)
+    return model
 
 
 class Budget:
@@ -136,12 +144,14 @@ class Team:
             return None
         steps = self.steps
         if self.size > 1:
-            own = torch.nn.utils.parameters_to_vector(weights) * steps
+            own = torch.cat([weight.reshape(-1) for weight in weights]) * steps
             told = torch.cat([own, torch.tensor([steps, progress * steps])])
             distributed.all_reduce(told)
             steps = round(float(told[-2]))
             progress = float(told[-1]) / steps
-            torch.nn.utils.vector_to_parameters(told[:-2] / steps, weights)
+            parts = (told[:-2] / steps).split([weight.numel() for weight in weights])
+            for weight, part in zip(weights, parts, strict=True):  # in place: layouts stay
+                weight.copy_(part.view(weight.shape))
         self.steps, self.met = 0, time.monotonic()
         return Meeting(steps, progress)
 

@@ -1,6 +1,6 @@
 """Renders the training pictures once, in parallel, into one memory-mapped file beside their boxes.
 
-Run `python -m training.data --count 36000`; a scene is rebuilt from its seed, so captions need no
+Run `python -m training.data --count 20000`; a scene is rebuilt from its seed, so captions need no
 file.
 """
 
@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from training.canvas import Canvas
 from training.scenes import boxes, random_scene, render
+from training.styles import STYLES
 
 RUNS = Path(__file__).parent / "runs"
 HELD_OUT = 10_000_000
@@ -24,26 +26,27 @@ HELD_OUT = 10_000_000
 
 
 def draw(
-    job: tuple[int, int, int],
+    job: tuple[int, int, int, str],
 ) -> tuple[NDArray[np.uint8], list[list[tuple[str, list[float]]]]]:
-    """Pictures (N, size, size, 3) and boxes of the seeds start..start+count."""
-    start, count, size = job
+    """Pictures (N, size, size, 3) and boxes of the seeds start..start+count, in a style."""
+    start, count, size, style = job
     scenes = [random_scene(seed) for seed in range(start, start + count)]
-    pictures = np.stack([np.asarray(render(scene, size)) for scene in scenes])
+    canvas = STYLES.get(style, Canvas)
+    pictures = np.stack([np.asarray(render(scene, size, style=canvas)) for scene in scenes])
     return pictures, [
         [(name, [round(v, 2) for v in box]) for name, box in boxes(scene, size)] for scene in scenes
     ]
 
 
-def make(name: str, start: int, count: int, size: int, workers: int) -> None:
-    """Write `name.npy` and `name.json` under runs/."""
+def make(name: str, start: int, count: int, size: int, workers: int, style: str = "") -> None:
+    """Write `name.npy` and `name.json` under runs/; `style` is one of STYLES, or none."""
     RUNS.mkdir(exist_ok=True)
     temporary = RUNS / f"{name}.part.npy"
     out = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, size, size, 3))
     found: list[list[tuple[str, list[float]]]] = []
-    jobs = [(start + i, min(250, count - i), size) for i in range(0, count, 250)]
+    jobs = [(start + i, min(250, count - i), size, style) for i in range(0, count, 250)]
     with ProcessPoolExecutor(workers) as pool:
-        for (first, _, _), (pictures, lists) in zip(jobs, pool.map(draw, jobs), strict=True):
+        for (first, *_), (pictures, lists) in zip(jobs, pool.map(draw, jobs), strict=True):
             out[first - start : first - start + len(pictures)] = pictures
             found.extend(lists)
     out.flush()
@@ -60,11 +63,11 @@ def load(name: str) -> tuple[NDArray[np.uint8], int]:
 def main() -> None:
     """Make the training and the held-out sets."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=36_000)
+    parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--held-out", type=int, default=512)
-    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--name", default="train")
+    parser.add_argument("--name", default="poster")
     arguments = parser.parse_args()
     begun = time.monotonic()
     if arguments.held_out:

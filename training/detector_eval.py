@@ -1,4 +1,4 @@
-"""Mean average precision of the detector on held-out renders."""
+"""Mean average precision at one threshold of overlap."""
 
 from __future__ import annotations
 
@@ -9,34 +9,47 @@ import torch
 from torch.nn import functional
 
 from training import data
-from training.common import RUNS, to_tensor
+from training.common import RUNS, reduced, to_tensor
 from training.detector_net import Detector
 from training.scenes import CLASSES
+
+Found = dict[str, list[tuple[float, int, list[float]]]]
+"""By class: score, number of the picture, corners."""
+Truth = list[list[tuple[str, list[float]]]]
+"""For each picture its boxes: class and corners."""
 
 
 @torch.no_grad()
 def mean_average_precision(
-    model: Detector, device: torch.device, size: int, threshold: float = 0.5, count: int = 512
+    model: Detector, device: torch.device, size: int, count: int = 512
 ) -> float:
-    """mAP at one IoU threshold, area under the precision envelope, over the classes present."""
+    """mAP at IoU 0.5 on held-out renders, reduced to `size` pixels a side."""
     pictures, _ = data.load("held_out")
-    truth = json.loads((RUNS / "held_out.json").read_text())["boxes"][:count]
-    found: dict[str, list[tuple[float, int, list[float]]]] = {name: [] for name in CLASSES}
+    truth: Truth = json.loads((RUNS / "held_out.json").read_text())["boxes"][:count]
+    found: Found = {name: [] for name in CLASSES}
+    back = pictures.shape[1] / size
     model.eval()
     for first in range(0, count, 32):
         batch = functional.interpolate(
-            to_tensor(pictures[first : first + 32]).to(device),
+            to_tensor(pictures[first : min(first + 32, count)]).to(device),
             size=size,
             mode="bilinear",
+            antialias=True,
             align_corners=False,
         )
-        output = model(batch).cpu().numpy()
+        with reduced(device):
+            output = model(batch.contiguous(memory_format=torch.channels_last)).cpu().numpy()
         for offset, result in enumerate(output):
             for number, name in enumerate(CLASSES):
                 for score, box in suppress(result[:4].T, result[4 + number]):
-                    found[name].append((score, first + offset, [v * 128 / size for v in box]))
+                    found[name].append((score, first + offset, [v * back for v in box]))
     model.train()
-    scores = [average_precision(found[name], truth, name, threshold) for name in CLASSES]
+    return mean(found, truth)
+
+
+def mean(found: Found, truth: Truth, threshold: float = 0.5) -> float:
+    """Mean average precision at one IoU threshold over the classes that the truth holds."""
+    scores = [average_precision(found[name], truth, name, threshold) for name in found]
     return float(np.mean([score for score in scores if score is not None]))
 
 
@@ -65,12 +78,9 @@ def overlap(a: list[float], b: list[float]) -> float:
 
 
 def average_precision(
-    found: list[tuple[float, int, list[float]]],
-    truth: list[list[tuple[str, list[float]]]],
-    name: str,
-    threshold: float,
+    found: list[tuple[float, int, list[float]]], truth: Truth, name: str, threshold: float
 ) -> float | None:
-    """Average precision of one class; None where the truth has none."""
+    """Area under one class's precision envelope; None where the truth has none of it."""
     wanted = {
         (i, j) for i, boxes in enumerate(truth) for j, (kind, _) in enumerate(boxes) if kind == name
     }

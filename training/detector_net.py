@@ -6,6 +6,8 @@ import torch
 from torch import nn
 
 STRIDES = (8, 16, 32)
+WIDTHS = (48, 80, 112)
+HEAD = 48
 
 
 def block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -22,13 +24,16 @@ class Head(nn.Module):
 
     def __init__(self, width: int, classes: int) -> None:
         super().__init__()
-        self.classify = nn.Sequential(block(width, width), nn.Conv2d(width, classes, 1))
-        self.regress = nn.Sequential(block(width, width), nn.Conv2d(width, 4, 1))
+        self.reduce = nn.Sequential(nn.Conv2d(width, HEAD, 1), nn.SiLU())
+        self.classify = nn.Sequential(block(HEAD, HEAD), nn.Conv2d(HEAD, classes, 1))
+        self.regress = nn.Sequential(block(HEAD, HEAD), nn.Conv2d(HEAD, 4, 1))
         nn.init.constant_(self.classify[-1].bias, -4.6)  # type: ignore[arg-type]
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both branches; distances are positive."""
-        return self.classify(x), nn.functional.softplus(self.regress(x) + 1.0)
+        """Both branches in float32; sides are positive."""
+        x = self.reduce(x)
+        sides = self.regress(x).float()
+        return self.classify(x).float(), nn.functional.softplus(sides + 1.0)
 
 
 class Detector(nn.Module):
@@ -36,14 +41,14 @@ class Detector(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.classes = classes
-        self.stem = nn.Sequential(block(3, 12, 2), block(12, 24, 2), block(24, 24))
-        self.stage8 = nn.Sequential(block(24, 40, 2), block(40, 40))
-        self.stage16 = nn.Sequential(block(40, 56, 2), block(56, 56))
-        self.stage32 = nn.Sequential(block(56, 72, 2), block(72, 72))
-        self.from16 = nn.Conv2d(56, 40, 1)
-        self.from32 = nn.Conv2d(72, 56, 1)
-        self.heads = nn.ModuleList([Head(40, classes), Head(56, classes), Head(72, classes)])
+        at8, at16, at32 = WIDTHS
+        self.stem = nn.Sequential(block(3, 16, 2), block(16, 32, 2), block(32, 32))
+        self.stage8 = nn.Sequential(block(32, at8, 2), block(at8, at8))
+        self.stage16 = nn.Sequential(block(at8, at16, 2), block(at16, at16))
+        self.stage32 = nn.Sequential(block(at16, at32, 2), block(at32, at32))
+        self.from16 = nn.Conv2d(at16, at8, 1)
+        self.from32 = nn.Conv2d(at32, at16, 1)
+        self.heads = nn.ModuleList([Head(width, classes) for width in WIDTHS])
 
     def features(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Feature maps at strides 8, 16 and 32, each seeing the coarser ones."""

@@ -1,6 +1,6 @@
 """Writes the built-in models' folder from the last checkpoints; files appear whole or not at all.
 
-Run `python -m training.export` for everything, or name parts: poster, detector, upscaler.
+Run `python -m training.export` for everything, or name parts: poster, detector, upscaler, lora.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from training.models import build_scheduler
 from training.text_to_image import CHECKPOINT, Poster
 
 BUILTIN = Path(__file__).parent.parent / "src" / "ninefold" / "builtin"
-VERSION = "1"
+VERSION = "2"
 EXAMPLES = (
     "a red house in the mountains at sunset",
     "a white sailboat on the sea at dawn",
@@ -54,12 +54,14 @@ KINDS = {
     "detector": "detector",
     "upscaler-2x": "upscaler",
     "upscaler-4x": "upscaler",
+    "night-neon": "lora",
 }
 PATHS = {
     "poster": "poster",
     "detector": "detector/detector.onnx",
     "upscaler-2x": "upscaler/x2.onnx",
     "upscaler-4x": "upscaler/x4.onnx",
+    "night-neon": "loras/night-neon.safetensors",
 }
 
 
@@ -120,8 +122,8 @@ def replace(source: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def copy_onnx(name: str) -> None:
-    """Move an exported ONNX file from runs/ into place."""
+def copy_file(name: str) -> None:
+    """Copy what a training script wrote under runs/ into place."""
     source = RUNS / Path(PATHS[name]).name
     if source.exists():
         temporary = source.with_suffix(".copy")
@@ -134,6 +136,8 @@ def write_index() -> None:
     index: dict[str, Any] = {}
     for name, path in PATHS.items():
         place = BUILTIN / path
+        if not place.exists():
+            continue
         weights = sorted(place.rglob("*.safetensors")) if place.is_dir() else [place]
         base = place if place.is_dir() else place.parent
         index[name] = {
@@ -156,17 +160,18 @@ def write_index() -> None:
 def main() -> None:
     """Export what is named, or everything."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", default=["poster", "detector", "upscaler"])
+    parser.add_argument("parts", nargs="*", default=["poster", "detector", "upscaler", "lora"])
     parts = parser.parse_args().parts
     if "poster" in parts:
         export_poster()
     if "detector" in parts:
-        copy_onnx("detector")
+        copy_file("detector")
     if "upscaler" in parts:
-        copy_onnx("upscaler-2x")
-        copy_onnx("upscaler-4x")
-    if all((BUILTIN / path).exists() for path in PATHS.values()):
-        write_index()
+        copy_file("upscaler-2x")
+        copy_file("upscaler-4x")
+    if "lora" in parts:
+        copy_file("night-neon")
+    write_index()
     total = sum(file.stat().st_size for file in BUILTIN.rglob("*") if file.is_file())
     print(f"{BUILTIN.name}: {total / 2**20:.1f} MiB")
 

@@ -150,11 +150,16 @@ def boxes(scene: Scene, size: int) -> list[tuple[str, Box]]:
     return kept
 
 
-def render(scene: Scene, size: int, supersampling: int = 3) -> Image.Image:
-    """Draw a scene as an RGB picture of size x size; the same scene gives the same pixels."""
+def render(
+    scene: Scene, size: int, supersampling: int = 3, style: type[Canvas] = Canvas
+) -> Image.Image:
+    """Draw a scene as an RGB picture of size x size; the same scene gives the same pixels.
+
+    `style` is how shapes are drawn: flat, or as training/styles.py has it.
+    """
     rng, sky_rng = scene.rng("landscape", "horizon"), scene.rng("sky", "disc")
     palette, subject = PALETTES[scene.time], SUBJECTS.get(scene.subject)
-    canvas = Canvas(size, scene.view, supersampling)
+    canvas = style(size, scene.view, supersampling)
     place = Place(canvas, palette, rng, scene.weather == "snow", scene.time == "night")
 
     def layer(name: str, part: str) -> Place:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from ninefold.core.errors import ModelError
-from ninefold.engines import builtin
 from ninefold.engines.checks import nearest_sizes
 from ninefold.engines.hashing import file_sha256, lora_hash, weights_hash
 from ninefold.engines.models import describe, resolve
@@ -48,17 +47,6 @@ def test_loras_are_hashed_by_header_or_body(tmp_path: Path) -> None:
     (tmp_path / "c.safetensors").write_bytes(b"no")
     with pytest.raises(ModelError, match="safetensors"):
         lora_hash(tmp_path / "c.safetensors")
-
-
-@needs_builtin
-def test_a_damaged_built_in_model_is_noticed(tmp_path: Path) -> None:
-    root = tmp_path / "builtin"
-    shutil.copytree(builtin.ROOT, root)
-    assert resolve("poster", SETTINGS, root).name == "poster"
-    weights = next(root.glob("poster/unet/*.safetensors"))
-    weights.write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(ModelError, match=r"damaged.*Reinstall"):
-        resolve("poster", SETTINGS, root)
 
 
 def test_a_missing_built_in_model_is_told(tmp_path: Path) -> None:

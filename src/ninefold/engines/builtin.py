@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ninefold.core.errors import ModelError
@@ -13,20 +14,42 @@ ROOT = Path(__file__).resolve().parent.parent / "builtin"
 _REMEDY = "Reinstall ninefold, or in a checkout run `git checkout -- src/ninefold/builtin`."
 
 
-def verify(path: Path, root: Path = ROOT) -> None:
-    """Check a built-in weight file against `models.json`; raises `ModelError` with the remedy.
+@dataclass(frozen=True)
+class _Pinned:
+    """What a weight file has to be."""
 
-    Files outside `root`, and files that `models.json` does not list, pass.
+    model: str
+    version: str
+    sha256: str
+    size: int
+
+
+def verify(path: Path, root: Path = ROOT) -> None:
+    """Check a built-in weight file against `models.json`; files outside `root` pass.
+
+    Raises `ModelError` with the remedy where the file is cut, changed, of another version, or
+    none that ships.
     """
     try:
         name = path.resolve().relative_to(root.resolve()).as_posix()
     except ValueError:
         return
-    expected = _listed(root).get(name)
-    if expected is not None and file_sha256(path) != expected:
+    pinned = _pinned(root).get(name)
+    if pinned is None:
         raise ModelError(
-            f"The built-in weights {name} are damaged: expected SHA-256 {expected[:10]}, "
-            f"got {file_sha256(path)[:10]}. {_REMEDY}"
+            f"{name} does not ship with this version of ninefold. Keep models of your own outside "
+            f"{root.name}/. {_REMEDY}"
+        )
+    size = path.stat().st_size
+    if size < pinned.size:
+        raise ModelError(
+            f"The built-in weights {name} are cut short: {size} of {pinned.size} bytes. {_REMEDY}"
+        )
+    if size > pinned.size or file_sha256(path) != pinned.sha256:
+        raise ModelError(
+            f"The built-in weights {name} are changed, or of another version than the "
+            f"{pinned.version} of {pinned.model!r} that ships: expected SHA-256 "
+            f"{pinned.sha256[:10]}, got {file_sha256(path)[:10]}. {_REMEDY}"
         )
 
 
@@ -35,14 +58,15 @@ def missing(what: str) -> ModelError:
     return ModelError(f"The built-in {what} is missing from this installation. {_REMEDY}")
 
 
-def _listed(root: Path) -> dict[str, str]:
-    """SHA-256 by path below `root`, from the entries' `path` and `sha256` {file: digest}."""
-    path = root / "models.json"
+def _pinned(root: Path) -> dict[str, _Pinned]:
+    """By path below `root`, from the entries' `path`, `version`, `sha256` and `bytes`."""
     try:
-        entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        entries = json.loads((root / "models.json").read_text(encoding="utf-8"))
         return {
-            _below(root, entry["path"], name): digest
-            for entry in entries.values()
+            _below(root, entry["path"], name): _Pinned(
+                model, str(entry["version"]), digest, int(entry["bytes"][name])
+            )
+            for model, entry in entries.items()
             for name, digest in entry["sha256"].items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

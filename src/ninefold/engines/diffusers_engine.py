@@ -72,7 +72,8 @@ class DiffusersEngine:
 
     def lora_hash(self, name: str) -> str:
         """Hash of a LoRA, as AUTOMATIC1111 writes it; raises `InputError`."""
-        return find_loras((Lora(name),), lora_files(self.settings.loras, self._root))[0].hash
+        at_hand = lora_files(self.settings.loras, self._root)
+        return find_loras((Lora(name),), at_hand, self._root)[0].hash
 
     def describe(self, model: str) -> ModelInfo:
         """What is known of a model from its files; raises `ModelError`."""
@@ -85,7 +86,7 @@ class DiffusersEngine:
         check_request(request, known.info)
         check_scheduler(request.scheduler)
         at_hand = lora_files(self.settings.loras, self._root) if request.loras else {}
-        loras = find_loras(request.loras, at_hand)
+        loras = find_loras(request.loras, at_hand, self._root)
         return self._batcher(known).run(Order(request, known.info, loras), progress)
 
     def resident(self) -> dict[str, int]:

@@ -42,10 +42,13 @@ def lora_files(folder: Path, builtin_root: Path = builtin.ROOT) -> dict[str, Pat
     return dict(sorted(found.items()))
 
 
-def find_loras(wanted: Sequence[Lora], at_hand: dict[str, Path]) -> tuple[LoraFile, ...]:
+def find_loras(
+    wanted: Sequence[Lora], at_hand: dict[str, Path], builtin_root: Path = builtin.ROOT
+) -> tuple[LoraFile, ...]:
     """The files of the LoRAs asked for; raises `InputError` that lists those at hand.
 
-    Names are looked up in `at_hand` and never become part of a path.
+    Names are looked up in `at_hand` and never become part of a path. A built-in LoRA that is not
+    what shipped raises `ModelError`.
     """
     unknown = [lora.name for lora in wanted if lora.name not in at_hand]
     if unknown:
@@ -60,6 +63,8 @@ def find_loras(wanted: Sequence[Lora], at_hand: dict[str, Path]) -> tuple[LoraFi
     twice = {lora.name for lora in wanted if [other.name for other in wanted].count(lora.name) > 1}
     if twice:
         raise InputError(f"LoRA named twice: {', '.join(sorted(twice))}. Name each once.")
+    for lora in wanted:
+        builtin.verify(at_hand[lora.name], builtin_root)
     return tuple(
         LoraFile(lora.name, lora.weight, path, lora_hash(path))
         for lora in wanted

@@ -33,9 +33,8 @@ class OnnxDetectionEngine:
 
     def __init__(self, settings: EngineSettings, builtin_root: Path = builtin.ROOT) -> None:
         """Nothing is opened until it is asked for."""
-        self._models = OnnxModels(
-            "detector", {"detector": builtin_root / "detector" / "detector.onnx"}, settings
-        )
+        files = {"detector": "detector/detector.onnx"}
+        self._models = OnnxModels("detector", files, settings, builtin_root)
 
     def models(self) -> tuple[str, ...]:
         """`detector`, the built-in one; a path of an `.onnx` file works too."""

@@ -57,11 +57,14 @@ class OnnxModel:
 class OnnxModels:
     """Open ONNX models by reference: a built-in name or the path of an `.onnx` file."""
 
-    def __init__(self, kind: str, names: Mapping[str, Path], settings: EngineSettings) -> None:
-        """`names` are the built-in models' files; `kind` names them in messages."""
+    def __init__(
+        self, kind: str, names: Mapping[str, str], settings: EngineSettings, root: Path
+    ) -> None:
+        """`names` are the built-in models' files below `root`; `kind` names them in messages."""
         self._kind = kind
-        self._names = dict(names)
+        self._names = {name: root / path for name, path in names.items()}
         self._settings = settings
+        self._root = root
         self._open: dict[tuple[str, str], OnnxModel] = {}
         self._lock = threading.Lock()
 
@@ -81,7 +84,7 @@ class OnnxModels:
     def open(self, reference: str) -> OnnxModel:
         """The open model; raises `ModelError` that says what would help."""
         path = self._path(reference)
-        builtin.verify(path)
+        builtin.verify(path, self._root)
         key = (str(path), file_sha256(path))
         with self._lock:
             if key not in self._open:

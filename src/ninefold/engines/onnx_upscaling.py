@@ -26,10 +26,8 @@ class OnnxUpscaleEngine:
 
     def __init__(self, settings: EngineSettings, builtin_root: Path = builtin.ROOT) -> None:
         """Nothing is opened until it is asked for."""
-        folder = builtin_root / "upscaler"
-        self._models = OnnxModels(
-            "upscaler", {"2x": folder / "x2.onnx", "4x": folder / "x4.onnx"}, settings
-        )
+        files = {"2x": "upscaler/x2.onnx", "4x": "upscaler/x4.onnx"}
+        self._models = OnnxModels("upscaler", files, settings, builtin_root)
         self._measured: dict[str, tuple[int, int]] = {}
         self._lock = threading.Lock()
 

@@ -1,0 +1,31 @@
+"""Lines of a table of figures, each with its target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured value; without a target it is for information."""
+
+    part: str
+    name: str
+    value: float
+    target: float | None = None
+    at_most: bool = False
+    unit: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether the value reaches its target."""
+        if self.target is None:
+            return True
+        return self.value <= self.target if self.at_most else self.value >= self.target
+
+    def __str__(self) -> str:
+        line = f"{self.part:14} {self.name:52} {self.value:8.3f} {self.unit:2}"
+        if self.target is None:
+            return line
+        sign, verdict = "<=" if self.at_most else ">=", "ok" if self.met else "MISSED"
+        return f"{line}  {sign} {self.target:<6g} {verdict}"

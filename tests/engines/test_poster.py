@@ -1,0 +1,85 @@
+"""The built-in text-to-image model: words as people write them, weights, negatives, its LoRA."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ninefold.core.progress import SilentProgress
+from ninefold.core.values import Lora
+from ninefold.engines.base import EngineSet
+from ninefold.engines.prompts import unknown_words
+from ninefold.imaging.likeness import mean_absolute_difference
+from ninefold.imaging.measures import blankness
+from ninefold.imaging.types import Pixels
+
+from .conftest import needs_builtin, text
+
+pytestmark = [needs_builtin, pytest.mark.slow]
+
+QUIET = SilentProgress()
+NEON = "night-neon"
+
+
+def made(engines: EngineSet, prompt: str, steps: int = 6, **changes: object) -> Pixels:
+    width, height = engines.diffusion.describe("poster").native_size
+    asked = text(prompt=prompt, width=width, height=height, steps=steps, **changes)
+    return engines.diffusion.run(asked, QUIET).image
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "lighthouse at night",
+        "snowy mountains, a small blue tent",
+        "red boats on a calm sea",
+        "A kitten in the woods, by day.",
+        "windmills on green hills",
+        "Crimson hot-air balloons over the desert at dawn!",
+        "at twilight, a little yellow automobile downtown",
+        "people wearing green coats in the city in the rain",
+    ],
+)
+def test_words_that_people_use_are_known(real_engines: EngineSet, prompt: str) -> None:
+    assert unknown_words(prompt, real_engines.diffusion.describe("poster")) == ()
+
+
+def test_a_prompt_of_unknown_words_alone_gives_a_picture_and_names_them(
+    real_engines: EngineSet,
+) -> None:
+    prompt = "Quantum zeppelins, chandelier"
+    info = real_engines.diffusion.describe("poster")
+    assert unknown_words(prompt, info) == ("quantum", "zeppelins", "chandelier")
+    assert blankness(made(real_engines, prompt)) < 0.5
+
+
+def test_weights_and_negative_prompts_change_the_picture(real_engines: EngineSet) -> None:
+    prompt = "a red house by the sea"
+    plain = made(real_engines, prompt)
+    for other in (
+        made(real_engines, "a (red:1.5) house by the sea"),
+        made(real_engines, prompt, negative_prompt="night"),
+    ):
+        assert mean_absolute_difference(plain, other) > 1
+
+
+@pytest.mark.parametrize("size", [(384, 256), (256, 384), (448, 256)])
+def test_shapes_other_than_square_are_made(real_engines: EngineSet, size: tuple[int, int]) -> None:
+    asked = text(prompt="a red house", width=size[0], height=size[1], steps=2)
+    image = real_engines.diffusion.run(asked, QUIET).image
+    assert image.shape == (size[1], size[0], 3)
+    assert np.unique(image).size > 32
+
+
+def test_the_lora_ships_and_its_effect_grows_with_its_weight(real_engines: EngineSet) -> None:
+    if NEON not in real_engines.diffusion.loras():
+        pytest.skip("the LoRA is not there")
+    prompt = "a white lighthouse by the sea by day"
+    plain = made(real_engines, prompt)
+    pictures = [made(real_engines, prompt, loras=(Lora(NEON, w),)) for w in (0.0, 0.4, 0.8, 1.2)]
+    moved = [mean_absolute_difference(plain, picture) for picture in pictures]
+    assert moved[0] == 0
+    assert moved == sorted(moved)
+    assert moved[2] > 15
+    brightness = [picture.mean() for picture in pictures]
+    assert brightness[2] < 0.8 * brightness[0]  # a day of neon is a dark one

@@ -1,0 +1,155 @@
+"""Trains a LoRA that draws the poster model's world in another style.
+
+Run `python -m training.lora --style night-neon` when the poster model is trained. It renders the
+scenes of the poster model's own seeds in that style, learns low-rank changes of the UNet's
+attention and convolutions from their latents, resumes by itself, and writes
+runs/NAME.safetensors.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import save_file
+
+from training import autoencoder, data, text_encoder
+from training.common import RUNS, Budget, load, log, parser, pick_device, save
+from training.latents import Latents
+from training.models import build_scheduler
+from training.sample import PROMPTS, sample_sheet
+from training.styles import STYLES
+from training.text_to_image import CHECKPOINT, Poster, loss_of, subject_weights, write_captions
+
+RANK = 10
+TARGETS = (
+    "to_q",
+    "to_k",
+    "to_v",
+    "to_out.0",
+    "proj_in",
+    "proj_out",
+    "ff.net.0.proj",
+    "ff.net.2",
+    "conv1",
+    "conv2",
+    "conv_shortcut",
+    "conv_in",
+    "conv_out",
+)
+RATE = 1.5e-3
+COUNT, SIZE = 2400, 256
+"""How many pictures it learns from, and their side in pixels."""
+
+
+def adapted(device: torch.device) -> Poster:
+    """The trained poster model, frozen, with an untrained adapter on its UNet."""
+    state = load(CHECKPOINT, False, device)
+    if state is None:
+        raise FileNotFoundError(f"no checkpoint at {CHECKPOINT}; run training.text_to_image first")
+    poster = Poster(device)
+    poster.load(state["average"])
+    add_adapter(poster)
+    return poster
+
+
+def add_adapter(poster: Poster) -> None:
+    """Freeze the model and put an adapter, which does nothing yet, on its UNet."""
+    poster.unet.requires_grad_(False)
+    poster.text_encoder.requires_grad_(False)
+    poster.unet.add_adapter(
+        LoraConfig(r=RANK, lora_alpha=RANK, target_modules=list(TARGETS), init_lora_weights=True)
+    )
+
+
+def prepare(style: str, device: torch.device) -> Latents:
+    """The latents of a style's pictures, made where they are missing."""
+    if not (RUNS / f"{style}.json").exists():
+        data.make(style, 0, COUNT, SIZE, os.cpu_count() or 1, style)
+    latents = Latents(style, device)
+    if len(latents) < len(latents.cache):
+        latents.fill(autoencoder.trained(device).to(memory_format=torch.channels_last))
+    return latents
+
+
+def write(poster: Poster, style: str) -> Path:
+    """Write the adapter in half precision, as diffusers loads it, whole or not at all."""
+    layers = {
+        f"unet.{name}": value.half().cpu().contiguous()
+        for name, value in get_peft_model_state_dict(poster.unet).items()
+    }
+    path, temporary = RUNS / f"{style}.safetensors", RUNS / f"{style}.part.safetensors"
+    save_file(layers, temporary, {"format": "pt", "base_model": "poster", "license": "Apache-2.0"})
+    temporary.chmod(0o644)
+    os.replace(temporary, path)
+    return path
+
+
+def main() -> None:
+    """Train within the wall-clock budget, then write the adapter."""
+    options = parser(__doc__, minutes=10, batch=32)
+    options.add_argument("--style", choices=tuple(STYLES), default="night-neon")
+    arguments = options.parse_args()
+    device = pick_device(arguments.device, arguments.threads)
+    style, checkpoint = arguments.style, RUNS / f"lora-{arguments.style}.pt"
+    latents = prepare(style, device)
+    torch.manual_seed(0)
+    poster = adapted(device)
+    trainable = [weight for weight in poster.unet.parameters() if weight.requires_grad]
+    optimiser = torch.optim.AdamW(trainable, lr=RATE, weight_decay=0.01)
+    step, spent = 0, 0.0
+    if (state := load(checkpoint, arguments.fresh, device)) is not None:
+        set_peft_model_state_dict(poster.unet, state["adapter"])
+        optimiser.load_state_dict(state["optimiser"])
+        step, spent = state["step"], state["spent"]
+    budget = Budget(arguments.minutes, spent, flat=0.3)
+    alphas = build_scheduler().alphas_cumprod.to(device)
+    rng, picker = random.Random(step), np.random.default_rng(step)
+    torch.manual_seed(step)
+    last, losses = time.monotonic(), []
+    while budget.progress < 1:
+        chosen = picker.integers(0, len(latents), arguments.batch)
+        captions = write_captions([latents.first_seed + int(i) for i in chosen], rng)
+        for group in optimiser.param_groups:
+            group["lr"] = RATE * budget.scale
+        weights = subject_weights(latents, chosen)
+        taken = latents.take(chosen)
+        loss = loss_of(poster, taken, weights, captions, text_encoder.LENGTH, alphas)
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(trainable, 1.0)
+        optimiser.step()
+        step += 1
+        losses.append(loss.item())
+        if step % 20 == 0:
+            mean = float(np.mean(losses))
+            log(f"lora-{style}", step=step, seconds=budget.spent, loss=mean)
+            losses.clear()
+        if time.monotonic() - last > 180 or budget.progress >= 1:
+            last = time.monotonic()
+            state = {
+                "adapter": get_peft_model_state_dict(poster.unet),
+                "optimiser": optimiser.state_dict(),
+                "step": step,
+                "spent": budget.spent,
+            }
+            save(checkpoint, state)
+    path = write(poster, style)
+    print(f"{path.name}: {path.stat().st_size / 2**20:.2f} MiB")
+    sample_sheet(
+        poster.tokenizer,
+        poster.text_encoder,
+        poster.unet,
+        autoencoder.trained(device),
+        PROMPTS,
+        RUNS / f"lora-{style}.png",
+    )
+
+
+if __name__ == "__main__":
+    main()
