@@ -62,6 +62,7 @@ def main() -> int:
     ]
     print(f"{options.streams} streams, {options.rate:g} requests/s, {options.seconds:g} s")
     print(f"requests          {len(load.looks) + load.others:8d}   events {load.events}")
+    print(f"cores of server   {load.cores:8.2f}")
     if load.errors:
         print(f"errors            {dict(load.errors)}")
     if options.images:
@@ -85,6 +86,8 @@ class Load:
     memory: list[float] = field(default_factory=list)
     #: Streams and sockets that are open once all clients have gone, beyond those before.
     left: int = 0
+    #: Cores that the server used while it was loaded.
+    cores: float = 0.0
     sockets: int = 0
 
     def p(self, part: float) -> float:
@@ -115,7 +118,10 @@ async def loaded(streams: int, rate: float, seconds: float) -> Load:
                 for number in range(streams)
             ]
             watcher = asyncio.create_task(_watch(process.pid, load))
+            begun, used = time.perf_counter(), _cpu_seconds(process.pid)
             await _requests(client, jobs, rate, seconds, load)
+            used = _cpu_seconds(process.pid) - used
+            load.cores = used / (time.perf_counter() - begun)
             watcher.cancel()
             ends.set()
             for reader in readers:
@@ -274,6 +280,12 @@ def serve(data: Path, real: bool) -> int:
     os.environ |= {"NINEFOLD_RATE": "1e6", "NINEFOLD_BURST": "1000000", "NINEFOLD_GRACE": "0"}
     arguments = ["serve", "--port", "0", "--data", str(data)]
     return ninefold(arguments, engines=None if real else fake_engines(steps_delay=0.1))
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Of user and system time; proc(5) counts fields from behind the name in brackets."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _sockets(pid: int) -> int:
