@@ -118,9 +118,10 @@ async def bare(data: Path, database: str | None) -> float:
     """The same workflow in DBOS alone: as many steps, each with as large an outcome."""
     from dbos import DBOS, DBOSClient
 
-    from ninefold.jobs.database import connect, database_url
+    from ninefold.jobs.database import connect, database_url, engine_for_steps
     from ninefold.jobs.serializer import JsonSerializer
-    from ninefold.jobs.store import CONCURRENCY, POLL
+    from ninefold.jobs.dispatch import POLL
+    from ninefold.jobs.store import CONCURRENCY
 
     outcome = {
         "step": "prompt",
@@ -136,7 +137,7 @@ async def bare(data: Path, database: str | None) -> float:
         for _ in range(STAGES):
             await DBOS.run_step_async({"name": "step"}, body)
 
-    engine = connect(database_url(data, database), create=True)
+    engine = engine_for_steps(connect(database_url(data, database), create=True))
     serializer = JsonSerializer()
     DBOS(
         config={

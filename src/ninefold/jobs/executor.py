@@ -116,7 +116,7 @@ class JobExecutor:
 
         def submit() -> Job:
             job_id, spec = self._desk.job(config, input, cache, idempotency_key)
-            return self.store.submit({job_id: spec}, priority)[0]
+            return self._queue({job_id: spec}, priority)[0]
 
         return await self._call(submit)
 
@@ -139,7 +139,7 @@ class JobExecutor:
 
         def submit() -> Sequence[Job]:
             specs = self._desk.group(name, config, inputs, count, variants, cache)
-            return self.store.submit(specs, priority)
+            return self._queue(specs, priority)
 
         return Group(name, tuple(await self._call(submit)))
 
@@ -161,7 +161,7 @@ class JobExecutor:
         def submit() -> Job:
             child = PipelineContext().job_id
             specs = {child: self._again(job_id, child, from_stage, changes)}
-            return self.store.submit(specs, priority)[0]
+            return self._queue(specs, priority)[0]
 
         return await self._call(submit)
 
@@ -185,7 +185,7 @@ class JobExecutor:
                     job_id = member_id(child, number)
                     spec = self._again(job.id, job_id, from_stage, changes)
                     specs[job_id] = replace(spec, group=child)
-            return self.store.submit(specs, priority)
+            return self._queue(specs, priority)
 
         return Group(child, tuple(await self._call(submit)))
 
@@ -297,6 +297,7 @@ class JobExecutor:
     async def resume(self) -> None:
         """Let workers take jobs again."""
         await self._call(self.store.pause, False)
+        self._wake()
 
     async def paused(self) -> bool:
         """Whether the queue is paused."""
@@ -370,6 +371,16 @@ class JobExecutor:
             self._store.close()
             self._store.engine.dispose()
             self._store = None
+
+    def _queue(self, specs: dict[str, JobSpec], priority: int) -> Sequence[Job]:
+        jobs = self.store.submit(specs, priority)
+        self._wake()
+        return jobs
+
+    def _wake(self) -> None:
+        """Let this process's worker look at the queue at once."""
+        if self._worker is not None:
+            self._worker.runtime.wake.set()
 
     def _again(
         self, parent: str, child: str, from_stage: str | None, changes: Mapping[str, Any] | None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOSClient, WorkflowStatus
+from dbos import DBOSClient, Queue, WorkflowStatus
 
 from ninefold.core.errors import InputError
 from ninefold.core.record import StageRecord
@@ -23,8 +23,6 @@ QUEUE = "ninefold"
 #: The version every job is written with: a job waits for no particular build of ninefold.
 APP_VERSION = "1"
 
-#: Seconds between two looks at the queue: half of it is how long a job waits to start.
-POLL = 0.05
 #: Jobs that a worker runs at a time: enough for full batches, few enough for its memory.
 CONCURRENCY = 8
 
@@ -41,6 +39,7 @@ _DEAD_LETTER = Failure(
     "every worker that took it died. Look for a lack of memory, then rerun it.",
     kind="WorkerDied",
 )
+_ENQUEUED, _PENDING = sa.literal_column("'ENQUEUED'"), sa.literal_column("'PENDING'")
 _PAUSED: Any = {"limit": 0, "period": 1.0}
 
 
@@ -155,30 +154,49 @@ class JobStore:
 
     def pause(self, paused: bool) -> None:
         """Let workers take no job from the queue, or let them again."""
-        self.register_queue(CONCURRENCY, POLL)
-        queue = self.client.retrieve_queue(QUEUE)
-        assert queue is not None
-        queue.set_limiter(_PAUSED if paused else None)
+        self.register_queue(CONCURRENCY)
+        self.queue().set_limiter(_PAUSED if paused else None)
 
     def paused(self) -> bool:
         """Whether the queue is paused."""
         queue = self.client.retrieve_queue(QUEUE)
         return queue is not None and queue.limiter is not None
 
-    def register_queue(self, concurrency: int, poll: float) -> None:
+    def register_queue(self, concurrency: int) -> None:
         """Make the queue, unless it is there: as it is worked on then, it stays."""
         self.client.register_queue(
             QUEUE,
             worker_concurrency=concurrency,
-            polling_interval_sec=poll,
             on_conflict="never_update",
         )
 
-    def set_concurrency(self, concurrency: int) -> None:
-        """Set how many jobs each worker runs at a time."""
+    def queue(self) -> Queue:
+        """The queue as the database holds it."""
         queue = self.client.retrieve_queue(QUEUE)
         assert queue is not None
-        queue.set_worker_concurrency(concurrency)
+        return queue
+
+    def room(self) -> int:
+        """How many jobs each worker may run, where any waits and the queue is not paused; else 0.
+
+        Asked often, and by an index alone.
+        """
+        system = self.client._sys_db
+        queues, jobs = system.tables.queues, system.tables.workflow_status
+        waits = sa.exists().where(
+            jobs.c.queue_name == QUEUE,
+            jobs.c.status == _ENQUEUED,
+            jobs.c.status.in_([_ENQUEUED, _PENDING]),  # SQLite takes the index by these words
+        )
+        query = sa.select(queues.c.worker_concurrency).where(
+            queues.c.name == QUEUE, queues.c.rate_limit_max.is_(None), waits
+        )
+        with system.engine.connect() as connection:
+            return connection.scalar(query) or 0
+
+    def set_concurrency(self, concurrency: int) -> None:
+        """Set how many jobs each worker runs at a time."""
+        self.queue().set_worker_concurrency(concurrency)
 
     def running(self) -> dict[str, list[str]]:
         """Ids of the jobs that workers hold, by worker."""
