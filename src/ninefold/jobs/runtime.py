@@ -47,7 +47,7 @@ class Runtime:
     cache: StageCache | None = None
     #: Jobs that this worker holds, and how often each was given to a worker.
     active: dict[str, int] = field(default_factory=dict)
-    #: Set where the queue wants a look: a job was put into it here, or one ended.
+    #: Set where the queue is to be looked at now: a job was put into it here, or the last ended.
     wake: threading.Event = field(default_factory=threading.Event)
     #: Set once no further step may begin.
     draining: bool = False
@@ -68,7 +68,8 @@ class Runtime:
             raise HandedBack from error
         finally:
             self.active.pop(job_id, None)
-            self.wake.set()
+            if not self.active:  # while others run, several places are filled by one look
+                self.wake.set()
 
     async def _run(self, job_id: str, spec: JobSpec) -> Json:
         context = spec.open(job_id, self.folder(job_id))

@@ -58,7 +58,9 @@ class Worker:
         """Take a name and begin; raises `ConfigError` where that cannot be."""
         if runtimes.installed() is not None:
             raise ConfigError("jobs: this process runs a worker already. Start another process.")
-        self._lease = Lease(self.engine, locks_for(self.engine, self.runtime.data), self.name)
+        self._lease = Lease(
+            self.steps_engine, locks_for(self.engine, self.runtime.data), self.name
+        )
         self.name = self._lease.name
         runtimes.install(self.runtime)
         try:
