@@ -119,8 +119,8 @@ async def bare(data: Path, database: str | None) -> float:
     from dbos import DBOS, DBOSClient
 
     from ninefold.jobs.database import connect, database_url, engine_for_steps
-    from ninefold.jobs.serializer import JsonSerializer
     from ninefold.jobs.dispatch import POLL
+    from ninefold.jobs.serializer import JsonSerializer
     from ninefold.jobs.store import CONCURRENCY
 
     outcome = {

@@ -15,12 +15,12 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError, StorageError
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.priority import DEFAULT_PRIORITY
-from ninefold.core.values import Json
 from ninefold.engines.base import EngineSet
 from ninefold.jobs import lineage, retention
 from ninefold.jobs.database import connect, data_folder, database_url, unusable
-from ninefold.jobs.events import Done, JobEnded, JobEvent, events_of
-from ninefold.jobs.model import ENDED, Group, Job, JobStatus
+from ninefold.jobs.events import JobEvent, events_of
+from ninefold.jobs.following import Follower, Reading
+from ninefold.jobs.model import OPEN, Group, Job, JobStatus
 from ninefold.jobs.replay import replay
 from ninefold.jobs.spec import JobSpec
 from ninefold.jobs.store import JobStore, job_folder
@@ -37,7 +37,7 @@ from ninefold.jobs.submission import (
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Seconds between two looks at a job that is watched.
+#: Seconds between two looks at all jobs that are watched.
 WATCH = 0.1
 #: Seconds after which every worker knows that the queue is paused.
 SETTLE = 0.2
@@ -87,6 +87,7 @@ class JobExecutor:
         self._grace = grace
         self._store: JobStore | None = None
         self._worker: Any = None
+        self._follower = Follower(lambda ids: self._call(self.store.marks, ids), WATCH)
         self.cache = StageCache(self.data / "cache", cache_bytes) if cache_bytes else None
 
     async def __aenter__(self) -> Self:
@@ -116,7 +117,7 @@ class JobExecutor:
 
         def submit() -> Job:
             job_id, spec = self._desk.job(config, input, cache, idempotency_key)
-            return self._queue({job_id: spec}, priority)[0]
+            return self.store.submit({job_id: spec}, priority)[0]
 
         return await self._call(submit)
 
@@ -139,7 +140,7 @@ class JobExecutor:
 
         def submit() -> Sequence[Job]:
             specs = self._desk.group(name, config, inputs, count, variants, cache)
-            return self._queue(specs, priority)
+            return self.store.submit(specs, priority)
 
         return Group(name, tuple(await self._call(submit)))
 
@@ -161,7 +162,7 @@ class JobExecutor:
         def submit() -> Job:
             child = PipelineContext().job_id
             specs = {child: self._again(job_id, child, from_stage, changes)}
-            return self._queue(specs, priority)[0]
+            return self.store.submit(specs, priority)[0]
 
         return await self._call(submit)
 
@@ -185,7 +186,7 @@ class JobExecutor:
                     job_id = member_id(child, number)
                     spec = self._again(job.id, job_id, from_stage, changes)
                     specs[job_id] = replace(spec, group=child)
-            return self._queue(specs, priority)
+            return self.store.submit(specs, priority)
 
         return Group(child, tuple(await self._call(submit)))
 
@@ -193,18 +194,20 @@ class JobExecutor:
 
     async def get(self, job_id: str) -> Job:
         """A job with all that it made so far; raises `InputError` where there is none."""
-        spec, job, done, reports = await self._call(self._read, job_id)
+        found = await self._call(Reading, self.store, job_id)
+        job, spec = found.job, found.spec
         context = spec.open(job_id, job.folder)
         try:
-            stopped = await replay(self._pipeline(spec), context, [item.record for item in done])
+            records = [item.record for item in found.done]
+            stopped = await replay(self._pipeline(spec), context, records)
         except ConfigError:  # a plugin that it needs is gone
             stopped = None
         attempts: dict[str, int] = {}
-        for item in done:
+        for item in found.done:
             if item.function is not None:
                 step = item.record.step
                 attempts[step] = attempts.get(step, 0) + 1
-        for report in reports:
+        for report in found.reports:
             if report["kind"] != "stepped":
                 attempts[report["step"]] = attempts.get(report["step"], 0) + 1
         stage = None if job.status in ("queued", "succeeded") else stopped
@@ -245,34 +248,36 @@ class JobExecutor:
     async def wait(self, job_id: str, timeout: float | None = None) -> Job:
         """The job once it has ended; raises TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
-            pause = WATCH / 4
-            while not (await self._call(self.store.job, job_id)).ended:
-                await asyncio.sleep(pause)
-                pause = min(WATCH, pause * 1.5)
+            found = await self._call(Reading, self.store, job_id)
+            while not found.job.ended:
+                await self._call(found.update, await self._follower.changed(job_id, found.mark))
         return await self.get(job_id)
 
     async def wait_group(self, name: str, timeout: float | None = None) -> Group:
         """The group once all its jobs have ended; raises TimeoutError after `timeout` seconds."""
+        await self.group(name)
         async with asyncio.timeout(timeout):
-            while (group := await self.group(name)).status not in ENDED:
+            while await self.list(group=name, status=OPEN, limit=1):
                 await asyncio.sleep(WATCH)
-        return group
+        return await self.group(name)
 
     async def events(self, job_id: str, after: int = 0) -> AsyncIterator[JobEvent]:
-        """What happened to the job since event `after`, and what happens until it ends."""
-        steps: Sequence[str] = ()
+        """What happened to the job since event `after`, and what happens until it ends.
+
+        All streams of an executor share one look at the database, ten times a second; only what
+        is new of a job is read.
+        """
+        found = await self._call(Reading, self.store, job_id)
+        steps = [step.name for step in self._pipeline(found.spec).steps]
         while True:
-            spec, job, done, reports = await self._call(self._read, job_id)
-            steps = steps or [step.name for step in self._pipeline(spec).steps]
-            for event in events_of(steps, done, reports, job.status, job.error):
+            job = found.job
+            for event in events_of(steps, found.done, found.reports, job.status, job.error):
                 if event.sequence > after:
                     after = event.sequence
                     yield event
-                    if isinstance(event, JobEnded):
-                        return
             if job.ended:
                 return
-            await asyncio.sleep(WATCH)
+            await self._call(found.update, await self._follower.changed(job_id, found.mark))
 
     # -- changing -------------------------------------------------------------------------------
 
@@ -297,7 +302,6 @@ class JobExecutor:
     async def resume(self) -> None:
         """Let workers take jobs again."""
         await self._call(self.store.pause, False)
-        self._wake()
 
     async def paused(self) -> bool:
         """Whether the queue is paused."""
@@ -372,16 +376,6 @@ class JobExecutor:
             self._store.engine.dispose()
             self._store = None
 
-    def _queue(self, specs: dict[str, JobSpec], priority: int) -> Sequence[Job]:
-        jobs = self.store.submit(specs, priority)
-        self._wake()
-        return jobs
-
-    def _wake(self) -> None:
-        """Let this process's worker look at the queue at once."""
-        if self._worker is not None:
-            self._worker.runtime.wake.set()
-
     def _again(
         self, parent: str, child: str, from_stage: str | None, changes: Mapping[str, Any] | None
     ) -> JobSpec:
@@ -404,8 +398,3 @@ class JobExecutor:
 
     def _pipeline(self, spec: JobSpec) -> Pipeline:
         return spec.pipeline_config.build(self._engines)
-
-    def _read(self, job_id: str) -> tuple[JobSpec, Job, Sequence[Done], Sequence[Json]]:
-        # The state first: what is read after it is at least as new.
-        job, spec = self.store.job_and_spec(job_id)
-        return spec, job, self.store.done(job_id, spec), self.store.reports(job_id)

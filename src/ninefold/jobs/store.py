@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from ninefold.core.errors import InputError
 from ninefold.core.record import StageRecord
 from ninefold.core.values import Failure, Json
 from ninefold.jobs.events import Done
-from ninefold.jobs.model import Job, JobStatus, timestamp
+from ninefold.jobs.model import Job, JobStatus, Mark, timestamp
 from ninefold.jobs.reports import STREAM
 from ninefold.jobs.serializer import JobFailedError, JsonSerializer
 from ninefold.jobs.spec import JobSpec
@@ -55,6 +55,8 @@ class JobStore:
         self.engine = engine
         self.data = data
         self.client = DBOSClient(system_database_engine=engine, serializer=JsonSerializer())
+        #: Called where this process has put jobs into the queue, or lets them be taken again.
+        self.on_queued: Callable[[], object] = lambda: None
 
     def close(self) -> None:
         """Give the connections back."""
@@ -79,6 +81,7 @@ class JobStore:
                     spec.to_json(),
                     priority,
                 )
+        self.on_queued()
         found = {row.workflow_id: row for row in self._rows(workflow_ids=list(specs))}
         stored = {job_id: _spec(row) for job_id, row in found.items()}
         for job_id, spec in specs.items():
@@ -126,21 +129,47 @@ class JobStore:
 
     def done(self, job_id: str, spec: JobSpec) -> list[Done]:
         """The steps that were carried out, those of the parent first."""
-        own = [
-            Done(StageRecord.from_json(step["output"]), step["function_id"])
-            for step in self.client.list_workflow_steps(job_id)
-            if isinstance(step["output"], dict) and "step" in step["output"]
-        ]
-        return [*(Done(record) for record in spec.reused()), *own]
+        return [*(Done(record) for record in spec.reused()), *self.own_steps(job_id)]
 
-    def reports(self, job_id: str) -> list[Json]:
-        """What its steps told while they ran."""
+    def own_steps(self, job_id: str, after: int = 0) -> list[Done]:
+        """The steps that the job itself carried out, but for the first `after`."""
+        return [
+            Done(StageRecord.from_json(step["output"]), step["function_id"])
+            for step in self.client.list_workflow_steps(job_id, offset=after or None)
+            if step["output"] is not None  # else it is the last, and ended the job by a bug
+        ]
+
+    def reports(self, job_id: str, after: int = 0) -> list[Json]:
+        """What its steps told while they ran, but for the first `after` reports."""
         found: list[Json] = []
         while True:
-            _, values = self.client._sys_db.read_stream_values(job_id, STREAM, len(found), 500)
+            _, values = self.client._sys_db.read_stream_values(
+                job_id, STREAM, after + len(found), 500
+            )
             if not values:
                 return found
             found += [self.client._serializer.deserialize(value) for value, _ in values if value]
+
+    def marks(self, job_ids: Sequence[str]) -> dict[str, Mark]:
+        """How far jobs have come, by one query; those that are gone are left out."""
+        system = self.client._sys_db
+        jobs = system.tables.workflow_status.c
+        steps, reports = system.tables.operation_outputs.c, system.tables.streams.c
+        count = sa.func.count()
+        query = sa.select(
+            jobs.workflow_uuid,
+            jobs.status,
+            sa.select(count)
+            .where(steps.workflow_uuid == jobs.workflow_uuid, steps.output.is_not(None))
+            .scalar_subquery(),
+            sa.select(count)
+            .where(reports.workflow_uuid == jobs.workflow_uuid, reports.key == STREAM)
+            .scalar_subquery(),
+        ).where(jobs.workflow_uuid.in_(job_ids))
+        with system.engine.connect() as connection:
+            return {
+                row[0]: Mark(_STATUS[row[1]], row[2], row[3]) for row in connection.execute(query)
+            }
 
     def cancel(self, job_ids: Sequence[str]) -> None:
         """Cancel those that have not ended."""
@@ -156,6 +185,8 @@ class JobStore:
         """Let workers take no job from the queue, or let them again."""
         self.register_queue(CONCURRENCY)
         self.queue().set_limiter(_PAUSED if paused else None)
+        if not paused:
+            self.on_queued()
 
     def paused(self) -> bool:
         """Whether the queue is paused."""

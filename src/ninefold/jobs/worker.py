@@ -58,9 +58,7 @@ class Worker:
         """Take a name and begin; raises `ConfigError` where that cannot be."""
         if runtimes.installed() is not None:
             raise ConfigError("jobs: this process runs a worker already. Start another process.")
-        self._lease = Lease(
-            self.steps_engine, locks_for(self.engine, self.runtime.data), self.name
-        )
+        self._lease = Lease(self.steps_engine, locks_for(self.engine, self.runtime.data), self.name)
         self.name = self._lease.name
         runtimes.install(self.runtime)
         try:
@@ -76,6 +74,7 @@ class Worker:
             raise
         self._dispatcher = Dispatcher(self.store, self.runtime, self.name)
         self._dispatcher.start()
+        self.store.on_queued = self.runtime.wake.set
         self._watcher = threading.Thread(target=self._watch, name="ninefold-watch", daemon=True)
         self._watcher.start()
 
