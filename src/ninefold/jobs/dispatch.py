@@ -15,6 +15,8 @@ from ninefold.jobs.store import APP_VERSION, JobStore
 
 #: Seconds between two looks at the queue: half of it is how long a job of another process waits.
 POLL = 0.05
+#: Seconds until the next look where the database does not answer.
+PAUSE = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -34,13 +36,16 @@ class Dispatcher(threading.Thread):
 
     def run(self) -> None:
         """Take jobs until the runtime is draining."""
+        pause = POLL
         while not self.runtime.draining:
-            self.runtime.wake.wait(POLL)
+            self.runtime.wake.wait(pause)
             self.runtime.wake.clear()
+            pause = POLL
             try:
                 self._take()
-            except sa.exc.SQLAlchemyError as error:  # away: the next look may do better
+            except sa.exc.SQLAlchemyError as error:  # away: a later look may do better
                 _log.debug("jobs: the queue does not answer: %s", error)
+                pause = PAUSE
 
     def _take(self) -> None:
         room = self.store.room() - len(self.runtime.active)
