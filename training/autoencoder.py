@@ -1,7 +1,8 @@
-"""Trains the poster model's autoencoder: 8x down, eight latent channels of mean 0, deviation 1.
+"""Trains the poster model's autoencoder: 16x down, twelve latent channels of mean 0, deviation 1.
 
 Run `python -m training.autoencoder`; it resumes by itself. The decoder sees slightly noisy latents,
-so that it forgives what diffusion leaves in them.
+so that it forgives what diffusion leaves in them. With `--decoder-only` it improves while latents
+stay what they are, so a text-to-image model can be trained at the same time.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from training.common import (
     parser,
     pick_device,
     psnr,
+    reduced,
     save,
     sheet,
     to_bytes,
@@ -34,8 +36,10 @@ from training.muon import Muon
 CHECKPOINT = RUNS / "autoencoder.pt"
 LATENT_NOISE = 0.12
 WIDTH = 32
-CHANNELS = 8
-SCALE = 8
+CHANNELS = 12
+SCALE = 16
+CROP = 96
+"""Side of the crops that are trained on, in pixels."""
 RATE = 2e-3
 AutoencoderTiny: Any = diffusers.AutoencoderTiny  # its package is only partly annotated
 
@@ -43,10 +47,10 @@ AutoencoderTiny: Any = diffusers.AutoencoderTiny  # its package is only partly a
 def build() -> Any:
     """The untrained autoencoder."""
     return AutoencoderTiny(
-        encoder_block_out_channels=(WIDTH,) * 4,
-        decoder_block_out_channels=(WIDTH,) * 4,
-        num_encoder_blocks=(1, 1, 2, 4),
-        num_decoder_blocks=(4, 3, 2, 1),
+        encoder_block_out_channels=(WIDTH,) * 5,
+        decoder_block_out_channels=(WIDTH,) * 5,
+        num_encoder_blocks=(0, 1, 1, 2, 4),
+        num_decoder_blocks=(4, 3, 2, 1, 1),
         latent_channels=CHANNELS,
         scaling_factor=1.0,
     )
@@ -66,8 +70,9 @@ def trained(device: torch.device) -> Any:
 
 def loss_of(model: Any, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Reconstruction error, and how far the latents are from mean 0 and deviation 1."""
-    latents = model.encoder(pictures)
-    output = model.decoder(latents + LATENT_NOISE * torch.randn_like(latents))
+    with reduced(pictures.device):
+        latents = model.encoder(pictures).float()
+        output = model.decoder(latents + LATENT_NOISE * torch.randn_like(latents)).float()
     error = functional.mse_loss(output, pictures) + 0.1 * functional.l1_loss(output, pictures)
     deviation, mean = torch.std_mean(latents, dim=(0, 2, 3))
     return error, mean.square().mean() + (deviation - 1).square().mean() + 1e-3 * latents.pow(
@@ -79,29 +84,29 @@ def loss_of(model: Any, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Ten
 def check(model: Any, device: torch.device) -> tuple[float, float, float]:
     """Held-out PSNR in dB, latent mean (largest) and latent deviation (their mean)."""
     pictures, _ = data.load("held_out")
-    batch = to_tensor(pictures[:128]).to(device)
-    latents = model.encoder(batch * 2 - 1)
-    output = (model.decoder(latents) + 1) / 2
+    batch = to_tensor(pictures[:64]).to(device)
+    with reduced(device):
+        latents = model.encoder(batch * 2 - 1).float()
+        output = (model.decoder(latents).float() + 1) / 2
     deviation, mean = torch.std_mean(latents, dim=(0, 2, 3))
-    sheet(
-        np.concatenate(
-            [np.stack(pair) for pair in zip(pictures[:16], to_bytes(output[:16]), strict=True)]
-        ),
-        8,
-        RUNS / "autoencoder.png",
-    )
+    pairs = zip(pictures[:16], to_bytes(output[:16]), strict=True)
+    sheet(np.concatenate([np.stack(pair) for pair in pairs]), 8, RUNS / "autoencoder.png")
     return psnr(batch, output.clamp(0, 1)), float(mean.abs().max()), float(deviation.mean())
 
 
 def main() -> None:
     """Train within the wall-clock budget."""
-    options = parser(__doc__, minutes=11, batch=12).parse_args()
+    parse = parser(__doc__, minutes=11, batch=12)
+    parse.add_argument("--decoder-only", action="store_true", help="leave the encoder as it is")
+    parse.add_argument("--crop", type=int, default=CROP)
+    options = parse.parse_args()
     device = pick_device(options.device, options.threads)
     pictures, _ = data.load(options.data)
     torch.manual_seed(0)
-    model = build().to(device).train()
+    model = build().to(device, memory_format=torch.channels_last).train()
+    model.encoder.requires_grad_(not options.decoder_only)
     team = Team()
-    trainable = list(model.parameters())
+    trainable = [weight for weight in model.parameters() if weight.requires_grad]
     optimisers: list[torch.optim.Optimizer] = [
         Muon([weight for weight in trainable if weight.ndim > 1], lr=RATE),
         torch.optim.AdamW([weight for weight in trainable if weight.ndim == 1], lr=RATE),
@@ -109,46 +114,47 @@ def main() -> None:
     step, spent = 0, 0.0
     if (state := load(CHECKPOINT, options.fresh, device)) is not None:
         model.load_state_dict(state["model"])
-        for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(kept)
-        step, spent = state["step"], state["spent"]
+        step = state["step"]
+        if state["decoder_only"] == options.decoder_only:
+            spent = state["spent"]
+            for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
+                optimiser.load_state_dict(kept)
     budget = Budget(options.minutes, spent, flat=0.3)
     rng = np.random.default_rng([step, team.rank])
-    last, progress = time.monotonic(), budget.progress
-    while progress < 1:
-        chosen, rows, columns = (
-            rng.integers(0, len(pictures), options.batch),
-            rng.integers(0, 65, 2),
-            rng.integers(0, 65, 2),
-        )
+    last, done = time.monotonic(), False
+    while not done:
+        chosen = rng.integers(0, len(pictures), options.batch)
+        corners = rng.integers(0, pictures.shape[1] - options.crop + 1, (options.batch, 2))
         crops = [
-            pictures[i, (y := rows[n % 2]) : y + 64, (x := columns[n // 2 % 2]) : x + 64]
-            for n, i in enumerate(chosen)
+            pictures[i, y : y + options.crop, x : x + options.crop]
+            for i, (y, x) in zip(chosen, corners, strict=True)
         ]
         batch = to_tensor(np.stack(crops)).to(device) * 2 - 1
+        batch = batch.contiguous(memory_format=torch.channels_last)
         for group in (group for item in optimisers for group in item.param_groups):
-            group["lr"] = RATE * budget.scale_at(progress)
+            group["lr"] = RATE * budget.scale
         error, drift = loss_of(model, batch)
         for optimiser in optimisers:
             optimiser.zero_grad()
         torch.autograd.backward(error + 0.02 * drift)
-        (progress,) = team.share(trainable, [budget.progress])
         torch.nn.utils.clip_grad_norm_(trainable, 0.5)
         for optimiser in optimisers:
             optimiser.step()
-        step += 1
+        if (meeting := team.step(trainable, budget.progress)) is None:
+            continue
+        step += meeting.steps
+        done = meeting.progress >= 1
         if team.rank:
             continue
-        if step % 50 == 0:
-            log(
-                "autoencoder",
-                step=step,
-                seconds=budget.spent,
-                loss=error.item(),
-                drift=drift.item(),
-                lr=RATE * budget.scale_at(progress),
-            )
-        if time.monotonic() - last > 180 or progress >= 1:
+        log(
+            "autoencoder",
+            step=step,
+            seconds=budget.spent,
+            loss=error.item(),
+            drift=drift.item(),
+            lr=RATE * budget.scale,
+        )
+        if time.monotonic() - last > 180 or done:
             last = time.monotonic()
             save(
                 CHECKPOINT,
@@ -157,6 +163,7 @@ def main() -> None:
                     "optimisers": [optimiser.state_dict() for optimiser in optimisers],
                     "step": step,
                     "spent": budget.spent,
+                    "decoder_only": options.decoder_only,
                 },
             )
             quality, mean, deviation = check(model, device)

@@ -10,20 +10,40 @@ from training.canvas import Box
 from training.scenes import Scene, boxes
 
 NAMES: dict[str, tuple[str, ...]] = {
-    "house": ("house", "house", "house", "cottage", "cabin", "home"),
-    "castle": ("castle", "castle", "castle", "fortress"),
-    "lighthouse": ("lighthouse", "lighthouse", "lighthouse", "beacon"),
-    "windmill": ("windmill", "windmill", "windmill", "mill"),
-    "tent": ("tent", "tent", "tent", "camping tent"),
-    "tree": ("tree", "tree", "tree", "oak tree"),
-    "cactus": ("cactus", "cactus", "cactus", "saguaro"),
-    "flower": ("flower", "flower", "flower", "blossom", "daisy"),
-    "person": ("person", "person", "person", "man", "woman", "child", "girl", "boy", "hiker"),
-    "cat": ("cat", "cat", "cat", "kitten", "kitty"),
-    "bird": ("bird", "bird", "bird", "flying bird"),
-    "car": ("car", "car", "car", "automobile", "small car"),
-    "sailboat": ("sailboat", "sailboat", "boat", "sailing boat", "ship", "yacht"),
-    "balloon": ("balloon", "hot-air balloon", "hot air balloon", "hot air balloon"),
+    "house": ("house", "house", "house", "cottage", "cabin", "home", "houses"),
+    "castle": ("castle", "castle", "castle", "fortress", "castles"),
+    "lighthouse": ("lighthouse", "lighthouse", "lighthouse", "beacon", "lighthouses"),
+    "windmill": ("windmill", "windmill", "windmill", "mill", "windmills"),
+    "tent": ("tent", "tent", "tent", "camping tent", "tents"),
+    "tree": ("tree", "tree", "tree", "oak tree", "trees"),
+    "cactus": ("cactus", "cactus", "cactus", "saguaro", "cacti"),
+    "flower": ("flower", "flower", "flower", "blossom", "daisy", "flowers"),
+    "person": (
+        "person",
+        "person",
+        "person",
+        "man",
+        "woman",
+        "child",
+        "girl",
+        "boy",
+        "hiker",
+        "people",
+    ),
+    "cat": ("cat", "cat", "cat", "kitten", "kitty", "cats"),
+    "bird": ("bird", "bird", "bird", "flying bird", "birds"),
+    "car": ("car", "car", "car", "automobile", "small car", "cars"),
+    "sailboat": (
+        "sailboat",
+        "sailboat",
+        "boat",
+        "sailing boat",
+        "ship",
+        "yacht",
+        "boats",
+        "sailboats",
+    ),
+    "balloon": ("balloon", "hot-air balloon", "hot air balloon", "hot air balloon", "balloons"),
 }
 PEOPLE = ("person", "man", "woman", "child", "girl", "boy", "hiker")
 COLOUR_WORDS: dict[str, tuple[str, ...]] = {
@@ -46,6 +66,9 @@ SETTING_WORDS: dict[str, tuple[str, ...]] = {
         "on the sea",
         "at the ocean",
         "on an island",
+        "on a calm sea",
+        "on the beach",
+        "at the coast",
         "ocean",
         "seascape",
         "sea",
@@ -58,6 +81,7 @@ SETTING_WORDS: dict[str, tuple[str, ...]] = {
         "on green hills",
         "on a farm",
         "in the countryside",
+        "on a grassland",
         "field",
     ),
     "forest": (
@@ -65,6 +89,7 @@ SETTING_WORDS: dict[str, tuple[str, ...]] = {
         "in the forest",
         "in the woods",
         "among pine trees",
+        "woodland",
         "near a forest",
         "forest",
     ),
@@ -75,6 +100,7 @@ SETTING_WORDS: dict[str, tuple[str, ...]] = {
         "in front of skyscrapers",
         "with a city skyline",
         "on a city street",
+        "downtown",
         "city",
     ),
 }
@@ -95,15 +121,31 @@ TIME_WORDS: dict[str, tuple[str, ...]] = {
         "at dusk",
         "in the evening",
         "sunset",
+        "at twilight",
         "with a sunset sky",
     ),
-    "night": ("at night", "at night", "by night", "at midnight", "night", "in the dark"),
+    "night": (
+        "at night",
+        "at night",
+        "by night",
+        "at midnight",
+        "night",
+        "in the dark",
+        "nighttime",
+    ),
 }
 WEATHER_WORDS: dict[str, tuple[str, ...]] = {
     "clear": ("clear sky", "clear weather", "under a clear sky"),
-    "cloudy": ("cloudy", "cloudy sky", "with clouds", "under a cloudy sky", "fluffy clouds"),
-    "rain": ("in the rain", "rain", "rainy", "rainy weather", "raining"),
-    "snow": ("in the snow", "snow", "snowing", "snowy", "in winter", "with snow"),
+    "cloudy": (
+        "cloudy",
+        "cloudy sky",
+        "with clouds",
+        "under a cloudy sky",
+        "fluffy clouds",
+        "overcast",
+    ),
+    "rain": ("in the rain", "rain", "rainy", "rainy weather", "raining", "stormy"),
+    "snow": ("in the snow", "snow", "snowing", "snowy", "in winter", "with snow", "snowfall"),
     "fog": ("in the fog", "fog", "foggy", "in the mist", "misty"),
 }
 SKY_WORDS: dict[str, tuple[str, ...]] = {
@@ -157,6 +199,13 @@ EXTRA_WORDS = (
 )
 
 
+POSITION_TOLD = {"left": 0.95, "center": 0.3, "right": 0.95}
+"""How often a caption tells the position: where it tells none, the subject is mostly centred, or
+a model would learn to paint it in several places at once."""
+AROUND_FIRST = 0.15
+"""How often a caption tells the surroundings before the subject."""
+
+
 def caption(scene: Scene, rng: random.Random) -> str:
     """A caption that says part of what the picture shows, never what it does not show."""
     shown = dict(boxes(scene, 100))
@@ -177,7 +226,7 @@ def caption(scene: Scene, rng: random.Random) -> str:
     if rng.random() < 0.3:
         rng.shuffle(around)
     text = ""
-    for part in [*parts, *around]:
+    for part in [*around, *parts] if rng.random() < AROUND_FIRST else [*parts, *around]:
         joined = part.split()[0] in (
             "in",
             "on",
@@ -234,7 +283,7 @@ def _about(scene: Scene, rng: random.Random, box: Box | None) -> str:
     if box is not None and scene.view.span < 1.0:
         middle = (box[0] + box[2]) / 2
         side = "left" if middle < 37 else "right" if middle > 63 else "center"
-    if not scene.close_up and rng.random() < (0.28 if side == "center" else 0.62):
+    if not scene.close_up and rng.random() < POSITION_TOLD[side]:
         text += f" {rng.choice(POSITION_WORDS[side])}"
     return text
 

@@ -66,8 +66,8 @@ PATHS = {
 def sidecar() -> dict[str, Any]:
     """What ninefold may know about the poster model beyond its weights."""
     return {
-        "native_size": [128, 128],
-        "size_multiple": 16,
+        "native_size": [256, 256],
+        "size_multiple": 32,
         "words": list(WORDS),
         "examples": list(EXAMPLES),
         "default": {"steps": 20, "guidance_scale": GUIDANCE},

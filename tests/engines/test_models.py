@@ -69,7 +69,7 @@ def test_a_missing_built_in_model_is_told(tmp_path: Path) -> None:
 @needs_builtin
 def test_the_built_in_model_says_what_it_knows() -> None:
     info = describe(resolve("poster", SETTINGS))
-    assert info.native_size == (128, 128)
+    assert info.native_size == (256, 256)
     assert "house" in info.words
     assert info.examples
     assert info.hint

@@ -15,6 +15,7 @@ from ninefold.core.progress import PreviewMaker
 from ninefold.engines.base import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.embeddings import prompt_arguments, stacked_arguments
+from ninefold.engines.keeping import Keeper, can_keep
 from ninefold.engines.loading import LoadedModel
 from ninefold.engines.loras import LoraFile, applied
 from ninefold.engines.previews import preview_maker
@@ -91,19 +92,23 @@ class DiffusersJob:
 
         shared, pipe = self.requests[0], self.pipe
         ran: list[int] = []
+        keeper = self._keeper()
         accepted = inspect.signature(type(pipe).__call__).parameters
 
         def on_step(_: Any, index: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             ran.append(index)
             total = getattr(pipe, "num_timesteps", 0) or shared.steps
-            self.report(min(index + 1, total), total, self._previews(tensors.get("latents")))
-            return {}
+            latents, changed = tensors.get("latents"), {}
+            if keeper is not None:
+                latents = changed["latents"] = keeper.hold(latents, index)
+            self.report(min(index + 1, total), total, self._previews(latents))
+            return changed
 
         generators = [torch.Generator("cpu").manual_seed(item.seed) for item in self.requests]
         arguments = {
             **self._prompts(),
             **_guidance(accepted, shared.guidance_scale),
-            **_source(self.requests),
+            **_source(self.requests, masked=keeper is None),
             "width": shared.width,
             "height": shared.height,
             "num_inference_steps": _steps(shared),
@@ -136,16 +141,25 @@ class DiffusersJob:
     def _pick(self) -> Any:
         if not isinstance(self.requests[0], ImageToImage):
             return self.model.form("text")
-        if isinstance(self.requests[0], Inpaint):
-            if (pipe := self.model.form("inpaint")) is not None:
-                return pipe
-            self.warnings.append(_NO_INPAINTING)
+        masked = isinstance(self.requests[0], Inpaint)
+        if masked and (pipe := self.model.form("inpaint")) is not None:
+            return pipe
         if (pipe := self.model.form("image")) is None:
             raise ModelError(
                 f"{self.orders[0].info.name} makes images from text only. Choose another model "
                 "for the stages that start from an image, or leave them out."
             )
         return pipe
+
+    def _keeper(self) -> Keeper | None:
+        """What keeps the source outside the masks where the pipeline itself does not."""
+        masked = [item for item in self.requests if isinstance(item, Inpaint)]
+        if not masked or self.pipe is self.model.form("inpaint"):
+            return None
+        if can_keep(self.pipe):
+            return Keeper(self.pipe, masked)
+        self.warnings.append(_NO_INPAINTING)
+        return None
 
     def _made(self, images: Sequence[Pixels], steps_run: int) -> list[Generated]:
         return [
@@ -198,7 +212,7 @@ def _guidance(accepted: Mapping[str, inspect.Parameter], scale: float) -> dict[s
     return {"guidance_scale": scale}
 
 
-def _source(requests: Sequence[TextToImage]) -> dict[str, Any]:
+def _source(requests: Sequence[TextToImage], masked: bool) -> dict[str, Any]:
     from PIL import Image
 
     sources = [item for item in requests if isinstance(item, ImageToImage)]
@@ -207,7 +221,7 @@ def _source(requests: Sequence[TextToImage]) -> dict[str, Any]:
     images = [Image.fromarray(np.ascontiguousarray(item.image)) for item in sources]
     told: dict[str, Any] = {"image": _one_or_all(images), "strength": sources[0].strength}
     masks = [item.mask for item in sources if isinstance(item, Inpaint)]
-    if masks:
+    if masks and masked:
         greys = [np.round(np.clip(mask, 0, 1) * 255).astype(np.uint8) for mask in masks]
         told["mask_image"] = _one_or_all([Image.fromarray(grey) for grey in greys])
     return told

@@ -116,6 +116,8 @@ def _pipeline_class(files: ModelFiles) -> Any:
 def _form(base: Any, task: Task) -> Any | None:
     import diffusers
 
+    if task == "inpaint" and not _inpaints(base):
+        return None
     name = type(base).__name__.replace("Pipeline", f"{_TASK_NAMES[task]}Pipeline")
     with LOADING, _quiet():
         found = getattr(diffusers, name, None)
@@ -123,6 +125,13 @@ def _form(base: Any, task: Task) -> Any | None:
         if form is not None:
             form.set_progress_bar_config(disable=True)
     return form
+
+
+def _inpaints(base: Any) -> bool:
+    """False for a UNet on latents of another depth than Stable Diffusion's: its inpainting
+    pipelines take four channels, or nine with the mask and the masked image."""
+    unet = getattr(base, "unet", None)
+    return unet is None or unet.config.in_channels in (4, 9)
 
 
 def _sharing(pipeline_class: Any, base: Any) -> Any:

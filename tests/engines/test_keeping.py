@@ -1,0 +1,109 @@
+"""Inpainting without an inpainting pipeline: what the masks leave out stays the source's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ninefold.core.progress import SilentProgress
+from ninefold.engines.base import EngineSet, ImageToImage
+from ninefold.engines.defaults import build_engines
+from ninefold.engines.devices import choose_device
+from ninefold.engines.keeping import Keeper, can_keep
+from ninefold.engines.loading import LoadedModel, load_model
+from ninefold.engines.models import resolve
+from ninefold.engines.settings import EngineSettings
+from ninefold.imaging.types import Mask, Pixels
+
+from .conftest import from_image, inpaint
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+SETTINGS = EngineSettings(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def deep(tiny_deep_folder: Path) -> LoadedModel:
+    return load_model(resolve(str(tiny_deep_folder), SETTINGS), choose_device(SETTINGS), SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def engines() -> EngineSet:
+    return build_engines(SETTINGS)
+
+
+def test_such_a_model_has_no_inpainting_pipeline(deep: LoadedModel) -> None:
+    assert deep.form("inpaint") is None
+    assert can_keep(deep.form("image"))
+
+
+@pytest.mark.parametrize("scheduler", ["default", "euler", "dpmpp_2m"])
+def test_only_what_the_mask_covers_changes(
+    engines: EngineSet, tiny_deep_folder: Path, picture: Pixels, half_mask: Mask, scheduler: str
+) -> None:
+    request = inpaint(picture, half_mask, model=str(tiny_deep_folder), scheduler=scheduler)
+    made = engines.diffusion.run(request, SilentProgress())
+    assert np.array_equal(made.image[:, :32], picture[:, :32])
+    assert not np.array_equal(made.image[:, 32:], picture[:, 32:])
+    assert "warnings" not in made.info
+
+
+def test_the_surroundings_are_heeded(
+    engines: EngineSet, tiny_deep_folder: Path, picture: Pixels, half_mask: Mask
+) -> None:
+    request = inpaint(picture, half_mask, model=str(tiny_deep_folder))
+    masked = engines.diffusion.run(request, SilentProgress()).image
+    given = {name: value for name, value in vars(request).items() if name != "mask"}
+    whole = engines.diffusion.run(ImageToImage(**given), SilentProgress()).image
+    assert not np.array_equal(masked[:, 32:], whole[:, 32:])
+
+
+def test_latents_outside_the_mask_are_the_sources_with_the_noise_of_the_step(
+    deep: LoadedModel, picture: Pixels, half_mask: Mask
+) -> None:
+    import torch
+
+    pipe: Any = deep.form("image")
+    pipe.scheduler.set_timesteps(4)
+    pipe._num_timesteps = 4
+    keeper = Keeper(pipe, [inpaint(picture, half_mask)])
+    latents = torch.full((1, 6, 16, 16), 9.0)
+    held = [keeper.hold(latents, index) for index in range(4)]
+    encoded = pipe.vae.encode(pipe.image_processor.preprocess(_image(picture)))
+    source = encoded.latent_dist.mode().detach() * pipe.vae.config.scaling_factor
+    assert all(bool((each[..., 8:] == 9).all()) for each in held)
+    torch.testing.assert_close(held[3][..., :8], source[..., :8])
+    distances = [float((each - source)[..., :8].abs().mean()) for each in held]
+    assert distances == sorted(distances, reverse=True)
+    assert distances[0] > 0.1
+
+
+def test_a_cell_that_the_mask_touches_is_free(deep: LoadedModel, picture: Pixels) -> None:
+    import torch
+
+    pipe: Any = deep.form("image")
+    pipe.scheduler.set_timesteps(1)
+    pipe._num_timesteps = 1
+    mask = np.zeros((64, 64), np.float32)
+    mask[5, 9] = 0.2
+    keeper = Keeper(pipe, [inpaint(picture, mask)])
+    held = keeper.hold(torch.full((1, 6, 16, 16), 9.0), 0)
+    free = (held == 9).all(dim=1)[0]
+    assert free.sum() == 1
+    assert bool(free[1, 2])
+
+
+def test_a_plain_source_needs_no_keeper(
+    engines: EngineSet, tiny_deep_folder: Path, picture: Pixels
+) -> None:
+    request = from_image(picture, model=str(tiny_deep_folder))
+    made = engines.diffusion.run(request, SilentProgress())
+    assert made.image.shape == picture.shape
+
+
+def _image(picture: Pixels) -> Any:
+    from PIL import Image
+
+    return Image.fromarray(picture)
