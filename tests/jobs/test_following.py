@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -67,7 +67,7 @@ def test_a_job_that_is_pruned_ends_its_streams(place: Place) -> None:
     async def scenario() -> None:
         async with place.jobs(worker=False) as jobs:
             job = await jobs.submit("draft", INPUT)
-            stream = asyncio.create_task(anext(jobs.events(job.id)))
+            stream = asyncio.ensure_future(anext(aiter(jobs.events(job.id))))
             waiting = asyncio.create_task(jobs.wait(job.id))
             await asyncio.sleep(0.2)
             await asyncio.to_thread(jobs.store.delete, [job.id])
@@ -81,7 +81,9 @@ def test_a_job_that_is_pruned_ends_its_streams(place: Place) -> None:
 
 def test_a_look_that_fails_is_told_to_all_and_the_next_one_counts() -> None:
     first = Mark("queued", 0, 0)
-    looks = iter([OSError("away"), {"a": first, "b": first}, {"a": Mark("running", 0, 0)}])
+    looks: Iterator[dict[str, Mark] | OSError] = iter(
+        [OSError("away"), {"a": first, "b": first}, {"a": Mark("running", 0, 0)}]
+    )
     asked: list[Sequence[str]] = []
 
     async def look(ids: Sequence[str]) -> dict[str, Mark]:
@@ -98,7 +100,7 @@ def test_a_look_that_fails_is_told_to_all_and_the_next_one_counts() -> None:
         )
         assert [str(result) for result in results] == ["away"] * 3
         changed = await asyncio.gather(follower.changed("a", first), follower.changed("b", first))
-        assert changed == [Mark("running", 0, 0), None]
+        assert [*changed] == [Mark("running", 0, 0), None]
         assert asked == [["a", "b"]] * 3
 
     run(scenario())

@@ -198,7 +198,7 @@ class DiffusersJob:
 @contextmanager
 def _decoding_apart(pipe: Any, apart: bool) -> Iterator[None]:
     """Where `apart`, decode images one by one: at full size each fills a CPU's caches alone."""
-    vae = getattr(pipe, "vae", None)
+    vae: Any = getattr(pipe, "vae", None)
     if not apart or not hasattr(vae, "use_slicing"):
         yield
         return

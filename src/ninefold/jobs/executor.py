@@ -33,6 +33,7 @@ from ninefold.jobs.submission import (
     member_id,
     new_group,
 )
+from ninefold.slots import next_seed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -150,18 +151,20 @@ class JobExecutor:
         *,
         from_stage: str | None = None,
         changes: Mapping[str, Any] | None = None,
+        input: Mapping[str, Any] | None = None,
         priority: int = DEFAULT_PRIORITY,
     ) -> Job:
         """Queue a new job that takes over what `job_id` made before `from_stage`.
 
         `changes` are parameters by `stage.parameter`, or by name alone for those of `from_stage`,
-        which by default is the first stage that changes. Raises `InputError` or `ConfigError`.
+        which by default is the first stage that changes. `input` may hold another prompt, negative
+        prompt, seed or model. Raises `InputError` or `ConfigError`.
         """
         check_priority(priority)
 
         def submit() -> Job:
             child = PipelineContext().job_id
-            specs = {child: self._again(job_id, child, from_stage, changes)}
+            specs = {child: self._again(job_id, child, from_stage, changes, input)}
             return self.store.submit(specs, priority)[0]
 
         return await self._call(submit)
@@ -172,9 +175,13 @@ class JobExecutor:
         *,
         from_stage: str | None = None,
         changes: Mapping[str, Any] | None = None,
+        input: Mapping[str, Any] | None = None,
         priority: int = DEFAULT_PRIORITY,
     ) -> Group:
-        """Queue a new group that takes over from each job of another, as `rerun` does."""
+        """Queue a new group that takes over from each job of another, as `rerun` does.
+
+        Another seed is the first job's; those of the others follow it.
+        """
         check_priority(priority)
         members = (await self.group(name)).jobs
         child = new_group()
@@ -184,7 +191,10 @@ class JobExecutor:
             with all_or_none(self.data, specs):
                 for number, job in enumerate(members, 1):
                     job_id = member_id(child, number)
-                    spec = self._again(job.id, job_id, from_stage, changes)
+                    given = dict(input or {})
+                    if isinstance(seed := given.get("seed"), int):
+                        given["seed"] = next_seed(seed, number - 1)
+                    spec = self._again(job.id, job_id, from_stage, changes, given)
                     specs[job_id] = replace(spec, group=child)
             return self.store.submit(specs, priority)
 
@@ -377,12 +387,17 @@ class JobExecutor:
             self._store = None
 
     def _again(
-        self, parent: str, child: str, from_stage: str | None, changes: Mapping[str, Any] | None
+        self,
+        parent: str,
+        child: str,
+        from_stage: str | None,
+        changes: Mapping[str, Any] | None,
+        given: Mapping[str, Any] | None,
     ) -> JobSpec:
         """The spec of a rerun, its files in place; raises `ConfigError` or `InputError`."""
         _, spec = self.store.job_and_spec(parent)
         done = self.store.done(parent, spec)
-        again = lineage.again(parent, spec, done, from_stage, changes or {})
+        again = lineage.again(parent, spec, done, from_stage, changes or {}, given or {})
         folder = job_folder(self.data, child)
         if problems := self._pipeline(again).problems(again.open(child, folder)):
             raise ConfigError(problems)

@@ -39,7 +39,8 @@ _DEAD_LETTER = Failure(
     "every worker that took it died. Look for a lack of memory, then rerun it.",
     kind="WorkerDied",
 )
-_ENQUEUED, _PENDING = sa.literal_column("'ENQUEUED'"), sa.literal_column("'PENDING'")
+_ENQUEUED: sa.ColumnElement[str] = sa.literal_column("'ENQUEUED'")
+_PENDING: sa.ColumnElement[str] = sa.literal_column("'PENDING'")
 _PAUSED: Any = {"limit": 0, "period": 1.0}
 
 
