@@ -92,7 +92,7 @@ class JobExecutor:
         self.cache = StageCache(self.data / "cache", cache_bytes) if cache_bytes else None
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._open)
+        await self._call(self._open)
         return self
 
     async def __aexit__(self, *_: object) -> None:
