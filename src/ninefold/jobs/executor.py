@@ -15,12 +15,12 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError, StorageError
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.priority import DEFAULT_PRIORITY
-from ninefold.core.values import Json
 from ninefold.engines.base import EngineSet
 from ninefold.jobs import lineage, retention
 from ninefold.jobs.database import connect, data_folder, database_url, unusable
-from ninefold.jobs.events import Done, JobEnded, JobEvent, events_of
-from ninefold.jobs.model import ENDED, Group, Job, JobStatus
+from ninefold.jobs.events import JobEvent, events_of
+from ninefold.jobs.following import Follower, Reading
+from ninefold.jobs.model import OPEN, Group, Job, JobStatus
 from ninefold.jobs.replay import replay
 from ninefold.jobs.spec import JobSpec
 from ninefold.jobs.store import JobStore, job_folder
@@ -33,11 +33,12 @@ from ninefold.jobs.submission import (
     member_id,
     new_group,
 )
+from ninefold.slots import next_seed
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Seconds between two looks at a job that is watched.
+#: Seconds between two looks at all jobs that are watched.
 WATCH = 0.1
 #: Seconds after which every worker knows that the queue is paused.
 SETTLE = 0.2
@@ -87,10 +88,11 @@ class JobExecutor:
         self._grace = grace
         self._store: JobStore | None = None
         self._worker: Any = None
+        self._follower = Follower(lambda ids: self._call(self.store.marks, ids), WATCH)
         self.cache = StageCache(self.data / "cache", cache_bytes) if cache_bytes else None
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._open)
+        await self._call(self._open)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -149,18 +151,20 @@ class JobExecutor:
         *,
         from_stage: str | None = None,
         changes: Mapping[str, Any] | None = None,
+        input: Mapping[str, Any] | None = None,
         priority: int = DEFAULT_PRIORITY,
     ) -> Job:
         """Queue a new job that takes over what `job_id` made before `from_stage`.
 
         `changes` are parameters by `stage.parameter`, or by name alone for those of `from_stage`,
-        which by default is the first stage that changes. Raises `InputError` or `ConfigError`.
+        which by default is the first stage that changes. `input` may hold another prompt, negative
+        prompt, seed or model. Raises `InputError` or `ConfigError`.
         """
         check_priority(priority)
 
         def submit() -> Job:
             child = PipelineContext().job_id
-            specs = {child: self._again(job_id, child, from_stage, changes)}
+            specs = {child: self._again(job_id, child, from_stage, changes, input)}
             return self.store.submit(specs, priority)[0]
 
         return await self._call(submit)
@@ -171,9 +175,13 @@ class JobExecutor:
         *,
         from_stage: str | None = None,
         changes: Mapping[str, Any] | None = None,
+        input: Mapping[str, Any] | None = None,
         priority: int = DEFAULT_PRIORITY,
     ) -> Group:
-        """Queue a new group that takes over from each job of another, as `rerun` does."""
+        """Queue a new group that takes over from each job of another, as `rerun` does.
+
+        Another seed is the first job's; those of the others follow it.
+        """
         check_priority(priority)
         members = (await self.group(name)).jobs
         child = new_group()
@@ -183,7 +191,10 @@ class JobExecutor:
             with all_or_none(self.data, specs):
                 for number, job in enumerate(members, 1):
                     job_id = member_id(child, number)
-                    spec = self._again(job.id, job_id, from_stage, changes)
+                    given = dict(input or {})
+                    if isinstance(seed := given.get("seed"), int):
+                        given["seed"] = next_seed(seed, number - 1)
+                    spec = self._again(job.id, job_id, from_stage, changes, given)
                     specs[job_id] = replace(spec, group=child)
             return self.store.submit(specs, priority)
 
@@ -193,18 +204,20 @@ class JobExecutor:
 
     async def get(self, job_id: str) -> Job:
         """A job with all that it made so far; raises `InputError` where there is none."""
-        spec, job, done, reports = await self._call(self._read, job_id)
+        found = await self._call(Reading, self.store, job_id)
+        job, spec = found.job, found.spec
         context = spec.open(job_id, job.folder)
         try:
-            stopped = await replay(self._pipeline(spec), context, [item.record for item in done])
+            records = [item.record for item in found.done]
+            stopped = await replay(self._pipeline(spec), context, records)
         except ConfigError:  # a plugin that it needs is gone
             stopped = None
         attempts: dict[str, int] = {}
-        for item in done:
+        for item in found.done:
             if item.function is not None:
                 step = item.record.step
                 attempts[step] = attempts.get(step, 0) + 1
-        for report in reports:
+        for report in found.reports:
             if report["kind"] != "stepped":
                 attempts[report["step"]] = attempts.get(report["step"], 0) + 1
         stage = None if job.status in ("queued", "succeeded") else stopped
@@ -245,34 +258,36 @@ class JobExecutor:
     async def wait(self, job_id: str, timeout: float | None = None) -> Job:
         """The job once it has ended; raises TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
-            pause = WATCH / 4
-            while not (await self._call(self.store.job, job_id)).ended:
-                await asyncio.sleep(pause)
-                pause = min(WATCH, pause * 1.5)
+            found = await self._call(Reading, self.store, job_id)
+            while not found.job.ended:
+                await self._call(found.update, await self._follower.changed(job_id, found.mark))
         return await self.get(job_id)
 
     async def wait_group(self, name: str, timeout: float | None = None) -> Group:
         """The group once all its jobs have ended; raises TimeoutError after `timeout` seconds."""
+        await self.group(name)
         async with asyncio.timeout(timeout):
-            while (group := await self.group(name)).status not in ENDED:
+            while await self.list(group=name, status=OPEN, limit=1):
                 await asyncio.sleep(WATCH)
-        return group
+        return await self.group(name)
 
     async def events(self, job_id: str, after: int = 0) -> AsyncIterator[JobEvent]:
-        """What happened to the job since event `after`, and what happens until it ends."""
-        steps: Sequence[str] = ()
+        """What happened to the job since event `after`, and what happens until it ends.
+
+        All streams of an executor share one look at the database, ten times a second; only what
+        is new of a job is read.
+        """
+        found = await self._call(Reading, self.store, job_id)
+        steps = [step.name for step in self._pipeline(found.spec).steps]
         while True:
-            spec, job, done, reports = await self._call(self._read, job_id)
-            steps = steps or [step.name for step in self._pipeline(spec).steps]
-            for event in events_of(steps, done, reports, job.status, job.error):
+            job = found.job
+            for event in events_of(steps, found.done, found.reports, job.status, job.error):
                 if event.sequence > after:
                     after = event.sequence
                     yield event
-                    if isinstance(event, JobEnded):
-                        return
             if job.ended:
                 return
-            await asyncio.sleep(WATCH)
+            await self._call(found.update, await self._follower.changed(job_id, found.mark))
 
     # -- changing -------------------------------------------------------------------------------
 
@@ -372,12 +387,17 @@ class JobExecutor:
             self._store = None
 
     def _again(
-        self, parent: str, child: str, from_stage: str | None, changes: Mapping[str, Any] | None
+        self,
+        parent: str,
+        child: str,
+        from_stage: str | None,
+        changes: Mapping[str, Any] | None,
+        given: Mapping[str, Any] | None,
     ) -> JobSpec:
         """The spec of a rerun, its files in place; raises `ConfigError` or `InputError`."""
         _, spec = self.store.job_and_spec(parent)
         done = self.store.done(parent, spec)
-        again = lineage.again(parent, spec, done, from_stage, changes or {})
+        again = lineage.again(parent, spec, done, from_stage, changes or {}, given or {})
         folder = job_folder(self.data, child)
         if problems := self._pipeline(again).problems(again.open(child, folder)):
             raise ConfigError(problems)
@@ -393,8 +413,3 @@ class JobExecutor:
 
     def _pipeline(self, spec: JobSpec) -> Pipeline:
         return spec.pipeline_config.build(self._engines)
-
-    def _read(self, job_id: str) -> tuple[JobSpec, Job, Sequence[Done], Sequence[Json]]:
-        # The state first: what is read after it is at least as new.
-        job, spec = self.store.job_and_spec(job_id)
-        return spec, job, self.store.done(job_id, spec), self.store.reports(job_id)

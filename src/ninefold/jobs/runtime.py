@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,8 +45,10 @@ class Runtime:
     data: Path
     engines: EngineSet | None = None
     cache: StageCache | None = None
-    #: Jobs that run now.
-    active: set[str] = field(default_factory=set)
+    #: Jobs that this worker holds, and how often each was given to a worker.
+    active: dict[str, int] = field(default_factory=dict)
+    #: Set where the queue is to be looked at now: a job was put into it here, or the last ended.
+    wake: threading.Event = field(default_factory=threading.Event)
     #: Set once no further step may begin.
     draining: bool = False
 
@@ -55,22 +58,23 @@ class Runtime:
 
     async def run(self, job_id: str, document: Json) -> Json:
         """Run a job to its end; raises `JobFailedError`, or `HandedBack` to go on later."""
-        if self.draining:
-            raise HandedBack
-        self.active.add(job_id)
         try:
+            if self.draining:
+                raise HandedBack
             return await self._run(job_id, JobSpec.from_json(document))
         except SQLAlchemyError as error:
             # A checkpoint could not be written. What it was for is done again, by whoever finds
             # the job open.
             raise HandedBack from error
         finally:
-            self.active.discard(job_id)
+            self.active.pop(job_id, None)
+            if not self.active:  # while others run, several places are filled by one look
+                self.wake.set()
 
     async def _run(self, job_id: str, spec: JobSpec) -> Json:
         context = spec.open(job_id, self.folder(job_id))
         pipeline = spec.pipeline_config.build(self.engines)
-        steps = _DurableSteps(self, spec, await _dispatches(job_id) > 1)
+        steps = _DurableSteps(self, spec, self.active.get(job_id, 1) > 1)
         await pipeline.execute(context, around=steps.around, observer=steps.observe)
         if context.error is not None:
             raise JobFailedError(context.error)
@@ -154,11 +158,3 @@ async def run_job(document: Json, priority: int) -> Json:
         raise HandedBack
     current_priority.set(priority)
     return await _runtime.run(job_id, document)
-
-
-async def _dispatches(job_id: str) -> int:
-    """How often the job was given to a worker, this time included."""
-    from dbos._dbos import _get_dbos_instance
-
-    status = await asyncio.to_thread(_get_dbos_instance()._sys_db.get_workflow_status, job_id)
-    return int(status["recovery_attempts"] or 0) if status else 0
