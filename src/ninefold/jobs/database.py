@@ -31,6 +31,16 @@ WORKERS = sa.Table(
     sa.Column("beat", sa.BigInteger, nullable=False),
 )
 
+#: Layouts of the tables that other parts keep beside the jobs.
+_LAYOUTS = sa.Table(
+    "ninefold_layouts",
+    sa.MetaData(),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+#: Any number that nobody else locks in the database.
+_TABLES_LOCK = 0x6E696E66
+
 
 def database_url(data: Path, database: str | None) -> sa.URL:
     """The URL of the database asked for; raises `ConfigError` where it cannot be one."""
@@ -151,6 +161,38 @@ def _migrate(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         if connection.execute(sa.select(_SCHEMA.c.version)).first() is None:
             connection.execute(sa.insert(_SCHEMA).values(version=SCHEMA_VERSION))
+
+
+def own_tables(engine: sa.Engine, tables: sa.MetaData, name: str, version: int) -> None:
+    """Make the tables of another part of ninefold beside those of jobs, unless they are there.
+
+    Raises `StorageError` where they are there in another layout than `version`.
+    """
+    with engine.begin() as connection:
+        stand_in_line(connection, _TABLES_LOCK)
+        _LAYOUTS.create(connection, checkfirst=True)
+        mine = _LAYOUTS.c.name == name
+        found = connection.execute(sa.select(_LAYOUTS.c.version).where(mine)).scalar()
+        if found is None:
+            tables.create_all(connection)
+            connection.execute(sa.insert(_LAYOUTS).values(name=name, version=version))
+        elif found != version:
+            raise StorageError(
+                f"{_shown(engine.url)}: its {name} were made by another version of ninefold (their "
+                f"layout is {found}, this one's {version}). Use that version, or start with a new "
+                "database."
+            )
+
+
+def stand_in_line(connection: sa.Connection, lock: int) -> None:
+    """Wait until no other transaction holds this lock, then hold it to the end of this one.
+
+    To be called first in a transaction.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
+    else:  # Python would begin the transaction with the first row that is written
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _check_version(engine: sa.Engine) -> None:

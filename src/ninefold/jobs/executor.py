@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ParamSpec, Self, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from ninefold.cache import DEFAULT_MAX_BYTES, StageCache
-from ninefold.core.context import PipelineContext
-from ninefold.core.errors import ConfigError, InputError, StorageError
+from ninefold.config import PipelineConfig
+from ninefold.core.errors import ConfigError, ConflictError, NotFoundError, StorageError
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.priority import DEFAULT_PRIORITY
 from ninefold.engines.base import EngineSet
@@ -23,16 +23,20 @@ from ninefold.jobs.following import Follower, Reading
 from ninefold.jobs.model import OPEN, Group, Job, JobStatus
 from ninefold.jobs.replay import replay
 from ninefold.jobs.spec import JobSpec
-from ninefold.jobs.store import JobStore, job_folder
+from ninefold.jobs.store import Admission, JobStore, job_folder
 from ninefold.jobs.submission import (
     Config,
     Desk,
     Input,
     all_or_none,
     check_priority,
+    digest_of,
+    id_of_key,
     member_id,
     new_group,
+    new_job,
 )
+from ninefold.jobs.telemetry import Listener, Telling
 from ninefold.slots import next_seed
 
 P = ParamSpec("P")
@@ -89,6 +93,7 @@ class JobExecutor:
         self._store: JobStore | None = None
         self._worker: Any = None
         self._follower = Follower(lambda ids: self._call(self.store.marks, ids), WATCH)
+        self._telling = Telling()
         self.cache = StageCache(self.data / "cache", cache_bytes) if cache_bytes else None
 
     async def __aenter__(self) -> Self:
@@ -108,17 +113,21 @@ class JobExecutor:
         idempotency_key: str | None = None,
         priority: int = DEFAULT_PRIORITY,
         cache: bool = True,
+        owner: str | None = None,
+        admission: Admission | None = None,
     ) -> Job:
         """Queue a job; when this returns, it outlives a crash.
 
-        With an `idempotency_key` the same call can be made again and gives the same job. Raises
-        `ConfigError` or `InputError` with every problem; then nothing is stored.
+        With an `idempotency_key` the same call can be made again and gives the same job; each
+        `owner` has keys of its own. Raises `ConfigError` or `InputError` with every problem, or
+        `QueueFullError` where `admission` says so; then nothing is stored.
         """
         check_priority(priority)
 
         def submit() -> Job:
-            job_id, spec = self._desk.job(config, input, cache, idempotency_key)
-            return self.store.submit({job_id: spec}, priority)[0]
+            final = None if idempotency_key is None else id_of_key(idempotency_key, owner)
+            specs = self._desk.job(config, input, cache, owner)
+            return self._stored(specs, None if final is None else [final], priority, admission)[0]
 
         return await self._call(submit)
 
@@ -129,21 +138,35 @@ class JobExecutor:
         *,
         count: int = 1,
         variants: bool = False,
+        idempotency_key: str | None = None,
         priority: int = DEFAULT_PRIORITY,
         cache: bool = True,
+        owner: str | None = None,
+        admission: Admission | None = None,
     ) -> Group:
         """Queue one job for each input, `count` times each with seeds that follow one another.
 
-        With `variants`, one for every way to read a prompt such as `a {red|blue} house`.
+        With `variants`, one for every way to read a prompt such as `a {red|blue} house`. All else
+        is as in `submit`.
         """
         check_priority(priority)
-        name = new_group()
+        key = idempotency_key
 
-        def submit() -> Sequence[Job]:
-            specs = self._desk.group(name, config, inputs, count, variants, cache)
-            return self.store.submit(specs, priority)
+        def submit() -> Group:
+            final = None if key is None else f"g{id_of_key(key, owner)}"
+            name = new_group()
+            specs = self._desk.group(name, config, inputs, count, variants, cache, owner, key=key)
+            if final is None:
+                return Group(name, tuple(self._stored(specs, None, priority, admission)))
+            # With how many they are in each digest, or a part of a group would pass for it.
+            specs = {
+                job_id: replace(spec, group=final, digest=digest_of(spec.digest, len(specs)))
+                for job_id, spec in specs.items()
+            }
+            ids = [member_id(final, number) for number in range(1, len(specs) + 1)]
+            return Group(final, tuple(self._stored(specs, ids, priority, admission)))
 
-        return Group(name, tuple(await self._call(submit)))
+        return await self._call(submit)
 
     async def rerun(
         self,
@@ -152,20 +175,26 @@ class JobExecutor:
         from_stage: str | None = None,
         changes: Mapping[str, Any] | None = None,
         input: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
         priority: int = DEFAULT_PRIORITY,
+        owner: str | None = None,
+        admission: Admission | None = None,
+        check: Callable[[PipelineConfig], None] | None = None,
     ) -> Job:
         """Queue a new job that takes over what `job_id` made before `from_stage`.
 
         `changes` are parameters by `stage.parameter`, or by name alone for those of `from_stage`,
         which by default is the first stage that changes. `input` may hold another prompt, negative
-        prompt, seed or model. Raises `InputError` or `ConfigError`.
+        prompt, seed or model. `check` may refuse the changed config. Raises as `submit` does.
         """
         check_priority(priority)
 
         def submit() -> Job:
-            child = PipelineContext().job_id
-            specs = {child: self._again(job_id, child, from_stage, changes, input)}
-            return self.store.submit(specs, priority)[0]
+            final = None if idempotency_key is None else id_of_key(idempotency_key, owner)
+            child = new_job()
+            spec = self._again(job_id, child, from_stage, changes, input, check)
+            specs = {child: replace(spec, owner=owner)}
+            return self._stored(specs, None if final is None else [final], priority, admission)[0]
 
         return await self._call(submit)
 
@@ -196,14 +225,14 @@ class JobExecutor:
                         given["seed"] = next_seed(seed, number - 1)
                     spec = self._again(job.id, job_id, from_stage, changes, given)
                     specs[job_id] = replace(spec, group=child)
-            return self.store.submit(specs, priority)
+            return self._stored(specs, None, priority)
 
         return Group(child, tuple(await self._call(submit)))
 
     # -- looking --------------------------------------------------------------------------------
 
     async def get(self, job_id: str) -> Job:
-        """A job with all that it made so far; raises `InputError` where there is none."""
+        """A job with all that it made so far; raises `NotFoundError` where there is none."""
         found = await self._call(Reading, self.store, job_id)
         job, spec = found.job, found.spec
         context = spec.open(job_id, job.folder)
@@ -232,20 +261,23 @@ class JobExecutor:
         *,
         status: JobStatus | Iterable[JobStatus] = (),
         group: str | None = None,
+        owner: str | None = None,
         limit: int | None = 100,
         offset: int = 0,
     ) -> Sequence[Job]:
-        """Jobs, the newest first, without what they made."""
+        """Jobs, the newest first, without what they made; without an `owner`, those of all."""
         wanted = (status,) if isinstance(status, str) else tuple(status)
         return await self._call(
-            lambda: self.store.jobs(status=wanted, group=group, limit=limit, offset=offset)
+            lambda: self.store.jobs(
+                status=wanted, group=group, owner=owner, limit=limit, offset=offset
+            )
         )
 
     async def group(self, name: str) -> Group:
-        """A group with its jobs, in the order of their inputs; raises `InputError`."""
+        """A group with its jobs, in the order of their inputs; raises `NotFoundError`."""
         jobs = await self._call(lambda: self.store.jobs(group=name, newest_first=False))
         if not jobs:
-            raise InputError(f"no group is called {name!r}.")
+            raise NotFoundError(f"no group is called {name!r}.")
         return Group(name, tuple(sorted(jobs, key=lambda job: job.id)))
 
     async def best(self, group: str, count: int = 1) -> Sequence[Job]:
@@ -271,7 +303,7 @@ class JobExecutor:
                 await asyncio.sleep(WATCH)
         return await self.group(name)
 
-    async def events(self, job_id: str, after: int = 0) -> AsyncIterator[JobEvent]:
+    async def events(self, job_id: str, after: int = 0) -> AsyncGenerator[JobEvent, None]:
         """What happened to the job since event `after`, and what happens until it ends.
 
         All streams of an executor share one look at the database, ten times a second; only what
@@ -302,6 +334,17 @@ class JobExecutor:
         group = await self.group(name)
         await self._call(self.store.cancel, [job.id for job in group.jobs if not job.ended])
         return await self.group(name)
+
+    async def delete(self, job_id: str) -> None:
+        """Forget a job that has ended, with its files; raises `ConflictError` for an open one."""
+
+        def delete() -> None:
+            if not self.store.job(job_id).ended:
+                raise ConflictError(f"job {job_id!r}: has not ended. Cancel it first.")
+            self.store.delete([job_id])
+            self._desk.discard([job_id])
+
+        await self._call(delete)
 
     async def pause(self) -> None:
         """Let no worker take another job; those that run go on."""
@@ -342,6 +385,10 @@ class JobExecutor:
         """The name of this process's worker; None where it runs none."""
         return self._worker.name if self._worker is not None else None
 
+    def listen(self, listener: Listener) -> None:
+        """Have `listener` told what this process's worker does, from now on."""
+        self._telling.add(listener)
+
     def on_worker_lost(self, call: Callable[[], None]) -> None:
         """Have `call` called, from a thread, where this worker's name became another's."""
         if self._worker is not None:
@@ -365,7 +412,7 @@ class JobExecutor:
         worker = Worker(
             engine,
             self._store,
-            Runtime(self.data, self._engines, self.cache),
+            Runtime(self.data, self._engines, self.cache, self._telling),
             name=self._name,
             concurrency=self._concurrency,
         )
@@ -386,6 +433,38 @@ class JobExecutor:
             self._store.engine.dispose()
             self._store = None
 
+    def _stored(
+        self,
+        specs: Mapping[str, JobSpec],
+        finals: Sequence[str] | None,
+        priority: int,
+        admission: Admission | None = None,
+    ) -> Sequence[Job]:
+        """Store prepared jobs, under the ids of `finals` where a key asks for them.
+
+        They were prepared beside those, for the jobs of the key may be there already, with files
+        of their own. Whatever is raised leaves no file behind.
+        """
+        prepared = list(specs)
+        if admission is not None and admission.asked is not None:
+            specs = {
+                job_id: replace(spec, digest=digest_of(spec.digest, admission.asked))
+                for job_id, spec in specs.items()
+            }
+        try:
+            if finals is not None:
+                specs = dict(zip(finals, specs.values(), strict=True))
+                if (found := self.store.submitted(specs)) is not None:
+                    self._desk.discard(prepared)
+                    return found
+                for job_id, final in zip(prepared, finals, strict=True):
+                    self._desk.move(job_id, final)
+            return self.store.submit(specs, priority, admission)
+        except BaseException:
+            known = {job.id for job in self.store.jobs(ids=list(specs))}
+            self._desk.discard({*prepared, *specs} - known)
+            raise
+
     def _again(
         self,
         parent: str,
@@ -393,11 +472,14 @@ class JobExecutor:
         from_stage: str | None,
         changes: Mapping[str, Any] | None,
         given: Mapping[str, Any] | None,
+        check: Callable[[PipelineConfig], None] | None = None,
     ) -> JobSpec:
         """The spec of a rerun, its files in place; raises `ConfigError` or `InputError`."""
         _, spec = self.store.job_and_spec(parent)
         done = self.store.done(parent, spec)
         again = lineage.again(parent, spec, done, from_stage, changes or {}, given or {})
+        if check is not None:
+            check(again.pipeline_config)
         folder = job_folder(self.data, child)
         if problems := self._pipeline(again).problems(again.open(child, folder)):
             raise ConfigError(problems)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from ninefold.core.record import StageRecord
 from ninefold.files.atomic import link_atomic
 from ninefold.jobs.events import Done
 from ninefold.jobs.spec import JobSpec
+from ninefold.jobs.submission import digest_of
 
 #: Slots that a rerun may be given anew; others are files, or come from stages.
 CHANGEABLE = ("prompt", "negative_prompt", "seed", "model")
@@ -42,7 +42,7 @@ def again(
         spec,
         config=config.document(),
         created_at=PipelineContext().created_at,
-        digest=secrets.token_hex(16),
+        digest=digest_of(parent, config.document(), start),
         parent=parent,
         group=None,
         records=tuple(item.record.to_json() for item in kept),

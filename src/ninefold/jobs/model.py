@@ -38,6 +38,8 @@ class Job:
     #: The job it was made from by a rerun.
     parent: str | None = None
     group: str | None = None
+    #: Who submitted it: the id of an API key; None for whoever has the data folder.
+    owner: str | None = None
     #: Steps taken over from the parent.
     reused: tuple[str, ...] = ()
     #: Why it failed; None where it did not.
@@ -94,6 +96,7 @@ class Job:
             "parent": self.parent,
             "reused": list(self.reused),
             "group": self.group,
+            "owner": self.owner,
             "priority": self.priority,
             "folder": str(self.folder),
             "input": self.input,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig
+from dbos._error import DBOSAwaitedWorkflowCancelledError
 
 from ninefold.core.errors import ConfigError
 from ninefold.jobs import runtime as runtimes
@@ -141,7 +142,7 @@ def _launch(engine: sa.Engine, name: str) -> None:
         "notification_listener_polling_interval_sec": 1.0,
     }
     logger = logging.getLogger("dbos")
-    logger.addFilter(_without_failed_jobs)
+    logger.addFilter(_without_ends_of_jobs)
     # Else DBOS adds one that keeps the stderr of now, even when that is closed later.
     if logging.lastResort is not None and logging.lastResort not in logger.handlers:
         logger.addHandler(logging.lastResort)
@@ -150,7 +151,7 @@ def _launch(engine: sa.Engine, name: str) -> None:
     DBOS.launch()
 
 
-def _without_failed_jobs(record: logging.LogRecord) -> bool:
-    """Whether to log: a job that failed tells so itself."""
+def _without_ends_of_jobs(record: logging.LogRecord) -> bool:
+    """Whether to log: a job that failed or was cancelled tells so itself."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, JobFailedError)
+    return not isinstance(error, JobFailedError | DBOSAwaitedWorkflowCancelledError)
