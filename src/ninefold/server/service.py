@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import logging
-import re
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
 from sqlalchemy.exc import SQLAlchemyError
 
-from ninefold.config import PipelineConfig
-from ninefold.core.errors import ConfigError, InputError, NotFoundError, UserError
+from ninefold.core.errors import NotFoundError, UserError
 from ninefold.core.values import Artifact, Output
 from ninefold.engines.base import EngineSet
 from ninefold.files.opening import ImageLimits
@@ -27,10 +23,12 @@ from ninefold.jobs.database import unusable
 from ninefold.jobs.store import Admission, Quota
 from ninefold.server import webhooks
 from ninefold.server.callers import Caller
-from ninefold.server.documents import ID_PATTERN, GroupRequest, JobInput, JobRequest, RerunRequest
+from ninefold.server.documents import GroupRequest, JobRequest, RerunRequest
+from ninefold.server.intake import Intake
 from ninefold.server.keys import Keys
 from ninefold.server.limits import Limits
 from ninefold.server.links import Links, artifact_path
+from ninefold.server.paging import Page, cursor_of, position_of
 from ninefold.server.rates import Rates
 from ninefold.server.uploads import Upload, UploadKind, Uploads
 from ninefold.server.waiting import each
@@ -41,17 +39,8 @@ _log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-DEFAULT_PRESET = "standard"
 #: Jobs that are kept in memory, whole, and read again once anything of them has changed.
 _KEPT = 256
-
-
-@dataclass(frozen=True)
-class Page:
-    """Some jobs, the newest first, and where the next ones begin."""
-
-    jobs: Sequence[Job]
-    next_cursor: str | None
 
 
 @dataclass(frozen=True)
@@ -80,6 +69,7 @@ class Service:
             ImageLimits(settings.max_image_bytes, settings.max_image_pixels),
         )
         self.limits = Limits(settings, engines)
+        self.intake = Intake(self.limits, self.uploads)
         self.rates = Rates(settings.rate, settings.burst)
         self.links = Links(self.keys.secret("links"), settings.links_seconds)
         #: Set when the server stops: streams end.
@@ -107,7 +97,7 @@ class Service:
     ) -> Job:
         """Queue a job; once this returns, it outlives a crash. Raises `UserError`s, every problem
         at once, and then nothing is stored."""
-        config, (slots,) = await self._asked(caller, request, [request.input])
+        config, (slots,) = await self.call(self.intake.jobs, caller, request)
         return await self.jobs.submit(
             config,
             slots,
@@ -122,9 +112,7 @@ class Service:
         self, caller: Caller, request: GroupRequest, *, idempotency_key: str | None = None
     ) -> Group:
         """Queue several jobs, all or none."""
-        config, inputs = await self._asked(
-            caller, request, request.inputs, request.count, request.variants
-        )
+        config, inputs = await self.call(self.intake.jobs, caller, request)
         return await self.jobs.submit_group(
             config,
             inputs,
@@ -146,19 +134,6 @@ class Service:
     ) -> Job:
         """Queue a job again, with what it made before the stage where it starts."""
         parent = await self._own(caller, job_id)
-        allowed = set(self.limits.config_problems(parent.config))
-
-        def check(config: PipelineConfig) -> None:
-            problems = [
-                line
-                for line in self.limits.config_problems(config.document())
-                if line not in allowed
-            ]
-            if problems:
-                raise ConfigError(problems)
-            sizes = _sizes(parent)
-            self.limits.check_size(config, [{"image": "source"} if sizes else {}], sizes)
-
         return await self.jobs.rerun(
             job_id,
             from_stage=request.from_stage,
@@ -167,37 +142,8 @@ class Service:
             priority=request.priority,
             owner=caller.owner,
             admission=await self._admission(caller, request),
-            check=check,
+            check=self.intake.rerun(parent),
         )
-
-    def config_of(
-        self,
-        preset: str | None,
-        config: Mapping[str, Any] | None,
-        overrides: Mapping[str, Any],
-    ) -> PipelineConfig:
-        """The pipeline that a request asks for; raises `ConfigError` with every problem."""
-        if preset is not None and config is not None:
-            raise ConfigError("config: expected a preset or a config, got both. Leave one out.")
-        problems: list[str] = []
-        try:
-            if config is None:
-                found = PipelineConfig.preset(preset or DEFAULT_PRESET)
-            else:
-                problems += self.limits.config_problems(config)
-                found = PipelineConfig.parse(config)
-        except ConfigError as error:
-            raise ConfigError([*error.problems, *problems]) from None
-        problems += self.limits.override_problems(overrides)
-        try:
-            if overrides:
-                settings = [f"{name}={json.dumps(value)}" for name, value in overrides.items()]
-                found = found.with_settings(settings)
-        except ConfigError as error:
-            problems += [line.replace("--set", "overrides", 1) for line in error.problems]
-        if problems:
-            raise ConfigError(problems)
-        return found
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -230,9 +176,9 @@ class Service:
             group=group,
             owner=None if caller.sees_all else caller.owner,
             limit=limit,
-            after=None if cursor is None else _position(cursor),
+            after=None if cursor is None else position_of(cursor),
         )
-        return Page(jobs, None if last is None else _cursor(last))
+        return Page(jobs, None if last is None else cursor_of(last))
 
     async def wait(self, caller: Caller, job_id: str, timeout: float | None = None) -> Job:
         """The job once it has ended; raises TimeoutError after `timeout` seconds."""
@@ -337,49 +283,6 @@ class Service:
             except UserError as error:  # deleted meanwhile, or the database is away
                 _log.warning("events of job %s end early: %s", job_id, error)
 
-    async def _asked(
-        self,
-        caller: Caller,
-        request: JobRequest | GroupRequest,
-        inputs: Sequence[JobInput],
-        count: int = 1,
-        variants: bool = False,
-    ) -> tuple[PipelineConfig, list[dict[str, Any]]]:
-        """The config and the slots that a request asks for; raises `UserError`s."""
-
-        def check() -> tuple[PipelineConfig, list[dict[str, Any]]]:
-            problems: list[str] = []
-            try:
-                config = self.config_of(request.preset, request.config, request.overrides)
-            except ConfigError as error:
-                config, problems = None, list(error.problems)
-            sizes: dict[str, tuple[int, int]] = {}
-            paths: dict[str, Path] = {}
-            given = [item.model_dump(exclude_none=True) for item in inputs]
-            for number, slots in enumerate(given):
-                where = "input" if isinstance(request, JobRequest) else f"inputs.{number}"
-                problems += self.limits.input_problems(slots, where)
-                for name in ("image", "mask"):
-                    try:
-                        if name in slots and slots[name] not in sizes:
-                            upload = self.uploads.get(caller, slots[name])
-                            sizes[upload.id] = (upload.width, upload.height)
-                            paths[upload.id] = self.uploads.path(caller, upload.id)
-                    except NotFoundError as error:
-                        problems.append(f"{where}.{name}: {error}")
-            if problems or config is None:
-                raise ConfigError(problems)
-            if variants:
-                given = [each for slots in given for each in self.limits.variants(slots)]
-            self.limits.check_size(config, given, sizes, count)
-            for slots in given:
-                for name in ("image", "mask"):
-                    if name in slots:
-                        slots[name] = paths[slots[name]]
-            return config, given
-
-        return await self.call(check)
-
     async def _admission(
         self, caller: Caller, request: JobRequest | GroupRequest | RerunRequest
     ) -> Admission:
@@ -413,25 +316,3 @@ ServiceDep = Annotated[Service, Depends(service_of)]
 
 #: Stands for whoever holds a signed link.
 _ANYONE = Caller(None)
-
-
-def _sizes(job: Job) -> dict[str, tuple[int, int]]:
-    """The size of a job's source image, by the name that stands for it here."""
-    image = job.input.get("image")
-    return {"source": (image["width"], image["height"])} if isinstance(image, dict) else {}
-
-
-def _cursor(position: tuple[int, str]) -> str:
-    text = json.dumps(position, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _position(cursor: str) -> tuple[int, str]:
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
-        created, job_id = json.loads(text)
-        if 0 <= int(created) < 2**62 and re.fullmatch(ID_PATTERN, job_id):
-            return int(created), job_id
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        pass
-    raise InputError("cursor: expected a next_cursor of an earlier answer. Leave it out to begin.")

@@ -7,6 +7,7 @@ jobs on the fake engines; jobs, groups, uploads and a key are there before it be
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
 import subprocess
@@ -86,6 +87,7 @@ def _filled(there: ServerProcess, key: str) -> dict[str, list[str]]:
         for job in group["jobs"]:
             _ended(client, httpx2.Response(202, json=job))
         models = [model["id"] for model in client.get("/v1/models").json()["data"]]
+        pictures = [base64.b64encode(png(seed=seed)).decode() for seed in range(2)]
         files = [item["name"] for item in (*jobs[0]["artifacts"], *jobs[0]["outputs"])]
         return {
             "job_id": [job["id"] for job in jobs[:2]],
@@ -99,6 +101,10 @@ def _filled(there: ServerProcess, key: str) -> dict[str, list[str]]:
             "body_model": models,
             "body_image": uploads[:1],
             "body_mask": [mask],
+            "sdapi_image": pictures,
+            "sdapi_data": pictures,
+            "sdapi_init_images": pictures,
+            "sdapi_mask": pictures,
         }
 
 

@@ -130,7 +130,7 @@ async def validate_config(
     """Check a config without running it; a problem tells everything that is wrong with it."""
 
     def check() -> ConfigDocument:
-        config = service.config_of(request.preset, request.config, request.overrides)
+        config = service.intake.config(request.preset, request.config, request.overrides)
         return ConfigDocument(config=config.document(), resolved=config.resolved())
 
     return await service.call(check)
