@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 # Handed over by the environment, so that quotes in a prompt stay what they are.
 export PROMPT SEED PRESET
 
-.PHONY: chaos demo test lint format types layers docs bench models quality clean
+.PHONY: chaos demo test lint format types layers docs bench fuzz models quality clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/ninefold run "$$PROMPT" --preset "$$PRESET" --seed "$$SEED"
@@ -36,6 +36,7 @@ layers: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed
 	@$(BIN)/python -m tools.reference
+	@$(BIN)/python -m tools.metrics
 
 bench: $(VENV)/.installed
 	@$(BIN)/python bench/overhead.py
@@ -51,6 +52,9 @@ quality: $(VENV)/.installed
 
 chaos: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.jobs.chaos
+
+fuzz: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.server.fuzz.run --examples 500
 
 clean:
 	rm -rf $(VENV) ninefold-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,9 +17,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "ninefold"
 #: Top to bottom; names are packages or modules right below `ninefold`.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "__main__"}),
-    frozenset({"cli", "server", "studio"}),
+    frozenset({"cli", "client", "server", "studio"}),
     frozenset({"jobs"}),
-    frozenset({"config", "runs", "cache", "testing"}),
+    frozenset({"catalogue", "config", "runs", "cache", "settings", "testing"}),
     frozenset({"stages"}),
     frozenset({"slots"}),
     frozenset({"files"}),

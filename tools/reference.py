@@ -1,4 +1,4 @@
-"""Writes docs/reference/stages.md from the stages themselves: `python -m tools.reference`."""
+"""Writes docs/reference from the code itself: `python -m tools.reference`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.cli.parameters import parameters_of
+from ninefold.core.settings import variable_of
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage
+from ninefold.settings import Settings
 from ninefold.stages import STAGES
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "stages.md"
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
-HEAD = """# Every stage and its parameters
+STAGES_HEAD = """# Every stage and its parameters
 
 Made by `make docs` from the code; `ninefold stages NAME` shows the same. Slots are what stages
 hand on: a stage needs those that it requires, uses those that it accepts where they are set, and
@@ -21,9 +23,48 @@ sets those that it provides.
 """
 
 
-def page() -> str:
-    """The whole page."""
-    return "\n".join([HEAD, *(line for stage in STAGES for line in _section(stage))])
+SETTINGS_HEAD = """# Settings
+
+Made by `make docs` from the code. What concerns one image is in the config instead; see
+[every stage](stages.md).
+
+A setting comes from the command's flags, else from its environment variable, else from a TOML file
+that `--settings FILE` or `NINEFOLD_SETTINGS` names, where it is written as in the
+first column: `port = 8080`. A list is `["a", "b"]` there, and `a,b` in a variable. A wrong setting
+stops the start, and all that are wrong are told at once. `ninefold worker` reads the file, too; the
+other commands take from it what concerns the engines.
+"""
+
+SETTINGS_FOOT = """
+## Variables that are no settings
+
+| variable | default | meaning |
+|---|---|---|
+| `NINEFOLD_SETTINGS` | none | the TOML file of settings |
+| `NINEFOLD_PICTURE` | by the terminal | how the command line shows the picture: `kitty`, `iterm`, `sixel`, `blocks`, `none` |
+| `NINEFOLD_DEBUG` | 0 | 1 has the command line show the traceback of a bug |
+"""  # noqa: E501
+
+
+def pages() -> dict[str, str]:
+    """Every page by its file's name."""
+    return {"stages.md": stages_page(), "settings.md": settings_page()}
+
+
+def stages_page() -> str:
+    """Every stage and its parameters."""
+    return "\n".join([STAGES_HEAD, *(line for stage in STAGES for line in _section(stage))])
+
+
+def settings_page() -> str:
+    """Every setting."""
+    rows = ["| setting | variable | type | default | meaning |", "|---|---|---|---|---|"]
+    for item in parameters_of(Settings):
+        kind = ", ".join(filter(None, (item.type.replace("file", "path"), item.limits)))
+        variable = f"`{variable_of(item.name)}`"
+        cells = (f"`{item.name}`", variable, kind, item.default, item.description)
+        rows.append(f"| {' | '.join(map(_cell, cells))} |")
+    return "\n".join([SETTINGS_HEAD, *rows, SETTINGS_FOOT])
 
 
 def _section(stage: type[PipelineStage[Any]]) -> Iterator[str]:
@@ -49,5 +90,6 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(), encoding="utf-8")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")

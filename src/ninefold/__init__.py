@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ninefold._version import __version__
 
 if TYPE_CHECKING:
+    from ninefold.client import AsyncClient, Client
     from ninefold.config import PipelineConfig
     from ninefold.core.context import PipelineContext
     from ninefold.core.errors import (
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 #: Where each public name lives. They are imported when they are first used, so that
 #: `import ninefold` costs next to nothing.
 _HOMES = {
+    "ninefold.client": ("AsyncClient", "Client"),
     "ninefold.config": ("PipelineConfig",),
     "ninefold.core.context": ("PipelineContext",),
     "ninefold.core.errors": (
@@ -90,6 +92,8 @@ __all__ = [
     "SEED",
     "VERDICT",
     "Artifact",
+    "AsyncClient",
+    "Client",
     "ConfigError",
     "ContractError",
     "Event",
@@ -123,7 +127,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'ninefold' has no attribute {name!r}")
-    import_module("ninefold.slots")  # declares the slots that a context may hold
+    if _HOME[name] != "ninefold.client":  # which holds no context
+        import_module("ninefold.slots")  # declares the slots that a context may hold
     value = globals()[name] = getattr(import_module(_HOME[name]), name)
     return value
 

@@ -49,6 +49,8 @@ class StageCache:
             raise ConfigError(f"cache: expected a limit of 0 bytes or more, got {max_bytes}.")
         self.folder = folder
         self.max_bytes = max_bytes
+        #: Steps looked for in this process that were there, and that were not.
+        self.hits = self.misses = 0
         self._size: int | None = None
 
     async def around(self, step: Step, context: PipelineContext, attempt: Attempt) -> StageRecord:
@@ -58,7 +60,10 @@ class StageCache:
             return await attempt()
         started = time.perf_counter()
         found = await run_blocking(context, self.get, key, context)
-        if found is not None:
+        if found is None:
+            self.misses += 1
+        else:
+            self.hits += 1
             spent = round((time.perf_counter() - started) * 1000, 1)
             return replace(
                 found,

@@ -97,11 +97,13 @@ def test_every_setting_is_in_the_reference() -> None:
     source = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
     used = set(re.findall(r"NINEFOLD_[A-Z]+(?:_[A-Z]+)*\b", source))
     told = set(re.findall(r"`(NINEFOLD_\w+)`", (ROOT / "docs/reference/settings.md").read_text()))
-    assert used == told
+    assert used <= told
 
 
-def test_the_reference_of_stages_is_as_the_code_says() -> None:
-    assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), "run `make docs`"
+@pytest.mark.parametrize("name", reference.pages())
+def test_the_reference_is_as_the_code_says(name: str) -> None:
+    page = reference.pages()[name]
+    assert (reference.FOLDER / name).read_text(encoding="utf-8") == page, "run `make docs`"
 
 
 def test_every_command_is_in_the_readme(cli: Cli) -> None:

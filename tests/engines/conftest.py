@@ -43,7 +43,7 @@ class Recorder:
 @pytest.fixture(scope="session")
 def real_engines(tmp_path_factory: pytest.TempPathFactory) -> EngineSet:
     loras = tmp_path_factory.mktemp("loras")
-    return build_engines(EngineSettings(device="cpu", lora_dir=loras))
+    return build_engines(EngineSettings(device="cpu", loras=loras))
 
 
 @pytest.fixture(

@@ -33,7 +33,7 @@ def lora_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def engine(lora_folder: Path) -> DiffusersEngine:
-    return DiffusersEngine(EngineSettings(device="cpu", lora_dir=lora_folder))
+    return DiffusersEngine(EngineSettings(device="cpu", loras=lora_folder))
 
 
 @pytest.fixture(scope="module")

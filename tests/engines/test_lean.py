@@ -16,7 +16,7 @@ from ninefold.core.progress import StageProgress
 from ninefold.engines.base import TextToImage
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.settings import EngineSettings
-engine = build_engines(EngineSettings(device="cpu", lora_dir=Path("none"))).diffusion
+engine = build_engines(EngineSettings(device="cpu", loras=Path("none"))).diffusion
 request = TextToImage("poster", "a red house", "", 128, 128, 2, 4.0, "default", 7)
 image = engine.run(request, StageProgress()).image
 print(hashlib.sha256(image.tobytes()).hexdigest())

@@ -25,7 +25,7 @@ def test_settings_come_from_the_environment() -> None:
     assert settings == EngineSettings(
         device="cpu",
         allow_pickle=True,
-        lora_dir=Path("/srv/loras"),
+        loras=Path("/srv/loras"),
         memory_gb=1.5,
         threads=2,
         max_batch=4,

@@ -198,6 +198,14 @@ def test_padding_gives_the_model_more_to_see(context: PipelineContext) -> None:
     assert sides[0] < sides[1] < sides[2]
 
 
+def test_padding_may_be_given_in_pixels(context: PipelineContext) -> None:
+    sides = []
+    for pixels in (0, 20):
+        regions, _, _ = detailed(context, FACE, padding=4, padding_pixels=pixels, dilate=0, blur=0)
+        sides.append(pixels_of(regions[0].before.path).shape[1])
+    assert sides == [40, 80]
+
+
 def test_a_detection_at_the_edge_is_cut_to_the_image(context: PipelineContext) -> None:
     edge = Detection("face", 0.9, -20.5, 230.2, 30.4, 300)
     outside = Detection("face", 0.8, 300, 300, 400, 400)

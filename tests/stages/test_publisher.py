@@ -45,6 +45,7 @@ def published(folder: Path, **params: Any) -> PipelineContext:
 def full_run(folder: Path, config: dict[str, Any] | None = None, **data: Any) -> PipelineContext:
     """A run of all nine stages, or of `config`, on fake engines."""
     data = {"prompt": "a {red|red} house, (sea:1.2) <lora:sketch:0.5>", "seed": 7} | data
+    data = {key: value for key, value in data.items() if value is not None}
     context = PipelineContext(folder, job_id="job", **data)
     made = PipelineConfig.parse(config) if config else PipelineConfig.preset("full")
     run(made.build(fake_engines()).execute(context))
@@ -198,8 +199,14 @@ def test_infotext_tells_the_truth_in_every_format(tmp_path: Path) -> None:
             "Size": "128x128",
             "Model hash": made["model_hash"],
             "Model": "poster",
+            "Denoising strength": "0.2",
             "Hires upscale": "2",
             "Hires upscaler": "2x",
+            "Hires steps": "4",
+            "Refiner": "poster [fa4e000000]",
+            "Refiner switch at": "0.75",
+            "ADetailer model": "detector",
+            "ADetailer denoising strength": "0.4",
             "Version": f"ninefold {__version__}",
         }
 
@@ -225,6 +232,42 @@ def test_without_a_generated_image_there_is_no_infotext(tmp_path: Path) -> None:
     xmp = parse_xmp(packet)
     assert xmp is not None
     assert xmp.source_type is DigitalSourceType.ENHANCED
+
+
+def test_a_plain_upscale_is_told_as_one(tmp_path: Path) -> None:
+    stages = [{"stage": "upscaler", "params": {"upscale_factor": 3}}, {"stage": "publisher"}]
+    context = full_run(tmp_path, {"stages": stages}, prompt=None, image=picture(64, 48))
+    info = read_infotext(context[OUTPUTS][0].path.read_bytes())
+    assert info is not None
+    assert info.prompt == ""
+    assert info.fields == {
+        "Postprocess upscale by": "3",
+        "Postprocess upscaler": "4x",
+        "Version": f"ninefold {__version__}",
+    }
+
+
+def test_a_painted_mask_is_told_and_makes_a_composite(tmp_path: Path) -> None:
+    stages = [
+        {"stage": "prompt"},
+        {"stage": "detailer", "params": {"strength": 0.8}},
+        {"stage": "publisher"},
+    ]
+    mask = box_mask(200, 160, (40, 40, 90, 90))
+    context = full_run(tmp_path, {"stages": stages}, image=picture(200, 160), mask=mask)
+    data = context[OUTPUTS][0].path.read_bytes()
+    info = read_infotext(data)
+    assert info is not None
+    assert info.prompt == "a red house, (sea:1.2)"
+    assert info.size == (200, 160)
+    assert info.fields["Seed"] == "7"
+    assert info.fields["Denoising strength"] == "0.8"
+    assert info.fields["Inpaint area"] == "Only masked"
+    packet = read_xmp(data)
+    assert packet is not None
+    xmp = parse_xmp(packet)
+    assert xmp is not None
+    assert xmp.source_type is DigitalSourceType.COMPOSITE
 
 
 @pytest.mark.parametrize("level", ["full", "minimal", "none"])

@@ -9,7 +9,9 @@ import typer
 
 from ninefold.cli import arguments as a
 from ninefold.cli import jobs_app as jobs
+from ninefold.cli import serve_app as service
 from ninefold.cli.guard import guarded
+from ninefold.cli.webhooks_app import webhooks_app
 
 app = typer.Typer(
     name="ninefold",
@@ -101,6 +103,9 @@ app.command()(jobs.submit)
 app.add_typer(jobs.jobs_app, name="jobs")
 app.command()(jobs.worker)
 app.command()(jobs.prune)
+app.command()(service.serve)
+app.add_typer(service.keys_app, name="keys")
+app.add_typer(webhooks_app, name="webhooks")
 app.add_typer(config_app, name="config")
 
 

@@ -43,6 +43,9 @@ Mask = Annotated[Path | None, typer.Option(help="White where to paint, black to 
 Negative = Annotated[str | None, typer.Option(help="What the image should not show.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", metavar="FILE", help="A TOML file of settings.")
+]
 Data = Annotated[
     Path | None,
     typer.Option(

@@ -9,19 +9,18 @@ from typing import Any
 
 import typer
 
+from ninefold.catalogue import describe_model, describe_stage, other_models, summary_of
 from ninefold.cli.guard import DONE, say
 from ninefold.cli.parameters import Parameter, parameters_of
-from ninefold.core.errors import ModelError
 from ninefold.core.slots import Slot
-from ninefold.core.stage import PipelineStage
-from ninefold.engines.base import EngineSet, ModelInfo
+from ninefold.engines.base import EngineSet
 from ninefold.engines.defaults import default_engines
 from ninefold.stages.registry import find_stage, installed, stage_types
 
 
 def show_stages(as_json: bool) -> int:
     """One line for each stage, in the default order, plugins after them, broken ones last."""
-    found = {name: _summary(stage) for name, stage in stage_types().items()}
+    found = {name: summary_of(stage) for name, stage in stage_types().items()}
     if as_json:
         _print_json(found)
     else:
@@ -37,11 +36,9 @@ def show_stage(name: str, as_json: bool) -> int:
     parameters = parameters_of(stage.params_type)
     slots = {"requires": stage.requires, "accepts": stage.accepts, "provides": stage.provides}
     if as_json:
-        named = {kind: [slot.name for slot in given] for kind, given in slots.items()}
-        schema = stage.params_type.model_json_schema()
-        _print_json({"name": name, "summary": _summary(stage), **named, "params": schema})
+        _print_json(describe_stage(stage))
         return DONE
-    typer.echo(f"{name}: {_summary(stage)}\n")
+    typer.echo(f"{name}: {summary_of(stage)}\n")
     for kind, given in slots.items():
         if given:
             typer.echo(f"{kind:<9} {', '.join(_names(given))}")
@@ -53,13 +50,8 @@ def show_stage(name: str, as_json: bool) -> int:
 def show_models(engines: EngineSet | None, as_json: bool) -> int:
     """Every model that can be named without a path or a download."""
     engines = engines or default_engines()
-    diffusion = {name: _described(engines, name) for name in engines.diffusion.models()}
-    others = {
-        "schedulers": engines.diffusion.schedulers(),
-        "loras": engines.diffusion.loras(),
-        "detectors": engines.detection.models(),
-        "upscalers": engines.upscaling.models(),
-    }
+    diffusion = {name: describe_model(engines, name) for name in engines.diffusion.models()}
+    others = other_models(engines)
     if as_json:
         _print_json({"diffusion": diffusion, **others})
         return DONE
@@ -74,24 +66,6 @@ def show_models(engines: EngineSet | None, as_json: bool) -> int:
     return DONE
 
 
-def _described(engines: EngineSet, name: str) -> dict[str, Any]:
-    try:
-        info: ModelInfo = engines.diffusion.describe(name)
-    except ModelError as error:
-        return {"error": str(error)}
-    return {
-        "hash": info.hash,
-        "native_size": list(info.native_size),
-        "size_multiple": info.size_multiple,
-        "max_size": info.max_size,
-        "steps": info.steps,
-        "guidance_scale": info.guidance_scale,
-        "scheduler": info.scheduler,
-        "hint": info.hint,
-        "examples": list(info.examples),
-    }
-
-
 def _sentence(info: dict[str, Any]) -> str:
     if "error" in info:
         return str(info["error"])
@@ -103,10 +77,6 @@ def _shown(parameter: Parameter) -> str:
     limits = f", {parameter.limits}" if parameter.limits else ""
     head = f"  {parameter.name}  {parameter.type}{limits}; default {parameter.default}"
     return f"{head}\n      {parameter.description}"
-
-
-def _summary(stage: type[PipelineStage[Any]]) -> str:
-    return (stage.__doc__ or "").strip().partition("\n")[0]
 
 
 def _names(slots: Sequence[Slot[Any]]) -> Iterator[str]:

@@ -83,20 +83,27 @@ def worker(
         str | None, typer.Option(help="Its name, of no other worker; by default the host's.")
     ] = None,
     concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Jobs at a time, for every worker on the database.")
+        int | None, typer.Option(help="Jobs at a time, for every worker on the database.")
     ] = None,
     drain: Annotated[
         bool, typer.Option("--drain", help="Stop once no job is queued or running.")
     ] = False,
     grace: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Time to finish steps when it stops.")
-    ] = 30.0,
+        float | None,
+        typer.Option(metavar="SECONDS", help="Time to finish steps when it stops; by default 30."),
+    ] = None,
     cache_size: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="SIZE", help="Limit of the stage cache in GiB, or as 500MiB; 0: none."
+            metavar="SIZE",
+            help="Limit of the stage cache in GiB, or as 500MiB; by default 10, and 0 is none.",
         ),
-    ] = "10",
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="Serve metrics for Prometheus on this port; 0 takes a free one."),
+    ] = None,
+    settings: a.SettingsFile = None,
     data: a.Data = None,
     database: a.Database = None,
 ) -> int:
@@ -107,23 +114,26 @@ def worker(
     stopped or drained, 1 its name was taken by another worker, 2 bad input.
     """
     from ninefold.cli.units import size
+    from ninefold.core.settings import read_settings
+    from ninefold.settings import Settings
 
-    cache_bytes = size("--cache-size", cache_size)
+    cache_bytes = None if cache_size is None else size("--cache-size", cache_size)
+    flags = {
+        "data": data,
+        "database": database or None,
+        "concurrency": concurrency,
+        "grace": grace,
+        "cache_gb": None if cache_bytes is None else cache_bytes / 2**30,
+        "metrics_port": metrics_port,
+    }
+    chosen = read_settings(Settings, file=settings, flags=flags, strict=True)
 
     from ninefold.cli.jobs import Place
     from ninefold.cli.worker import work
 
-    return _done(
-        work(
-            Place(data, database),
-            name=name,
-            concurrency=concurrency,
-            drain=drain,
-            grace=grace,
-            cache_bytes=cache_bytes,
-            engines=context.obj,
-        )
-    )
+    where = data or (chosen.data if "data" in chosen.model_fields_set else None)
+    place = Place(where, chosen.database)
+    return _done(work(place, chosen, name=name, drain=drain, engines=context.obj))
 
 
 @guarded
@@ -217,6 +227,12 @@ def rerun(
         typer.Option("--from", metavar="STAGE", help="Take over all before this stage."),
     ] = None,
     settings: a.Settings = None,
+    prompt: Annotated[str | None, typer.Option(help="Another prompt.")] = None,
+    negative: Annotated[str | None, typer.Option(help="Another negative prompt.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Another seed; in a group, of the first job.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Another diffusion model.")] = None,
     priority: a.Priority = DEFAULT_PRIORITY,
     data: a.Data = None,
     database: a.Database = None,
@@ -224,12 +240,14 @@ def rerun(
     """Queue a job or a group again, with changes.
 
     It is a new one, whose id is printed; what the old one made before --from is taken over.
-    Without --from it starts at the first stage that --set changes, or else at the beginning.
+    Without --from it starts at the first stage that has changed, or else at the beginning.
     """
     from ninefold.cli import jobs
 
     place = jobs.Place(data, database)
-    return _done(jobs.rerun(place, name, from_stage, settings or (), priority))
+    slots = {"prompt": prompt, "negative_prompt": negative, "seed": seed, "model": model}
+    given = {name: value for name, value in slots.items() if value is not None}
+    return _done(jobs.rerun(place, name, from_stage, settings or (), given, priority))
 
 
 @jobs_app.command()

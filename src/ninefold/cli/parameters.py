@@ -75,15 +75,19 @@ def _limits(schema: Schema) -> str:
     parts = []
     for key, words in (("minimum", "from"), ("exclusiveMinimum", "above")):
         if key in schema:
-            parts.append(f"{words} {schema[key]:g}")
+            parts.append(f"{words} {_number(schema[key])}")
     for key, words in (("maximum", "to"), ("exclusiveMaximum", "below")):
         if key in schema:
-            parts.append(f"{words} {schema[key]:g}")
+            parts.append(f"{words} {_number(schema[key])}")
     if "maxLength" in schema:
         parts.append(f"at most {schema['maxLength']} characters")
     if "minItems" in schema:
         parts.append(f"at least {schema['minItems']}")
     return " ".join(parts)
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if value % 1 else f"{int(value)}"
 
 
 def _default(schema: Schema) -> str:

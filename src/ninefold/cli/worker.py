@@ -17,6 +17,8 @@ from ninefold.cli.jobs import Place
 from ninefold.core.errors import ConfigError
 from ninefold.engines.base import EngineSet
 from ninefold.jobs import JobExecutor
+from ninefold.server.traces import traced
+from ninefold.settings import Settings
 
 #: Seconds between two looks whether anything is left to do.
 PAUSE = 0.2
@@ -25,31 +27,30 @@ MAX_NAME = 128
 
 async def work(
     place: Place,
+    settings: Settings,
     *,
     name: str | None,
-    concurrency: int | None,
     drain: bool,
-    grace: float,
-    cache_bytes: int,
     engines: EngineSet | None,
 ) -> int:
     """Run jobs; with `drain`, until none is queued or running any more."""
     if name is not None and not (name.strip() and len(name) <= MAX_NAME):
         raise ConfigError(f"--name: expected 1 to {MAX_NAME} characters, got {name!r}.")
-    end = _End(asyncio.get_running_loop(), grace)
+    end = _End(asyncio.get_running_loop(), settings.grace)
     with end.on_signals():
         async with place.open(
             worker=True,
             create=True,
             name=name,
-            concurrency=concurrency,
-            grace=grace,
-            cache_bytes=cache_bytes,
+            concurrency=settings.concurrency,
+            grace=settings.grace,
+            cache_bytes=settings.cache_bytes,
             engines=engines,
         ) as jobs:
             jobs.on_worker_lost(end.lose)
-            say(await _introduction(jobs, place))
-            await (_drained(jobs, end) if drain else end.reached.wait())
+            with traced(jobs), _metrics(jobs, engines, settings):
+                say(await _introduction(jobs, place))
+                await (_drained(jobs, end) if drain else end.reached.wait())
             own = jobs.worker_name
     if end.lost:
         say_error(f"another worker took the name {own!r}. Give each worker a name of its own.")
@@ -97,6 +98,26 @@ class _End:
             f"Stopping: steps that run have {self.grace:g} s to finish; the rest is handed back. "
             "Again leaves at once."
         )
+
+
+@contextmanager
+def _metrics(jobs: JobExecutor, engines: EngineSet | None, settings: Settings) -> Iterator[None]:
+    """Serve what the worker counts, where it was given a port."""
+    if settings.metrics_port is None:
+        yield
+        return
+    from ninefold.engines.defaults import default_engines
+    from ninefold.server.metrics.registry import WorkMetrics, new_registry, serve_metrics
+
+    registry = new_registry()
+    jobs.listen(WorkMetrics(registry, jobs.cache, (engines or default_engines()).stats))
+    host = settings.metrics_host
+    port, close = serve_metrics(registry, host, settings.metrics_port)
+    say(f"metrics: http://{host}:{port}/metrics")
+    try:
+        yield
+    finally:
+        close()
 
 
 async def _drained(jobs: JobExecutor, end: _End) -> None:

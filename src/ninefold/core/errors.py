@@ -3,7 +3,10 @@
     NinefoldError
     ├── UserError                 what the caller can mend; the message says how
     │   ├── InputError            (ValueError) a prompt, image, mask or file that cannot be used
-    │   │   └── StageInputError   a stage lacks one of its inputs
+    │   │   ├── StageInputError   a stage lacks one of its inputs
+    │   │   ├── NotFoundError     a job, group or upload that is not there
+    │   │   └── ConflictError     it cannot be as things are: a key used before, a job that runs
+    │   ├── QueueFullError        as many jobs wait as may
     │   ├── ConfigError           (ValueError) parameters, presets, config files
     │   │   └── WiringError       stages that cannot follow one another
     │   ├── ModelError            a model that is unknown, unreadable or refused
@@ -47,6 +50,18 @@ class StageInputError(InputError):
         self.stage = stage
         self.slot = slot
         self.remedy = remedy
+
+
+class NotFoundError(InputError):
+    """A job, a group or an upload that is not there, or not for the one who asks."""
+
+
+class ConflictError(InputError):
+    """Something that cannot be as things are: a key used for another job, a job that runs."""
+
+
+class QueueFullError(UserError):
+    """As many jobs wait and run as may; the same may succeed once some have ended."""
 
 
 class ConfigError(UserError, ValueError):

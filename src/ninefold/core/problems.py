@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -21,15 +22,19 @@ def problems_of(error: ValidationError, where: str, known: Iterable[str] = ()) -
         if any(len(at := other["loc"]) > depth and at[:depth] == item["loc"] for other in errors):
             continue  # a list that is too short only because an item of it was refused
         place = ".".join([where, *(str(part) for part in item["loc"])]).strip(".")
-        if item["type"] == "extra_forbidden":
-            lines.append(f"{place}: unknown.{suggest(str(item['loc'][-1]), names)}")
-        elif item["type"] == "missing":
-            lines.append(f"{place}: missing.")
-        else:
-            message = item["msg"].removeprefix("Value error, ").rstrip(".")
-            got = "" if "got" in message else f", got {_short(item['input'])}"
-            lines.append(f"{place}: {message[:1].lower()}{message[1:]}{got}.")
+        lines.append(f"{place}: {described(item, names)}")
     return tuple(lines)
+
+
+def described(item: Any, known: Iterable[str] = ()) -> str:
+    """One of pydantic's error items in words."""
+    if item["type"] == "extra_forbidden":
+        return f"unknown.{suggest(str(item['loc'][-1]), known)}"
+    if item["type"] == "missing":
+        return "missing."
+    message = item["msg"].removeprefix("Value error, ").rstrip(".")
+    got = "" if "got" in message else f", got {_short(item['input'])}"
+    return f"{message[:1].lower()}{message[1:]}{got}."
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

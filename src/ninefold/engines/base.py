@@ -7,7 +7,7 @@ height x width x 3, RGB.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -40,6 +40,8 @@ class ModelInfo:
     hint: str = ""
     #: Smallest width and height that the model can be asked for.
     min_size: int = 64
+    #: Pixels a side of what one position of the latents stands for.
+    latent_scale: int = 8
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,16 @@ class UpscaleEngine(Protocol):
 
 
 @dataclass(frozen=True)
+class EngineStats:
+    """What engines hold, and what they counted since they were made."""
+
+    #: Bytes of each loaded model, by kind (`diffusion`, `detector`, `upscaler`) and name.
+    resident: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: How many diffusion calls made so many images at once.
+    batches: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class EngineSet:
     """The engines that a pipeline's stages share."""
 
@@ -162,3 +174,5 @@ class EngineSet:
     upscaling: UpscaleEngine
     #: Names and versions of the libraries underneath, for manifests.
     versions: Mapping[str, str] = field(default_factory=dict)
+    #: Asked from any thread at any time; quick.
+    stats: Callable[[], EngineStats] = EngineStats

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from ninefold.engines.base import EngineSet
+from ninefold.engines.base import EngineSet, EngineStats
 from ninefold.engines.diffusers_engine import DiffusersEngine
 from ninefold.engines.onnx_detection import OnnxDetectionEngine
 from ninefold.engines.onnx_upscaling import OnnxUpscaleEngine
@@ -29,12 +29,22 @@ def default_engines() -> EngineSet:
 
 def build_engines(settings: EngineSettings) -> EngineSet:
     """A set of its own, sharing no loaded model with any other."""
-    return EngineSet(
-        diffusion=DiffusersEngine(settings),
-        detection=OnnxDetectionEngine(settings),
-        upscaling=OnnxUpscaleEngine(settings),
-        versions=_versions(),
-    )
+    diffusion = DiffusersEngine(settings)
+    detection = OnnxDetectionEngine(settings)
+    upscaling = OnnxUpscaleEngine(settings)
+
+    def stats() -> EngineStats:
+        kinds = {
+            "diffusion": diffusion.resident,
+            "detector": detection.resident,
+            "upscaler": upscaling.resident,
+        }
+        resident = {
+            (kind, name): size for kind, held in kinds.items() for name, size in held().items()
+        }
+        return EngineStats(resident, diffusion.batches())
+
+    return EngineSet(diffusion, detection, upscaling, _versions(), stats)
 
 
 def _versions() -> Mapping[str, str]:

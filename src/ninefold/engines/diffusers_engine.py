@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -52,6 +53,7 @@ class DiffusersEngine:
         self._lock = Lock()
         self._batchers: dict[Hashable, Batcher[Order, Generated]] = {}
         self._known: dict[str, _Known] = {}
+        self._batches: Counter[int] = Counter()
         self._residency: Residency[LoadedModel] = Residency(
             budget=lambda: self._device.budget(settings), size=LoadedModel.size_bytes
         )
@@ -66,11 +68,11 @@ class DiffusersEngine:
 
     def loras(self) -> tuple[str, ...]:
         """Names of the LoRAs at hand."""
-        return tuple(lora_files(self.settings.lora_dir, self._root))
+        return tuple(lora_files(self.settings.loras, self._root))
 
     def lora_hash(self, name: str) -> str:
         """Hash of a LoRA, as AUTOMATIC1111 writes it; raises `InputError`."""
-        at_hand = lora_files(self.settings.lora_dir, self._root)
+        at_hand = lora_files(self.settings.loras, self._root)
         return find_loras((Lora(name),), at_hand, self._root)[0].hash
 
     def describe(self, model: str) -> ModelInfo:
@@ -83,9 +85,20 @@ class DiffusersEngine:
         known = self._find(request.model)
         check_request(request, known.info)
         check_scheduler(request.scheduler)
-        at_hand = lora_files(self.settings.lora_dir, self._root) if request.loras else {}
+        at_hand = lora_files(self.settings.loras, self._root) if request.loras else {}
         loras = find_loras(request.loras, at_hand, self._root)
         return self._batcher(known).run(Order(request, known.info, loras), progress)
+
+    def resident(self) -> dict[str, int]:
+        """Bytes of each loaded model, by name."""
+        sizes = self._residency.sizes()
+        known = {item.signature: item.files.name for item in tuple(self._known.values())}
+        return {known.get(key, "replaced"): size for key, size in sizes.items()}
+
+    def batches(self) -> dict[int, int]:
+        """How many calls made so many images at once."""
+        with self._lock:
+            return dict(self._batches)
 
     def unload(self) -> int:
         """Unload every model that is not in use; returns how many."""
@@ -119,6 +132,8 @@ class DiffusersEngine:
         load = partial(self._load, known.files)
         with self._residency.use(known.signature, load) as model:
             orders = batch.take(lambda order: _stacking(model, order.request))
+            with self._lock:
+                self._batches[len(orders)] += 1
             job = DiffusersJob(orders, model, batch.step, self._device)
             with self._device.watched(partial(capacity.took, orders[0], len(orders))):
                 if len(orders) > 1:  # where it fills the memory, a smaller batch comes first

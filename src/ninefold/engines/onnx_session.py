@@ -31,6 +31,8 @@ class OnnxModel:
     #: NumPy type of input and output.
     dtype: str
     metadata: Mapping[str, str]
+    #: Of its file, in bytes.
+    size: int = 0
 
     def run(self, batch: Any) -> Any:
         """The first output for a batch; raises `ModelError` if the model fails on it."""
@@ -73,6 +75,11 @@ class OnnxModels:
     def sha256(self, reference: str) -> str:
         """SHA-256 of the model's file; raises `ModelError`."""
         return file_sha256(self._path(reference))
+
+    def resident(self) -> dict[str, int]:
+        """Bytes of each open model's weights, by name."""
+        with self._lock:
+            return {model.name: model.size for model in self._open.values()}
 
     def open(self, reference: str) -> OnnxModel:
         """The open model; raises `ModelError` that says what would help."""
@@ -132,7 +139,8 @@ def _open(path: Path, name: str, settings: EngineSettings) -> OnnxModel:
         )
     dtype = "float16" if source.type == "tensor(float16)" else "float32"
     metadata = dict(session.get_modelmeta().custom_metadata_map)
-    return OnnxModel(name, session, source.name, shape, dtype, metadata)
+    size = path.stat().st_size
+    return OnnxModel(name, session, source.name, shape, dtype, metadata, size)
 
 
 def _providers(settings: EngineSettings) -> list[str]:

@@ -35,6 +35,10 @@ class OnnxUpscaleEngine:
         """`2x` and `4x`, the built-in ones; a path of an `.onnx` file works too."""
         return self._models.names()
 
+    def resident(self) -> dict[str, int]:
+        """Bytes of each open model's weights, by name."""
+        return self._models.resident()
+
     def hash(self, model: str) -> str:
         """First ten hex digits of the SHA-256 of the weights; raises `ModelError`."""
         return self._models.sha256(model)[:10]

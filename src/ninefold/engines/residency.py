@@ -49,6 +49,11 @@ class Residency(Generic[T]):
         """Unload every model that nobody uses; returns how many."""
         return self._shrink(0)
 
+    def sizes(self) -> dict[Hashable, int]:
+        """Bytes of the loaded models, by key."""
+        with self._lock:
+            return {key: slot.size for key, slot in self._slots.items() if slot.model is not None}
+
     def keys(self) -> tuple[Hashable, ...]:
         """Keys of the loaded models, least recently used first."""
         with self._lock:

@@ -14,7 +14,8 @@ _NEGATIVE = "Negative prompt:"
 _FIELD = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _KEY = re.compile(r"\w[\w \-/]*[\w\-/]")
 _LONE_KEY = re.compile(r"\s*(\w[\w \-/]*[\w\-/])\s*,?")
-_FEWEST_FIELDS = 3
+#: A shorter last line is prompt text to readers.
+FEWEST_FIELDS = 3
 
 _FIRST = (
     "Steps",
@@ -67,9 +68,9 @@ def format_infotext(info: Infotext) -> str:
     Raises ValueError for a setting whose name readers would not find, and for fewer than three
     settings, which readers take for the end of the prompt.
     """
-    if len(info.fields) < _FEWEST_FIELDS:
+    if len(info.fields) < FEWEST_FIELDS:
         raise ValueError(
-            f"infotext: expected at least {_FEWEST_FIELDS} settings, since readers take a shorter "
+            f"infotext: expected at least {FEWEST_FIELDS} settings, since readers take a shorter "
             f"last line for prompt text; got {len(info.fields)}; add Steps, Seed or Size"
         )
     for key in info.fields:
@@ -89,7 +90,7 @@ def parse_infotext(text: str) -> Infotext:
     """Read infotext, from any tool that writes it; what cannot be read stays prompt text."""
     lines = _newlines(text).strip().split("\n")
     fields: dict[str, str] = {}
-    if len(_FIELD.findall(lines[-1])) >= _FEWEST_FIELDS:
+    if len(_FIELD.findall(lines[-1])) >= FEWEST_FIELDS:
         fields = _fields(lines.pop())
     prompt: list[str] = []
     negative: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ FILE_NAME = "ninefold.db"
 SCHEMA_VERSION = 1
 #: How long a process waits for others that write to the same SQLite file.
 BUSY_TIMEOUT_MS = 30_000
+#: A connection that lay idle for longer is tried before it is used: the server may have restarted.
+IDLE_SECONDS = 2.0
 
 _METADATA = sa.MetaData()
 _SCHEMA = sa.Table("ninefold_schema", _METADATA, sa.Column("version", sa.Integer, nullable=False))
@@ -27,6 +30,16 @@ WORKERS = sa.Table(
     sa.Column("id", sa.String(128), primary_key=True),
     sa.Column("beat", sa.BigInteger, nullable=False),
 )
+
+#: Layouts of the tables that other parts keep beside the jobs.
+_LAYOUTS = sa.Table(
+    "ninefold_layouts",
+    sa.MetaData(),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+#: Any number that nobody else locks in the database.
+_TABLES_LOCK = 0x6E696E66
 
 
 def database_url(data: Path, database: str | None) -> sa.URL:
@@ -58,9 +71,7 @@ def connect(url: sa.URL, *, create: bool) -> sa.Engine:
             f"no jobs in {Path(url.database or '').parent}: it holds no {FILE_NAME}. "
             "Submit a job first, or name another folder with --data."
         )
-    engine = sa.create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=not sqlite)
-    if sqlite:
-        event.listen(engine, "connect", _prepare_sqlite)
+    engine = _engine(url)
     try:
         if create:
             _migrate(engine)
@@ -74,19 +85,58 @@ def connect(url: sa.URL, *, create: bool) -> sa.Engine:
     return engine
 
 
+def engine_for_steps(engine: sa.Engine) -> sa.Engine:
+    """An engine on the same database for what a worker can do again.
+
+    On SQLite its commits do not wait for the disk. They outlive the process and are never torn;
+    after a power cut the last of them may be missing, and those steps are done again. What a
+    caller was told to be stored goes through `engine`, which waits.
+    """
+    if engine.dialect.name != "sqlite":  # a restarted server does not take its clients with it
+        return engine
+    return _engine(engine.url, synchronous="NORMAL")
+
+
 def unusable(url: sa.URL, error: SQLAlchemyError) -> StorageError:
     """What a database said, as an error with the remedy; never with its password."""
     return StorageError(f"{_shown(url)}: {_reason(error)}")
 
 
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    # The first two as DBOS sets them on connections of its own: writers queue instead of failing.
-    connection.isolation_level = "IMMEDIATE"
-    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA journal_mode=WAL")
-    # A job that was accepted outlives a power cut, too.
-    connection.execute("PRAGMA synchronous=FULL")
+def _engine(url: sa.URL, *, synchronous: str = "FULL") -> sa.Engine:
+    engine = sa.create_engine(url, pool_size=20, max_overflow=20, pool_use_lifo=True)
+
+    def prepare_sqlite(connection: Any, _: Any) -> None:
+        # The first two as DBOS sets them on connections of its own: writers queue, none fails.
+        connection.isolation_level = "IMMEDIATE"
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", prepare_sqlite)
+    else:
+        _try_idle_connections(engine)
+    return engine
+
+
+def _try_idle_connections(engine: sa.Engine) -> None:
+    """As `pool_pre_ping`, which is a round trip before each use, but for those that lay idle."""
+
+    def returned(_: Any, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    def taken(connection: Any, record: Any, _: Any) -> None:
+        now = time.monotonic()
+        if now - record.info.get("idle_since", now) < IDLE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise sa.exc.InvalidatePoolError from error  # the pool opens others
+
+    event.listen(engine, "checkin", returned)
+    event.listen(engine, "checkout", taken)
 
 
 def _migrate(engine: sa.Engine) -> None:
@@ -111,6 +161,38 @@ def _migrate(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         if connection.execute(sa.select(_SCHEMA.c.version)).first() is None:
             connection.execute(sa.insert(_SCHEMA).values(version=SCHEMA_VERSION))
+
+
+def own_tables(engine: sa.Engine, tables: sa.MetaData, name: str, version: int) -> None:
+    """Make the tables of another part of ninefold beside those of jobs, unless they are there.
+
+    Raises `StorageError` where they are there in another layout than `version`.
+    """
+    with engine.begin() as connection:
+        stand_in_line(connection, _TABLES_LOCK)
+        _LAYOUTS.create(connection, checkfirst=True)
+        mine = _LAYOUTS.c.name == name
+        found = connection.execute(sa.select(_LAYOUTS.c.version).where(mine)).scalar()
+        if found is None:
+            tables.create_all(connection)
+            connection.execute(sa.insert(_LAYOUTS).values(name=name, version=version))
+        elif found != version:
+            raise StorageError(
+                f"{_shown(engine.url)}: its {name} were made by another version of ninefold (their "
+                f"layout is {found}, this one's {version}). Use that version, or start with a new "
+                "database."
+            )
+
+
+def stand_in_line(connection: sa.Connection, lock: int) -> None:
+    """Wait until no other transaction holds this lock, then hold it to the end of this one.
+
+    To be called first in a transaction.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
+    else:  # Python would begin the transaction with the first row that is written
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _check_version(engine: sa.Engine) -> None:

@@ -4,40 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ParamSpec, Self, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from ninefold.cache import DEFAULT_MAX_BYTES, StageCache
-from ninefold.core.context import PipelineContext
-from ninefold.core.errors import ConfigError, InputError, StorageError
+from ninefold.config import PipelineConfig
+from ninefold.core.errors import ConfigError, ConflictError, NotFoundError, StorageError
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.priority import DEFAULT_PRIORITY
-from ninefold.core.values import Json
 from ninefold.engines.base import EngineSet
 from ninefold.jobs import lineage, retention
 from ninefold.jobs.database import connect, data_folder, database_url, unusable
-from ninefold.jobs.events import Done, JobEnded, JobEvent, events_of
-from ninefold.jobs.model import ENDED, Group, Job, JobStatus
+from ninefold.jobs.events import JobEvent, events_of
+from ninefold.jobs.following import Follower, Reading
+from ninefold.jobs.model import OPEN, Group, Job, JobStatus
 from ninefold.jobs.replay import replay
 from ninefold.jobs.spec import JobSpec
-from ninefold.jobs.store import JobStore, job_folder
+from ninefold.jobs.store import Admission, JobStore, job_folder
 from ninefold.jobs.submission import (
     Config,
     Desk,
     Input,
     all_or_none,
     check_priority,
+    digest_of,
+    id_of_key,
     member_id,
     new_group,
+    new_job,
 )
+from ninefold.jobs.telemetry import Listener, Telling
+from ninefold.slots import next_seed
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Seconds between two looks at a job that is watched.
+#: Seconds between two looks at all jobs that are watched.
 WATCH = 0.1
 #: Seconds after which every worker knows that the queue is paused.
 SETTLE = 0.2
@@ -87,10 +92,12 @@ class JobExecutor:
         self._grace = grace
         self._store: JobStore | None = None
         self._worker: Any = None
+        self._follower = Follower(lambda ids: self._call(self.store.marks, ids), WATCH)
+        self._telling = Telling()
         self.cache = StageCache(self.data / "cache", cache_bytes) if cache_bytes else None
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._open)
+        await self._call(self._open)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -106,17 +113,21 @@ class JobExecutor:
         idempotency_key: str | None = None,
         priority: int = DEFAULT_PRIORITY,
         cache: bool = True,
+        owner: str | None = None,
+        admission: Admission | None = None,
     ) -> Job:
         """Queue a job; when this returns, it outlives a crash.
 
-        With an `idempotency_key` the same call can be made again and gives the same job. Raises
-        `ConfigError` or `InputError` with every problem; then nothing is stored.
+        With an `idempotency_key` the same call can be made again and gives the same job; each
+        `owner` has keys of its own. Raises `ConfigError` or `InputError` with every problem, or
+        `QueueFullError` where `admission` says so; then nothing is stored.
         """
         check_priority(priority)
 
         def submit() -> Job:
-            job_id, spec = self._desk.job(config, input, cache, idempotency_key)
-            return self.store.submit({job_id: spec}, priority)[0]
+            final = None if idempotency_key is None else id_of_key(idempotency_key, owner)
+            specs = self._desk.job(config, input, cache, owner)
+            return self._stored(specs, None if final is None else [final], priority, admission)[0]
 
         return await self._call(submit)
 
@@ -127,21 +138,35 @@ class JobExecutor:
         *,
         count: int = 1,
         variants: bool = False,
+        idempotency_key: str | None = None,
         priority: int = DEFAULT_PRIORITY,
         cache: bool = True,
+        owner: str | None = None,
+        admission: Admission | None = None,
     ) -> Group:
         """Queue one job for each input, `count` times each with seeds that follow one another.
 
-        With `variants`, one for every way to read a prompt such as `a {red|blue} house`.
+        With `variants`, one for every way to read a prompt such as `a {red|blue} house`. All else
+        is as in `submit`.
         """
         check_priority(priority)
-        name = new_group()
+        key = idempotency_key
 
-        def submit() -> Sequence[Job]:
-            specs = self._desk.group(name, config, inputs, count, variants, cache)
-            return self.store.submit(specs, priority)
+        def submit() -> Group:
+            final = None if key is None else f"g{id_of_key(key, owner)}"
+            name = new_group()
+            specs = self._desk.group(name, config, inputs, count, variants, cache, owner, key=key)
+            if final is None:
+                return Group(name, tuple(self._stored(specs, None, priority, admission)))
+            # With how many they are in each digest, or a part of a group would pass for it.
+            specs = {
+                job_id: replace(spec, group=final, digest=digest_of(spec.digest, len(specs)))
+                for job_id, spec in specs.items()
+            }
+            ids = [member_id(final, number) for number in range(1, len(specs) + 1)]
+            return Group(final, tuple(self._stored(specs, ids, priority, admission)))
 
-        return Group(name, tuple(await self._call(submit)))
+        return await self._call(submit)
 
     async def rerun(
         self,
@@ -149,19 +174,27 @@ class JobExecutor:
         *,
         from_stage: str | None = None,
         changes: Mapping[str, Any] | None = None,
+        input: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
         priority: int = DEFAULT_PRIORITY,
+        owner: str | None = None,
+        admission: Admission | None = None,
+        check: Callable[[PipelineConfig], None] | None = None,
     ) -> Job:
         """Queue a new job that takes over what `job_id` made before `from_stage`.
 
         `changes` are parameters by `stage.parameter`, or by name alone for those of `from_stage`,
-        which by default is the first stage that changes. Raises `InputError` or `ConfigError`.
+        which by default is the first stage that changes. `input` may hold another prompt, negative
+        prompt, seed or model. `check` may refuse the changed config. Raises as `submit` does.
         """
         check_priority(priority)
 
         def submit() -> Job:
-            child = PipelineContext().job_id
-            specs = {child: self._again(job_id, child, from_stage, changes)}
-            return self.store.submit(specs, priority)[0]
+            final = None if idempotency_key is None else id_of_key(idempotency_key, owner)
+            child = new_job()
+            spec = self._again(job_id, child, from_stage, changes, input, check)
+            specs = {child: replace(spec, owner=owner)}
+            return self._stored(specs, None if final is None else [final], priority, admission)[0]
 
         return await self._call(submit)
 
@@ -171,9 +204,13 @@ class JobExecutor:
         *,
         from_stage: str | None = None,
         changes: Mapping[str, Any] | None = None,
+        input: Mapping[str, Any] | None = None,
         priority: int = DEFAULT_PRIORITY,
     ) -> Group:
-        """Queue a new group that takes over from each job of another, as `rerun` does."""
+        """Queue a new group that takes over from each job of another, as `rerun` does.
+
+        Another seed is the first job's; those of the others follow it.
+        """
         check_priority(priority)
         members = (await self.group(name)).jobs
         child = new_group()
@@ -183,28 +220,33 @@ class JobExecutor:
             with all_or_none(self.data, specs):
                 for number, job in enumerate(members, 1):
                     job_id = member_id(child, number)
-                    spec = self._again(job.id, job_id, from_stage, changes)
+                    given = dict(input or {})
+                    if isinstance(seed := given.get("seed"), int):
+                        given["seed"] = next_seed(seed, number - 1)
+                    spec = self._again(job.id, job_id, from_stage, changes, given)
                     specs[job_id] = replace(spec, group=child)
-            return self.store.submit(specs, priority)
+            return self._stored(specs, None, priority)
 
         return Group(child, tuple(await self._call(submit)))
 
     # -- looking --------------------------------------------------------------------------------
 
     async def get(self, job_id: str) -> Job:
-        """A job with all that it made so far; raises `InputError` where there is none."""
-        spec, job, done, reports = await self._call(self._read, job_id)
+        """A job with all that it made so far; raises `NotFoundError` where there is none."""
+        found = await self._call(Reading, self.store, job_id)
+        job, spec = found.job, found.spec
         context = spec.open(job_id, job.folder)
         try:
-            stopped = await replay(self._pipeline(spec), context, [item.record for item in done])
+            records = [item.record for item in found.done]
+            stopped = await replay(self._pipeline(spec), context, records)
         except ConfigError:  # a plugin that it needs is gone
             stopped = None
         attempts: dict[str, int] = {}
-        for item in done:
+        for item in found.done:
             if item.function is not None:
                 step = item.record.step
                 attempts[step] = attempts.get(step, 0) + 1
-        for report in reports:
+        for report in found.reports:
             if report["kind"] != "stepped":
                 attempts[report["step"]] = attempts.get(report["step"], 0) + 1
         stage = None if job.status in ("queued", "succeeded") else stopped
@@ -219,20 +261,23 @@ class JobExecutor:
         *,
         status: JobStatus | Iterable[JobStatus] = (),
         group: str | None = None,
+        owner: str | None = None,
         limit: int | None = 100,
         offset: int = 0,
     ) -> Sequence[Job]:
-        """Jobs, the newest first, without what they made."""
+        """Jobs, the newest first, without what they made; without an `owner`, those of all."""
         wanted = (status,) if isinstance(status, str) else tuple(status)
         return await self._call(
-            lambda: self.store.jobs(status=wanted, group=group, limit=limit, offset=offset)
+            lambda: self.store.jobs(
+                status=wanted, group=group, owner=owner, limit=limit, offset=offset
+            )
         )
 
     async def group(self, name: str) -> Group:
-        """A group with its jobs, in the order of their inputs; raises `InputError`."""
+        """A group with its jobs, in the order of their inputs; raises `NotFoundError`."""
         jobs = await self._call(lambda: self.store.jobs(group=name, newest_first=False))
         if not jobs:
-            raise InputError(f"no group is called {name!r}.")
+            raise NotFoundError(f"no group is called {name!r}.")
         return Group(name, tuple(sorted(jobs, key=lambda job: job.id)))
 
     async def best(self, group: str, count: int = 1) -> Sequence[Job]:
@@ -245,34 +290,36 @@ class JobExecutor:
     async def wait(self, job_id: str, timeout: float | None = None) -> Job:
         """The job once it has ended; raises TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
-            pause = WATCH / 4
-            while not (await self._call(self.store.job, job_id)).ended:
-                await asyncio.sleep(pause)
-                pause = min(WATCH, pause * 1.5)
+            found = await self._call(Reading, self.store, job_id)
+            while not found.job.ended:
+                await self._call(found.update, await self._follower.changed(job_id, found.mark))
         return await self.get(job_id)
 
     async def wait_group(self, name: str, timeout: float | None = None) -> Group:
         """The group once all its jobs have ended; raises TimeoutError after `timeout` seconds."""
+        await self.group(name)
         async with asyncio.timeout(timeout):
-            while (group := await self.group(name)).status not in ENDED:
+            while await self.list(group=name, status=OPEN, limit=1):
                 await asyncio.sleep(WATCH)
-        return group
+        return await self.group(name)
 
-    async def events(self, job_id: str, after: int = 0) -> AsyncIterator[JobEvent]:
-        """What happened to the job since event `after`, and what happens until it ends."""
-        steps: Sequence[str] = ()
+    async def events(self, job_id: str, after: int = 0) -> AsyncGenerator[JobEvent, None]:
+        """What happened to the job since event `after`, and what happens until it ends.
+
+        All streams of an executor share one look at the database, ten times a second; only what
+        is new of a job is read.
+        """
+        found = await self._call(Reading, self.store, job_id)
+        steps = [step.name for step in self._pipeline(found.spec).steps]
         while True:
-            spec, job, done, reports = await self._call(self._read, job_id)
-            steps = steps or [step.name for step in self._pipeline(spec).steps]
-            for event in events_of(steps, done, reports, job.status, job.error):
+            job = found.job
+            for event in events_of(steps, found.done, found.reports, job.status, job.error):
                 if event.sequence > after:
                     after = event.sequence
                     yield event
-                    if isinstance(event, JobEnded):
-                        return
             if job.ended:
                 return
-            await asyncio.sleep(WATCH)
+            await self._call(found.update, await self._follower.changed(job_id, found.mark))
 
     # -- changing -------------------------------------------------------------------------------
 
@@ -287,6 +334,17 @@ class JobExecutor:
         group = await self.group(name)
         await self._call(self.store.cancel, [job.id for job in group.jobs if not job.ended])
         return await self.group(name)
+
+    async def delete(self, job_id: str) -> None:
+        """Forget a job that has ended, with its files; raises `ConflictError` for an open one."""
+
+        def delete() -> None:
+            if not self.store.job(job_id).ended:
+                raise ConflictError(f"job {job_id!r}: has not ended. Cancel it first.")
+            self.store.delete([job_id])
+            self._desk.discard([job_id])
+
+        await self._call(delete)
 
     async def pause(self) -> None:
         """Let no worker take another job; those that run go on."""
@@ -327,6 +385,10 @@ class JobExecutor:
         """The name of this process's worker; None where it runs none."""
         return self._worker.name if self._worker is not None else None
 
+    def listen(self, listener: Listener) -> None:
+        """Have `listener` told what this process's worker does, from now on."""
+        self._telling.add(listener)
+
     def on_worker_lost(self, call: Callable[[], None]) -> None:
         """Have `call` called, from a thread, where this worker's name became another's."""
         if self._worker is not None:
@@ -350,7 +412,7 @@ class JobExecutor:
         worker = Worker(
             engine,
             self._store,
-            Runtime(self.data, self._engines, self.cache),
+            Runtime(self.data, self._engines, self.cache, self._telling),
             name=self._name,
             concurrency=self._concurrency,
         )
@@ -371,13 +433,53 @@ class JobExecutor:
             self._store.engine.dispose()
             self._store = None
 
+    def _stored(
+        self,
+        specs: Mapping[str, JobSpec],
+        finals: Sequence[str] | None,
+        priority: int,
+        admission: Admission | None = None,
+    ) -> Sequence[Job]:
+        """Store prepared jobs, under the ids of `finals` where a key asks for them.
+
+        They were prepared beside those, for the jobs of the key may be there already, with files
+        of their own. Whatever is raised leaves no file behind.
+        """
+        prepared = list(specs)
+        if admission is not None and admission.asked is not None:
+            specs = {
+                job_id: replace(spec, digest=digest_of(spec.digest, admission.asked))
+                for job_id, spec in specs.items()
+            }
+        try:
+            if finals is not None:
+                specs = dict(zip(finals, specs.values(), strict=True))
+                if (found := self.store.submitted(specs)) is not None:
+                    self._desk.discard(prepared)
+                    return found
+                for job_id, final in zip(prepared, finals, strict=True):
+                    self._desk.move(job_id, final)
+            return self.store.submit(specs, priority, admission)
+        except BaseException:
+            known = {job.id for job in self.store.jobs(ids=list(specs))}
+            self._desk.discard({*prepared, *specs} - known)
+            raise
+
     def _again(
-        self, parent: str, child: str, from_stage: str | None, changes: Mapping[str, Any] | None
+        self,
+        parent: str,
+        child: str,
+        from_stage: str | None,
+        changes: Mapping[str, Any] | None,
+        given: Mapping[str, Any] | None,
+        check: Callable[[PipelineConfig], None] | None = None,
     ) -> JobSpec:
         """The spec of a rerun, its files in place; raises `ConfigError` or `InputError`."""
         _, spec = self.store.job_and_spec(parent)
         done = self.store.done(parent, spec)
-        again = lineage.again(parent, spec, done, from_stage, changes or {})
+        again = lineage.again(parent, spec, done, from_stage, changes or {}, given or {})
+        if check is not None:
+            check(again.pipeline_config)
         folder = job_folder(self.data, child)
         if problems := self._pipeline(again).problems(again.open(child, folder)):
             raise ConfigError(problems)
@@ -393,8 +495,3 @@ class JobExecutor:
 
     def _pipeline(self, spec: JobSpec) -> Pipeline:
         return spec.pipeline_config.build(self._engines)
-
-    def _read(self, job_id: str) -> tuple[JobSpec, Job, Sequence[Done], Sequence[Json]]:
-        # The state first: what is read after it is at least as new.
-        job, spec = self.store.job_and_spec(job_id)
-        return spec, job, self.store.done(job_id, spec), self.store.reports(job_id)

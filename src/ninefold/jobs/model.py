@@ -14,6 +14,8 @@ from ninefold.slots import OUTPUTS, SEED, VERDICT
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 #: States that last.
 ENDED: frozenset[JobStatus] = frozenset({"succeeded", "failed", "cancelled"})
+#: States that do not.
+OPEN: tuple[JobStatus, ...] = ("queued", "running")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Job:
     #: The job it was made from by a rerun.
     parent: str | None = None
     group: str | None = None
+    #: Who submitted it: the id of an API key; None for whoever has the data folder.
+    owner: str | None = None
     #: Steps taken over from the parent.
     reused: tuple[str, ...] = ()
     #: Why it failed; None where it did not.
@@ -92,6 +96,7 @@ class Job:
             "parent": self.parent,
             "reused": list(self.reused),
             "group": self.group,
+            "owner": self.owner,
             "priority": self.priority,
             "folder": str(self.folder),
             "input": self.input,
@@ -100,6 +105,17 @@ class Job:
             "started_at": self.started_at,
             "finished_at": self.finished_at,
         }
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How far a job has come; whoever knows an older one has something to read."""
+
+    status: JobStatus
+    #: Steps that it carried out itself.
+    steps: int
+    #: What its steps told while they ran.
+    reports: int
 
 
 @dataclass(frozen=True)

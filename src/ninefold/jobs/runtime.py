@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from dbos import DBOS
@@ -12,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ninefold.cache import StageCache
 from ninefold.core.context import PipelineContext
+from ninefold.core.errors import failure_of
 from ninefold.core.events import Event, StageProgressed
 from ninefold.core.pipeline import Attempt, Step
 from ninefold.core.priority import current_priority
@@ -22,6 +26,7 @@ from ninefold.jobs.reports import Reporter
 from ninefold.jobs.serializer import JobFailedError
 from ninefold.jobs.spec import JobSpec
 from ninefold.jobs.store import WORKFLOW, job_folder
+from ninefold.jobs.telemetry import JobBegan, JobLeft, StageRan, Telling
 
 #: How often a step is begun whose trouble may pass, and the wait before the second time.
 MAX_ATTEMPTS = 4
@@ -44,8 +49,12 @@ class Runtime:
     data: Path
     engines: EngineSet | None = None
     cache: StageCache | None = None
-    #: Jobs that run now.
-    active: set[str] = field(default_factory=set)
+    #: Told what is done.
+    tell: Telling = field(default_factory=Telling)
+    #: Jobs that this worker holds, and how often each was given to a worker.
+    active: dict[str, int] = field(default_factory=dict)
+    #: Set where the queue is to be looked at now: a job was put into it here, or the last ended.
+    wake: threading.Event = field(default_factory=threading.Event)
     #: Set once no further step may begin.
     draining: bool = False
 
@@ -55,22 +64,39 @@ class Runtime:
 
     async def run(self, job_id: str, document: Json) -> Json:
         """Run a job to its end; raises `JobFailedError`, or `HandedBack` to go on later."""
-        if self.draining:
-            raise HandedBack
-        self.active.add(job_id)
+        left = JobLeft(job_id, "handed_back")
         try:
-            return await self._run(job_id, JobSpec.from_json(document))
+            if self.draining:
+                raise HandedBack
+            outcome = await self._run(job_id, JobSpec.from_json(document))
+            left = JobLeft(job_id, "succeeded")
+            return outcome
         except SQLAlchemyError as error:
             # A checkpoint could not be written. What it was for is done again, by whoever finds
             # the job open.
             raise HandedBack from error
+        except HandedBack:
+            raise
+        except Exception as error:
+            known = error.failure if isinstance(error, JobFailedError) else failure_of(error)
+            left = JobLeft(job_id, "failed", known)
+            raise
+        except BaseException:  # DBOS's own, or the event loop's where the worker stops
+            left = JobLeft(job_id, "handed_back" if self.draining else "cancelled")
+            raise
         finally:
-            self.active.discard(job_id)
+            self.active.pop(job_id, None)
+            if not self.active:  # while others run, several places are filled by one look
+                self.wake.set()
+            self.tell(left)
 
     async def _run(self, job_id: str, spec: JobSpec) -> Json:
         context = spec.open(job_id, self.folder(job_id))
         pipeline = spec.pipeline_config.build(self.engines)
-        steps = _DurableSteps(self, spec, await _dispatches(job_id) > 1)
+        again = self.active.get(job_id, 1) > 1
+        waited = time.time() - datetime.fromisoformat(spec.created_at).timestamp()
+        self.tell(JobBegan(job_id, spec.group, max(0.0, waited), again))
+        steps = _DurableSteps(self, job_id, spec, again)
         await pipeline.execute(context, around=steps.around, observer=steps.observe)
         if context.error is not None:
             raise JobFailedError(context.error)
@@ -80,8 +106,9 @@ class Runtime:
 class _DurableSteps:
     """Carries out the steps of one job."""
 
-    def __init__(self, runtime: Runtime, spec: JobSpec, restarted: bool) -> None:
+    def __init__(self, runtime: Runtime, job_id: str, spec: JobSpec, restarted: bool) -> None:
         self.runtime = runtime
+        self.job_id = job_id
         self.cache = runtime.cache if spec.cache else None
         self.reused = deque(spec.reused())
         self.restarted = restarted
@@ -127,9 +154,16 @@ class _DurableSteps:
         return record
 
     async def _once(self, step: Step, context: PipelineContext, attempt: Attempt) -> StageRecord:
+        began, started = time.time(), time.perf_counter()
         if self.cache is None:
-            return await attempt()
-        return await self.cache.around(step, context, attempt)
+            record = await attempt()
+        else:
+            record = await self.cache.around(step, context, attempt)
+        spent = time.perf_counter() - started
+        cached = record.metadata.get("cached") is True
+        told = StageRan(self.job_id, step.name, began, spent, cached, record.failure)
+        self.runtime.tell(told)
+        return record
 
 
 _runtime: Runtime | None = None
@@ -154,11 +188,3 @@ async def run_job(document: Json, priority: int) -> Json:
         raise HandedBack
     current_priority.set(priority)
     return await _runtime.run(job_id, document)
-
-
-async def _dispatches(job_id: str) -> int:
-    """How often the job was given to a worker, this time included."""
-    from dbos._dbos import _get_dbos_instance
-
-    status = await asyncio.to_thread(_get_dbos_instance()._sys_db.get_workflow_status, job_id)
-    return int(status["recovery_attempts"] or 0) if status else 0

@@ -29,6 +29,8 @@ class JobSpec:
     digest: str
     parent: str | None = None
     group: str | None = None
+    #: Who submitted it: the id of an API key; None for whoever has the data folder.
+    owner: str | None = None
     #: Whether finished stages may be taken from the cache, and are put into it.
     cache: bool = True
     #: Records of the parent's steps that are taken over, in the order they were made.

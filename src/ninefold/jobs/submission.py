@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,22 +42,11 @@ class Desk:
     engines: EngineSet | None
 
     def job(
-        self, config: Config, given: Input, cache: bool, key: str | None
-    ) -> tuple[str, JobSpec]:
-        """The id and the spec of one job; with a key, always the same id.
-
-        Raises `ConfigError` or `InputError` with every problem.
-        """
-        final = _id_of_key(key)
-        job_id = PipelineContext().job_id
-        spec = self._prepared(job_id, _config(config), _slots(given), cache)
-        if final is None:
-            return job_id, spec
-        try:  # prepared beside it, for the job of this key may be there with files of its own
-            os.rename(self._folder(job_id), self._folder(final))
-        except OSError:  # it is there, or there is no file at all
-            shutil.rmtree(self._folder(job_id), ignore_errors=True)
-        return final, spec
+        self, config: Config, given: Input, cache: bool, owner: str | None = None
+    ) -> dict[str, JobSpec]:
+        """The spec of one job; raises `ConfigError` or `InputError` with every problem."""
+        job_id = new_job()
+        return {job_id: self._prepared(job_id, _config(config), _slots(given), cache, owner)}
 
     def group(
         self,
@@ -67,8 +56,13 @@ class Desk:
         count: int,
         variants: bool,
         cache: bool,
+        owner: str | None = None,
+        key: str | None = None,
     ) -> dict[str, JobSpec]:
-        """The specs of a group by their ids, in order; raises as `job` does."""
+        """The specs of a group by their ids, in order; raises as `job` does.
+
+        Where nobody gives a seed, a `key` fixes it: the same call again brings the same jobs.
+        """
         given_inputs = [inputs] if isinstance(inputs, str | Mapping) else inputs
         each = [_slots(given) for given in given_inputs]
         if variants:
@@ -80,19 +74,37 @@ class Desk:
         with all_or_none(self.data, specs):
             for slots in each:
                 first = slots.get("seed", config.seed)
-                first = secrets.randbelow(2**32) if first is None else first
+                if first is None:
+                    first = secrets.randbelow(2**32) if key is None else _seed_of_key(key)
                 for index in range(count):
                     job_id = member_id(name, len(specs) + 1)
                     given = slots if count == 1 else {**slots, "seed": next_seed(first, index)}
-                    spec = self._prepared(job_id, config, given, cache)
+                    spec = self._prepared(job_id, config, given, cache, owner)
                     specs[job_id] = replace(spec, group=name)
         return specs
+
+    def move(self, job_id: str, final: str) -> None:
+        """Give the files of a prepared job to the id that it is stored under."""
+        try:
+            os.rename(self._folder(job_id), self._folder(final))
+        except OSError:  # another process was quicker, or there is no file at all
+            self.discard([job_id])
+
+    def discard(self, job_ids: Iterable[str]) -> None:
+        """Remove the files of jobs that were prepared and not stored."""
+        for job_id in job_ids:
+            shutil.rmtree(self._folder(job_id), ignore_errors=True)
 
     def _folder(self, job_id: str) -> Path:
         return job_folder(self.data, job_id)
 
     def _prepared(
-        self, job_id: str, config: PipelineConfig, slots: Mapping[str, Any], cache: bool
+        self,
+        job_id: str,
+        config: PipelineConfig,
+        slots: Mapping[str, Any],
+        cache: bool,
+        owner: str | None,
     ) -> JobSpec:
         """The job's spec, its files in the job's folder; leaves nothing behind where it raises."""
         folder = self._folder(job_id)
@@ -112,9 +124,8 @@ class Desk:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         document = config.document()
-        asked = json.dumps([document, given, cache], sort_keys=True)
-        digest = hashlib.sha256(asked.encode()).hexdigest()
-        return JobSpec(document, given, context.created_at, digest, cache=cache)
+        digest = digest_of(document, given, cache)
+        return JobSpec(document, given, context.created_at, digest, cache=cache, owner=owner)
 
 
 @contextmanager
@@ -128,14 +139,32 @@ def all_or_none(data: Path, specs: Mapping[str, JobSpec]) -> Iterator[None]:
         raise
 
 
+def new_job() -> str:
+    """An id that no job has."""
+    return f"{PipelineContext().job_id}{secrets.token_hex(5)}"
+
+
 def new_group() -> str:
     """A name that no group has."""
-    return f"g{PipelineContext().job_id}"
+    return f"g{new_job()}"
+
+
+def id_of_key(key: str, owner: str | None) -> str:
+    """The id that an owner's idempotency key always stands for; raises `InputError`."""
+    if not 1 <= len(key) <= MAX_KEY:
+        raise InputError(f"idempotency_key: expected 1 to {MAX_KEY} characters, got {len(key)}.")
+    text = key if owner is None else f"{owner}\0{key}"
+    return f"k{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
 def member_id(group: str, number: int) -> str:
     """The id of a group's job, counted from 1: `JobStore.jobs` finds them by the part before."""
     return f"{group}.{number:05}"
+
+
+def digest_of(*asked: Any) -> str:
+    """A digest of what was asked for, as JSON values."""
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def check_priority(priority: int) -> None:
@@ -158,9 +187,5 @@ def _variants(slots: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**slots, "prompt": prompt} for prompt in prompts]
 
 
-def _id_of_key(key: str | None) -> str | None:
-    if key is None:
-        return None
-    if not 1 <= len(key) <= MAX_KEY:
-        raise InputError(f"idempotency_key: expected 1 to {MAX_KEY} characters, got {len(key)}.")
-    return f"k{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+def _seed_of_key(key: str) -> int:
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4])

@@ -43,6 +43,9 @@ class DetailerParams(SamplingParams):
     padding: float = Field(
         0.25, ge=0, le=4, description="Room around a region, as a part of its longer side."
     )
+    padding_pixels: int | None = Field(
+        None, ge=0, le=4096, description="Room around a region in pixels, in place of `padding`."
+    )
     dilate: int = Field(4, ge=-256, le=256, description="Pixels by which a mask grows.")
     offset_x: int = Field(0, ge=-4096, le=4096, description="Pixels a mask moves right.")
     offset_y: int = Field(0, ge=-4096, le=4096, description="Pixels a mask moves down.")
@@ -215,7 +218,9 @@ class DetailerStage(DiffusionStage[DetailerParams]):
     ) -> tuple[Pixels, Region]:
         height, width = image.shape[:2]
         native_width, native_height = info.native_size
-        padding = round(self.params.padding * max(item.box.width, item.box.height))
+        padding = self.params.padding_pixels
+        if padding is None:
+            padding = round(self.params.padding * max(item.box.width, item.box.height))
         crop = crop_box(item.box, padding, (width, height), aspect=native_width / native_height)
         before = np.ascontiguousarray(image[crop.slices])
         mask = item.mask[crop.slices]

@@ -17,7 +17,7 @@ from ninefold.core.values import Artifact, ImageRecord, Json, Output
 from ninefold.files.embed import EmbeddedMetadata, MetadataLevel
 from ninefold.files.encode import encode
 from ninefold.files.formats import FORMATS, ImageFormat, Lossless
-from ninefold.files.infotext import Infotext, format_hashes
+from ninefold.files.infotext import FEWEST_FIELDS, Infotext, format_hashes
 from ninefold.files.manifest import FileRecord, build_manifest
 from ninefold.files.names import NameFields, check_template, render_name
 from ninefold.files.store import read_image, write_file
@@ -31,7 +31,7 @@ from ninefold.stages.base import EngineStage
 FOLDER = "outputs"
 
 #: What A1111 calls the schedulers: sampler, and schedule type where it has one.
-_SAMPLERS = {
+SAMPLERS = {
     "euler": ("Euler", None),
     "euler_a": ("Euler a", None),
     "dpmpp_2m": ("DPM++ 2M", None),
@@ -39,6 +39,8 @@ _SAMPLERS = {
     "ddim": ("DDIM", None),
     "unipc": ("UniPC", None),
 }
+#: How ADetailer ends the keys of its first units.
+_ORDINALS = ("", " 2nd", " 3rd", *(f" {number}th" for number in range(4, 11)))
 
 
 class PublisherParams(StageParams):
@@ -172,34 +174,74 @@ def _today() -> str:
 
 
 def _infotext(context: PipelineContext) -> Infotext | None:
-    """The settings of the first image and what was done to it, in A1111's terms."""
-    made = context.metadata.get("text_to_image")
-    if made is None:
+    """What was done to the image, in A1111's terms; None where that is too little to tell."""
+    made = next((entry for entry in context.metadata.values() if "scheduler" in entry), None)
+    fields = _upscaled(context, made) if made is None else _diffused(context, made)
+    fields["Version"] = f"ninefold {__version__}"
+    told = {key: _number(value) for key, value in fields.items() if value is not None}
+    if len(told) < FEWEST_FIELDS:
         return None
-    sampler, schedule = _SAMPLERS.get(made["scheduler"], (made["scheduler"], None))
+    return Infotext(context.get(PROMPT) or "", context.get(NEGATIVE_PROMPT) or "", told)
+
+
+def _diffused(context: PipelineContext, made: Json) -> dict[str, Any]:
+    """The settings of the first diffusion pass, `made`, and those of the passes after it."""
+    sampler, schedule = SAMPLERS.get(made["scheduler"], (made["scheduler"], None))
     width, height = made["size"]
-    upscaled = context.metadata.get("upscaler", {})
+    restored = context.metadata.get("restorer", {})
     loras = {item["name"]: item["hash"] for item in made.get("loras", ())}
-    fields: dict[str, Any] = {
+    return {
         "Steps": made["steps"],
         "Sampler": sampler,
         "Schedule type": schedule,
         "CFG scale": made["guidance_scale"],
-        "Seed": made["seed"],
+        "Seed": made.get("seed", context.get(SEED)),
         "Size": f"{width}x{height}",
         "Model hash": made["model_hash"],
         "Model": made["model"],
-        "Denoising strength": made.get("strength"),
-        "Hires upscale": upscaled.get("upscale_factor"),
-        "Hires upscaler": ", ".join(upscaled.get("upscalers", ())) or None,
+        "Denoising strength": made.get("strength", restored.get("strength")),
+        **_upscaled(context, made),
+        "Hires steps": restored.get("steps_run"),
+        **_refined(context.metadata.get("refiner", {})),
+        **_detailed(context),
         "Lora hashes": format_hashes(loras) if loras else None,
-        "Version": f"ninefold {__version__}",
     }
-    return Infotext(
-        context.get(PROMPT) or "",
-        context.get(NEGATIVE_PROMPT) or "",
-        {key: _number(value) for key, value in fields.items() if value is not None},
-    )
+
+
+def _upscaled(context: PipelineContext, made: Json | None) -> dict[str, Any]:
+    """A1111 calls it a hires pass after diffusion, and postprocessing where it stands alone."""
+    entry = context.metadata.get("upscaler", {})
+    by, with_ = ("Hires upscale", "Hires upscaler")
+    if made is None:
+        by, with_ = ("Postprocess upscale by", "Postprocess upscaler")
+    return {by: entry.get("upscale_factor"), with_: ", ".join(entry.get("upscalers", ())) or None}
+
+
+def _refined(entry: Json) -> dict[str, Any]:
+    """A1111 names the part of the steps that came before the refiner."""
+    if "model" not in entry:
+        return {}
+    return {
+        "Refiner": f"{entry['model']} [{entry['model_hash']}]",
+        "Refiner switch at": round(1 - entry["strength"], 4),
+    }
+
+
+def _detailed(context: PipelineContext) -> dict[str, Any]:
+    """Each detailer that painted, by ADetailer's keys, or that it painted a mask that was given."""
+    fields: dict[str, Any] = {}
+    units = [
+        entry
+        for name, entry in context.metadata.items()
+        if name.partition("_")[0] == "detailer" and entry.get("regions")
+    ]
+    for unit, ending in zip(units, _ORDINALS, strict=False):
+        if "detector" in unit:
+            fields[f"ADetailer model{ending}"] = unit["detector"]
+            fields[f"ADetailer denoising strength{ending}"] = unit["strength"]
+        else:
+            fields["Inpaint area"] = "Only masked"
+    return fields
 
 
 def _number(value: Any) -> str:
@@ -207,11 +249,12 @@ def _number(value: Any) -> str:
 
 
 def _xmp(context: PipelineContext) -> Xmp:
-    photo = any(item.get("source") for item in context.metadata.values())
-    made = "text_to_image" in context.metadata
-    kind = DigitalSourceType.TRAINED if made else DigitalSourceType.ENHANCED
-    if photo and made:
-        kind = DigitalSourceType.COMPOSITE
+    made = context.metadata.get("text_to_image")
+    photo = made is None or "source" in made
+    kind = DigitalSourceType.TRAINED
+    if photo:
+        painted = any("scheduler" in entry for entry in context.metadata.values())
+        kind = DigitalSourceType.COMPOSITE if painted else DigitalSourceType.ENHANCED
     return Xmp(kind, system="ninefold", system_version=__version__)
 
 

@@ -1,0 +1,72 @@
+"""What a worker tells of its work, for metrics and traces; it knows neither."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from ninefold.core.values import Failure
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class JobBegan:
+    """A worker took a job."""
+
+    job_id: str
+    group: str | None
+    #: Seconds since it was submitted.
+    waited: float
+    #: Whether a worker had it before, which died or stopped.
+    again: bool
+
+
+@dataclass(frozen=True)
+class StageRan:
+    """A worker carried out a step once: from the cache, or by running its stage."""
+
+    job_id: str
+    stage: str
+    #: Seconds since the epoch.
+    began: float
+    seconds: float
+    #: Whether its result was found in the cache.
+    cached: bool
+    #: Why it failed; None where it did not.
+    failure: Failure | None
+
+
+@dataclass(frozen=True)
+class JobLeft:
+    """A worker is done with a job, for good or because it stops."""
+
+    job_id: str
+    outcome: Literal["succeeded", "failed", "cancelled", "handed_back"]
+    failure: Failure | None = None
+
+
+Told = JobBegan | StageRan | JobLeft
+#: Called on the worker's event loop; must be quick.
+Listener = Callable[[Told], None]
+
+
+class Telling:
+    """Those who listen to a worker; one that raises harms no job."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+
+    def add(self, listener: Listener) -> None:
+        """Have `listener` told from now on."""
+        self._listeners.append(listener)
+
+    def __call__(self, told: Told) -> None:
+        """Tell everyone."""
+        for listener in self._listeners:
+            try:
+                listener(told)
+            except Exception:
+                _log.exception("jobs: a listener failed")

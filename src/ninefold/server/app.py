@@ -1,0 +1,150 @@
+"""The application: routes over one `Service`, opened with the server and closed with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.types import Lifespan
+
+from ninefold._version import __version__
+from ninefold.engines.base import EngineSet
+from ninefold.jobs import JobExecutor
+from ninefold.server import metrics, openai, problems, sdapi, tracing, webhooks
+from ninefold.server.body import BodyLimits
+from ninefold.server.problems import Problem
+from ninefold.server.routes import catalogue, groups, health, jobs, uploads
+from ninefold.server.service import Service
+from ninefold.settings import Settings
+
+#: Threads for what blocks: the database and files. Python's own count follows the cores.
+_THREADS = 32
+#: Seconds between two looks for uploads that nobody needs any more.
+_EXPIRE = 600.0
+
+_ROUTERS = (health, jobs, groups, uploads, catalogue)
+#: What is beside the API itself: more doors, and what tells of the work.
+_PARTS: tuple[Any, ...] = (openai, sdapi, webhooks, metrics, tracing)
+#: Doors with paths and errors of their own; they take images in their bodies.
+_DOORS: tuple[Any, ...] = (openai, sdapi)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    engines: EngineSet | None = None,
+    on_open: Callable[[Service], None] | None = None,
+) -> FastAPI:
+    """The application for any ASGI server; nothing is touched before it starts.
+
+    `engines` replaces those of the settings; `on_open` is called once the service is open. One
+    process has one worker at most.
+    """
+    app = FastAPI(
+        title="ninefold",
+        version=__version__,
+        description="From a prompt to a finished image: nine stages, one durable pipeline.",
+        lifespan=_lifespan(settings, engines, on_open),
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+    )
+    shapes = {prefix: door.problem_response for door in _DOORS for prefix in door.PREFIXES}
+    problems.install(app, shapes)
+    large = ("/v1/uploads", *shapes)
+    app.add_middleware(
+        BodyLimits,
+        limit=lambda path: _body_limit(settings, path.startswith(large)),
+        seconds=settings.body_seconds,
+        answer=app.state.answer_error,
+    )
+    for part in _PARTS:
+        part.install(app, settings)
+    for part in (*_ROUTERS, *_PARTS):
+        app.include_router(part.router)
+    _describe(app)
+    return app
+
+
+def _lifespan(
+    settings: Settings,
+    engines: EngineSet | None,
+    on_open: Callable[[Service], None] | None,
+) -> Lifespan[FastAPI]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="service"))
+        own = engines
+        if own is None:
+            from ninefold.engines.defaults import build_engines
+
+            own = await asyncio.to_thread(build_engines, settings)
+        async with AsyncExitStack() as stack:
+            executor = JobExecutor(
+                settings.data,
+                settings.database,
+                worker=settings.worker,
+                engines=own,
+                concurrency=settings.concurrency,
+                cache_bytes=settings.cache_bytes,
+                grace=settings.grace,
+            )
+            opened = await stack.enter_async_context(executor)
+            service = app.state.service = await asyncio.to_thread(Service, settings, own, opened)
+            for part in _PARTS:
+                await stack.enter_async_context(part.running(app, service))
+            stack.push_async_callback(_stopped, asyncio.create_task(_expire_uploads(service)))
+            if on_open is not None:
+                on_open(service)
+            yield
+            service.closing.set()
+
+    return lifespan
+
+
+async def _expire_uploads(service: Service) -> None:
+    while True:
+        with suppress(Exception):  # a database that is away may come back
+            await service.call(service.uploads.expire, service.settings.uploads_hours)
+        await asyncio.sleep(_EXPIRE)
+
+
+async def _stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _body_limit(settings: Settings, large: bool) -> int:
+    """Bytes of a body; one with images may hold two, in base64."""
+    return settings.max_body + (3 * settings.max_image_bytes if large else 0)
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _describe(app: FastAPI) -> None:
+    """Have the OpenAPI document hold the schema of problems, in place of FastAPI's own errors."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = make()
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            template = "#/components/schemas/{model}"
+            problem = Problem.model_json_schema(ref_template=template)
+            schemas |= problem.pop("$defs", {})
+            schemas["Problem"] = problem
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

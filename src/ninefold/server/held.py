@@ -1,0 +1,167 @@
+"""Requests that wait for their images: a group of jobs that nobody wants once the client is gone.
+
+Clients of such APIs hold no job id, so what they no longer wait for is cancelled; what was made
+until then stays with the key's other jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ninefold.core.values import Json, Output
+from ninefold.jobs import Group, Job
+from ninefold.server.callers import Caller
+from ninefold.server.documents import GroupRequest
+from ninefold.server.problems import Problem, Shape
+from ninefold.server.service import Service
+
+#: The status that proxies log for a client that went away; nobody receives it.
+_CLIENT_CLOSED_REQUEST = 499
+
+
+@dataclass(frozen=True)
+class Order:
+    """What one request asks for: `count` images by one config, with seeds in a row."""
+
+    stages: Sequence[Json]
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    seed: int | None = None
+    model: str | None = None
+    count: int = 1
+    #: Files as they were sent, or PNG.
+    image: bytes | None = field(default=None, repr=False)
+    mask: bytes | None = field(default=None, repr=False)
+    #: What the request asked for and does not get, for its answer.
+    warnings: tuple[str, ...] = ()
+
+
+class UnfinishedError(Exception):
+    """An image that was asked for is not made: its job failed or was cancelled."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+
+
+@asynccontextmanager
+async def placed(service: Service, caller: Caller, order: Order) -> AsyncIterator[Group]:
+    """The jobs of an order, cancelled where the block is left by an exception.
+
+    Raises as `Service.submit_group` does.
+    """
+    # Shielded: what was stored in a thread must be known, or it could not be cancelled.
+    placing = asyncio.ensure_future(place(service, caller, order))
+    try:
+        yield await asyncio.shield(placing)
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait({placing})
+            if placing.exception() is None:
+                await service.cancel_group(caller, placing.result().id)
+        raise
+
+
+async def place(service: Service, caller: Caller, order: Order) -> Group:
+    """Queue what is asked for; raises as `Service.submit_group` does."""
+    given: dict[str, Any] = {
+        "prompt": order.prompt,
+        "negative_prompt": order.negative_prompt,
+        "seed": order.seed,
+        "model": order.model,
+    }
+    if order.image is not None:
+        given["image"] = (await service.upload(caller, order.image, "image")).id
+    if order.mask is not None:
+        given["mask"] = (await service.upload(caller, order.mask, "mask")).id
+    asked = {
+        "config": {"stages": list(order.stages)},
+        "inputs": [{name: value for name, value in given.items() if value is not None}],
+        "count": order.count,
+    }
+    return await service.submit_group(caller, GroupRequest.model_validate(asked))
+
+
+async def answer(
+    request: Request, service: Service, shape: Shape, work: Coroutine[Any, Any, Response]
+) -> Response:
+    """The answer of `work`, which is cancelled when the client goes away or the server stops."""
+    working = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_gone(request))
+    closing = asyncio.ensure_future(service.closing.wait())
+    tasks = (working, gone, closing)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    if not working.cancelled():
+        try:
+            return working.result()
+        except UnfinishedError as error:
+            return shape(error.problem)
+    if closing.cancelled():
+        return Response(status_code=_CLIENT_CLOSED_REQUEST)
+    response = shape(stopping())
+    response.headers["Retry-After"] = "5"
+    return response
+
+
+async def _gone(request: Request) -> None:
+    """Returns when the client has gone away; the request's body was read before."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def made(job: Job) -> Job:
+    """The job, which has succeeded; raises `UnfinishedError` where it has not."""
+    if job.status == "succeeded":
+        return job
+    if job.status == "cancelled":
+        raise UnfinishedError(_problem("cancelled", 409, f"job {job.id} was cancelled."))
+    error = job.error
+    if error is None:  # it has not ended: the server stops
+        raise UnfinishedError(stopping())
+    status = 422 if error.user_error else 503 if error.transient else 500
+    message = error.message if not error.trace else "a bug in ninefold or in a plugin."
+    raise UnfinishedError(_problem("failed", status, f"job {job.id}: {message}"))
+
+
+def final_image(job: Job) -> Output:
+    """The image that a job was made for: the first that its publisher wrote."""
+    return job.outputs[0]
+
+
+def warnings_of(job: Job) -> list[str]:
+    """What its stages warned of, once each."""
+    found = (text for entry in job.metadata.values() for text in entry.get("warnings", ()))
+    return list(dict.fromkeys(found))
+
+
+def stopping() -> Problem:
+    """Why a request ends without an image when the server does."""
+    return _problem("stopping", 503, "The server stops. Try again in a moment.")
+
+
+def _problem(kind: str, status: int, detail: str) -> Problem:
+    titles = {
+        "cancelled": "The job was cancelled",
+        "failed": "The job failed",
+        "stopping": "The server stops",
+    }
+    return Problem(
+        type=f"urn:ninefold:problem:{kind}",
+        title=titles[kind],
+        status=status,
+        detail=detail,
+        errors=[],
+    )

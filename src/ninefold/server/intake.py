@@ -1,0 +1,116 @@
+"""From what requests ask for to what jobs are made of, or to every problem at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ninefold.config import PipelineConfig
+from ninefold.core.errors import ConfigError, NotFoundError
+from ninefold.jobs import Job
+from ninefold.server.callers import Caller
+from ninefold.server.documents import GroupRequest, JobRequest
+from ninefold.server.limits import Limits
+from ninefold.server.uploads import Uploads
+
+DEFAULT_PRESET = "standard"
+#: Inputs that name uploads.
+_FILES = ("image", "mask")
+
+Slots = dict[str, Any]
+
+
+class Intake:
+    """Looks through requests; its methods block."""
+
+    def __init__(self, limits: Limits, uploads: Uploads) -> None:
+        self._limits, self._uploads = limits, uploads
+
+    def jobs(
+        self, caller: Caller, request: JobRequest | GroupRequest
+    ) -> tuple[PipelineConfig, list[Slots]]:
+        """The config and the slots of each input that a request asks for; raises `UserError`s."""
+        group = request if isinstance(request, GroupRequest) else None
+        inputs = request.inputs if isinstance(request, GroupRequest) else [request.input]
+        config, problems = self._tried(request)
+        given = [item.model_dump(exclude_none=True) for item in inputs]
+        sizes: dict[str, tuple[int, int]] = {}
+        paths: dict[str, Path] = {}
+        for number, slots in enumerate(given):
+            where = f"inputs.{number}" if group else "input"
+            problems += self._limits.input_problems(slots, where)
+            for name in _FILES:
+                if (upload_id := slots.get(name)) is None or upload_id in paths:
+                    continue
+                try:
+                    upload = self._uploads.get(caller, upload_id)
+                except NotFoundError as error:
+                    problems.append(f"{where}.{name}: {error}")
+                    continue
+                sizes[upload_id] = (upload.width, upload.height)
+                paths[upload_id] = self._uploads.path(caller, upload_id)
+        if problems or config is None:
+            raise ConfigError(problems)
+        if group and group.variants:
+            given = [each for slots in given for each in self._limits.variants(slots)]
+        self._limits.check_size(config, given, sizes, group.count if group else 1)
+        return config, [
+            slots | {name: paths[slots[name]] for name in _FILES if name in slots}
+            for slots in given
+        ]
+
+    def rerun(self, parent: Job) -> Callable[[PipelineConfig], None]:
+        """Checks a rerun's config: what the parent had already may stay as it is."""
+        allowed = set(self._limits.config_problems(parent.config))
+
+        def check(config: PipelineConfig) -> None:
+            found = self._limits.config_problems(config.document())
+            if problems := [line for line in found if line not in allowed]:
+                raise ConfigError(problems)
+            sizes = _sizes(parent)
+            self._limits.check_size(config, [{"image": "source"} if sizes else {}], sizes)
+
+        return check
+
+    def config(
+        self,
+        preset: str | None,
+        config: Mapping[str, Any] | None,
+        overrides: Mapping[str, Any],
+    ) -> PipelineConfig:
+        """The pipeline that a request asks for; raises `ConfigError` with every problem."""
+        if preset is not None and config is not None:
+            raise ConfigError("config: expected a preset or a config, got both. Leave one out.")
+        problems: list[str] = []
+        try:
+            if config is None:
+                found = PipelineConfig.preset(preset or DEFAULT_PRESET)
+            else:
+                problems += self._limits.config_problems(config)
+                found = PipelineConfig.parse(config)
+        except ConfigError as error:
+            raise ConfigError([*error.problems, *problems]) from None
+        problems += self._limits.override_problems(overrides)
+        try:
+            if overrides:
+                settings = [f"{name}={json.dumps(value)}" for name, value in overrides.items()]
+                found = found.with_settings(settings)
+        except ConfigError as error:
+            problems += [line.replace("--set", "overrides", 1) for line in error.problems]
+        if problems:
+            raise ConfigError(problems)
+        return found
+
+    def _tried(self, request: JobRequest | GroupRequest) -> tuple[PipelineConfig | None, list[str]]:
+        try:
+            return self.config(request.preset, request.config, request.overrides), []
+        except ConfigError as error:
+            return None, list(error.problems)
+
+
+def _sizes(job: Job) -> dict[str, tuple[int, int]]:
+    """The size of a job's source image, by the name that stands for it here."""
+    image = job.input.get("image")
+    return {"source": (image["width"], image["height"])} if isinstance(image, dict) else {}

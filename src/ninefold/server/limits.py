@@ -1,0 +1,153 @@
+"""What requests may ask of this machine: no path, no model of their own choice, no endless work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from ninefold.config import PipelineConfig
+from ninefold.core.errors import ConfigError, ModelError
+from ninefold.core.problems import suggest
+from ninefold.engines.base import EngineSet
+from ninefold.settings import Settings
+from ninefold.stages.base import DEFAULT_MODEL
+from ninefold.stages.prompt import all_variants
+from ninefold.stages.registry import stage_types
+
+#: Parameters that name a model, in whatever stage: a name that is not on a list could be a path.
+_MODEL_FIELDS = ("model", "detector", "upscaler")
+
+
+class Limits:
+    """The one place that looks through what a request asks for."""
+
+    def __init__(self, settings: Settings, engines: EngineSet) -> None:
+        self._settings, self._engines = settings, engines
+
+    def models(self, field: str = "model") -> tuple[str, ...]:
+        """The models that a request may name there: those at hand by name, and the settings'."""
+        at_hand = {
+            "model": self._engines.diffusion.models,
+            "detector": self._engines.detection.models,
+            "upscaler": self._engines.upscaling.models,
+        }
+        return (*at_hand[field](), *self._settings.models)
+
+    def config_problems(self, document: Mapping[str, Any]) -> Iterator[str]:
+        """What a config from outside may not say; the document may have other faults, too."""
+        stages = document.get("stages")
+        stages = stages if isinstance(stages, list) else []
+        if len(stages) > self._settings.max_stages:
+            yield f"config.stages: expected at most {self._settings.max_stages}, got {len(stages)}."
+        yield from self.model_problems(document.get("model"), "model")
+        for item in stages:
+            if isinstance(item, Mapping) and isinstance(params := item.get("params"), Mapping):
+                yield from self.stage_problems(item.get("stage"), params)
+
+    def override_problems(self, overrides: Mapping[str, Any]) -> Iterator[str]:
+        """The same of parameters by `stage.parameter`."""
+        for key, value in overrides.items():
+            name, dot, parameter = key.partition(".")
+            if dot:
+                stage, _, number = name.rpartition("_")
+                yield from self.stage_problems(
+                    stage if number.isdigit() else name, {parameter: value}
+                )
+            elif name == "model":
+                yield from self.model_problems(value, "model")
+
+    def model_problems(self, name: Any, where: str, field: str = "model") -> Iterator[str]:
+        """Whether a request may name this model."""
+        known = self.models(field)
+        if isinstance(name, str) and name not in known:
+            yield f"{where}: {name!r} is not served here.{suggest(name, known)}"
+
+    def input_problems(self, slots: Mapping[str, Any], where: str) -> Iterator[str]:
+        """What an input may not say."""
+        for name in ("prompt", "negative_prompt"):
+            length = len(slots.get(name) or "")
+            if length > self._settings.max_prompt:
+                yield (
+                    f"{where}.{name}: expected at most {self._settings.max_prompt} characters, got "
+                    f"{length}."
+                )
+        yield from self.model_problems(slots.get("model"), f"{where}.model")
+
+    def variants(self, slots: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The slots once for every way to read the prompt, one more than may be at most."""
+        prompts = all_variants(slots.get("prompt") or "", self._settings.max_group + 1)
+        return [{**slots, "prompt": prompt} for prompt in prompts]
+
+    def check_size(
+        self,
+        config: PipelineConfig,
+        inputs: Sequence[Mapping[str, Any]],
+        sizes: Mapping[str, tuple[int, int]],
+        count: int = 1,
+    ) -> None:
+        """Raise `ConfigError` for more jobs, or more pixels in all, than one request may ask for.
+
+        `sizes` are those of the source images, by upload id.
+        """
+        jobs = len(inputs) * count
+        if jobs > self._settings.max_group:
+            raise ConfigError(
+                f"group: expected at most {self._settings.max_group} jobs, got {jobs} or more."
+            )
+        pixels = count * sum(self._pixels(config, slots, sizes) for slots in inputs)
+        if pixels > self._settings.max_output_pixels:
+            raise ConfigError(
+                f"output: expected at most {self._settings.max_output_pixels:,} pixels in all, got "
+                f"{pixels:,}. Ask for fewer or smaller images."
+            )
+
+    def _pixels(
+        self,
+        config: PipelineConfig,
+        slots: Mapping[str, Any],
+        sizes: Mapping[str, tuple[int, int]],
+    ) -> int:
+        """Pixels of the largest image that a job makes on its way."""
+        width, height = sizes.get(slots.get("image") or "", (0, 0))
+        largest = width * height
+        for step in config.build(self._engines).steps:
+            params = step.stage.params
+            if step.stage.name == "text_to_image":
+                native = self._native(params.model or slots.get("model") or config.model)
+                width = params.width or width or native[0]
+                height = params.height or height or native[1]
+            factor = getattr(params, "upscale_factor", 1.0)
+            width, height = math.ceil(width * factor), math.ceil(height * factor)
+            largest = max(largest, width * height)
+        return largest
+
+    def _native(self, model: str | None) -> tuple[int, int]:
+        try:
+            return self._engines.diffusion.describe(model or DEFAULT_MODEL).native_size
+        except ModelError:  # told with the config's other problems
+            return (0, 0)
+
+    def stage_problems(self, stage: Any, params: Mapping[str, Any]) -> Iterator[str]:
+        """Paths and models among a stage's parameters; fits plugins' stages, too."""
+        known = stage_types().get(stage) if isinstance(stage, str) else None
+        fields = known.params_type.model_fields if known is not None else {}
+        for name, value in params.items():
+            where = f"{stage}.{name}"
+            if value is None or name not in fields:
+                continue
+            if name in _MODEL_FIELDS:
+                yield from self.model_problems(value, where, name)
+            elif _holds_path(fields[name].annotation):
+                yield f"{where}: files of the server are not taken in requests. Leave it out."
+
+
+def _holds_path(annotation: Any) -> bool:
+    """Whether a parameter's type has room for a path."""
+    if isinstance(annotation, type):
+        return issubclass(annotation, Path)
+    if get_origin(annotation) in (Union, UnionType) or get_args(annotation):
+        return any(_holds_path(part) for part in get_args(annotation))
+    return False

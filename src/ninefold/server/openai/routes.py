@@ -1,0 +1,173 @@
+"""`/v1/images`: generations and edits, as OpenAI's clients ask for them."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Sequence
+from typing import Annotated, Any
+from urllib.parse import urljoin
+
+from fastapi import APIRouter, Form, Request
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+
+from ninefold.core.errors import InputError, NotFoundError
+from ninefold.engines.base import ModelInfo
+from ninefold.files.opening import ImageLimits
+from ninefold.jobs import Job
+from ninefold.server import sse
+from ninefold.server.auth import Reader, Submitter
+from ninefold.server.callers import Caller
+from ninefold.server.held import answer, final_image, made, place, placed, warnings_of
+from ninefold.server.openai.documents import (
+    EditRequest,
+    GenerationRequest,
+    ImageDocument,
+    ImageRequest,
+    ImagesDocument,
+)
+from ninefold.server.openai.errors import openai_responses, problem_response
+from ninefold.server.openai.stream import EventKind, events
+from ninefold.server.openai.translate import Ordered, edit, generation
+from ninefold.server.service import Service, ServiceDep
+from ninefold.stages.base import DEFAULT_MODEL
+
+router = APIRouter(tags=["openai"])
+
+_EXAMPLE = {
+    "created": 1_760_000_000,
+    "data": [{"b64_json": "iVBORw0KGgo...", "seed": 7, "job_id": "20260101-000000-abcdef"}],
+    "background": "opaque",
+    "output_format": "png",
+    "quality": "medium",
+    "size": "512x512",
+    "warnings": [],
+}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": ImagesDocument,
+        "description": "The images; with `stream`, server-sent events instead.",
+        "content": {
+            "application/json": {"example": _EXAMPLE},
+            "text/event-stream": {
+                "schema": {"type": "string"},
+                "example": "event: image_generation.completed\ndata: {...}\n\n",
+            },
+        },
+    },
+    **openai_responses(404, 409),
+}
+
+
+@router.post("/v1/images/generations", responses=_RESPONSES, response_model=None)
+async def generate_images(
+    request: Request,
+    service: ServiceDep,
+    caller: Submitter,
+    _reader: Reader,
+    asked: GenerationRequest,
+) -> Response:
+    """Images from a prompt."""
+    model, info = await _model(service, asked.model)
+    ordered = await service.call(generation, asked, model, info)
+    return await _answer(request, service, caller, asked, ordered, "image_generation")
+
+
+@router.post("/v1/images/edits", responses=_RESPONSES, response_model=None)
+async def edit_image(
+    request: Request,
+    service: ServiceDep,
+    caller: Submitter,
+    _reader: Reader,
+    asked: Annotated[EditRequest, Form(media_type="multipart/form-data")],
+) -> Response:
+    """An image changed as the prompt says: whole, or where the mask is transparent."""
+    sent = [*asked.image, *asked.images]
+    if len(sent) != 1:
+        raise InputError(f"image: expected one image, got {len(sent)}.")
+    limits = ImageLimits(service.settings.max_image_bytes, service.settings.max_image_pixels)
+    image = await sent[0].read()
+    mask = await asked.mask.read() if asked.mask is not None else None
+    model, info = await _model(service, asked.model)
+    ordered = await service.call(edit, asked, model, info, image, mask, limits)
+    return await _answer(request, service, caller, asked, ordered, "image_edit")
+
+
+async def _answer(
+    request: Request,
+    service: Service,
+    caller: Caller,
+    asked: ImageRequest,
+    ordered: Ordered,
+    kind: EventKind,
+) -> Response:
+    if asked.stream:
+        return await _stream(service, caller, asked, ordered, kind)
+
+    async def work() -> Response:
+        async with placed(service, caller, ordered.order) as group:
+            jobs = [made(await service.wait(caller, job.id)) for job in group.jobs]
+        document = await _document(request, service, caller, asked, ordered, jobs)
+        return Response(document.model_dump_json(exclude_none=True), media_type="application/json")
+
+    return await answer(request, service, problem_response, work())
+
+
+async def _stream(
+    service: Service,
+    caller: Caller,
+    asked: ImageRequest,
+    ordered: Ordered,
+    kind: EventKind,
+) -> Response:
+    group = await place(service, caller, ordered.order)
+    told = events(service, caller, group, ordered, kind, asked.partial_images or 0)
+    response = sse.stream(told, retry=False)
+    # Called when the stream is over, by its end or by the client's: an ended job stays as it is.
+    response.background = BackgroundTask(service.cancel_group, caller, group.id)
+    return response
+
+
+async def _document(
+    request: Request,
+    service: Service,
+    caller: Caller,
+    asked: ImageRequest,
+    ordered: Ordered,
+    jobs: Sequence[Job],
+) -> ImagesDocument:
+    images = []
+    for job in jobs:
+        output = final_image(job)
+        image = ImageDocument(seed=job.seed, job_id=job.id)
+        if asked.response_format == "url":
+            image.url = urljoin(str(request.base_url), service.link(job.id, output.name))
+        else:
+            file = await service.artifact(caller, job.id, output.name)
+            data = await service.call(file.path.read_bytes)
+            image.b64_json = base64.b64encode(data).decode("ascii")
+        images.append(image)
+    told = [text for job in jobs for text in warnings_of(job)]
+    size = final_image(jobs[0])
+    return ImagesDocument(
+        created=int(time.time()),
+        data=images,
+        output_format=ordered.output_format,
+        quality=ordered.quality,
+        size=f"{size.width}x{size.height}",
+        warnings=[*ordered.order.warnings, *dict.fromkeys(told)],
+    )
+
+
+async def _model(service: Service, asked: str | None) -> tuple[str | None, ModelInfo]:
+    """Our model for a name that a client asks for; raises `NotFoundError`."""
+    names = dict(pair.split("=") for pair in service.settings.openai_models)
+    name = names.get(asked, asked) if asked else None
+    known = service.model_names()
+    if name is not None and name not in known:
+        raise NotFoundError(
+            f"model: {name!r} is not served here. Ask for one of: {', '.join(known)}."
+        )
+    info = await service.call(service.engines.diffusion.describe, name or DEFAULT_MODEL)
+    return name, info

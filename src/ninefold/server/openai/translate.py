@@ -1,0 +1,195 @@
+"""From OpenAI's parameters to a pipeline and its input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ninefold.config import PipelineConfig
+from ninefold.core.errors import InputError
+from ninefold.core.values import Json
+from ninefold.engines.base import ModelInfo
+from ninefold.files.decode import decode_rgba, probe
+from ninefold.files.encode import Compression, encode
+from ninefold.files.formats import ImageFormat
+from ninefold.files.opening import ImageLimits
+from ninefold.imaging.resize import fit_size
+from ninefold.server.held import Order
+from ninefold.server.openai.documents import (
+    EditRequest,
+    GenerationRequest,
+    ImageRequest,
+    OutputFormat,
+    Quality,
+)
+from ninefold.server.openai.sizes import STRETCH, SizePlan, plan_size
+
+#: The preset for each quality of a generation.
+PRESETS: dict[Quality, str] = {"low": "draft", "medium": "standard", "high": "full"}
+#: Denoising steps of an edit for each quality, as a part of the model's own number.
+STEPS: dict[Quality, float] = {"low": 0.5, "medium": 1.0, "high": 1.5}
+#: Denoising strength of an edit: inside a mask, and of the whole image; with high fidelity less.
+MASKED = {"low": 1.0, "high": 0.75}
+WHOLE = {"low": 0.7, "high": 0.4}
+#: Sigma in pixels of the soft edge of an edit's mask.
+MASK_BLUR = 2.0
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """An order, and what its answer says of its images."""
+
+    order: Order
+    quality: Quality
+    output_format: OutputFormat
+    #: Width and height of the images, in pixels.
+    size: tuple[int, int]
+
+
+def generation(request: GenerationRequest, model: str | None, info: ModelInfo) -> Ordered:
+    """Images from text; `model` is ours, by our name. Raises `InputError`."""
+    quality = request.final_quality
+    preset = PipelineConfig.preset(PRESETS[quality]).document()["stages"]
+    if request.final_size is None:
+        factor = _own_factor(preset)
+        width, height = info.native_size
+        plan = SizePlan(width, height, factor, (round(width * factor), round(height * factor)))
+    else:
+        plan = plan_size(*request.final_size, info)
+    warnings = ("style: is not honoured; say it in the prompt.",) if request.style else ()
+    order = _order(request, model, _sized(preset, plan, request), warnings=warnings)
+    return Ordered(order, quality, request.final_format, plan.final)
+
+
+def edit(
+    request: EditRequest,
+    model: str | None,
+    info: ModelInfo,
+    image: bytes,
+    mask: bytes | None,
+    limits: ImageLimits,
+) -> Ordered:
+    """A changed image: whole, or where the mask is transparent. Raises `InputError`.
+
+    With a mask, and at the image's own size, all else stays as it is, pixel for pixel: the place
+    is painted at the model's native size and put back.
+    """
+    try:
+        found = probe(image, limits)
+    except ValueError as error:
+        raise InputError(f"{error}.") from None
+    painted = None if mask is None else transparent_as_white(mask, limits)
+    source = found.width, found.height
+    if painted is not None and painted.shape[1::-1] != source:
+        height, width = painted.shape[:2]
+        raise InputError(
+            f"mask: expected the image's size, {source[0]}x{source[1]}, got {width}x{height}."
+        )
+    if painted is not None and not painted.any():
+        raise InputError("mask: expected transparent pixels where to edit, got none.")
+    size = request.final_size or source
+    keep = request.input_fidelity or "low"
+    steps = max(1, round(info.steps * STEPS[request.final_quality]))
+    if painted is not None and size == source:
+        params = {"strength": MASKED[keep], "steps": steps, "dilate": 0, "blur": MASK_BLUR}
+        stages: list[Json] = [{"stage": "detailer", "params": params}]
+    else:
+        plan = _plan_for(size, source, info, asked=request.final_size is not None)
+        size = plan.final
+        params = {
+            "strength": (WHOLE if painted is None else MASKED)[keep],
+            "steps": steps,
+            "width": plan.width,
+            "height": plan.height,
+        }
+        stages = [{"stage": "text_to_image", "params": params}, *_upscaler(plan.factor)]
+    stages = [{"stage": "prompt"}, *stages, _publisher(request)]
+    files: dict[str, bytes] = {"image": image}
+    if painted is not None:
+        files["mask"] = encode(painted, ImageFormat.PNG, compression=Compression.FAST)
+    return Ordered(
+        _order(request, model, stages, **files),
+        request.final_quality,
+        request.final_format,
+        size,
+    )
+
+
+def transparent_as_white(mask: bytes, limits: ImageLimits) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """OpenAI's mask, transparent where to edit, as ours, white there: height x width x 3.
+
+    Raises `InputError`.
+    """
+    try:
+        alpha = decode_rgba(mask, limits)[..., 3]
+    except ValueError as error:
+        raise InputError(f"mask: {str(error).removeprefix('image: ')}.") from None
+    return np.repeat((255 - alpha)[..., None], 3, axis=2)
+
+
+def _order(request: ImageRequest, model: str | None, stages: Sequence[Json], **given: Any) -> Order:
+    return Order(
+        stages,
+        prompt=request.prompt,
+        negative_prompt=request.negative_prompt,
+        seed=request.seed,
+        model=model,
+        count=request.n or 1,
+        **given,
+    )
+
+
+def _plan_for(
+    size: tuple[int, int], source: tuple[int, int], info: ModelInfo, *, asked: bool
+) -> SizePlan:
+    """How to paint the whole source again at `size`; where that was not asked for, near it."""
+    if asked:
+        return plan_size(*size, info)
+    native = info.native_size[0] * info.native_size[1]
+    if source[0] * source[1] > STRETCH * native:
+        return plan_size(*source, info, exact=False)
+    # Far below their native size models paint nothing of use.
+    width, height = fit_size(*source, area=native, multiple=info.size_multiple)
+    return SizePlan(width, height, 1.0, (width, height))
+
+
+def _sized(preset: Sequence[Json], plan: SizePlan, request: ImageRequest) -> list[Json]:
+    """The preset's stages for one size: the upscaler is there where it is needed."""
+    stages: list[Json] = []
+    upscaler = _upscaler(plan.factor)
+    for item in preset:
+        params = dict(item.get("params", {}))
+        match item["stage"]:
+            case "text_to_image":
+                params |= {"width": plan.width, "height": plan.height}
+            case "upscaler":
+                stages += upscaler
+                upscaler = []
+                continue
+            case "publisher":
+                stages += [*upscaler, _publisher(request)]
+                continue
+        stages.append({**item, "params": params})
+    return stages
+
+
+def _own_factor(preset: Sequence[Json]) -> float:
+    """How far a preset enlarges by itself."""
+    found = [item for item in preset if item["stage"] == "upscaler"]
+    return float(found[0].get("params", {}).get("upscale_factor", 2.0)) if found else 1.0
+
+
+def _upscaler(factor: float) -> list[Json]:
+    if factor == 1:
+        return []
+    return [{"stage": "upscaler", "params": {"upscale_factor": factor}}]
+
+
+def _publisher(request: ImageRequest) -> Json:
+    params: dict[str, Any] = {"formats": [request.final_format]}
+    if request.output_compression is not None and request.final_format != "png":
+        params["quality"] = max(1, request.output_compression)
+    return {"stage": "publisher", "params": params}

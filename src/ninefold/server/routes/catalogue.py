@@ -1,0 +1,140 @@
+"""What can be chosen: stages, presets, models and configs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict
+
+from ninefold.catalogue import describe_model, describe_stage, other_models
+from ninefold.config import PipelineConfig, presets
+from ninefold.core.errors import NotFoundError
+from ninefold.core.problems import suggest
+from ninefold.server.auth import Known
+from ninefold.server.documents import ConfigDocument, ConfigRequest
+from ninefold.server.problems import responses
+from ninefold.server.routes.examples import CONFIG, MODEL, MODELS, PRESETS, SCHEMA, STAGES
+from ninefold.server.service import Service, ServiceDep
+from ninefold.stages.registry import stage_types
+
+router = APIRouter(prefix="/v1", tags=["catalogue"])
+
+
+class StageDocument(BaseModel):
+    """A stage: its slots, and the JSON schema of its parameters."""
+
+    name: str
+    summary: str
+    requires: list[str]
+    accepts: list[str]
+    provides: list[str]
+    params: dict[str, Any]
+
+
+class StageList(BaseModel):
+    """The stages, in their default order, plugins after them."""
+
+    stages: list[StageDocument]
+
+
+class PresetDocument(BaseModel):
+    """A config that ships with ninefold."""
+
+    name: str
+    description: str
+    config: dict[str, Any]
+
+
+class PresetList(BaseModel):
+    """The presets, the smallest first."""
+
+    presets: list[PresetDocument]
+
+
+class ModelDocument(BaseModel):
+    """A diffusion model, as OpenAI lists them and with what ninefold knows of it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    object: str = "model"
+    created: int = 0
+    owned_by: str = "ninefold"
+
+
+class ModelList(BaseModel):
+    """The diffusion models, and the names of all else."""
+
+    object: str = "list"
+    data: list[ModelDocument]
+    schedulers: list[str]
+    loras: list[str]
+    detectors: list[str]
+    upscalers: list[str]
+
+
+@router.get("/stages", responses={200: STAGES, **responses()})
+async def list_stages(caller: Known) -> StageList:
+    """Every stage, with its parameters."""
+    found = [describe_stage(stage) for stage in stage_types().values()]
+    return StageList(stages=[StageDocument(**stage) for stage in found])
+
+
+@router.get("/presets", responses={200: PRESETS, **responses()})
+async def list_presets(caller: Known) -> PresetList:
+    """Every preset, with its config."""
+    return PresetList(
+        presets=[
+            PresetDocument(
+                name=name, description=text, config=PipelineConfig.preset(name).document()
+            )
+            for name, text in presets().items()
+        ]
+    )
+
+
+@router.get("/models", responses={200: MODELS, **responses()})
+async def list_models(caller: Known, service: ServiceDep) -> ModelList:
+    """What requests may name: diffusion models, schedulers, LoRAs, detectors, upscalers."""
+
+    def look() -> ModelList:
+        data = [_model(service, name) for name in service.model_names()]
+        others = other_models(service.engines)
+        return ModelList(data=data, **{kind: list(names) for kind, names in others.items()})
+
+    return await service.call(look)
+
+
+@router.get("/models/{model}", responses={200: MODEL, **responses(404)})
+async def get_model(
+    caller: Known, service: ServiceDep, model: Annotated[str, Path(min_length=1, max_length=200)]
+) -> ModelDocument:
+    """A diffusion model."""
+    names = service.model_names()
+    if model not in names:
+        raise NotFoundError(f"no model is called {model!r}.{suggest(model, names)}")
+    return await service.call(_model, service, model)
+
+
+@router.get("/config/schema", responses={200: SCHEMA, **responses()})
+async def config_schema(caller: Known) -> dict[str, Any]:
+    """The JSON schema of configs."""
+    return PipelineConfig.model_json_schema()
+
+
+@router.post("/config/validate", responses={200: CONFIG, **responses(body=True)})
+async def validate_config(
+    caller: Known, service: ServiceDep, request: ConfigRequest
+) -> ConfigDocument:
+    """Check a config without running it; a problem tells everything that is wrong with it."""
+
+    def check() -> ConfigDocument:
+        config = service.intake.config(request.preset, request.config, request.overrides)
+        return ConfigDocument(config=config.document(), resolved=config.resolved())
+
+    return await service.call(check)
+
+
+def _model(service: Service, name: str) -> ModelDocument:
+    return ModelDocument(id=name, **describe_model(service.engines, name))

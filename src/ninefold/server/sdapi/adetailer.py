@@ -1,0 +1,163 @@
+"""ADetailer's units as detailer stages.
+
+Source: `adetailer/args.py` and `mask.py` of Bing-su/adetailer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from ninefold.core.problems import problems_of
+from ninefold.core.values import Json
+from ninefold.server.sdapi.samplers import scheduler_of
+from ninefold.server.sdapi.shelf import Notes, Shelf
+
+_MODES = {"None": "separate", "Merge": "merge", "Merge and Invert": "invert"}
+
+
+def _classes(value: Any) -> Any:
+    if isinstance(value, str):
+        return [name.strip() for name in value.split(",") if name.strip()]
+    return value
+
+
+class Unit(BaseModel):
+    """One unit, with ADetailer's names and defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+
+    ad_model: str = "None"
+    ad_model_classes: Annotated[list[str], BeforeValidator(_classes)] = []
+    ad_tab_enable: bool = True
+    ad_prompt: str = Field("", max_length=4000)
+    ad_negative_prompt: str = ""
+    ad_confidence: float = Field(0.3, ge=0, le=1)
+    ad_mask_filter_method: Literal["Area", "Confidence"] = "Area"
+    ad_mask_k: int = Field(0, ge=0, le=100)
+    ad_mask_k_largest: int = Field(0, ge=0, le=100)
+    ad_mask_min_ratio: float = Field(0, ge=0, le=1)
+    ad_mask_max_ratio: float = Field(1, ge=0, le=1)
+    ad_dilate_erode: int = Field(4, ge=-256, le=256)
+    ad_x_offset: int = Field(0, ge=-4096, le=4096)
+    ad_y_offset: int = Field(0, ge=-4096, le=4096)
+    ad_mask_merge_invert: Literal["None", "Merge", "Merge and Invert"] = "None"
+    ad_mask_blur: float = Field(4, ge=0, le=128)
+    ad_denoising_strength: float = Field(0.4, gt=0, le=1)
+    ad_inpaint_only_masked: bool = True
+    ad_inpaint_only_masked_padding: int = Field(32, ge=0, le=4096)
+    ad_use_inpaint_width_height: bool = False
+    ad_inpaint_width: int = 512
+    ad_inpaint_height: int = 512
+    ad_use_steps: bool = False
+    ad_steps: int = Field(28, ge=1, le=200)
+    ad_use_cfg_scale: bool = False
+    ad_cfg_scale: float = Field(7.0, ge=0, le=30)
+    ad_use_checkpoint: bool = False
+    ad_checkpoint: str | None = None
+    ad_use_vae: bool = False
+    ad_vae: str | None = None
+    ad_use_sampler: bool = False
+    ad_sampler: str = "DPM++ 2M Karras"
+    ad_scheduler: str = "Use same scheduler"
+    ad_use_noise_multiplier: bool = False
+    ad_noise_multiplier: float = 1.0
+    ad_use_clip_skip: bool = False
+    ad_clip_skip: int = 1
+    ad_restore_face: bool = False
+    ad_controlnet_model: str = "None"
+    ad_controlnet_module: str | None = "None"
+    ad_controlnet_weight: float = 1.0
+    ad_controlnet_guidance_start: float = 0.0
+    ad_controlnet_guidance_end: float = 1.0
+
+
+def detailer_stages(args: Any, sampling: Json, shelf: Shelf, notes: Notes) -> list[Json]:
+    """One detailer for each unit that is on; `args` are those of the always-on script."""
+    stages: list[Json] = []
+    for number, unit in _units(args, notes):
+        where = f"ADetailer.args.{number}"
+        stages.append({"stage": "detailer", "params": _params(unit, sampling, shelf, notes, where)})
+    return stages
+
+
+def _units(args: Any, notes: Notes) -> Iterator[tuple[int, Unit]]:
+    """Each unit that is on, with its place among the arguments."""
+    if not isinstance(args, Sequence) or isinstance(args, str):
+        notes.refuse("ADetailer.args", "expected a list.")
+        return
+    switches = [item for item in args if isinstance(item, bool)]
+    if switches and not switches[0]:
+        return
+    for number, item in enumerate(args):
+        if isinstance(item, bool):
+            continue
+        if not isinstance(item, Mapping):
+            notes.refuse(f"ADetailer.args.{number}", "expected an object.")
+            continue
+        try:
+            unit = Unit.model_validate(dict(item))
+        except ValidationError as error:
+            notes.problems += problems_of(error, f"ADetailer.args.{number}", Unit.model_fields)
+            continue
+        if unit.ad_model != "None" and unit.ad_tab_enable:
+            yield number, unit
+
+
+def _params(unit: Unit, sampling: Json, shelf: Shelf, notes: Notes, where: str) -> Json:
+    def at(name: str) -> str:
+        return f"{where}.{name}"
+
+    params: Json = {
+        **sampling,
+        "detector": shelf.detector(unit.ad_model, at("ad_model"), notes),
+        "classes": unit.ad_model_classes,
+        "confidence": unit.ad_confidence,
+        "order": unit.ad_mask_filter_method.lower(),
+        "top_k": unit.ad_mask_k or unit.ad_mask_k_largest,
+        "min_area": unit.ad_mask_min_ratio,
+        "max_area": unit.ad_mask_max_ratio,
+        "dilate": unit.ad_dilate_erode,
+        "offset_x": unit.ad_x_offset,
+        "offset_y": -unit.ad_y_offset,  # theirs goes up
+        "mask_mode": _MODES[unit.ad_mask_merge_invert],
+        "blur": unit.ad_mask_blur,
+        "strength": unit.ad_denoising_strength,
+        "padding_pixels": unit.ad_inpaint_only_masked_padding,
+    }
+    if unit.ad_prompt:
+        params["prompt"] = unit.ad_prompt.replace("[PROMPT]", "{prompt}")
+    if unit.ad_use_steps:
+        params["steps"] = unit.ad_steps
+    if unit.ad_use_cfg_scale:
+        params["guidance_scale"] = unit.ad_cfg_scale
+    if unit.ad_use_checkpoint and unit.ad_checkpoint not in (None, "None", "Use same checkpoint"):
+        params["model"] = shelf.model(str(unit.ad_checkpoint), at("ad_checkpoint"), notes)
+    if unit.ad_use_sampler:
+        params["scheduler"] = scheduler_of(
+            unit.ad_sampler, unit.ad_scheduler, notes, at("ad_sampler")
+        )
+    _tell(unit, notes, at)
+    return params
+
+
+def _tell(unit: Unit, notes: Notes, at: Any) -> None:
+    """What a unit asks for that is not done."""
+    if unit.ad_restore_face:
+        notes.refuse(at("ad_restore_face"))
+    if unit.ad_controlnet_model != "None":
+        notes.refuse(at("ad_controlnet_model"))
+    if unit.ad_negative_prompt:
+        notes.warn(at("ad_negative_prompt"), "is not honoured; negative_prompt was used.")
+    if not unit.ad_inpaint_only_masked:
+        notes.warn(at("ad_inpaint_only_masked"), "regions are painted at the model's own size.")
+    if unit.ad_use_inpaint_width_height:
+        notes.warn(at("ad_inpaint_width"), "regions are painted at the model's own size.")
+    for name in ("vae", "noise_multiplier", "clip_skip"):
+        if getattr(unit, f"ad_use_{name}"):
+            notes.warn(at(f"ad_{name}"))
+    for name in unit.model_extra or ():
+        if name != "is_api":
+            notes.warn(at(name), "is unknown and was left out.")

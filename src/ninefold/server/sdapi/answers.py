@@ -1,0 +1,173 @@
+"""What A1111's clients get back: images with their infotext, and what made them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from ninefold._version import __version__
+from ninefold.core.values import Json
+from ninefold.files.embed import read_parameters
+from ninefold.files.infotext import Infotext, parse_infotext
+from ninefold.jobs import Job
+from ninefold.server.held import warnings_of
+from ninefold.server.sdapi.documents import Img2ImgRequest, Processing
+from ninefold.server.sdapi.sessions import timestamp
+
+
+class ImagesAnswer(BaseModel):
+    """Images in base64, the request's parameters, and as JSON text what made them."""
+
+    images: list[str]
+    parameters: dict[str, Any]
+    info: str
+
+
+class ExtrasAnswer(BaseModel):
+    """An enlarged image."""
+
+    html_info: str
+    image: str
+
+
+class ExtrasBatchAnswer(BaseModel):
+    """Enlarged images."""
+
+    html_info: str
+    images: list[str]
+
+
+class PngInfoAnswer(BaseModel):
+    """The text of an image."""
+
+    info: str = Field(description="The infotext as it is.")
+    items: dict[str, Any]
+    parameters: dict[str, Any] = Field(description="Its settings by name.")
+
+
+class ProgressAnswer(BaseModel):
+    """How far a request is."""
+
+    progress: float
+    eta_relative: float = Field(description="Seconds that remain, about.")
+    state: dict[str, Any]
+    current_image: str | None = Field(description="A preview in base64.")
+    textinfo: str | None
+
+
+@dataclass(frozen=True)
+class Made:
+    """An image that was made, as its file holds it."""
+
+    job: Job
+    file: bytes
+
+    @property
+    def infotext(self) -> str:
+        """The text inside the file."""
+        return read_parameters(self.file) or ""
+
+    @property
+    def base64(self) -> str:
+        """The file in base64."""
+        return base64.b64encode(self.file).decode("ascii")
+
+
+def images_answer(
+    request: Processing, found: Sequence[Made], warnings: Sequence[str], started: float
+) -> ImagesAnswer:
+    """The answer of txt2img and img2img; fewer images than asked for where it was interrupted."""
+    return ImagesAnswer(
+        images=[image.base64 for image in found] if request.send_images else [],
+        parameters=_parameters(request),
+        info=json.dumps(_info(request, found, warnings, started), ensure_ascii=False),
+    )
+
+
+def png_info(text: str | None, info: Infotext | None) -> PngInfoAnswer:
+    """What an image's text says; `Size` also as its two numbers, as A1111 gives it."""
+    parameters: dict[str, Any] = {}
+    if info is not None:
+        parameters = {"Prompt": info.prompt, "Negative prompt": info.negative_prompt}
+        parameters |= info.fields
+        if (size := info.size) is not None:
+            parameters |= {"Size-1": size[0], "Size-2": size[1]}
+    items = {} if text is None else {"parameters": text}
+    return PngInfoAnswer(info=text or "", items=items, parameters=parameters)
+
+
+def warnings_for(found: Sequence[Made], warnings: Sequence[str]) -> list[str]:
+    """What was asked for and not done, and what the stages warned of, once each."""
+    told = (text for image in found for text in warnings_of(image.job))
+    return list(dict.fromkeys([*warnings, *told]))
+
+
+def _parameters(request: Processing) -> dict[str, Any]:
+    document = request.model_dump(mode="json")
+    if isinstance(request, Img2ImgRequest) and not request.include_init_images:
+        document |= {"init_images": None, "mask": None}
+    return document
+
+
+def _info(
+    request: Processing, found: Sequence[Made], warnings: Sequence[str], started: float
+) -> dict[str, Any]:
+    """A1111's `info`, and `warnings` and `job_ids` of ours."""
+    prompts = [_stage(image, "prompt") for image in found]
+    seeds = [image.job.seed for image in found]
+    made = _pass(found[0]) if found else {}
+    size = made.get("size", [request.width, request.height])
+    return {
+        "prompt": prompts[0].get("prompt") if prompts else request.prompt,
+        "all_prompts": [entry.get("prompt") for entry in prompts],
+        "negative_prompt": request.negative_prompt,
+        "all_negative_prompts": [entry.get("negative_prompt") for entry in prompts],
+        "seed": seeds[0] if seeds else request.seed,
+        "all_seeds": seeds,
+        "subseed": seeds[0] if seeds else request.subseed,
+        "all_subseeds": seeds,
+        "subseed_strength": 0,
+        "width": size[0],
+        "height": size[1],
+        "sampler_name": _field(found, "Sampler"),
+        "cfg_scale": made.get("guidance_scale"),
+        "steps": made.get("steps"),
+        "batch_size": request.batch_size,
+        "restore_faces": False,
+        "face_restoration_model": None,
+        "sd_model_name": made.get("model"),
+        "sd_model_hash": made.get("model_hash"),
+        "sd_vae_name": None,
+        "sd_vae_hash": None,
+        "seed_resize_from_w": -1,
+        "seed_resize_from_h": -1,
+        "denoising_strength": request.denoising_strength,
+        "extra_generation_params": {},
+        "index_of_first_image": 0,
+        "infotexts": [image.infotext for image in found],
+        "styles": [],
+        "job_timestamp": timestamp(started),
+        "clip_skip": 1,
+        "is_using_inpainting_conditioning": False,
+        "version": f"ninefold {__version__}",
+        "job_ids": [image.job.id for image in found],
+        "warnings": warnings_for(found, warnings),
+    }
+
+
+def _stage(image: Made, name: str) -> Json:
+    return image.job.metadata.get(name, {})
+
+
+def _pass(image: Made) -> Json:
+    """The first diffusion pass."""
+    return next((item for item in image.job.metadata.values() if "scheduler" in item), {})
+
+
+def _field(found: Sequence[Made], name: str) -> str | None:
+    return parse_infotext(found[0].infotext).fields.get(name) if found else None

@@ -1,0 +1,105 @@
+"""Routes about what runs and what is chosen: progress, interrupt, skip and options."""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+
+from ninefold.server.auth import Known, Reader, Submitter
+from ninefold.server.callers import Caller
+from ninefold.server.sdapi.answers import ProgressAnswer
+from ninefold.server.sdapi.documents import OptionsRequest
+from ninefold.server.sdapi.examples import OPTIONS, PROGRESS
+from ninefold.server.sdapi.making import SessionsDep
+from ninefold.server.sdapi.options import model_set, shown
+from ninefold.server.sdapi.sessions import IDLE, Session
+from ninefold.server.sdapi.shared import options_of, sdapi_responses, shelf_for
+from ninefold.server.service import Service, ServiceDep
+
+router = APIRouter(prefix="/sdapi/v1")
+
+_TaskId = Annotated[
+    str | None,
+    Query(max_length=200, description="The `force_task_id` of a request; by default the oldest."),
+]
+
+
+@router.get("/progress", responses=sdapi_responses(example=PROGRESS))
+async def sdapi_progress(
+    service: ServiceDep,
+    sessions: SessionsDep,
+    caller: Reader,
+    skip_current_image: bool = False,
+    task_id: _TaskId = None,
+) -> ProgressAnswer:
+    """How far the caller's request is."""
+    session = sessions.find(caller, task_id)
+    if session is None:
+        return ProgressAnswer(
+            progress=0, eta_relative=0, state=IDLE, current_image=None, textinfo=None
+        )
+    progress = session.progress
+    passed = time.time() - session.started
+    image = None
+    if not skip_current_image:
+        image = session.preview or await _last_file(service, caller, session)
+    return ProgressAnswer(
+        progress=round(progress, 4),
+        eta_relative=round(passed / progress - passed, 2) if progress else 0.0,
+        state=session.state(),
+        current_image=image,
+        textinfo=None,
+    )
+
+
+@router.post("/interrupt", responses=sdapi_responses(example={}))
+async def sdapi_interrupt(
+    service: ServiceDep, sessions: SessionsDep, caller: Submitter, task_id: _TaskId = None
+) -> dict[str, Any]:
+    """End the caller's request: it answers with the images that are made already."""
+    session = sessions.find(caller, task_id)
+    if session is not None:
+        session.interrupted = True
+        await service.cancel_group(caller, session.group.id)
+    return {}
+
+
+@router.post("/skip", responses=sdapi_responses(example={}))
+async def sdapi_skip(
+    service: ServiceDep, sessions: SessionsDep, caller: Submitter, task_id: _TaskId = None
+) -> dict[str, Any]:
+    """Leave out the image that the caller's request makes now, and go on with the next."""
+    session = sessions.find(caller, task_id)
+    if session is not None:
+        session.skipped = True
+        await service.cancel(caller, session.job_id)
+    return {}
+
+
+@router.get("/options", responses=sdapi_responses(example=OPTIONS))
+async def sdapi_options(request: Request, service: ServiceDep, caller: Known) -> dict[str, Any]:
+    """The caller's options."""
+    shelf = await shelf_for(request, service, caller)
+    return await service.call(shown, shelf)
+
+
+@router.post("/options", responses=sdapi_responses(body=True))
+async def sdapi_set_options(
+    request: Request, service: ServiceDep, caller: Submitter, asked: OptionsRequest
+) -> None:
+    """Choose the model of the caller's requests; another option must keep its value."""
+    shelf = await shelf_for(request, service, caller)
+    model = await service.call(model_set, asked.model_dump(), shelf)
+    if model is not None:
+        await service.call(options_of(request).choose, caller, model)
+
+
+async def _last_file(service: Service, caller: Caller, session: Session) -> str | None:
+    if session.file is None:
+        return None
+    file = await service.artifact(caller, session.job_id, session.file)
+    data = await service.call(file.path.read_bytes)
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,72 @@
+"""What routes answer, for the OpenAPI document; a test holds them against real answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ninefold.server.sdapi.options import FIXED
+from ninefold.server.sdapi.sessions import IDLE
+
+_IMAGE = "iVBORw0KGgo..."
+_INFOTEXT = "a red house\nNegative prompt:\nSteps: 8, Sampler: Euler a, CFG scale: 4, Seed: 7"
+
+IMAGES: dict[str, Any] = {
+    "images": [_IMAGE],
+    "parameters": {"prompt": "a red house", "steps": 8, "seed": 7},
+    "info": '{"prompt": "a red house", "all_seeds": [7], "infotexts": ["..."], "warnings": []}',
+}
+EXTRAS: dict[str, Any] = {"html_info": "<p>Postprocess upscale by: 2, ...</p>", "image": _IMAGE}
+EXTRAS_BATCH: dict[str, Any] = {"html_info": EXTRAS["html_info"], "images": [_IMAGE]}
+PNG_INFO: dict[str, Any] = {
+    "info": _INFOTEXT,
+    "items": {"parameters": _INFOTEXT},
+    "parameters": {"Prompt": "a red house", "Negative prompt": "", "Steps": "8", "Seed": "7"},
+}
+PROGRESS: dict[str, Any] = {
+    "progress": 0.0,
+    "eta_relative": 0.0,
+    "state": IDLE,
+    "current_image": None,
+    "textinfo": None,
+}
+OPTIONS: dict[str, Any] = {
+    "sd_model_checkpoint": "poster [0123456789]",
+    "sd_checkpoint_hash": "0123456789",
+    **FIXED,
+}
+MODEL: dict[str, Any] = {
+    "title": "poster [0123456789]",
+    "model_name": "poster",
+    "hash": "0123456789",
+    "sha256": None,
+    "filename": "poster",
+    "config": None,
+}
+SAMPLER: dict[str, Any] = {"name": "Euler a", "aliases": ["k_euler_a"], "options": {}}
+SCHEDULE: dict[str, Any] = {
+    "name": "karras",
+    "label": "Karras",
+    "aliases": None,
+    "default_rho": -1.0,
+    "need_inner_model": False,
+}
+UPSCALER: dict[str, Any] = {
+    "name": "2x",
+    "model_name": None,
+    "model_path": None,
+    "model_url": None,
+    "scale": 2,
+}
+LORA: dict[str, Any] = {"name": "sketch", "alias": "sketch", "path": "sketch", "metadata": {}}
+SCRIPT: dict[str, Any] = {
+    "name": "adetailer",
+    "is_alwayson": True,
+    "is_img2img": False,
+    "args": [],
+}
+SCRIPTS: dict[str, list[str]] = {"txt2img": ["adetailer"], "img2img": ["adetailer"]}
+EMBEDDINGS: dict[str, dict[str, Any]] = {"loaded": {}, "skipped": {}}
+MEMORY: dict[str, dict[str, str]] = {
+    "ram": {"error": "not told"},
+    "cuda": {"error": "not told"},
+}

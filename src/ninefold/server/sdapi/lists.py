@@ -1,0 +1,190 @@
+"""Routes that list what can be chosen, in the forms that clients read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from ninefold.core.errors import ModelError
+from ninefold.server.auth import Known
+from ninefold.server.sdapi.examples import (
+    EMBEDDINGS,
+    LORA,
+    MEMORY,
+    MODEL,
+    SAMPLER,
+    SCHEDULE,
+    SCRIPT,
+    SCRIPTS,
+    UPSCALER,
+)
+from ninefold.server.sdapi.samplers import LISTED, SCHEDULES
+from ninefold.server.sdapi.shared import sdapi_responses
+from ninefold.server.service import Service, ServiceDep
+
+router = APIRouter(prefix="/sdapi/v1")
+
+_List = list[dict[str, Any]]
+
+
+@router.get("/sd-models", responses=sdapi_responses(example=[MODEL]))
+async def sdapi_models(service: ServiceDep, _caller: Known) -> _List:
+    """The diffusion models; `filename` is a name, for no path leaves the server."""
+    return await service.call(_models, service)
+
+
+@router.get("/samplers", responses=sdapi_responses(example=[SAMPLER]))
+async def sdapi_samplers(_caller: Known) -> _List:
+    """The samplers; `Default` is each model's own."""
+    return [
+        {"name": sampler.name, "aliases": list(sampler.aliases), "options": {}}
+        for sampler in LISTED
+    ]
+
+
+@router.get("/schedulers", responses=sdapi_responses(example=[SCHEDULE]))
+async def sdapi_schedulers(_caller: Known) -> _List:
+    """The schedule types."""
+    return [
+        {
+            "name": name,
+            "label": label,
+            "aliases": None,
+            "default_rho": -1.0,
+            "need_inner_model": False,
+        }
+        for name, label in SCHEDULES
+    ]
+
+
+@router.get("/upscalers", responses=sdapi_responses(example=[UPSCALER]))
+async def sdapi_upscalers(service: ServiceDep, _caller: Known) -> _List:
+    """The upscalers; `None` enlarges nothing."""
+    return await service.call(_upscalers, service)
+
+
+@router.get("/loras", responses=sdapi_responses(example=[LORA]))
+async def sdapi_loras(service: ServiceDep, _caller: Known) -> _List:
+    """The LoRAs, for `<lora:name:0.8>` in a prompt."""
+    names = await service.call(service.engines.diffusion.loras)
+    return [{"name": name, "alias": name, "path": name, "metadata": {}} for name in names]
+
+
+@router.get("/scripts", responses=sdapi_responses(example=SCRIPTS))
+async def sdapi_scripts(_caller: Known) -> dict[str, list[str]]:
+    """The scripts that a request may name: ADetailer."""
+    return SCRIPTS
+
+
+@router.get("/script-info", responses=sdapi_responses(example=[SCRIPT]))
+async def sdapi_script_info(_caller: Known) -> _List:
+    """What is known of the scripts."""
+    return [
+        {"name": "adetailer", "is_alwayson": True, "is_img2img": is_img2img, "args": []}
+        for is_img2img in (False, True)
+    ]
+
+
+@router.get("/embeddings", responses=sdapi_responses(example=EMBEDDINGS))
+async def sdapi_embeddings(_caller: Known) -> dict[str, dict[str, Any]]:
+    """None."""
+    return EMBEDDINGS
+
+
+@router.get("/latent-upscale-modes", responses=sdapi_responses(example=[]))
+async def sdapi_latent_upscale_modes(_caller: Known) -> _List:
+    """None: upscalers work on pixels."""
+    return []
+
+
+@router.get("/sd-vae", responses=sdapi_responses(example=[]))
+async def sdapi_vae(_caller: Known) -> _List:
+    """None: each model has its own."""
+    return []
+
+
+@router.get("/hypernetworks", responses=sdapi_responses(example=[]))
+async def sdapi_hypernetworks(_caller: Known) -> _List:
+    """None."""
+    return []
+
+
+@router.get("/face-restorers", responses=sdapi_responses(example=[]))
+async def sdapi_face_restorers(_caller: Known) -> _List:
+    """None."""
+    return []
+
+
+@router.get("/realesrgan-models", responses=sdapi_responses(example=[]))
+async def sdapi_realesrgan_models(_caller: Known) -> _List:
+    """None: see `upscalers`."""
+    return []
+
+
+@router.get("/prompt-styles", responses=sdapi_responses(example=[]))
+async def sdapi_prompt_styles(_caller: Known) -> _List:
+    """None."""
+    return []
+
+
+@router.get("/cmd-flags", responses=sdapi_responses(example={}))
+async def sdapi_cmd_flags(_caller: Known) -> dict[str, Any]:
+    """None are told."""
+    return {}
+
+
+@router.get("/memory", responses=sdapi_responses(example=MEMORY))
+async def sdapi_memory(_caller: Known) -> dict[str, dict[str, str]]:
+    """Not told here; see `/metrics`."""
+    return MEMORY
+
+
+@router.post("/refresh-checkpoints", responses=sdapi_responses())
+async def sdapi_refresh_checkpoints(_caller: Known) -> None:
+    """Nothing to do: what is at hand is looked up each time."""
+
+
+@router.post("/refresh-loras", responses=sdapi_responses())
+async def sdapi_refresh_loras(_caller: Known) -> None:
+    """Nothing to do: what is at hand is looked up each time."""
+
+
+def _models(service: Service) -> _List:
+    found = []
+    for name in service.model_names():
+        try:
+            info = service.engines.diffusion.describe(name)
+        except ModelError:  # the settings may name what is no diffusion model
+            continue
+        found.append(
+            {
+                "title": f"{name} [{info.hash}]",
+                "model_name": name,
+                "hash": info.hash,
+                "sha256": None,
+                "filename": name,
+                "config": None,
+            }
+        )
+    return found
+
+
+def _upscalers(service: Service) -> _List:
+    found: _List = [_upscaler("None", 4)]
+    for name in service.limits.models("upscaler"):
+        try:
+            found.append(_upscaler(name, service.engines.upscaling.scale(name)))
+        except ModelError:
+            continue
+    return found
+
+
+def _upscaler(name: str, scale: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "model_name": None,
+        "model_path": None,
+        "model_url": None,
+        "scale": scale,
+    }

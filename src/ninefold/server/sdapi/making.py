@@ -1,0 +1,223 @@
+"""Routes that make images: txt2img, img2img and the extras; and png-info."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from ninefold.core.errors import InputError
+from ninefold.files.embed import read_infotext, read_parameters
+from ninefold.files.opening import ImageLimits
+from ninefold.jobs import Job
+from ninefold.server.auth import Known, Reader, Submitter
+from ninefold.server.callers import Caller
+from ninefold.server.held import Order, answer, final_image, made, placed
+from ninefold.server.sdapi.answers import (
+    ExtrasAnswer,
+    ExtrasBatchAnswer,
+    ImagesAnswer,
+    Made,
+    PngInfoAnswer,
+    images_answer,
+    png_info,
+    warnings_for,
+)
+from ninefold.server.sdapi.documents import (
+    ExtrasBatchRequest,
+    ExtrasRequest,
+    Img2ImgRequest,
+    PngInfoRequest,
+    Processing,
+    Txt2ImgRequest,
+)
+from ninefold.server.sdapi.examples import EXTRAS, EXTRAS_BATCH, IMAGES, PNG_INFO
+from ninefold.server.sdapi.extras import extras
+from ninefold.server.sdapi.pictures import from_base64
+from ninefold.server.sdapi.sessions import Sessions, sessions_of
+from ninefold.server.sdapi.shared import problem_response, sdapi_responses, shelf_for
+from ninefold.server.sdapi.translate import img2img, txt2img
+from ninefold.server.service import Service, ServiceDep
+
+router = APIRouter(prefix="/sdapi/v1")
+
+SessionsDep = Annotated[Sessions, Depends(sessions_of)]
+_IMAGES = sdapi_responses(404, 409, example=IMAGES, body=True)
+_IMAGES[200]["model"] = ImagesAnswer
+_EXTRAS = sdapi_responses(404, 409, example=EXTRAS, body=True)
+_EXTRAS[200]["model"] = ExtrasAnswer
+_BATCH = sdapi_responses(404, 409, example=EXTRAS_BATCH, body=True)
+_BATCH[200]["model"] = ExtrasBatchAnswer
+
+
+@router.post("/txt2img", responses=_IMAGES, response_model=None)
+async def sdapi_txt2img(
+    request: Request,
+    service: ServiceDep,
+    sessions: SessionsDep,
+    caller: Submitter,
+    _reader: Reader,
+    asked: Txt2ImgRequest,
+) -> Response:
+    """Images from text."""
+    shelf = await shelf_for(request, service, caller)
+    order = await service.call(txt2img, asked, shelf)
+    return await _images(request, service, sessions, caller, asked, order, "txt2img")
+
+
+@router.post("/img2img", responses=_IMAGES, response_model=None)
+async def sdapi_img2img(
+    request: Request,
+    service: ServiceDep,
+    sessions: SessionsDep,
+    caller: Submitter,
+    _reader: Reader,
+    asked: Img2ImgRequest,
+) -> Response:
+    """Images from an image, whole or inside a mask."""
+    shelf = await shelf_for(request, service, caller)
+    order = await service.call(img2img, asked, shelf, _limits(service))
+    return await _images(request, service, sessions, caller, asked, order, "img2img")
+
+
+@router.post(
+    "/extra-single-image",
+    responses=_EXTRAS,
+    response_model=None,
+)
+async def sdapi_extra_single_image(
+    request: Request,
+    service: ServiceDep,
+    sessions: SessionsDep,
+    caller: Submitter,
+    _reader: Reader,
+    asked: ExtrasRequest,
+) -> Response:
+    """An image, enlarged."""
+    shelf = await shelf_for(request, service, caller)
+    order = await service.call(extras, asked, asked.image, "image", shelf, _limits(service))
+
+    async def work() -> Response:
+        found = await _made(service, sessions, caller, order, "extras")
+        image = found[0].base64 if found else ""
+        return _json(ExtrasAnswer(html_info=_html(order.warnings, found), image=image))
+
+    return await answer(request, service, problem_response, work())
+
+
+@router.post(
+    "/extra-batch-images",
+    responses=_BATCH,
+    response_model=None,
+)
+async def sdapi_extra_batch_images(
+    request: Request,
+    service: ServiceDep,
+    sessions: SessionsDep,
+    caller: Submitter,
+    _reader: Reader,
+    asked: ExtrasBatchRequest,
+) -> Response:
+    """Several images, enlarged one after another."""
+    shelf = await shelf_for(request, service, caller)
+    limits = _limits(service)
+    orders = [
+        await service.call(extras, asked, item.data, f"imageList.{number}.data", shelf, limits)
+        for number, item in enumerate(asked.imageList)
+    ]
+
+    async def work() -> Response:
+        found: list[Made] = []
+        for number, order in enumerate(orders, 1):
+            found += await _made(service, sessions, caller, order, "extras")
+            if len(found) < number:  # interrupted
+                break
+        told = _html(orders[0].warnings, found)
+        return _json(ExtrasBatchAnswer(html_info=told, images=[image.base64 for image in found]))
+
+    return await answer(request, service, problem_response, work())
+
+
+@router.post("/png-info", responses=sdapi_responses(example=PNG_INFO, body=True))
+async def sdapi_png_info(
+    service: ServiceDep, _caller: Known, asked: PngInfoRequest
+) -> PngInfoAnswer:
+    """The text that an image holds, of any tool that writes infotext."""
+    data = from_base64(asked.image, "image")
+
+    def read() -> PngInfoAnswer:
+        try:
+            return png_info(read_parameters(data), read_infotext(data))
+        except ValueError as error:
+            raise InputError(f"{error}.") from None
+
+    return await service.call(read)
+
+
+async def _images(
+    request: Request,
+    service: Service,
+    sessions: Sessions,
+    caller: Caller,
+    asked: Processing,
+    order: Order,
+    kind: str,
+) -> Response:
+    started = time.time()
+
+    async def work() -> Response:
+        found = await _made(service, sessions, caller, order, kind, asked.force_task_id)
+        return _json(await service.call(images_answer, asked, found, order.warnings, started))
+
+    return await answer(request, service, problem_response, work())
+
+
+async def _made(
+    service: Service,
+    sessions: Sessions,
+    caller: Caller,
+    order: Order,
+    kind: str,
+    task_id: str | None = None,
+) -> list[Made]:
+    """The images of an order, those that were interrupted or skipped left out.
+
+    Raises as `Service.submit_group` does, and `UnfinishedError`.
+    """
+    found = []
+    async with placed(service, caller, order) as group:
+        with sessions.opened(caller, kind, task_id, group) as session:
+            for number, member in enumerate(group.jobs):
+                session.begin(number)
+                async with aclosing(await service.events(caller, member.id)) as events:
+                    async for event in events:
+                        session.see(event)
+                job = await service.job(caller, member.id)
+                if job.status != "cancelled":
+                    found.append(await _read(service, caller, made(job)))
+    return found
+
+
+async def _read(service: Service, caller: Caller, job: Job) -> Made:
+    file = await service.artifact(caller, job.id, final_image(job).name)
+    return Made(job, await service.call(file.path.read_bytes))
+
+
+def _limits(service: Service) -> ImageLimits:
+    return ImageLimits(service.settings.max_image_bytes, service.settings.max_image_pixels)
+
+
+def _html(warnings: Sequence[str], found: Sequence[Made]) -> str:
+    """What was done, and what was not, as A1111 tells it: in HTML."""
+    lines = [image.infotext.rpartition("\n")[2] for image in found[:1]]
+    told = [*lines, *warnings_for(found, warnings)]
+    return "".join(f"<p>{html.escape(line)}</p>" for line in told if line)
+
+
+def _json(document: ImagesAnswer | ExtrasAnswer | ExtrasBatchAnswer) -> Response:
+    return Response(document.model_dump_json(), media_type="application/json")

@@ -1,0 +1,104 @@
+"""Images in base64, and how A1111 makes them fit."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ninefold.core.errors import InputError
+from ninefold.files.decode import decode, decode_mask, decode_rgba
+from ninefold.files.encode import Compression, encode
+from ninefold.files.formats import ImageFormat
+from ninefold.files.opening import ImageLimits
+from ninefold.imaging.arrays import to_bytes
+from ninefold.imaging.resize import resize
+from ninefold.imaging.types import Mask, Pixels
+
+#: `resize_mode` of img2img.
+STRETCH, CROP, FILL = 0, 1, 2
+
+
+def from_base64(text: str, where: str) -> bytes:
+    """The bytes of an image given in base64 or as a data URL; raises `InputError`."""
+    text = text.strip()
+    if text.startswith(("http://", "https://")):
+        raise InputError(f"{where}: expected the image itself in base64, got an address.")
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise InputError(f"{where}: expected base64, got text that is not.") from None
+    if not data:
+        raise InputError(f"{where}: expected an image in base64, got nothing.")
+    return data
+
+
+def pixels_of(data: bytes, where: str, limits: ImageLimits) -> Pixels:
+    """An image's pixels; raises `InputError`."""
+    try:
+        return decode(data, limits)
+    except ValueError as error:
+        raise _named(where, error) from None
+
+
+def mask_of(data: bytes, where: str, limits: ImageLimits, *, inverted: bool) -> Mask:
+    """1 where to paint, 0 elsewhere: white, or opaque where the mask has transparent parts.
+
+    Raises `InputError`, for an empty mask too.
+    """
+    try:
+        alpha = decode_rgba(data, limits)[..., 3]
+        if alpha.min() < 255:
+            grey = alpha.astype(np.float32) / np.float32(255)
+        else:
+            grey = decode_mask(data, limits)
+    except ValueError as error:
+        raise _named(where, error) from None
+    mask: Mask = (grey > 0.5).astype(np.float32)
+    if inverted:
+        mask = 1 - mask
+    if not mask.any():
+        raise InputError(f"{where}: expected white where to paint, got none.")
+    return mask
+
+
+def fitted(pixels: Pixels, width: int, height: int, mode: int) -> Pixels:
+    """The image cut or extended to the shape of `width` x `height`; stretching is left to others.
+
+    Cropping keeps the middle; filling goes on with the pixels at the edge.
+    """
+    down, across = pixels.shape[:2]
+    if mode == CROP:
+        factor = min(across / width, down / height)
+        kept_across, kept_down = round(width * factor), round(height * factor)
+        left, top = (across - kept_across) // 2, (down - kept_down) // 2
+        return np.ascontiguousarray(pixels[top : top + kept_down, left : left + kept_across])
+    if mode == FILL:
+        factor = min(width / across, height / down)
+        inner = max(1, round(across * factor)), max(1, round(down * factor))
+        left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+        around = (
+            (top, height - inner[1] - top),
+            (left, width - inner[0] - left),
+            (0, 0),
+        )
+        return np.pad(resize(pixels, *inner), around, mode="edge")
+    return pixels
+
+
+def as_pixels(mask: Mask) -> Pixels:
+    """A mask as a grey image."""
+    return np.repeat(to_bytes(mask * np.float32(255))[..., None], 3, axis=2)
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """A PNG file, quickly."""
+    return encode(pixels, ImageFormat.PNG, compression=Compression.FAST)
+
+
+def _named(where: str, error: ValueError) -> InputError:
+    return InputError(f"{where}: {str(error).removeprefix('image: ')}.")

@@ -1,0 +1,75 @@
+"""What every route of this door needs: errors in its form, and what is at hand for the caller."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from fastapi import Request
+from pydantic import BaseModel
+from starlette.responses import JSONResponse, Response
+
+from ninefold.server.callers import Caller
+from ninefold.server.problems import Problem, responses
+from ninefold.server.sdapi.options import Options
+from ninefold.server.sdapi.shelf import Shelf
+from ninefold.server.service import Service
+
+
+class ErrorAnswer(BaseModel):
+    """An error in A1111's form."""
+
+    error: str
+    detail: str
+    body: str
+    errors: str
+
+
+def problem_response(problem: Problem) -> Response:
+    """A problem as A1111's clients read it: every single error, one a line."""
+    lines = []
+    for item in problem.errors:
+        pointer = (item.pointer or "").removeprefix("#").strip("/").replace("/", ".")
+        where = pointer or item.parameter
+        lines.append(f"{where}: {item.detail}" if where else item.detail)
+    told = "\n".join(lines) or problem.detail
+    document = ErrorAnswer(
+        error=problem.title,
+        detail=told,
+        body="",
+        errors=told,
+    )
+    return JSONResponse(document.model_dump(), problem.status)
+
+
+def sdapi_responses(
+    *statuses: int, example: Any = None, body: bool = False
+) -> dict[int | str, dict[str, Any]]:
+    """What a route answers, for its documentation: an example of success, and its errors."""
+    examples = {"answer": {"summary": "An answer", "value": example}}
+    found: dict[int | str, dict[str, Any]] = {
+        200: {"description": "Done.", "content": {"application/json": {"examples": examples}}}
+    }
+    for status, entry in responses(*statuses, body=body).items():
+        found[status] = {"description": entry["description"], "model": ErrorAnswer}
+    return found
+
+
+def options_of(request: Request) -> Options:
+    """The options of the clients of this service."""
+    found: Options = request.app.state.sdapi_options
+    return found
+
+
+async def shelf_for(request: Request, service: Service, caller: Caller) -> Shelf:
+    """What the caller can name, with the model that it has chosen."""
+    limits = service.limits
+    chosen = await service.call(options_of(request).model, caller)
+    models = limits.models("model")
+    return Shelf(
+        models,
+        limits.models("detector"),
+        limits.models("upscaler"),
+        partial(service.engines.diffusion.describe),
+        chosen if chosen in models else None,  # it may be gone from the settings
+    )

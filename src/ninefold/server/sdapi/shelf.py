@@ -1,0 +1,89 @@
+"""What requests can name here, and what there is to say of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ninefold.core.errors import ConfigError
+from ninefold.engines.base import ModelInfo
+from ninefold.stages.base import DEFAULT_MODEL
+
+_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".onnx")
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The models at hand; `chosen` is the client's checkpoint where it has set one."""
+
+    models: Sequence[str]
+    detectors: Sequence[str]
+    upscalers: Sequence[str]
+    #: What is known of a model; raises `ModelError`.
+    describe: Callable[[str], ModelInfo]
+    chosen: str | None = None
+
+    def model(self, name: str, where: str, notes: Notes) -> str | None:
+        """The model that a client names, by title (`name [hash]`), name or file."""
+        found = _match(name, self.models)
+        if found is None:
+            notes.unknown(where, name, self.models)
+        return found
+
+    def info(self, model: str | None) -> ModelInfo:
+        """What is known of a model, or of the one where none is named."""
+        return self.describe(model or self.chosen or DEFAULT_MODEL)
+
+    def detector(self, name: str, where: str, notes: Notes) -> str | None:
+        """The detector that a client names."""
+        found = _match(name, self.detectors)
+        if found is None:
+            notes.unknown(where, name, self.detectors)
+        return found
+
+    def upscaler(self, name: str, where: str, notes: Notes) -> str | None:
+        """The upscaler that a client names."""
+        found = _match(name, self.upscalers)
+        if found is None:
+            notes.unknown(where, name, self.upscalers)
+        return found
+
+
+@dataclass
+class Notes:
+    """What is wrong with a request, and what it asks for and does not get."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def unknown(self, where: str, name: str, known: Sequence[str]) -> None:
+        """A name that is not at hand."""
+        at_hand = ", ".join(known) or "none"
+        self.problems.append(f"{where}: {name!r} is not at hand. At hand: {at_hand}.")
+
+    def refuse(self, where: str, why: str = "cannot be done here. Leave it out.") -> None:
+        """What would be a lie to leave out."""
+        self.problems.append(f"{where}: {why}")
+
+    def warn(self, where: str, why: str = "is not honoured.") -> None:
+        """What is left out, or done another way."""
+        self.warnings.append(f"{where}: {why}")
+
+    def check(self) -> None:
+        """Raise `ConfigError` with every problem, if there is any."""
+        if self.problems:
+            raise ConfigError(self.problems)
+
+
+def _match(name: str, known: Sequence[str]) -> str | None:
+    plain = name.partition(" [")[0].strip()
+    for text in (name, plain, _stem(plain)):
+        if text in known:
+            return text
+    return next((item for item in known if _stem(item) == _stem(plain)), None)
+
+
+def _stem(name: str) -> str:
+    for suffix in _SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name

@@ -1,0 +1,202 @@
+"""Runs the application: the address, the keys it needs, and a graceful end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ninefold.core.errors import ConfigError, StorageError
+from ninefold.engines.base import EngineSet
+from ninefold.jobs.database import connect, data_folder, database_url
+from ninefold.server.app import create_app
+from ninefold.server.auth import is_loopback
+from ninefold.server.keys import Keys
+from ninefold.server.service import Service
+from ninefold.settings import Settings
+
+Say = Callable[[str], None]
+
+#: Seconds that requests have to end once the server stops; streams are told to end at once.
+_GRACE = 10
+#: Seconds that a connection may lie idle: longer than proxies keep theirs, or they would use one
+#: that is just being closed.
+_KEEP_ALIVE = 75
+#: Bytes of a request's head.
+_MAX_HEAD = 2**16
+
+
+def serve(settings: Settings, say: Say, engines: EngineSet | None = None) -> bool:
+    """Serve until SIGTERM or Ctrl-C; returns whether it began at all.
+
+    A second signal leaves at once. Raises `ConfigError` where the address may not be served
+    without keys, and `StorageError` where the data or the address cannot be used.
+    """
+    _refuse_open_doors(settings)
+    listener = _listen(settings)
+    if settings.wildcards is not None:  # read by the prompt stage, wherever it runs
+        os.environ["NINEFOLD_WILDCARDS"] = str(settings.wildcards)
+    host, port = listener.getsockname()[:2]
+    url = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    failures: list[BaseException] = []
+    server = _Server(settings, engines, say, url, failures)
+    try:
+        server.run(sockets=[listener])
+    except SystemExit:
+        pass  # uvicorn's way to say that the start failed
+    finally:
+        listener.close()
+    if failures:
+        raise failures[0]
+    return server.started
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with streams that end when it stops, and errors that are told once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        engines: EngineSet | None,
+        say: Say,
+        url: str,
+        failures: list[BaseException],
+    ) -> None:
+        self._service: Service | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._settings, self._say, self._url = settings, say, url
+        app = create_app(settings, engines=engines, on_open=self._opened)
+        super().__init__(
+            uvicorn.Config(
+                _noting(app, failures),
+                http=_protocol(settings.body_seconds),
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,  # nothing here goes by the client's address
+                timeout_keep_alive=_KEEP_ALIVE,
+                timeout_graceful_shutdown=_GRACE,
+                h11_max_incomplete_event_size=_MAX_HEAD,
+            )
+        )
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop; a second signal leaves at once: other workers take over the jobs."""
+        if self.should_exit:
+            os._exit(128 + sig)
+        self.should_exit = True
+        if self._loop is not None and self._service is not None:
+            self._loop.call_soon_threadsafe(self._service.closing.set)
+        self._say(
+            f"Stopping: steps that run have {self._settings.grace:g} s to finish; the rest is "
+            "handed back. Again leaves at once."
+        )
+
+    def _opened(self, service: Service) -> None:
+        self._service, self._loop = service, asyncio.get_running_loop()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell the address: whoever reads it can connect."""
+        await super().startup(sockets)
+        if self._service is not None and not self.should_exit:
+            worker = self._service.jobs.worker_name
+            what = f"worker {worker}" if worker is not None else "no worker: jobs wait for one"
+            self._say(f"ninefold serves {self._url} ({what})")
+
+
+def _noting(app: Any, failures: list[BaseException]) -> Any:
+    """The application; why it could not start goes into `failures`, not into a log."""
+
+    async def noted(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await app(scope, receive, send)
+            return
+        router = app.router
+        try:
+            await receive()
+            async with router.lifespan_context(app):
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except BaseException as error:
+            failures.append(error)
+            await send({"type": "lifespan.startup.failed", "message": ""})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+    return noted
+
+
+def _protocol(seconds: float) -> type[H11Protocol]:
+    """uvicorn's protocol, with a limit on how long a request's head may take to arrive."""
+
+    class Protocol(H11Protocol):
+        _timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._watch()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._watch()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            if self._timer is not None:
+                self._timer.cancel()
+
+        def _watch(self) -> None:
+            waits = self.conn.their_state is h11.IDLE and self.timeout_keep_alive_task is None
+            if waits and self._timer is None:
+                self._timer = self.loop.call_later(seconds, self.transport.close)
+            elif not waits and self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    return Protocol
+
+
+def _refuse_open_doors(settings: Settings) -> None:
+    """Raise `ConfigError` for an address that others can reach and no key protects."""
+    if settings.insecure or is_loopback(settings.host):
+        return
+    data = data_folder(settings.data)
+    data.mkdir(parents=True, exist_ok=True)
+    engine = connect(database_url(data, settings.database), create=True)
+    try:
+        if not Keys(engine).any():
+            raise ConfigError(
+                f"host: {settings.host} can be reached by others, and there is no key. Make one "
+                "with `ninefold keys create NAME`, or say --insecure to let everyone in."
+            )
+    finally:
+        engine.dispose()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """A socket on the address; raises `StorageError`."""
+    where = f"{settings.host}:{settings.port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise StorageError(
+            f"{where}: cannot be listened on: {error.strerror or error}. Name another --host or "
+            "--port."
+        ) from None
+    return listener

@@ -1,0 +1,160 @@
+"""Images and masks that clients send: checked, stored under their hash, named by it ever after."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, get_args
+
+import sqlalchemy as sa
+
+from ninefold.core.errors import InputError, NotFoundError, StorageError
+from ninefold.files.atomic import write_atomic
+from ninefold.files.decode import decode, decode_mask, probe
+from ninefold.files.formats import FORMATS
+from ninefold.files.opening import ImageLimits
+from ninefold.jobs.database import own_tables
+from ninefold.server.callers import Caller
+from ninefold.server.problems import TooLargeError
+
+UploadKind = Literal["image", "mask"]
+KINDS: tuple[UploadKind, ...] = get_args(UploadKind)
+ID = re.compile(r"[0-9a-f]{64}")
+
+_VERSION = 1
+_METADATA = sa.MetaData()
+#: One row for everyone who sent the file: who did not, cannot see it, though it be the same.
+_UPLOADS = sa.Table(
+    "ninefold_uploads",
+    _METADATA,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("owner", sa.String(32), primary_key=True),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("media_type", sa.String(32), nullable=False),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.String(32), nullable=False),
+)
+#: The owner of what came without a key: a primary key holds no NULL.
+_LOCAL = ""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that was sent, whole and within the limits."""
+
+    #: The SHA-256 of its bytes.
+    id: str
+    kind: UploadKind
+    media_type: str
+    width: int
+    height: int
+    #: In bytes.
+    size: int
+    created_at: str
+
+
+class Uploads:
+    """The uploads of one data folder; every method blocks."""
+
+    def __init__(self, engine: sa.Engine, data: Path, limits: ImageLimits) -> None:
+        """Makes the table where it is missing; raises `StorageError`."""
+        self._engine, self._folder, self._limits = engine, data / "uploads", limits
+        own_tables(engine, _METADATA, "uploads", _VERSION)
+
+    def add(self, caller: Caller, data: bytes, kind: UploadKind = "image") -> Upload:
+        """Check and store a file; raises `InputError`, `TooLargeError` or `StorageError`."""
+        if len(data) > self._limits.max_bytes:
+            raise TooLargeError(
+                f"image: expected at most {self._limits.max_bytes:,} bytes, got {len(data):,}. "
+                "Use a smaller file."
+            )
+        try:
+            info = probe(data, self._limits)
+            (decode if kind == "image" else decode_mask)(data, self._limits)
+        except ValueError as error:
+            raise InputError(f"{error}.") from None
+        upload = Upload(
+            hashlib.sha256(data).hexdigest(),
+            kind,
+            FORMATS[info.format].media_type,
+            info.width,
+            info.height,
+            len(data),
+            _now(),
+        )
+        path = self._path(upload.id)
+        if not path.exists():
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(path, data)
+            except OSError as error:
+                raise StorageError(f"cannot store the upload: {error.strerror or error}.") from None
+        row = {"owner": caller.owner or _LOCAL, **vars(upload)}
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(_UPLOADS).where(*_this(upload.id, caller.owner)))
+            connection.execute(sa.insert(_UPLOADS).values(**row))
+        return upload
+
+    def get(self, caller: Caller, upload_id: str) -> Upload:
+        """What is known of the caller's upload; raises `NotFoundError`."""
+        query = sa.select(_UPLOADS).where(_UPLOADS.c.id == upload_id)
+        if not caller.sees_all:
+            query = query.where(_UPLOADS.c.owner == (caller.owner or _LOCAL))
+        row = None
+        if ID.fullmatch(upload_id):
+            with self._engine.connect() as connection:
+                row = connection.execute(query).first()
+        if row is None or not self._path(upload_id).exists():
+            raise NotFoundError(f"no upload is called {upload_id[:80]!r}. POST /v1/uploads first.")
+        known = {name: value for name, value in row._mapping.items() if name != "owner"}
+        return Upload(**known)
+
+    def path(self, caller: Caller, upload_id: str) -> Path:
+        """Where the caller's upload lies; raises `NotFoundError`."""
+        return self._path(self.get(caller, upload_id).id)
+
+    def delete(self, caller: Caller, upload_id: str) -> None:
+        """Forget an upload; jobs keep their copies. Raises `NotFoundError`."""
+        self.get(caller, upload_id)
+        whose = [_UPLOADS.c.id == upload_id]
+        if not caller.sees_all:
+            whose.append(_UPLOADS.c.owner == (caller.owner or _LOCAL))
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(_UPLOADS).where(*whose))
+        self._sweep([upload_id])
+
+    def expire(self, hours: float) -> int:
+        """Forget what was sent over `hours` ago; returns how many files went."""
+        limit = (datetime.now(UTC) - timedelta(hours=hours)).isoformat(timespec="seconds")
+        old = _UPLOADS.c.created_at < limit
+        with self._engine.begin() as connection:
+            ids = list(connection.execute(sa.select(_UPLOADS.c.id).where(old)).scalars())
+            connection.execute(sa.delete(_UPLOADS).where(old))
+        return self._sweep(ids)
+
+    def _sweep(self, ids: list[str]) -> int:
+        """Remove the files that nobody has any more."""
+        gone = 0
+        for upload_id in set(ids):
+            query = sa.select(_UPLOADS.c.id).where(_UPLOADS.c.id == upload_id).limit(1)
+            with self._engine.connect() as connection:
+                if connection.execute(query).first() is None:
+                    self._path(upload_id).unlink(missing_ok=True)
+                    gone += 1
+        return gone
+
+    def _path(self, upload_id: str) -> Path:
+        return self._folder / upload_id[:2] / upload_id
+
+
+def _this(upload_id: str, owner: str | None) -> tuple[sa.ColumnElement[bool], ...]:
+    return _UPLOADS.c.id == upload_id, _UPLOADS.c.owner == (owner or _LOCAL)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

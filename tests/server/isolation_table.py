@@ -1,0 +1,126 @@
+"""How each route is called with what belongs to another key: one entry a route, or the test fails.
+
+The key of a stranger calls every route with the ids of what another key owns. An entry says how:
+
+    "GET /v1/jobs/{job_id}": Probe(path={"job_id": "job"})
+        must be 404, as for an id that never was
+    "GET /v1/jobs": Probe(shows_nothing=True)
+        succeeds, and tells nothing of the owner's
+    "POST /v1/jobs": Probe(json={...})
+        refused (400 or above), for it names what is another's
+    "GET /v1/stages": Probe(public=True, scope="any")
+        the same for every key, and nobody's
+
+Values of `path`, and of `json`, `data` and `query` where they are `Own("job")`, stand for the
+owner's: "job" (ended, with files), "queued" (a job that waits), "group", "member" (a job of the
+group), "upload", "artifact" (the name of a file of "job"); "model" is everybody's.
+
+`scope` is the scope that a key needs for the route, where it is not the usual one.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.server.conftest import png
+
+
+@dataclass(frozen=True)
+class Own:
+    """Stands for something that the owner has."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A call by a stranger, and what must come of it."""
+
+    #: What of the owner's each part of the path is.
+    path: dict[str, str] = field(default_factory=dict)
+    json: Any = None
+    query: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] | None = None
+    files: dict[str, Any] | None = None
+    #: It succeeds, and neither ids nor prompts of the owner are in it.
+    shows_nothing: bool = False
+    #: It knows no owners at all.
+    public: bool = False
+    #: It knows no owners either, and answers once its images are made.
+    waits: bool = False
+    #: The scope that it needs: by default `read` for GET and `submit` for all else; `any` where
+    #: every key will do, `none` where no key is needed.
+    scope: str = ""
+
+
+_INPUT = {"prompt": "a red house", "image": Own("upload")}
+
+_PNG = base64.b64encode(png(seed=1)).decode()
+_FILES = {"image": ("a.png", png(seed=1))}
+_LISTS = (
+    "cmd-flags",
+    "embeddings",
+    "face-restorers",
+    "hypernetworks",
+    "latent-upscale-modes",
+    "loras",
+    "memory",
+    "prompt-styles",
+    "realesrgan-models",
+    "samplers",
+    "schedulers",
+    "script-info",
+    "scripts",
+    "sd-models",
+    "sd-vae",
+    "upscalers",
+)
+
+PROBES: dict[str, Probe] = {
+    "GET /healthz": Probe(public=True, scope="none"),
+    "GET /readyz": Probe(public=True, scope="none"),
+    "POST /v1/jobs": Probe(json={"preset": "draft", "input": _INPUT}),
+    "GET /v1/jobs": Probe(shows_nothing=True, query={"group": Own("group")}),
+    "GET /v1/jobs/{job_id}": Probe(path={"job_id": "job"}),
+    "DELETE /v1/jobs/{job_id}": Probe(path={"job_id": "job"}),
+    "POST /v1/jobs/{job_id}/cancel": Probe(path={"job_id": "queued"}),
+    "POST /v1/jobs/{job_id}/rerun": Probe(path={"job_id": "job"}, json={}),
+    "GET /v1/jobs/{job_id}/events": Probe(path={"job_id": "job"}),
+    "GET /v1/jobs/{job_id}/artifacts/{name}": Probe(path={"job_id": "job", "name": "artifact"}),
+    "POST /v1/groups": Probe(json={"preset": "draft", "inputs": [_INPUT]}),
+    "GET /v1/groups/{group_id}": Probe(path={"group_id": "group"}),
+    "POST /v1/groups/{group_id}/cancel": Probe(path={"group_id": "group"}),
+    "GET /v1/webhooks/secret": Probe(public=True, scope="submit"),
+    "GET /v1/jobs/{job_id}/webhook": Probe(path={"job_id": "job"}),
+    "POST /v1/jobs/{job_id}/webhook/replay": Probe(path={"job_id": "job"}),
+    "GET /v1/groups/{group_id}/webhook": Probe(path={"group_id": "group"}),
+    "POST /v1/groups/{group_id}/webhook/replay": Probe(path={"group_id": "group"}),
+    "GET /metrics": Probe(scope="admin"),
+    "POST /v1/uploads": Probe(public=True, files={"file": ("a.png", png(seed=1))}),
+    "GET /v1/uploads/{upload_id}": Probe(path={"upload_id": "upload"}),
+    "DELETE /v1/uploads/{upload_id}": Probe(path={"upload_id": "upload"}),
+    "GET /v1/stages": Probe(public=True, scope="any"),
+    "GET /v1/presets": Probe(public=True, scope="any"),
+    "GET /v1/models": Probe(public=True, scope="any"),
+    "GET /v1/models/{model}": Probe(public=True, scope="any", path={"model": "model"}),
+    "GET /v1/config/schema": Probe(public=True, scope="any"),
+    "POST /v1/config/validate": Probe(public=True, scope="any", json={"preset": "draft"}),
+    # Who waits for images holds no ids; tests/server/sdapi/test_sessions.py tells keys apart.
+    "POST /v1/images/generations": Probe(waits=True, json={"prompt": "a tree"}),
+    "POST /v1/images/edits": Probe(waits=True, data={"prompt": "a tree"}, files=_FILES),
+    "POST /sdapi/v1/txt2img": Probe(waits=True, json={"prompt": "a tree"}),
+    "POST /sdapi/v1/img2img": Probe(waits=True, json={"prompt": "a", "init_images": [_PNG]}),
+    "POST /sdapi/v1/extra-single-image": Probe(waits=True, json={"image": _PNG}),
+    "POST /sdapi/v1/extra-batch-images": Probe(waits=True, json={"imageList": [{"data": _PNG}]}),
+    "GET /sdapi/v1/progress": Probe(shows_nothing=True),
+    "POST /sdapi/v1/interrupt": Probe(shows_nothing=True),
+    "POST /sdapi/v1/skip": Probe(shows_nothing=True),
+    "GET /sdapi/v1/options": Probe(shows_nothing=True, scope="any"),
+    "POST /sdapi/v1/options": Probe(shows_nothing=True, json={"sd_model_checkpoint": "poster"}),
+    "POST /sdapi/v1/png-info": Probe(public=True, scope="any", json={"image": _PNG}),
+    "POST /sdapi/v1/refresh-checkpoints": Probe(public=True, scope="any"),
+    "POST /sdapi/v1/refresh-loras": Probe(public=True, scope="any"),
+    **{f"GET /sdapi/v1/{name}": Probe(public=True, scope="any") for name in _LISTS},
+}

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ninefold.core.errors import InputError
+from ninefold.engines.base import ModelInfo
+from ninefold.engines.checks import nearest_sizes
+from ninefold.server.openai.sizes import plan_size
+
+#: What OpenAI's clients ask for.
+USUAL = [
+    (256, 256),
+    (512, 512),
+    (1024, 1024),
+    (1536, 1024),
+    (1024, 1536),
+    (1792, 1024),
+    (1024, 1792),
+    (1536, 864),
+]
+
+
+def model(native: int = 256, multiple: int = 8) -> ModelInfo:
+    return ModelInfo(
+        "model",
+        "0" * 10,
+        (native, native),
+        multiple,
+        4 * native,
+        4,
+        4.0,
+        "default",
+        min_size=native // 4,
+    )
+
+
+@pytest.mark.parametrize("native", [128, 256, 1024])
+@pytest.mark.parametrize("multiple", [8, 16])
+@pytest.mark.parametrize("size", USUAL)
+def test_usual_sizes_come_out_exactly(size: tuple[int, int], native: int, multiple: int) -> None:
+    assert plan_size(*size, model(native, multiple)).final == size
+
+
+def test_the_native_size_is_painted_at_once() -> None:
+    assert plan_size(256, 256, model()).factor == 1
+
+
+def test_more_than_the_model_paints_well_is_enlarged() -> None:
+    plan = plan_size(512, 512, model())
+    assert (plan.width, plan.height, plan.factor) == (256, 256, 2)
+
+
+def test_what_cannot_be_made_is_told_with_a_size_that_can() -> None:
+    with pytest.raises(InputError, match=r"cannot make 1000x701. The nearest is \d+x\d+") as told:
+        plan_size(1000, 701, model(128, 16))
+    width, height = str(told.value).removesuffix(".").rpartition(" ")[2].split("x")
+    plan_size(int(width), int(height), model(128, 16))
+
+
+@given(
+    width=st.integers(10, 99_999),
+    height=st.integers(10, 99_999),
+    native=st.sampled_from([64, 128, 256, 512, 1024]),
+    multiple=st.sampled_from([8, 16, 32]),
+    exact=st.booleans(),
+)
+def test_every_plan_can_be_painted(
+    width: int, height: int, native: int, multiple: int, exact: bool
+) -> None:
+    info = model(native, multiple)
+    try:
+        plan = plan_size(width, height, info, exact=exact)
+    except InputError:
+        assert exact
+        return
+    for side in (plan.width, plan.height):
+        assert nearest_sizes(side, info) == (side,)
+    assert 1 <= plan.factor <= 8
+    assert plan.final == (round(plan.width * plan.factor), round(plan.height * plan.factor))
+    if exact:
+        assert plan.final == (width, height)

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from ninefold.config import PipelineConfig
+from ninefold.core.errors import InputError
+from ninefold.files.decode import decode
+from ninefold.files.opening import ImageLimits
+from ninefold.server.openai.documents import EditRequest, GenerationRequest
+from ninefold.server.openai.translate import Ordered, edit, generation
+from ninefold.testing import fake_engines
+
+INFO = fake_engines().diffusion.describe("poster")
+LIMITS = ImageLimits(2**20, 2**20, 4096)
+
+
+def generated(**asked: Any) -> Ordered:
+    return generation(GenerationRequest(prompt="a house", **asked), None, INFO)
+
+
+def edited(image: bytes, mask: bytes | None = None, **asked: Any) -> Ordered:
+    return edit(EditRequest(prompt="a tree", **asked), None, INFO, image, mask, LIMITS)
+
+
+def stages(ordered: Ordered) -> dict[str, dict[str, Any]]:
+    """Parameters by stage; the config holds."""
+    PipelineConfig.parse({"stages": list(ordered.order.stages)})
+    return {item["stage"]: item.get("params", {}) for item in ordered.order.stages}
+
+
+def png(width: int, height: int, hole: tuple[int, int, int, int] | None = None) -> bytes:
+    """An opaque image, or one that is transparent in the hole."""
+    image = Image.new("RGBA", (width, height), (90, 120, 150, 255))
+    if hole is not None:
+        image.paste((0, 0, 0, 0), hole)
+    out = BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+# -- generations -----------------------------------------------------------------------------------
+
+
+def test_what_is_given_goes_into_the_order() -> None:
+    order = generated(n=3, seed=7, negative_prompt="rain").order
+    assert (order.prompt, order.negative_prompt) == ("a house", "rain")
+    assert (order.seed, order.count, order.warnings) == (7, 3, ())
+
+
+@pytest.mark.parametrize(
+    ("quality", "has", "lacks"),
+    [
+        ("low", [], ["refiner", "upscaler"]),
+        (None, ["refiner", "upscaler"], ["restorer"]),
+        ("standard", ["refiner", "upscaler"], ["restorer"]),
+        ("high", ["refiner", "detailer", "upscaler", "restorer"], []),
+        ("hd", ["refiner", "detailer", "upscaler", "restorer"], []),
+    ],
+)
+def test_quality_chooses_the_preset(quality: str | None, has: list[str], lacks: list[str]) -> None:
+    found = stages(generated(quality=quality))
+    assert set(has) <= set(found)
+    assert not set(lacks) & set(found)
+
+
+@pytest.mark.parametrize("quality", ["low", "medium", "high"])
+@pytest.mark.parametrize("side", [128, 512, 1024])
+def test_size_is_kept_at_every_quality(quality: str, side: int) -> None:
+    ordered = generated(quality=quality, size=f"{side}x{side}")
+    found = stages(ordered)
+    factor = found.get("upscaler", {}).get("upscale_factor", 1)
+    assert found["text_to_image"]["width"] * factor == side
+    assert ordered.size == (side, side)
+    assert list(found)[-1] == "publisher"
+
+
+def test_auto_leaves_the_size_to_the_preset() -> None:
+    assert generated(size="auto", quality="low").size == INFO.native_size
+    assert generated(quality="medium").size == tuple(2 * side for side in INFO.native_size)
+
+
+def test_format_and_compression_go_to_the_publisher() -> None:
+    params = stages(generated(output_format="webp", output_compression=0))["publisher"]
+    assert params == {"formats": ["webp"], "quality": 1}
+    assert stages(generated(output_compression=100))["publisher"] == {"formats": ["png"]}
+
+
+def test_style_is_told_not_to_be_honoured() -> None:
+    assert "style" in generated(style="vivid").order.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"prompt": ""},
+        {"n": 0},
+        {"n": 11},
+        {"n": "2"},
+        {"size": "big"},
+        {"size": "0x512"},
+        {"background": "transparent"},
+        {"output_format": "gif"},
+        {"output_compression": 50},
+        {"partial_images": 2},
+        {"stream": True, "n": 2},
+        {"stream": True, "response_format": "url"},
+        {"seed": -1},
+        {"unheard_of": 1},
+    ],
+)
+def test_what_cannot_be_done_is_refused(asked: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        GenerationRequest(**{"prompt": "a house", **asked})
+
+
+# -- edits -----------------------------------------------------------------------------------------
+
+
+def test_a_masked_edit_paints_the_place_alone() -> None:
+    ordered = edited(png(600, 401), png(600, 401, (100, 100, 200, 180)))
+    assert ordered.size == (600, 401)
+    assert list(stages(ordered)) == ["prompt", "detailer", "publisher"]
+    assert ordered.order.mask is not None
+    painted = decode(ordered.order.mask)
+    expected = np.zeros((401, 600, 3), np.uint8)
+    expected[100:180, 100:200] = 255
+    assert np.array_equal(painted, expected)
+
+
+def test_a_masked_edit_at_another_size_paints_the_whole() -> None:
+    mask = png(600, 400, (100, 100, 200, 180))
+    ordered = edited(png(600, 400), mask, size="512x512")
+    found = stages(ordered)
+    assert ordered.size == (512, 512)
+    assert found["text_to_image"]["strength"] == 1.0
+    assert found["upscaler"] == {"upscale_factor": 4.0}
+
+
+def test_an_edit_without_a_mask_keeps_the_shape() -> None:
+    ordered = edited(png(600, 400))
+    assert ordered.size == (600, 400)
+    assert ordered.order.mask is None
+    assert edited(png(60, 40)).size == (160, 112)
+
+
+def test_fidelity_and_quality_choose_strength_and_steps() -> None:
+    kept, free = (
+        stages(edited(png(128, 128), input_fidelity=fidelity))["text_to_image"]
+        for fidelity in ("high", "low")
+    )
+    assert kept["strength"] < free["strength"]
+    steps = [
+        stages(edited(png(128, 128), quality=quality))["text_to_image"]["steps"]
+        for quality in ("low", "medium", "high")
+    ]
+    assert steps == sorted(set(steps))
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "told"),
+    [
+        (b"no image", None, "image: expected PNG"),
+        (b"", None, "image: expected PNG"),
+        (png(64, 64), png(64, 65, (0, 0, 9, 9)), "mask: expected the image's size, 64x64"),
+        (png(64, 64), png(64, 64), "mask: expected transparent pixels"),
+        (png(64, 64), b"GIF89a", "mask: expected PNG"),
+        (png(2000, 2000), None, "image: expected at most"),
+    ],
+)
+def test_files_that_are_of_no_use_are_refused(image: bytes, mask: bytes | None, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        edited(image, mask)

@@ -1,0 +1,49 @@
+"""`/v1/uploads`: stored under their hash, seen by who sent them."""
+
+from __future__ import annotations
+
+import hashlib
+
+from tests.server.conftest import Door, png
+from tests.support import files_in
+
+
+def _stored(door: Door) -> list[str]:
+    return [name for name in files_in(door.service.jobs.data) if name.startswith("uploads/")]
+
+
+def test_an_upload_is_named_by_its_bytes(idle: Door) -> None:
+    data = png()
+    first, again = idle.upload(data), idle.upload(data)
+    assert first == again == hashlib.sha256(data).hexdigest()
+    assert len(_stored(idle)) == 1
+    shown = idle.client.get(f"/v1/uploads/{first}").json()
+    assert (shown["width"], shown["height"], shown["size"]) == (64, 48, len(data))
+    assert shown["kind"] == "image"
+    assert idle.client.delete(f"/v1/uploads/{first}").status_code == 204
+    assert idle.client.get(f"/v1/uploads/{first}").status_code == 404
+    assert _stored(idle) == []
+
+
+def test_the_same_file_of_two_keys(idle: Door) -> None:
+    one, other = idle.headers(), idle.headers()
+    name = idle.upload(headers=one)
+    here = f"/v1/uploads/{name}"
+    assert idle.client.get(here, headers=other).status_code == 404
+    assert idle.upload(headers=other) == name
+    assert idle.client.delete(here, headers=one).status_code == 204
+    assert idle.client.get(here, headers=one).status_code == 404
+    assert idle.client.get(here, headers=other).status_code == 200
+    assert len(_stored(idle)) == 1
+
+
+def test_uploads_expire_and_jobs_keep_their_copies(door: Door) -> None:
+    name = door.upload()
+    assert door.service.uploads.expire(1) == 0
+    job = door.done({"preset": "draft", "input": {"prompt": "a house", "image": name}})
+    assert door.service.uploads.expire(-1) == 1
+    assert _stored(door) == []
+    assert door.client.get(f"/v1/uploads/{name}").status_code == 404
+    rerun = door.client.post(job["links"]["rerun"], json={}).json()
+    door.client.get(rerun["links"]["events"])
+    assert door.client.get(rerun["links"]["self"]).json()["status"] == "succeeded"

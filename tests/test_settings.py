@@ -1,0 +1,57 @@
+"""Settings: from a file, the environment and flags, in that order, and all problems at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ninefold.core.errors import ConfigError
+from ninefold.core.settings import read_settings
+from ninefold.settings import Settings
+
+
+def test_flags_go_before_the_environment_and_that_before_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "ninefold.toml"
+    file.write_text('port = 1\nhost = "::1"\nmodels = ["a", "b"]\nworker = false\n')
+    env = {"NINEFOLD_PORT": "2", "NINEFOLD_RATE": "1.5", "NINEFOLD_HOST": ""}
+    settings = read_settings(Settings, env, file=file, flags={"port": 3, "rate": None})
+    assert (settings.port, settings.host, settings.rate) == (3, "::1", 1.5)
+    assert (settings.models, settings.worker) == (("a", "b"), False)
+    named = {"NINEFOLD_SETTINGS": str(file), "NINEFOLD_MODELS": "c, d,"}
+    assert read_settings(Settings, named).port == 1
+    assert read_settings(Settings, named).models == ("c", "d")
+    assert read_settings(Settings, {}) == Settings()
+
+
+def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "ninefold.toml"
+    file.write_text('prot = 1\nrate = "fast"\nmodels = [1]\n')
+    env = {"NINEFOLD_DEVISE": "cpu", "NINEFOLD_BURST": "-1", "NINEFOLD_SERVICE_HOST": "10.0.0.1"}
+    with pytest.raises(ConfigError) as caught:
+        read_settings(Settings, env, file=file, flags={"port": 70_000}, strict=True)
+    problems = caught.value.problems
+    assert sorted(problem.partition(": ")[0] for problem in problems) == [
+        "--port",
+        "NINEFOLD_BURST",
+        "NINEFOLD_DEVISE",
+        "ninefold.toml",
+        "ninefold.toml",
+        "ninefold.toml",
+    ]
+    told = "\n".join(problems)
+    assert "ninefold.toml: prot: unknown. Did you mean 'port'?" in told
+    assert "ninefold.toml: models.0: " in told
+    assert "NINEFOLD_DEVISE: unknown. Did you mean 'NINEFOLD_DEVICE'?" in told
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "cannot be read"), ("port = ", "does not parse"), ("a" * 2**21, "at most")],
+)
+def test_a_file_that_is_no_settings(content: str | None, told: str, tmp_path: Path) -> None:
+    file = tmp_path / "ninefold.toml"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConfigError, match=told):
+        read_settings(Settings, {}, file=file)
