@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 # Handed over by the environment, so that quotes in a prompt stay what they are.
 export PROMPT SEED PRESET
 
-.PHONY: fuzz chaos demo test lint format types layers docs bench models quality clean
+.PHONY: chaos demo test lint format types layers docs bench fuzz models quality clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/ninefold run "$$PROMPT" --preset "$$PRESET" --seed "$$SEED"

@@ -270,7 +270,8 @@ def test_what_other_commands_refuse_changes_nothing(cli: Cli, tmp_path: Path) ->
         (("jobs", "rerun", job, "--set", "upscalr.tile=9"), "Did you mean 'upscaler'?"),
         (("jobs", "rerun", job, "--set", "upscaler.upscale_factor=99"), "got 99"),
         (("jobs", "rerun", job, "--set", "upscaler"), "stage.parameter=value"),
-        (("jobs", "rerun", job, "--set", "seed=9"), "submit anew"),
+        (("jobs", "rerun", job, "--set", "seed=9"), "Use --seed"),
+        (("jobs", "rerun", job, "--seed", -1), "seed"),
         (
             ("jobs", "rerun", job, "--from", "upscaler", "--set", "refiner.steps=3"),
             "Start from an earlier stage",
@@ -284,6 +285,16 @@ def test_what_other_commands_refuse_changes_nothing(cli: Cli, tmp_path: Path) ->
     assert (cli("jobs", "list", "--json").out, files_in(tmp_path / "ninefold-data/jobs")) == before
     for usage in (("jobs", "list", "--status", "done"), ("submit", "a", "--priority", 0)):
         assert cli(*usage).code == 2
+
+
+def test_a_rerun_takes_another_seed_and_prompt(cli: Cli) -> None:
+    job = submitted(cli, "submit", "a house", "--seed", 7, *DRAFT)
+    drain(cli)
+    child = submitted(cli, "jobs", "rerun", job, "--seed", 9, "--prompt", "a tree")
+    drain(cli)
+    shown = json.loads(cli("jobs", "show", child, "--json").out)
+    assert (shown["status"], shown["seed"], shown["parent"]) == ("succeeded", 9, job)
+    assert shown["input"]["prompt"] == "a tree"
 
 
 def test_a_rerun_takes_values_as_settings_do(cli: Cli) -> None:

@@ -397,9 +397,13 @@ def capacity(device: DeviceChoice | None = None, **settings: Any) -> Capacity:
     return Capacity(EngineSettings(**settings), lambda: device or DeviceChoice("cpu"))
 
 
-@pytest.mark.parametrize(("side", "most"), [(32, 16), (64, 16), (128, 4), (192, 1), (512, 1)])
-def test_a_cpu_takes_what_keeps_it_busy(side: int, most: int) -> None:
-    assert capacity().limit(order(width=side, height=side)) == most
+@pytest.mark.parametrize(
+    ("side", "scale", "most"),
+    [(32, 8, 16), (128, 8, 8), (256, 16, 8), (128, 4, 2), (512, 16, 2), (512, 8, 1), (8, 16, 16)],
+)
+def test_a_cpu_takes_the_latents_that_keep_it_busy(side: int, scale: int, most: int) -> None:
+    known = replace(INFO, latent_scale=scale)
+    assert capacity().limit(replace(order(width=side, height=side), info=known)) == most
 
 
 def test_a_gpu_takes_what_fits_once_it_has_measured() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +14,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from ninefold.jobs import Job, JobExecutor, JobStageStarted
+from ninefold.core.errors import StorageError
+from ninefold.jobs import Job, JobExecutor, JobStageStarted, database
 from ninefold.testing import fake_engines
 from tests.jobs.conftest import Place
 from tests.jobs.postgres import Server
@@ -140,6 +143,53 @@ def test_a_database_locked_by_another_program_is_waited_for(here: Place) -> None
             _done_once(jobs, await jobs.wait(job.id, 60))
 
     run(scenario())
+
+
+def test_a_database_that_stays_locked_is_told_and_stores_nothing(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 100)
+
+    async def scenario() -> None:
+        async with here.jobs(worker=False):
+            pass
+        other = sqlite3.connect(here.data / "ninefold.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match="Another program holds it"):
+            async with here.jobs():
+                pass
+        async with here.jobs(worker=False) as jobs:
+            with pytest.raises(StorageError, match="Another program holds it"):
+                await jobs.submit("draft", INPUT)
+            assert list((here.data / "jobs").glob("*")) == []
+        other.execute("ROLLBACK")
+        other.close()
+        async with here.jobs() as jobs:
+            job = await jobs.wait((await jobs.submit("draft", INPUT)).id, 60)
+            assert job.status == "succeeded", job.error
+
+    run(scenario())
+
+
+def test_a_database_that_can_only_be_read_is_told(here: Place) -> None:
+    here.data.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(here.data)]
+    if os.name == "nt" or os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:
+        pytest.skip("cannot mount a file system here")
+
+    async def scenario() -> None:
+        async with here.jobs(worker=False):
+            pass
+        subprocess.run(["mount", "-o", "remount,ro", str(here.data)], check=True)
+        for options in ({}, {"worker": False}, {"worker": False, "create": False}):
+            with pytest.raises(StorageError, match=r"Change (its|the folder's) permissions"):
+                async with here.jobs(**options) as jobs:
+                    await jobs.submit("draft", INPUT)
+
+    try:
+        run(scenario())
+    finally:
+        subprocess.run(["umount", str(here.data)], check=True)
 
 
 @pytest.mark.parametrize("days", [1, -1])

@@ -94,7 +94,12 @@ async def cancel(place: Place, name: str) -> int:
 
 
 async def rerun(
-    place: Place, name: str, from_stage: str | None, settings: Sequence[str], priority: int
+    place: Place,
+    name: str,
+    from_stage: str | None,
+    settings: Sequence[str],
+    given: Mapping[str, Any],
+    priority: int,
 ) -> int:
     """Queue a job or a group again from a stage on, with changes, and print the new id."""
     async with place.open() as jobs:
@@ -102,7 +107,9 @@ async def rerun(
         first = found.jobs[0] if isinstance(found, Group) else found
         changes = _changes(PipelineConfig.parse(first.config), from_stage, settings)
         again = jobs.rerun_group if isinstance(found, Group) else jobs.rerun
-        child = await again(name, from_stage=from_stage, changes=changes, priority=priority)
+        child = await again(
+            name, from_stage=from_stage, changes=changes, input=given, priority=priority
+        )
     typer.echo(child.id)
     return DONE
 
@@ -169,10 +176,8 @@ def _changes(
     for setting in whole:
         key = setting.partition("=")[0].strip()
         stage, _, parameter = key.partition(".")
-        if not parameter:  # model=... or seed=...: all of the job would change
-            raise ConfigError(
-                f"--set {setting}: expected STAGE.PARAM=VALUE. For another {stage}, submit anew."
-            )
+        if not parameter:  # model=... or seed=...
+            raise ConfigError(f"--set {setting}: expected STAGE.PARAM=VALUE. Use --{stage}.")
         changes[key] = stages[stage].params[parameter]
     return changes
 

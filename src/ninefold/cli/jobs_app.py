@@ -227,6 +227,12 @@ def rerun(
         typer.Option("--from", metavar="STAGE", help="Take over all before this stage."),
     ] = None,
     settings: a.Settings = None,
+    prompt: Annotated[str | None, typer.Option(help="Another prompt.")] = None,
+    negative: Annotated[str | None, typer.Option(help="Another negative prompt.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Another seed; in a group, of the first job.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Another diffusion model.")] = None,
     priority: a.Priority = DEFAULT_PRIORITY,
     data: a.Data = None,
     database: a.Database = None,
@@ -234,12 +240,14 @@ def rerun(
     """Queue a job or a group again, with changes.
 
     It is a new one, whose id is printed; what the old one made before --from is taken over.
-    Without --from it starts at the first stage that --set changes, or else at the beginning.
+    Without --from it starts at the first stage that has changed, or else at the beginning.
     """
     from ninefold.cli import jobs
 
     place = jobs.Place(data, database)
-    return _done(jobs.rerun(place, name, from_stage, settings or (), priority))
+    slots = {"prompt": prompt, "negative_prompt": negative, "seed": seed, "model": model}
+    given = {name: value for name, value in slots.items() if value is not None}
+    return _done(jobs.rerun(place, name, from_stage, settings or (), given, priority))
 
 
 @jobs_app.command()

@@ -40,6 +40,8 @@ class ModelInfo:
     hint: str = ""
     #: Smallest width and height that the model can be asked for.
     min_size: int = 64
+    #: Pixels a side of what one position of the latents stands for.
+    latent_scale: int = 8
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from ninefold.engines.settings import EngineSettings
 
 #: Beyond this a call only grows longer for everyone in it.
 _MOST = 16
-#: Pixels that keep a CPU busy: four images of 128 x 128, or one of 256 x 256.
-_CPU_PIXELS = 65_536
+#: Positions of latents that keep a CPU busy: eight images of 16 x 16, or two of 32 x 32.
+_CPU_POSITIONS = 2048
 #: The part of the free memory that a batch may take; the rest is for what was not foreseen.
 _SHARE = 0.8
 
@@ -47,7 +47,8 @@ class Capacity:
     def _worth(self, order: Order) -> int:
         device = self._device()
         if device.name != "cuda":
-            return _CPU_PIXELS // (order.request.width * order.request.height)
+            request, scale = order.request, order.info.latent_scale
+            return _CPU_POSITIONS // ((request.width // scale) * (request.height // scale) or 1)
         each = self._bytes.get(_size(order))
         # The first call of a size tells what an image takes, so that one is made alone.
         return int(device.free() * _SHARE) // max(each, 1) if each is not None else 1

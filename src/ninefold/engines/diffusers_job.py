@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -116,7 +117,8 @@ class DiffusersJob:
             "callback_on_step_end": on_step,
         }
         try:
-            out = pipe(**{key: value for key, value in arguments.items() if key in accepted})
+            with _decoding_apart(pipe, len(self.requests) > 1 and self.device.name == "cpu"):
+                out = pipe(**{key: value for key, value in arguments.items() if key in accepted})
         finally:
             # A cancelled call leaves offloaded networks on the device.
             pipe.maybe_free_model_hooks()
@@ -191,6 +193,20 @@ class DiffusersJob:
         if self.warnings:
             record["warnings"] = list(dict.fromkeys(self.warnings))
         return record
+
+
+@contextmanager
+def _decoding_apart(pipe: Any, apart: bool) -> Iterator[None]:
+    """Where `apart`, decode images one by one: at full size each fills a CPU's caches alone."""
+    vae: Any = getattr(pipe, "vae", None)
+    if not apart or not hasattr(vae, "use_slicing"):
+        yield
+        return
+    before, vae.use_slicing = vae.use_slicing, True
+    try:
+        yield
+    finally:
+        vae.use_slicing = before
 
 
 def _keeps_all(request: ImageToImage) -> bool:

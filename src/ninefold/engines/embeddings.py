@@ -89,10 +89,11 @@ def stacked_arguments(pipe: Any, prompts: Sequence[tuple[str, str]]) -> dict[str
     import torch
 
     encoders = _clip_encoders(pipe)
-    each = [
-        _embedded(pipe, encoders, _split(encoders, prompt, negative), negative)
-        for prompt, negative in prompts
-    ]
+    known = {
+        (prompt, negative): _embedded(pipe, encoders, _split(encoders, prompt, negative), negative)
+        for prompt, negative in dict.fromkeys(prompts)
+    }
+    each = [known[pair] for pair in prompts]
     return {name: torch.cat([arguments[name] for arguments in each]) for name in each[0]}
 
 

@@ -86,7 +86,9 @@ def describe(files: ModelFiles) -> ModelInfo:
     """
     sidecar = {} if files.is_file else _json(files.path / "ninefold.json", optional=True)
     family = files.family
-    multiple, native = (8, family.native) if files.is_file else _geometry(files.path, family)
+    scale, multiple, native = 8, 8, family.native
+    if not files.is_file:
+        scale, multiple, native = _geometry(files.path, family)
     default = sidecar.get("default", {})
     try:
         width, height = (int(side) for side in sidecar.get("native_size", (native, native)))
@@ -105,6 +107,7 @@ def describe(files: ModelFiles) -> ModelInfo:
             words=frozenset(str(word).lower() for word in sidecar.get("words", ())),
             examples=tuple(str(example) for example in sidecar.get("examples", ())),
             hint=str(sidecar.get("hint", "")),
+            latent_scale=scale,
         )
     except (TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{files.name}/ninefold.json does not fit: {error}.") from error
@@ -193,8 +196,8 @@ def _pickle_refused(name: str) -> ModelError:
     )
 
 
-def _geometry(path: Path, family: Family) -> tuple[int, int]:
-    """Size multiple and native side in pixels, from the configs of a folder."""
+def _geometry(path: Path, family: Family) -> tuple[int, int, int]:
+    """Latent scale, size multiple and native side in pixels, from the configs of a folder."""
     vae = _json(path / "vae" / "config.json", optional=True)
     blocks = vae.get("block_out_channels") or vae.get("decoder_block_out_channels") or [0] * 4
     scale = 2 ** (len(blocks) - 1)
@@ -204,7 +207,7 @@ def _geometry(path: Path, family: Family) -> tuple[int, int]:
         sample = sample[0]
     native = int(sample) * scale if isinstance(sample, int) else family.native
     # Transformers join latents in patches of two.
-    return (scale if unet else 2 * scale), native
+    return scale, (scale if unet else 2 * scale), native
 
 
 def _json(path: Path, *, optional: bool = False) -> Mapping[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any
 from ninefold.core.progress import PreviewMaker
 from ninefold.imaging.types import Pixels
 
-#: Latents are shrunk to this many cells a side, so that a full autoencoder stays quick too.
-_SIDE = 32
+#: Latents are shrunk to decode to about this many pixels a side: previews are looked at small,
+#: and a full autoencoder stays quick too.
+_SIDE = 128
 
 
 def preview_maker(pipe: Any, latents: Any, width: int, height: int) -> PreviewMaker | None:
@@ -33,8 +34,7 @@ def _decode(pipe: Any, latents: Any, width: int, height: int) -> Pixels:
     with torch.no_grad():
         if latents.ndim == 3:
             latents = pipe._unpack_latents(latents, height, width, pipe.vae_scale_factor)
-        longest = max(latents.shape[-2:])
-        if longest > _SIDE and latents.ndim == 4:
+        if (longest := max(width, height)) > _SIDE and latents.ndim == 4:
             latents = interpolate(latents, scale_factor=_SIDE / longest, mode="area")
         scaled = latents / getattr(vae.config, "scaling_factor", 1.0)
         scaled = scaled + (getattr(vae.config, "shift_factor", None) or 0.0)

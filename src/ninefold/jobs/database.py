@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ FILE_NAME = "ninefold.db"
 SCHEMA_VERSION = 1
 #: How long a process waits for others that write to the same SQLite file.
 BUSY_TIMEOUT_MS = 30_000
+#: A connection that lay idle for longer is tried before it is used: the server may have restarted.
+IDLE_SECONDS = 2.0
 
 _METADATA = sa.MetaData()
 _SCHEMA = sa.Table("ninefold_schema", _METADATA, sa.Column("version", sa.Integer, nullable=False))
@@ -68,9 +71,7 @@ def connect(url: sa.URL, *, create: bool) -> sa.Engine:
             f"no jobs in {Path(url.database or '').parent}: it holds no {FILE_NAME}. "
             "Submit a job first, or name another folder with --data."
         )
-    engine = sa.create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=not sqlite)
-    if sqlite:
-        event.listen(engine, "connect", _prepare_sqlite)
+    engine = _engine(url)
     try:
         if create:
             _migrate(engine)
@@ -84,19 +85,58 @@ def connect(url: sa.URL, *, create: bool) -> sa.Engine:
     return engine
 
 
+def engine_for_steps(engine: sa.Engine) -> sa.Engine:
+    """An engine on the same database for what a worker can do again.
+
+    On SQLite its commits do not wait for the disk. They outlive the process and are never torn;
+    after a power cut the last of them may be missing, and those steps are done again. What a
+    caller was told to be stored goes through `engine`, which waits.
+    """
+    if engine.dialect.name != "sqlite":  # a restarted server does not take its clients with it
+        return engine
+    return _engine(engine.url, synchronous="NORMAL")
+
+
 def unusable(url: sa.URL, error: SQLAlchemyError) -> StorageError:
     """What a database said, as an error with the remedy; never with its password."""
     return StorageError(f"{_shown(url)}: {_reason(error)}")
 
 
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    # The first two as DBOS sets them on connections of its own: writers queue instead of failing.
-    connection.isolation_level = "IMMEDIATE"
-    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA journal_mode=WAL")
-    # A job that was accepted outlives a power cut, too.
-    connection.execute("PRAGMA synchronous=FULL")
+def _engine(url: sa.URL, *, synchronous: str = "FULL") -> sa.Engine:
+    engine = sa.create_engine(url, pool_size=20, max_overflow=20, pool_use_lifo=True)
+
+    def prepare_sqlite(connection: Any, _: Any) -> None:
+        # The first two as DBOS sets them on connections of its own: writers queue, none fails.
+        connection.isolation_level = "IMMEDIATE"
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", prepare_sqlite)
+    else:
+        _try_idle_connections(engine)
+    return engine
+
+
+def _try_idle_connections(engine: sa.Engine) -> None:
+    """As `pool_pre_ping`, which is a round trip before each use, but for those that lay idle."""
+
+    def returned(_: Any, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    def taken(connection: Any, record: Any, _: Any) -> None:
+        now = time.monotonic()
+        if now - record.info.get("idle_since", now) < IDLE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise sa.exc.InvalidatePoolError from error  # the pool opens others
+
+    event.listen(engine, "checkin", returned)
+    event.listen(engine, "checkout", taken)
 
 
 def _migrate(engine: sa.Engine) -> None:

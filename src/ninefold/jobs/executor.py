@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, ParamSpec, Self, TypeVar
 
@@ -16,12 +15,12 @@ from ninefold.config import PipelineConfig
 from ninefold.core.errors import ConfigError, ConflictError, NotFoundError, StorageError
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.priority import DEFAULT_PRIORITY
-from ninefold.core.values import Json
 from ninefold.engines.base import EngineSet
 from ninefold.jobs import lineage, retention
 from ninefold.jobs.database import connect, data_folder, database_url, unusable
-from ninefold.jobs.events import Done, JobEvent, events_of
-from ninefold.jobs.model import ENDED, Group, Job, JobStatus
+from ninefold.jobs.events import JobEvent, events_of
+from ninefold.jobs.following import Follower, Reading
+from ninefold.jobs.model import OPEN, Group, Job, JobStatus
 from ninefold.jobs.replay import replay
 from ninefold.jobs.spec import JobSpec
 from ninefold.jobs.store import Admission, JobStore, job_folder
@@ -38,12 +37,12 @@ from ninefold.jobs.submission import (
     new_job,
 )
 from ninefold.jobs.telemetry import Listener, Telling
-from ninefold.jobs.watching import Watching
+from ninefold.slots import next_seed
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Seconds between two looks at a job that is watched.
+#: Seconds between two looks at all jobs that are watched.
 WATCH = 0.1
 #: Seconds after which every worker knows that the queue is paused.
 SETTLE = 0.2
@@ -93,12 +92,12 @@ class JobExecutor:
         self._grace = grace
         self._store: JobStore | None = None
         self._worker: Any = None
+        self._follower = Follower(lambda ids: self._call(self.store.marks, ids), WATCH)
         self._telling = Telling()
-        self._watching: tuple[asyncio.AbstractEventLoop, Watching] | None = None
         self.cache = StageCache(self.data / "cache", cache_bytes) if cache_bytes else None
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._open)
+        await self._call(self._open)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -175,6 +174,7 @@ class JobExecutor:
         *,
         from_stage: str | None = None,
         changes: Mapping[str, Any] | None = None,
+        input: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         priority: int = DEFAULT_PRIORITY,
         owner: str | None = None,
@@ -184,15 +184,15 @@ class JobExecutor:
         """Queue a new job that takes over what `job_id` made before `from_stage`.
 
         `changes` are parameters by `stage.parameter`, or by name alone for those of `from_stage`,
-        which by default is the first stage that changes. `check` may refuse the changed config.
-        Raises as `submit` does.
+        which by default is the first stage that changes. `input` may hold another prompt, negative
+        prompt, seed or model. `check` may refuse the changed config. Raises as `submit` does.
         """
         check_priority(priority)
 
         def submit() -> Job:
             final = None if idempotency_key is None else id_of_key(idempotency_key, owner)
             child = new_job()
-            spec = self._again(job_id, child, from_stage, changes, check)
+            spec = self._again(job_id, child, from_stage, changes, input, check)
             specs = {child: replace(spec, owner=owner)}
             return self._stored(specs, None if final is None else [final], priority, admission)[0]
 
@@ -204,9 +204,13 @@ class JobExecutor:
         *,
         from_stage: str | None = None,
         changes: Mapping[str, Any] | None = None,
+        input: Mapping[str, Any] | None = None,
         priority: int = DEFAULT_PRIORITY,
     ) -> Group:
-        """Queue a new group that takes over from each job of another, as `rerun` does."""
+        """Queue a new group that takes over from each job of another, as `rerun` does.
+
+        Another seed is the first job's; those of the others follow it.
+        """
         check_priority(priority)
         members = (await self.group(name)).jobs
         child = new_group()
@@ -216,7 +220,10 @@ class JobExecutor:
             with all_or_none(self.data, specs):
                 for number, job in enumerate(members, 1):
                     job_id = member_id(child, number)
-                    spec = self._again(job.id, job_id, from_stage, changes)
+                    given = dict(input or {})
+                    if isinstance(seed := given.get("seed"), int):
+                        given["seed"] = next_seed(seed, number - 1)
+                    spec = self._again(job.id, job_id, from_stage, changes, given)
                     specs[job_id] = replace(spec, group=child)
             return self._stored(specs, None, priority)
 
@@ -226,18 +233,20 @@ class JobExecutor:
 
     async def get(self, job_id: str) -> Job:
         """A job with all that it made so far; raises `NotFoundError` where there is none."""
-        spec, job, done, reports = await self._call(self._read, job_id)
+        found = await self._call(Reading, self.store, job_id)
+        job, spec = found.job, found.spec
         context = spec.open(job_id, job.folder)
         try:
-            stopped = await replay(self._pipeline(spec), context, [item.record for item in done])
+            records = [item.record for item in found.done]
+            stopped = await replay(self._pipeline(spec), context, records)
         except ConfigError:  # a plugin that it needs is gone
             stopped = None
         attempts: dict[str, int] = {}
-        for item in done:
+        for item in found.done:
             if item.function is not None:
                 step = item.record.step
                 attempts[step] = attempts.get(step, 0) + 1
-        for report in reports:
+        for report in found.reports:
             if report["kind"] != "stepped":
                 attempts[report["step"]] = attempts.get(report["step"], 0) + 1
         stage = None if job.status in ("queued", "succeeded") else stopped
@@ -281,30 +290,36 @@ class JobExecutor:
     async def wait(self, job_id: str, timeout: float | None = None) -> Job:
         """The job once it has ended; raises TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
-            pause = WATCH / 4
-            while not (await self._call(self.store.job, job_id)).ended:
-                await asyncio.sleep(pause)
-                pause = min(WATCH, pause * 1.5)
+            found = await self._call(Reading, self.store, job_id)
+            while not found.job.ended:
+                await self._call(found.update, await self._follower.changed(job_id, found.mark))
         return await self.get(job_id)
 
     async def wait_group(self, name: str, timeout: float | None = None) -> Group:
         """The group once all its jobs have ended; raises TimeoutError after `timeout` seconds."""
+        await self.group(name)
         async with asyncio.timeout(timeout):
-            while (group := await self.group(name)).status not in ENDED:
+            while await self.list(group=name, status=OPEN, limit=1):
                 await asyncio.sleep(WATCH)
-        return group
+        return await self.group(name)
 
     async def events(self, job_id: str, after: int = 0) -> AsyncGenerator[JobEvent, None]:
-        """What happened to the job since event `after`, and what happens until it ends."""
-        loop = asyncio.get_running_loop()
-        if self._watching is None or self._watching[0] is not loop:
-            watching = Watching(
-                lambda job_ids: self._call(self.store.versions, job_ids), self._events
-            )
-            self._watching = loop, watching
-        async with aclosing(self._watching[1].events(job_id, after)) as events:
-            async for event in events:
-                yield event
+        """What happened to the job since event `after`, and what happens until it ends.
+
+        All streams of an executor share one look at the database, ten times a second; only what
+        is new of a job is read.
+        """
+        found = await self._call(Reading, self.store, job_id)
+        steps = [step.name for step in self._pipeline(found.spec).steps]
+        while True:
+            job = found.job
+            for event in events_of(steps, found.done, found.reports, job.status, job.error):
+                if event.sequence > after:
+                    after = event.sequence
+                    yield event
+            if job.ended:
+                return
+            await self._call(found.update, await self._follower.changed(job_id, found.mark))
 
     # -- changing -------------------------------------------------------------------------------
 
@@ -456,12 +471,13 @@ class JobExecutor:
         child: str,
         from_stage: str | None,
         changes: Mapping[str, Any] | None,
+        given: Mapping[str, Any] | None,
         check: Callable[[PipelineConfig], None] | None = None,
     ) -> JobSpec:
         """The spec of a rerun, its files in place; raises `ConfigError` or `InputError`."""
         _, spec = self.store.job_and_spec(parent)
         done = self.store.done(parent, spec)
-        again = lineage.again(parent, spec, done, from_stage, changes or {})
+        again = lineage.again(parent, spec, done, from_stage, changes or {}, given or {})
         if check is not None:
             check(again.pipeline_config)
         folder = job_folder(self.data, child)
@@ -477,20 +493,5 @@ class JobExecutor:
         except SQLAlchemyError as error:
             raise unusable(self._url, error) from None
 
-    async def _events(self, job_id: str) -> tuple[Sequence[JobEvent], bool]:
-        """All events of a job so far, and whether it has ended."""
-
-        def read() -> tuple[Sequence[JobEvent], bool]:
-            spec, job, done, reports = self._read(job_id)
-            steps = [step.name for step in self._pipeline(spec).steps]
-            return [*events_of(steps, done, reports, job.status, job.error)], job.ended
-
-        return await self._call(read)
-
     def _pipeline(self, spec: JobSpec) -> Pipeline:
         return spec.pipeline_config.build(self._engines)
-
-    def _read(self, job_id: str) -> tuple[JobSpec, Job, Sequence[Done], Sequence[Json]]:
-        # The state first: what is read after it is at least as new.
-        job, spec = self.store.job_and_spec(job_id)
-        return spec, job, self.store.done(job_id, spec), self.store.reports(job_id)

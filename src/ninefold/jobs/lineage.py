@@ -19,6 +19,9 @@ from ninefold.jobs.events import Done
 from ninefold.jobs.spec import JobSpec
 from ninefold.jobs.submission import digest_of
 
+#: Slots that a rerun may be given anew; others are files, or come from stages.
+CHANGEABLE = ("prompt", "negative_prompt", "seed", "model")
+
 
 def again(
     parent: str,
@@ -26,12 +29,14 @@ def again(
     done: Sequence[Done],
     from_stage: str | None,
     changes: Mapping[str, Any],
+    given: Mapping[str, Any],
 ) -> JobSpec:
     """The spec of a job that goes on from `from_stage` of another with `changes`.
 
-    Raises `ConfigError` or `InputError`.
+    `given` are slots of its input that are others. Raises `ConfigError` or `InputError`.
     """
-    config, start = _changed(spec, from_stage, changes)
+    spec, reader = _given_anew(spec, given)
+    config, start = _changed(spec, from_stage, changes, reader)
     kept = _before(done, start, [step.name for step in config.build().steps])
     return replace(
         spec,
@@ -59,10 +64,47 @@ def take_over(spec: JobSpec, source: Path, target: Path) -> None:
         ) from None
 
 
+def _given_anew(spec: JobSpec, given: Mapping[str, Any]) -> tuple[JobSpec, tuple[str, str] | None]:
+    """The spec with other slots, and the first step that reads any of them with its slot.
+
+    Raises `InputError` or `ConfigError`.
+    """
+    if unknown := [name for name in given if name not in CHANGEABLE]:
+        raise InputError(
+            f"input: a rerun changes {', '.join(CHANGEABLE)}; for another {unknown[0]}, submit "
+            "anew."
+        )
+    context = PipelineContext()
+    for name, value in given.items():
+        context.set(name, value)
+    values = context.slots_as_json()
+    # As they were said: a config's own seed and model stay there.
+    of_config = {
+        name: value
+        for name, value in values.items()
+        if name in PipelineConfig.model_fields and name not in spec.input
+    }
+    of_input = {name: value for name, value in values.items() if name not in of_config}
+    config = PipelineConfig.parse({**spec.config, **of_config})
+    spec = replace(spec, config=config.document(), input={**spec.input, **of_input})
+    for step in config.build().steps:
+        reads = {slot.name for slot in (*step.stage.requires, *step.stage.accepts)}
+        for name in values:
+            if name in reads:
+                return spec, (step.name, name)
+    return spec, None
+
+
 def _changed(
-    spec: JobSpec, from_stage: str | None, changes: Mapping[str, Any]
+    spec: JobSpec,
+    from_stage: str | None,
+    changes: Mapping[str, Any],
+    reader: tuple[str, str] | None,
 ) -> tuple[PipelineConfig, str]:
-    """The config with `changes`, and the step to start from; raises `ConfigError`."""
+    """The config with `changes`, and the step to start from; raises `ConfigError`.
+
+    `reader` is a step that reads another input, and the slot.
+    """
     config = spec.pipeline_config
     names = [step.name for step in config.build().steps]
     if from_stage is not None and from_stage not in names:
@@ -77,11 +119,14 @@ def _changed(
     settings = [f"{key}={json.dumps(value)}" for key, value in named.items()]
     config = config.with_settings(settings) if settings else config
     touched = [names.index(key.partition(".")[0]) for key in named]
+    if reader is not None:
+        named[reader[1]] = None
+        touched.append(names.index(reader[0]))
     start = names.index(from_stage) if from_stage is not None else min(touched, default=0)
     if early := [key for key, index in zip(named, touched, strict=True) if index < start]:
         raise ConfigError(
             f"changes: {', '.join(early)} belong to stages before {names[start]}, which are "
-            "taken over as they are. Start from an earlier stage."
+            "taken over as they are. Start from an earlier stage, or name none."
         )
     return config, names[start]
 

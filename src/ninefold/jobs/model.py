@@ -14,6 +14,8 @@ from ninefold.slots import OUTPUTS, SEED, VERDICT
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 #: States that last.
 ENDED: frozenset[JobStatus] = frozenset({"succeeded", "failed", "cancelled"})
+#: States that do not.
+OPEN: tuple[JobStatus, ...] = ("queued", "running")
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,17 @@ class Job:
             "started_at": self.started_at,
             "finished_at": self.finished_at,
         }
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How far a job has come; whoever knows an older one has something to read."""
+
+    status: JobStatus
+    #: Steps that it carried out itself.
+    steps: int
+    #: What its steps told while they ran.
+    reports: int
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ STREAM = "reports"
 PAUSE = 0.4
 #: Longer side of a preview in pixels, and its quality: a few kilobytes in the database.
 PREVIEW_SIDE, PREVIEW_QUALITY = 128, 50
+#: The part of a step's time that its previews may take: reports between them go without.
+PREVIEW_SHARE = 0.05
 
 
 class Reporter:
@@ -33,6 +35,8 @@ class Reporter:
     def __init__(self, step: str) -> None:
         self.step = step
         self._latest: StageProgressed | None = None
+        #: When the next preview may be made.
+        self._preview_due = 0.0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -71,10 +75,13 @@ class Reporter:
             await self._wake.wait()
             self._wake.clear()
             if (event := self._latest) is not None:
-                preview = await asyncio.to_thread(_preview, event)
-                await self._write(
-                    {"kind": "stepped", "done": event.done, "total": event.total, **preview}
-                )
+                report = {"kind": "stepped", "done": event.done, "total": event.total}
+                started = time.monotonic()
+                if started >= self._preview_due:
+                    report |= await asyncio.to_thread(_preview, event)
+                    ended = time.monotonic()
+                    self._preview_due = ended + (ended - started) / PREVIEW_SHARE
+                await self._write(report)
 
     async def _write(self, report: Json) -> None:
         report = {

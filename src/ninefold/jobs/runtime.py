@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -50,8 +51,10 @@ class Runtime:
     cache: StageCache | None = None
     #: Told what is done.
     tell: Telling = field(default_factory=Telling)
-    #: Jobs that run now.
-    active: set[str] = field(default_factory=set)
+    #: Jobs that this worker holds, and how often each was given to a worker.
+    active: dict[str, int] = field(default_factory=dict)
+    #: Set where the queue is to be looked at now: a job was put into it here, or the last ended.
+    wake: threading.Event = field(default_factory=threading.Event)
     #: Set once no further step may begin.
     draining: bool = False
 
@@ -61,11 +64,10 @@ class Runtime:
 
     async def run(self, job_id: str, document: Json) -> Json:
         """Run a job to its end; raises `JobFailedError`, or `HandedBack` to go on later."""
-        if self.draining:
-            raise HandedBack
-        self.active.add(job_id)
         left = JobLeft(job_id, "handed_back")
         try:
+            if self.draining:
+                raise HandedBack
             outcome = await self._run(job_id, JobSpec.from_json(document))
             left = JobLeft(job_id, "succeeded")
             return outcome
@@ -83,13 +85,15 @@ class Runtime:
             left = JobLeft(job_id, "handed_back" if self.draining else "cancelled")
             raise
         finally:
-            self.active.discard(job_id)
+            self.active.pop(job_id, None)
+            if not self.active:  # while others run, several places are filled by one look
+                self.wake.set()
             self.tell(left)
 
     async def _run(self, job_id: str, spec: JobSpec) -> Json:
         context = spec.open(job_id, self.folder(job_id))
         pipeline = spec.pipeline_config.build(self.engines)
-        again = await _dispatches(job_id) > 1
+        again = self.active.get(job_id, 1) > 1
         waited = time.time() - datetime.fromisoformat(spec.created_at).timestamp()
         self.tell(JobBegan(job_id, spec.group, max(0.0, waited), again))
         steps = _DurableSteps(self, job_id, spec, again)
@@ -184,11 +188,3 @@ async def run_job(document: Json, priority: int) -> Json:
         raise HandedBack
     current_priority.set(priority)
     return await _runtime.run(job_id, document)
-
-
-async def _dispatches(job_id: str) -> int:
-    """How often the job was given to a worker, this time included."""
-    from dbos._dbos import _get_dbos_instance
-
-    status = await asyncio.to_thread(_get_dbos_instance()._sys_db.get_workflow_status, job_id)
-    return int(status["recovery_attempts"] or 0) if status else 0

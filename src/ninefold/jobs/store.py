@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
+from dbos import DBOSClient, EnqueueOptions, Queue, WorkflowStatus
 from dbos._error import DBOSWorkflowIDInUseError
 
 from ninefold.core.errors import ConflictError, NotFoundError, QueueFullError
@@ -18,7 +18,7 @@ from ninefold.core.record import StageRecord
 from ninefold.core.values import Failure, Json
 from ninefold.jobs.database import stand_in_line
 from ninefold.jobs.events import Done
-from ninefold.jobs.model import Job, JobStatus, timestamp
+from ninefold.jobs.model import Job, JobStatus, Mark, timestamp
 from ninefold.jobs.reports import STREAM
 from ninefold.jobs.serializer import JobFailedError, JsonSerializer
 from ninefold.jobs.spec import JobSpec
@@ -28,8 +28,6 @@ QUEUE = "ninefold"
 #: The version every job is written with: a job waits for no particular build of ninefold.
 APP_VERSION = "1"
 
-#: Seconds between two looks at the queue: half of it is how long a job waits to start.
-POLL = 0.05
 #: Jobs that a worker runs at a time: enough for full batches, few enough for its memory.
 CONCURRENCY = 8
 
@@ -42,8 +40,6 @@ _STATUS: dict[str, JobStatus] = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
     "CANCELLED": "cancelled",
 }
-#: Jobs in one query.
-_AT_ONCE = 500
 _OPEN = [name for name, state in _STATUS.items() if state in ("queued", "running")]
 #: Any number that nobody else locks in the database.
 _QUOTA_LOCK = 0x6E696E65
@@ -51,6 +47,8 @@ _DEAD_LETTER = Failure(
     "every worker that took it died. Look for a lack of memory, then rerun it.",
     kind="WorkerDied",
 )
+_ENQUEUED: sa.ColumnElement[str] = sa.literal_column("'ENQUEUED'")
+_PENDING: sa.ColumnElement[str] = sa.literal_column("'PENDING'")
 _PAUSED: Any = {"limit": 0, "period": 1.0}
 
 
@@ -84,6 +82,8 @@ class JobStore:
     def __init__(self, engine: sa.Engine, data: Path) -> None:
         self.data = data
         self.client = DBOSClient(system_database_engine=engine, serializer=JsonSerializer())
+        #: Called where this process has put jobs into the queue, or lets them be taken again.
+        self.on_queued: Callable[[], object] = lambda: None
         #: The same engine, which knows where DBOS's tables are.
         self.engine: sa.Engine = self.client._sys_db.engine
 
@@ -108,6 +108,7 @@ class JobStore:
                 self._enqueue(connection, job_id, spec, priority)
             if admission is not None and admission.beside is not None:
                 admission.beside(connection, list(specs))
+        self.on_queued()
         found = self.submitted(specs)
         if found is None:  # deleted by another, between the two
             raise ConflictError("idempotency_key: its job was just deleted. Submit it again.")
@@ -246,30 +247,6 @@ class JobStore:
         jobs = [by_id[job_id] for _, job_id in page if job_id in by_id]
         return jobs, page[-1] if len(found) > limit else None
 
-    def versions(self, job_ids: Sequence[str]) -> dict[str, Hashable]:
-        """What of each job changes whenever it gets another event; jobs that are gone are left out.
-
-        Three quick queries, however many jobs there are.
-        """
-        tables = self.client._sys_db.tables
-        jobs, steps = tables.workflow_status.c, tables.operation_outputs.c
-        reports = tables.streams.c
-        counts = (
-            sa.select(jobs.workflow_uuid, jobs.status, jobs.recovery_attempts),
-            sa.select(steps.workflow_uuid, sa.func.count()).group_by(steps.workflow_uuid),
-            sa.select(reports.workflow_uuid, sa.func.count()).group_by(reports.workflow_uuid),
-        )
-        found: dict[str, tuple[Any, ...]] = {}
-        for start in range(0, len(job_ids), _AT_ONCE):
-            part = list(job_ids[start : start + _AT_ONCE])
-            with self.engine.connect() as connection:
-                for query, table in zip(counts, (jobs, steps, reports), strict=True):
-                    for job_id, *values in connection.execute(
-                        query.where(table.workflow_uuid.in_(part))
-                    ):
-                        found[job_id] = (*found.get(job_id, ()), *values)
-        return dict(found)
-
     def depth(self) -> dict[JobStatus, tuple[int, float]]:
         """How many jobs are queued and running, and how many seconds ago the oldest was made."""
         rows = self.client._sys_db.tables.workflow_status.c
@@ -289,21 +266,47 @@ class JobStore:
 
     def done(self, job_id: str, spec: JobSpec) -> list[Done]:
         """The steps that were carried out, those of the parent first."""
-        own = [
-            Done(StageRecord.from_json(step["output"]), step["function_id"])
-            for step in self.client.list_workflow_steps(job_id)
-            if isinstance(step["output"], dict) and "step" in step["output"]
-        ]
-        return [*(Done(record) for record in spec.reused()), *own]
+        return [*(Done(record) for record in spec.reused()), *self.own_steps(job_id)]
 
-    def reports(self, job_id: str) -> list[Json]:
-        """What its steps told while they ran."""
+    def own_steps(self, job_id: str, after: int = 0) -> list[Done]:
+        """The steps that the job itself carried out, but for the first `after`."""
+        return [
+            Done(StageRecord.from_json(step["output"]), step["function_id"])
+            for step in self.client.list_workflow_steps(job_id, offset=after or None)
+            if step["output"] is not None  # else it is the last, and ended the job by a bug
+        ]
+
+    def reports(self, job_id: str, after: int = 0) -> list[Json]:
+        """What its steps told while they ran, but for the first `after` reports."""
         found: list[Json] = []
         while True:
-            _, values = self.client._sys_db.read_stream_values(job_id, STREAM, len(found), 500)
+            _, values = self.client._sys_db.read_stream_values(
+                job_id, STREAM, after + len(found), 500
+            )
             if not values:
                 return found
             found += [self.client._serializer.deserialize(value) for value, _ in values if value]
+
+    def marks(self, job_ids: Sequence[str]) -> dict[str, Mark]:
+        """How far jobs have come, by one query; those that are gone are left out."""
+        system = self.client._sys_db
+        jobs = system.tables.workflow_status.c
+        steps, reports = system.tables.operation_outputs.c, system.tables.streams.c
+        count = sa.func.count()
+        query = sa.select(
+            jobs.workflow_uuid,
+            jobs.status,
+            sa.select(count)
+            .where(steps.workflow_uuid == jobs.workflow_uuid, steps.output.is_not(None))
+            .scalar_subquery(),
+            sa.select(count)
+            .where(reports.workflow_uuid == jobs.workflow_uuid, reports.key == STREAM)
+            .scalar_subquery(),
+        ).where(jobs.workflow_uuid.in_(job_ids))
+        with system.engine.connect() as connection:
+            return {
+                row[0]: Mark(_STATUS[row[1]], row[2], row[3]) for row in connection.execute(query)
+            }
 
     def cancel(self, job_ids: Sequence[str]) -> None:
         """Cancel those that have not ended."""
@@ -317,30 +320,51 @@ class JobStore:
 
     def pause(self, paused: bool) -> None:
         """Let workers take no job from the queue, or let them again."""
-        self.register_queue(CONCURRENCY, POLL)
-        queue = self.client.retrieve_queue(QUEUE)
-        assert queue is not None
-        queue.set_limiter(_PAUSED if paused else None)
+        self.register_queue(CONCURRENCY)
+        self.queue().set_limiter(_PAUSED if paused else None)
+        if not paused:
+            self.on_queued()
 
     def paused(self) -> bool:
         """Whether the queue is paused."""
         queue = self.client.retrieve_queue(QUEUE)
         return queue is not None and queue.limiter is not None
 
-    def register_queue(self, concurrency: int, poll: float) -> None:
+    def register_queue(self, concurrency: int) -> None:
         """Make the queue, unless it is there: as it is worked on then, it stays."""
         self.client.register_queue(
             QUEUE,
             worker_concurrency=concurrency,
-            polling_interval_sec=poll,
             on_conflict="never_update",
         )
 
-    def set_concurrency(self, concurrency: int) -> None:
-        """Set how many jobs each worker runs at a time."""
+    def queue(self) -> Queue:
+        """The queue as the database holds it."""
         queue = self.client.retrieve_queue(QUEUE)
         assert queue is not None
-        queue.set_worker_concurrency(concurrency)
+        return queue
+
+    def room(self) -> int:
+        """How many jobs each worker may run, where any waits and the queue is not paused; else 0.
+
+        Asked often, and by an index alone.
+        """
+        system = self.client._sys_db
+        queues, jobs = system.tables.queues, system.tables.workflow_status
+        waits = sa.exists().where(
+            jobs.c.queue_name == QUEUE,
+            jobs.c.status == _ENQUEUED,
+            jobs.c.status.in_([_ENQUEUED, _PENDING]),  # SQLite takes the index by these words
+        )
+        query = sa.select(queues.c.worker_concurrency).where(
+            queues.c.name == QUEUE, queues.c.rate_limit_max.is_(None), waits
+        )
+        with system.engine.connect() as connection:
+            return connection.scalar(query) or 0
+
+    def set_concurrency(self, concurrency: int) -> None:
+        """Set how many jobs each worker runs at a time."""
+        self.queue().set_worker_concurrency(concurrency)
 
     def running(self) -> dict[str, list[str]]:
         """Ids of the jobs that workers hold, by worker."""

@@ -13,10 +13,12 @@ from dbos._error import DBOSAwaitedWorkflowCancelledError
 
 from ninefold.core.errors import ConfigError
 from ninefold.jobs import runtime as runtimes
+from ninefold.jobs.database import engine_for_steps
+from ninefold.jobs.dispatch import Dispatcher
 from ninefold.jobs.leases import Lease, locks_for
 from ninefold.jobs.runtime import Runtime
 from ninefold.jobs.serializer import JobFailedError, JsonSerializer
-from ninefold.jobs.store import APP_VERSION, CONCURRENCY, POLL, QUEUE, JobStore
+from ninefold.jobs.store import APP_VERSION, CONCURRENCY, JobStore
 
 #: Seconds between two looks at this and the other workers.
 WATCH = 1.5
@@ -37,6 +39,8 @@ class Worker:
         concurrency: int | None = None,
     ) -> None:
         self.engine = engine
+        #: On which steps are recorded.
+        self.steps_engine = engine_for_steps(engine)
         self.store = store
         self.runtime = runtime
         self.name = name
@@ -47,6 +51,7 @@ class Worker:
         self._lost = False
         self._stopping = threading.Event()
         self._watcher: threading.Thread | None = None
+        self._dispatcher: Dispatcher | None = None
         #: Own jobs that the last look found open, though nothing here runs them.
         self._stranded: set[str] = set()
 
@@ -54,20 +59,23 @@ class Worker:
         """Take a name and begin; raises `ConfigError` where that cannot be."""
         if runtimes.installed() is not None:
             raise ConfigError("jobs: this process runs a worker already. Start another process.")
-        self._lease = Lease(self.engine, locks_for(self.engine, self.runtime.data), self.name)
+        self._lease = Lease(self.steps_engine, locks_for(self.engine, self.runtime.data), self.name)
         self.name = self._lease.name
         runtimes.install(self.runtime)
         try:
             self._lease.beat()
-            self.store.register_queue(CONCURRENCY, POLL)
+            self.store.register_queue(CONCURRENCY)
             if self.concurrency is not None:
                 self.store.set_concurrency(self.concurrency)
-            # DBOS puts the jobs that a worker of this name left back into the queue.
-            _launch(self.engine, self.name)
+            self._hand_back()  # what the last worker of this name left
+            _launch(self.steps_engine, self.name)
         except BaseException:
             runtimes.install(None)
             self._lease.release()
             raise
+        self._dispatcher = Dispatcher(self.store, self.runtime, self.name)
+        self._dispatcher.start()
+        self.store.on_queued = self.runtime.wake.set
         self._watcher = threading.Thread(target=self._watch, name="ninefold-watch", daemon=True)
         self._watcher.start()
 
@@ -78,15 +86,22 @@ class Worker:
         while self.runtime.active and not self._lost and time.monotonic() < deadline:
             time.sleep(0.02)
         self._stopping.set()
-        if self._watcher is not None:
-            self._watcher.join()
+        for thread in (self._watcher, self._dispatcher):
+            if thread is not None:
+                thread.join()
         DBOS.destroy()
         runtimes.install(None)
-        assert self.name is not None
         assert self._lease is not None
         if not self._lost:  # else they are those of the worker that has the name now
-            self.store.requeue(self.store.running().get(self.name, []), self.name)
+            self._hand_back()
         self._lease.release()
+        if self.steps_engine is not self.engine:
+            self.steps_engine.dispose()
+
+    def _hand_back(self) -> None:
+        """Put the jobs that are held in this worker's name back into the queue."""
+        assert self.name is not None
+        self.store.requeue(self.store.running().get(self.name, []), self.name)
 
     def _watch(self) -> None:
         while not self._stopping.wait(WATCH):
@@ -108,7 +123,7 @@ class Worker:
             count = self.store.requeue(running[other], other)
             _log.warning("jobs: worker %s died; %d of its jobs go on elsewhere", other, count)
         # A job between two steps of its life can look like one: only the second look counts.
-        idle = set(running.get(self.name, ())) - self.runtime.active
+        idle = set(running.get(self.name, ())) - self.runtime.active.keys()
         self.store.requeue(idle & self._stranded, self.name)
         self._stranded = idle
 
@@ -132,7 +147,7 @@ def _launch(engine: sa.Engine, name: str) -> None:
     if logging.lastResort is not None and logging.lastResort not in logger.handlers:
         logger.addHandler(logging.lastResort)
     DBOS(config=config)
-    DBOS.listen_queues([QUEUE])
+    DBOS.listen_queues([])  # the dispatcher does
     DBOS.launch()
 
 

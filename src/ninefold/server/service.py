@@ -149,7 +149,7 @@ class Service:
 
     async def job(self, caller: Caller, job_id: str) -> Job:
         """A job with all that it made so far."""
-        version = (await self.call(self.jobs.store.versions, [job_id])).get(job_id)
+        version = (await self.call(self.jobs.store.marks, [job_id])).get(job_id)
         known, job = self._kept.pop(job_id, (None, None))
         if job is None or known != version:  # read after its version: at least as new
             job = await self.jobs.get(job_id)

@@ -1,0 +1,75 @@
+"""Takes jobs from the queue: at once where they come from this process, soon where from others."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from uuid import uuid4
+
+import sqlalchemy as sa
+from dbos._core import execute_dequeued_workflow
+from dbos._dbos import _get_dbos_instance
+
+from ninefold.jobs.runtime import Runtime
+from ninefold.jobs.store import APP_VERSION, JobStore
+
+#: Seconds between two looks at the queue: half of it is how long a job of another process waits.
+POLL = 0.05
+#: Seconds until the next look where the database does not answer.
+PAUSE = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Dispatcher(threading.Thread):
+    """Stands in for DBOS's own queue thread, and claims and starts jobs by the same calls.
+
+    That thread asks three questions at each look, which is an eighth of a core when there is
+    nothing to do, and cannot be woken.
+    """
+
+    def __init__(self, store: JobStore, runtime: Runtime, worker: str) -> None:
+        super().__init__(name="ninefold-queue", daemon=True)
+        self.store = store
+        self.runtime = runtime
+        self.worker = worker
+
+    def run(self) -> None:
+        """Take jobs until the runtime is draining."""
+        pause = POLL
+        while not self.runtime.draining:
+            self.runtime.wake.wait(pause)
+            self.runtime.wake.clear()
+            pause = POLL
+            try:
+                self._take()
+            except sa.exc.SQLAlchemyError as error:  # away: a later look may do better
+                _log.debug("jobs: the queue does not answer: %s", error)
+                pause = PAUSE
+
+    def _take(self) -> None:
+        room = self.store.room() - len(self.runtime.active)
+        if room <= 0 or self.runtime.draining:
+            return
+        dbos, queue = _get_dbos_instance(), self.store.queue()
+        token = str(uuid4())
+        claimed, _ = dbos._sys_db.start_queued_workflows(
+            queue,
+            self.worker,
+            APP_VERSION,
+            None,
+            len(self.runtime.active),
+            owner_xid=token,
+            is_latest_version=False,  # every job names its version
+        )
+        # What is not started below looks stranded, and the worker's watch puts it back.
+        for status in dbos._sys_db.get_workflow_statuses(claimed):
+            if status["status"] != "PENDING":  # cancelled since
+                continue
+            job_id = status["workflow_uuid"]
+            self.runtime.active[job_id] = status["recovery_attempts"] or 1
+            try:
+                execute_dequeued_workflow(dbos, status, token)
+            except Exception as error:
+                self.runtime.active.pop(job_id, None)
+                _log.error("jobs: %s could not be started: %s", job_id, error)

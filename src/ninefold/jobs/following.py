@@ -1,0 +1,83 @@
+"""Following jobs: many at once by one look at the database, each by reading what is new of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from ninefold.core.values import Json
+from ninefold.jobs.events import Done
+from ninefold.jobs.model import Mark
+from ninefold.jobs.store import JobStore
+
+
+class Reading:
+    """A job with its steps and reports, read on as it goes on; its methods block."""
+
+    def __init__(self, store: JobStore, job_id: str) -> None:
+        """Read all that there is; raises `InputError` where there is no such job."""
+        self._store = store
+        # The state first: what is read after it is at least as new.
+        self.job, self.spec = store.job_and_spec(job_id)
+        self.done: list[Done] = store.done(job_id, self.spec)
+        self.reports: list[Json] = store.reports(job_id)
+        self._taken_over = len(self.spec.records)
+
+    @property
+    def mark(self) -> Mark:
+        """How far it was read."""
+        return Mark(self.job.status, len(self.done) - self._taken_over, len(self.reports))
+
+    def update(self, now: Mark | None) -> None:
+        """Read what is new, where the job has come as far as `now`."""
+        job_id, known = self.job.id, self.mark
+        if now is None or now.status != known.status:
+            self.job = self._store.job(job_id)
+        if now is None or now.steps != known.steps or self.job.ended:
+            self.done += self._store.own_steps(job_id, known.steps)
+        if now is None or now.reports != known.reports or self.job.ended:
+            self.reports += self._store.reports(job_id, known.reports)
+
+
+class Follower:
+    """Tells when jobs have come further. All who wait share one look every `pause` seconds."""
+
+    def __init__(
+        self, look: Callable[[Sequence[str]], Awaitable[Mapping[str, Mark]]], pause: float
+    ) -> None:
+        self._look = look
+        self._pause = pause
+        self._waiting: dict[asyncio.Future[Mark | None], tuple[str, Mark]] = {}
+        self._poller: asyncio.Task[None] | None = None
+
+    async def changed(self, job_id: str, known: Mark) -> Mark | None:
+        """How far the job is once that is not `known` any more; None where it is gone.
+
+        Raises what the look raises.
+        """
+        future: asyncio.Future[Mark | None] = asyncio.get_running_loop().create_future()
+        self._waiting[future] = job_id, known
+        if self._poller is None or self._poller.done():
+            self._poller = asyncio.create_task(self._poll())
+        try:
+            return await future
+        finally:
+            del self._waiting[future]
+
+    async def _poll(self) -> None:
+        """Look for as long as anyone waits."""
+        while True:
+            await asyncio.sleep(self._pause)
+            waiting = dict(self._waiting)
+            if not waiting:
+                return
+            try:
+                marks = await self._look(sorted({job_id for job_id, _ in waiting.values()}))
+            except Exception as error:
+                for future in waiting:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for future, (job_id, known) in waiting.items():
+                if not future.done() and marks.get(job_id) != known:
+                    future.set_result(marks.get(job_id))
