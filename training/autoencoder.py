@@ -99,6 +99,7 @@ def main() -> None:
     parse = parser(__doc__, minutes=11, batch=12)
     parse.add_argument("--decoder-only", action="store_true", help="leave the encoder as it is")
     parse.add_argument("--crop", type=int, default=CROP)
+    parse.add_argument("--rate", type=float, default=RATE, help="a quarter for a trained decoder")
     options = parse.parse_args()
     device = pick_device(options.device, options.threads)
     pictures, _ = data.load(options.data)
@@ -108,8 +109,8 @@ def main() -> None:
     team = Team()
     trainable = [weight for weight in model.parameters() if weight.requires_grad]
     optimisers: list[torch.optim.Optimizer] = [
-        Muon([weight for weight in trainable if weight.ndim > 1], lr=RATE),
-        torch.optim.AdamW([weight for weight in trainable if weight.ndim == 1], lr=RATE),
+        Muon([weight for weight in trainable if weight.ndim > 1], lr=options.rate),
+        torch.optim.AdamW([weight for weight in trainable if weight.ndim == 1], lr=options.rate),
     ]
     step, spent = 0, 0.0
     if (state := load(CHECKPOINT, options.fresh, device)) is not None:
@@ -132,7 +133,7 @@ def main() -> None:
         batch = to_tensor(np.stack(crops)).to(device) * 2 - 1
         batch = batch.contiguous(memory_format=torch.channels_last)
         for group in (group for item in optimisers for group in item.param_groups):
-            group["lr"] = RATE * budget.scale
+            group["lr"] = options.rate * budget.scale
         error, drift = loss_of(model, batch)
         for optimiser in optimisers:
             optimiser.zero_grad()
@@ -152,7 +153,7 @@ def main() -> None:
             seconds=budget.spent,
             loss=error.item(),
             drift=drift.item(),
-            lr=RATE * budget.scale,
+            lr=options.rate * budget.scale,
         )
         if time.monotonic() - last > 180 or done:
             last = time.monotonic()
