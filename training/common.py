@@ -149,7 +149,7 @@ class Team:
             distributed.all_reduce(told)
             steps = round(float(told[-2]))
             progress = float(told[-1]) / steps
-            parts = (told[:-2] / steps).split([weight.numel() for weight in weights])
+            parts = torch.split(told[:-2] / steps, [weight.numel() for weight in weights])
             for weight, part in zip(weights, parts, strict=True):  # in place: layouts stay
                 weight.copy_(part.view(weight.shape))
         self.steps, self.met = 0, time.monotonic()

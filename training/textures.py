@@ -24,19 +24,21 @@ def texture(size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _one(size: int, rng: np.random.Generator) -> Picture:
-    kind = int(rng.integers(4))
-    if kind == 0:
+    roll = rng.random()
+    if roll < 0.3:
         return _spectral(size, float(rng.uniform(0, 2.5)), rng)
-    if kind == 1:
+    if roll < 0.7:
         return _tinted(_waves(size, rng), rng)
-    if kind == 2:
+    if roll < 0.85:
         return _strokes(size, rng)
     return _cells(size, rng)
 
 
 def _tinted(field: Picture, rng: np.random.Generator) -> Picture:
-    """A field (h, w) in 0..1 between two random colours."""
+    """A field (h, w) in 0..1 between two random colours, half of the time far apart."""
     low, high = rng.random(3, np.float32), rng.random(3, np.float32)
+    if rng.random() < 0.5:
+        low, high = low * 0.3, 1 - high * 0.3
     colours: Picture = low + field[..., None] * (high - low)
     return colours
 
@@ -50,22 +52,30 @@ def _spectral(size: int, power: float, rng: np.random.Generator) -> Picture:
     shaped = np.fft.irfft2(np.fft.rfft2(noise) * frequency**-power, (size, size))
     shaped = (shaped - shaped.mean()) / (shaped.std() + 1e-6)
     contrast = rng.uniform(0.05, 0.3)
+    if rng.random() < 0.25:  # creases, where the noise changes its sign
+        shaped = np.abs(shaped) ** rng.uniform(0.4, 1.2) * 2 - 1
     field: Picture = np.clip(0.5 + contrast * shaped, 0, 1).astype(np.float32)
     return _tinted(field[0], rng) if channels == 1 else field.transpose(1, 2, 0)
 
 
 def _waves(size: int, rng: np.random.Generator) -> Picture:
-    """One to three gratings of any direction, straight or around a point, smooth or hard."""
+    """One to three gratings, straight, around a point or ever shorter; smooth, hard or folded."""
     y, x = np.mgrid[:size, :size].astype(np.float32)
     total = np.zeros((size, size), np.float32)
     for _ in range(int(rng.integers(1, 4))):
         period, angle = math.exp(rng.uniform(math.log(4), math.log(60))), rng.uniform(0, math.pi)
         along = x * math.cos(angle) + y * math.sin(angle)
-        if rng.random() < 0.3:
+        bend = rng.random()
+        if bend < 0.2:
             along = np.hypot(x - rng.uniform(0, size), y - rng.uniform(0, size))
+        elif bend < 0.4:  # waves that grow shorter
+            along = along * along / size
         total += np.sin(along * (2 * math.pi / period) + rng.uniform(0, 6.3)).astype(np.float32)
-    if rng.random() < 0.4:
+    shape = rng.random()
+    if shape < 0.25:
         total = np.tanh(total * rng.uniform(2, 12))
+    elif shape < 0.4:
+        total = np.abs(total)
     low, high = float(total.min()), float(total.max())
     unit: Picture = ((total - low) / (high - low + 1e-6)).astype(np.float32)
     return unit

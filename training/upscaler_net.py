@@ -1,4 +1,4 @@
-"""The upscaler: a fixed cubic enlargement and a small residual network's detail."""
+"""The upscaler: Lanczos' enlargement and a small residual network's detail."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from torch import nn
 from torch.nn import functional
 
 WIDTH, BLOCKS = 40, 4
+SMALL = 1.5 / 255
+"""Detail of this size is halved, and what is smaller all but left out."""
 
 
 class Residual(nn.Module):
@@ -26,24 +28,23 @@ class Residual(nn.Module):
         return out
 
 
-def cubic_kernel(factor: int) -> torch.Tensor:
-    """Catmull-Rom weights (factor * factor, 1, 5, 5) of each output pixel inside a source pixel."""
+def lanczos_kernel(factor: int) -> torch.Tensor:
+    """Lanczos weights of three lobes (factor * factor, 1, 7, 7) for the outputs of a pixel."""
     rows = []
     for phase in range(factor):
-        offset = (phase + 0.5) / factor - 0.5
-        x = (torch.arange(-2, 3) - offset).abs()
-        near, far = 1.5 * x**3 - 2.5 * x**2 + 1, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
-        row = torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros(())))
+        x = torch.arange(-3, 4) - ((phase + 0.5) / factor - 0.5)
+        row = torch.where(x.abs() < 3, torch.sinc(x) * torch.sinc(x / 3), torch.zeros(()))
         rows.append(row / row.sum())
     table = torch.stack(rows)
-    return torch.einsum("ik,jl->ijkl", table, table).reshape(factor * factor, 1, 5, 5)
+    return torch.einsum("ik,jl->ijkl", table, table).reshape(factor * factor, 1, 7, 7)
 
 
 class Upscaler(nn.Module):
-    """Pictures (N, 3, h, w) to (N, 3, h*s, w*s): a fixed cubic enlargement plus learned detail.
+    """Pictures (N, 3, h, w) to (N, 3, h*s, w*s): Lanczos' enlargement plus learned detail.
 
     The enlargement keeps mean colours by construction and is plain convolution, so it is as fast as
-    the rest; the untrained network is exactly that enlargement.
+    the rest; the untrained network is all but that enlargement. Detail below a level or two is
+    held back: on smooth pictures, where nothing is to be gained, Lanczos is left alone.
     """
 
     kernel: torch.Tensor
@@ -51,19 +52,22 @@ class Upscaler(nn.Module):
     def __init__(self, factor: int) -> None:
         super().__init__()
         self.factor = factor
-        self.register_buffer("kernel", cubic_kernel(factor).repeat(3, 1, 1, 1))
+        kernel = lanczos_kernel(factor).repeat(3, 1, 1, 1)
+        self.register_buffer("kernel", kernel, persistent=False)
         self.head = nn.Conv2d(3, WIDTH, 3, padding=1)
         self.body = nn.Sequential(*(Residual(WIDTH) for _ in range(BLOCKS)), nn.LeakyReLU(0.1))
         self.tail = nn.Conv2d(WIDTH, 3 * factor * factor, 3, padding=1)
-        nn.init.zeros_(self.tail.weight)
+        nn.init.normal_(self.tail.weight, std=1e-3)
         nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Enlarge; the result may leave 0..1 slightly."""
         with torch.autocast(pictures.device.type, enabled=False):
-            padded = functional.pad(pictures, (2, 2, 2, 2), mode="replicate")
+            padded = functional.pad(pictures, (3, 3, 3, 3), mode="replicate")
             base = functional.conv2d(padded, self.kernel, groups=3)
-        detail = self.tail(self.body(self.head(pictures - 0.5)))
+        detail = self.tail(self.body(self.head(pictures - 0.5))).float()
+        square = detail.square()
+        detail = detail * (square / (square + SMALL**2))
         return functional.pixel_shuffle(base + detail, self.factor)
 
 
