@@ -162,3 +162,19 @@ def test_pages_show_each_job_once(place: Place) -> None:
             assert {job.owner for job in page} == {"one"}
 
     run(main())
+
+
+def test_the_key_of_a_rerun(here: Place) -> None:
+    async def main() -> None:
+        async with here.jobs() as jobs:
+            job = await jobs.submit("draft", "a house", owner="one")
+            await jobs.wait(job.id, 30)
+            key: Any = {"idempotency_key": "a", "owner": "one"}
+            first = await jobs.rerun(job.id, **key, input={"seed": 1})
+            assert (await jobs.rerun(job.id, **key, input={"seed": 1})).id == first.id
+            assert first.owner == "one"
+            for other in ({"input": {"seed": 2}}, {"changes": {"publisher.quality": 5}}):
+                with pytest.raises(ConflictError):
+                    await jobs.rerun(job.id, **key, **other)
+
+    run(main())

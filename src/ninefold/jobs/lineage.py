@@ -42,7 +42,7 @@ def again(
         spec,
         config=config.document(),
         created_at=PipelineContext().created_at,
-        digest=digest_of(parent, config.document(), start),
+        digest=digest_of(parent, config.document(), start, spec.input),
         parent=parent,
         group=None,
         records=tuple(item.record.to_json() for item in kept),

@@ -149,11 +149,13 @@ class Service:
 
     async def job(self, caller: Caller, job_id: str) -> Job:
         """A job with all that it made so far."""
-        version = (await self.call(self.jobs.store.marks, [job_id])).get(job_id)
+        mark = (await self.call(self.jobs.store.marks, [job_id])).get(job_id)
+        if mark is None:
+            raise _no_job(job_id)
         known, job = self._kept.pop(job_id, (None, None))
-        if job is None or known != version:  # read after its version: at least as new
+        if job is None or known != mark:  # read after its mark: at least as new
             job = await self.jobs.get(job_id)
-        self._kept[job_id] = version, job
+        self._kept[job_id] = mark, job
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         if not caller.may_see(job.owner):
@@ -302,7 +304,7 @@ class Service:
 
 
 def _no_job(job_id: str) -> NotFoundError:
-    return NotFoundError(f"no job is called {job_id!r}. List them with: ninefold jobs list")
+    return NotFoundError(f"no job is called {job_id!r}. GET /v1/jobs lists them.")
 
 
 def service_of(request: Request) -> Service:
