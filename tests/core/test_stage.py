@@ -281,7 +281,7 @@ def test_parameters_are_finite(value: float) -> None:
 def test_parameters_are_frozen() -> None:
     stage = Add()
     with pytest.raises(ValidationError, match="frozen"):
-        stage.params.amount = 3
+        stage.params.amount = 3  # type: ignore[misc]
 
 
 def test_a_repeated_stage_numbers_its_name_and_its_files() -> None:

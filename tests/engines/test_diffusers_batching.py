@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +196,7 @@ def test_one_of_three_is_cancelled(engine: DiffusersEngine) -> None:
 
 @needs_builtin
 def test_deterministic_engines_give_the_same_bytes_together(engine: DiffusersEngine) -> None:
-    strict = DiffusersEngine(replace(engine.settings, deterministic=True))
+    strict = DiffusersEngine(engine.settings.model_copy(update={"deterministic": True}))
     requests = [text(seed=seed) for seed in (1, 2)]
     expected = alone(engine, requests)
     made = together(strict, requests)

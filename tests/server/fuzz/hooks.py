@@ -34,8 +34,9 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
         _fill(case.body, "sdapi" if case.path.startswith("/sdapi") else "body")
         if case.path.startswith("/v1/jobs") or case.path.startswith("/v1/groups"):
             _simplify(case.body)
-        if isinstance(case.body.get("file"), bytes):
-            case.body["file"] = base64.b64decode(_random.choice(IDS["sdapi_image"]))
+        body: dict[str, Any] = case.body
+        if isinstance(body.get("file"), bytes):
+            body["file"] = base64.b64decode(_random.choice(IDS["sdapi_image"]))
 
 
 def _fill(value: Any, door: str) -> None:
