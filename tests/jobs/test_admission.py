@@ -173,7 +173,8 @@ def test_the_key_of_a_rerun(here: Place) -> None:
             first = await jobs.rerun(job.id, **key, input={"seed": 1})
             assert (await jobs.rerun(job.id, **key, input={"seed": 1})).id == first.id
             assert first.owner == "one"
-            for other in ({"input": {"seed": 2}}, {"changes": {"publisher.quality": 5}}):
+            others: list[Any] = [{"input": {"seed": 2}}, {"changes": {"publisher.quality": 5}}]
+            for other in others:
                 with pytest.raises(ConflictError):
                     await jobs.rerun(job.id, **key, **other)
 
