@@ -3,7 +3,7 @@
 # make quality what they are worth: a table of figures, in a quarter of an hour
 # make test    the same set-up, then everything that must hold: lint, types, layers, tests
 
-PROMPT ?= a red house on the left in snowy mountains at sunset
+PROMPT ?= a white lighthouse on the right by the sea at sunset
 SEED ?= 7
 PRESET ?= full
 VENV := .venv

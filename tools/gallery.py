@@ -16,9 +16,9 @@ from PIL import Image, ImageDraw, ImageFont
 from ninefold import OUTPUTS, PipelineConfig, PipelineContext
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-HERO = ("a red house on the left in snowy mountains at sunset", 7)
+HERO = ("a white lighthouse on the right by the sea at sunset", 7)
 PROMPTS = (
-    "a red house on the left in snowy mountains at sunset",
+    "a red house on the left in the mountains at sunset",
     "a white lighthouse by the sea at night",
     "a yellow sailboat on the sea at dawn",
     "a green cactus in the desert at sunset",
