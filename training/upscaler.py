@@ -154,6 +154,14 @@ def check(model: Upscaler, factor: int, device: torch.device) -> tuple[float, fl
     return float(np.mean(ours)), float(np.mean(lanczos)), float(np.mean(shift))
 
 
+def begin(model: Upscaler, device: torch.device) -> None:
+    """Start a 4x upscaler from all but the last layer of the 2x one, where there is one."""
+    other = RUNS / "upscaler-2x.pt"
+    if model.factor == 4 and (state := load(other, False, device)) is not None:
+        kept = {k: v for k, v in state["model"].items() if not k.startswith("tail.")}
+        model.load_state_dict(kept, strict=False)
+
+
 def export_onnx(model: Upscaler, path: Path) -> None:
     """Write the network with free height and width."""
     metadata = {"scale": str(model.factor), "task": "upscale", "license": "Apache-2.0"}
@@ -180,6 +188,8 @@ def main() -> None:
         for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(kept)
         step, spent = state["step"], state["spent"]
+    else:
+        begin(model, device)
     pairs, rng = Pairs(arguments.factor, device), np.random.default_rng(step)
     budget = Budget(arguments.minutes, spent, flat=0.3)
     last = time.monotonic()
