@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn import functional
 
 WIDTH, BLOCKS = 40, 4
-SMALL = 1.5 / 255
-"""Detail of this size is halved, and what is smaller all but left out."""
+SMALL = 4 / 255
+"""Detail of this size is halved, and what is much smaller left out."""
 
 
 class Residual(nn.Module):
@@ -43,7 +43,7 @@ class Upscaler(nn.Module):
     """Pictures (N, 3, h, w) to (N, 3, h*s, w*s): Lanczos' enlargement plus learned detail.
 
     The enlargement keeps mean colours by construction and is plain convolution, so it is as fast as
-    the rest; the untrained network is all but that enlargement. Detail below a level or two is
+    the rest; the untrained network is all but that enlargement. Detail of a few levels is
     held back: on smooth pictures, where nothing is to be gained, Lanczos is left alone.
     """
 
