@@ -51,7 +51,7 @@ def test_an_image_is_worked_over_in_tiles(tmp_path: Path) -> None:
     assert {(request.width, request.height) for request in requests} == {(128, 128)}
     assert [request.seed for request in requests] == list(range(7, 7 + len(requests)))
     assert {request.strength for request in requests} == {0.2}
-    assert {request.prompt for request in requests} == {"a red house"}
+    assert {request.prompt for request in requests} == {""}
     record = context["image"]
     assert (record.size, record.made_by) == ((256, 192), "restorer")
     assert record.path == context["restored_path"] == tmp_path / "generated_restored.png"

@@ -34,7 +34,10 @@ class RestorerParams(SamplingParams):
         0.25, ge=0, le=0.5, description="Least overlap of tiles, as a part of a tile's side."
     )
     prompt: str = Field(
-        "{prompt}", max_length=4000, description="What the tiles show; {prompt} is filled in."
+        "",
+        max_length=4000,
+        description="What the tiles show; {prompt} is filled in. With the whole prompt even a tile "
+        "of bare sky gets the subject.",
     )
     colour_fix: float = Field(
         1.0, ge=0, le=1, description="How much of each tile's large-scale colour is kept."

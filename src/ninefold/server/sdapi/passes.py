@@ -64,7 +64,7 @@ def hires_stages(
     params = {**sampling, "strength": strength, **_second(request, strength, shelf, notes)}
     longest = max(round(side * factor) for side in size)
     if longest <= info.max_size:  # A1111 does it in one piece; so do we where the model can
-        params["tile"] = max(32, longest)
+        params = {"prompt": "{prompt}", **params, "tile": max(32, longest)}
     return [*stages, {"stage": "restorer", "params": params}]
 
 
