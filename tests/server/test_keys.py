@@ -162,7 +162,8 @@ def test_the_commands(cli: Cli, tmp_path: Path) -> None:
     listed = cli("keys", "list", "--data", "d")
     assert token[:13] in listed.out
     assert token not in listed.out
-    [first, second] = cli("keys", "list", "--json", "--data", "d").document
+    named = {key["name"]: key for key in cli("keys", "list", "--json", "--data", "d").document}
+    first, second = named["printer"], named["press"]
     assert first["scopes"] == ["read"]
     assert (first["max_queued"], second["scopes"]) == (5, ["read", "submit"])
     assert cli("keys", "revoke", token[:13], "--data", "d").code == 0
