@@ -36,12 +36,14 @@ from training.scenes import CLASSES
 
 CHECKPOINT = RUNS / "detector.pt"
 RATE = 2e-3
-SIZES = (96, 128, 128, 128, 160, 192)
+SIZES = (96, 128, 128, 160, 192, 192, 224)
 """Sides in pixels that a batch is reduced to."""
-SIDE = 128
+SIDE = 192
 """What images are fitted to when the detector is used; a multiple of 32."""
 QUARTER = 96
 """The side of a picture where four make a square."""
+MOSAICS = ((2, 2), (2, 1), (1, 2))
+"""Columns and rows of pictures that lie together, as wide and high images have room for more."""
 
 
 class Scenes:
@@ -64,13 +66,14 @@ class Scenes:
         ]
 
     def batch(self, count: int, rng: np.random.Generator) -> tuple[torch.Tensor, list[Target]]:
-        """Single pictures at one of the sizes, or four in a square."""
+        """Single pictures at one of the sizes, or several together."""
         as_decoded = self.decoded is not None and rng.random() < 0.5
         source = self.decoded if as_decoded and self.decoded is not None else self.pictures
         chosen = np.sort(rng.integers(0, len(source), count))
         pictures = to_tensor(source[chosen]).to(self.device)
-        if rng.random() < 0.2:
-            pictures, targets = self.mosaic(pictures, chosen)
+        if rng.random() < 0.3:
+            columns, rows = MOSAICS[rng.integers(len(MOSAICS))]
+            pictures, targets = self.mosaic(pictures, chosen, columns, rows)
         else:
             size = int(rng.choice(SIZES))
             pictures = resized(pictures, size)
@@ -86,17 +89,18 @@ class Scenes:
         return pictures.contiguous(memory_format=torch.channels_last), targets
 
     def mosaic(
-        self, pictures: torch.Tensor, chosen: NDArray[np.int64]
+        self, pictures: torch.Tensor, chosen: NDArray[np.int64], columns: int, rows: int
     ) -> tuple[torch.Tensor, list[Target]]:
-        """Four pictures side by side."""
-        small = resized(pictures, QUARTER)
-        corners = ((0, 0), (QUARTER, 0), (0, QUARTER), (QUARTER, QUARTER))
+        """Pages of several pictures side by side and above each other."""
+        each, side = columns * rows, QUARTER if columns == rows else SIDE // 2
+        small = resized(pictures, side)
+        corners = [(x * side, y * side) for y in range(rows) for x in range(columns)]
         pages, targets = [], []
-        for first in range(0, len(chosen) - 3, 4):
-            a, b, c, d = small[first : first + 4]
-            pages.append(torch.cat((torch.cat((a, b), 2), torch.cat((c, d), 2)), 1))
-            four = zip(chosen[first : first + 4], corners, strict=True)
-            targets.append([t for i, at in four for t in self.target(int(i), QUARTER, *at)])
+        for first in range(0, len(chosen) - each + 1, each):
+            parts = torch.split(small[first : first + each], columns)
+            pages.append(torch.cat([torch.cat(list(row), 2) for row in parts], 1))
+            placed = zip(chosen[first : first + each], corners, strict=True)
+            targets.append([t for i, at in placed for t in self.target(int(i), side, *at)])
         return torch.stack(pages), targets
 
 
