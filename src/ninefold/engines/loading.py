@@ -57,7 +57,7 @@ class LoadedModel:
 
 def load_model(files: ModelFiles, device: DeviceChoice, settings: EngineSettings) -> LoadedModel:
     """Load a pipeline onto the device; raises `ModelError` that says what is wrong with it."""
-    with LOADING, _quiet():
+    with LOADING, quiet():
         pipeline_class = _pipeline_class(files)
         dtype = device.dtype(pipeline_class)
         try:
@@ -119,7 +119,7 @@ def _form(base: Any, task: Task) -> Any | None:
     if task == "inpaint" and not _inpaints(base):
         return None
     name = type(base).__name__.replace("Pipeline", f"{_TASK_NAMES[task]}Pipeline")
-    with LOADING, _quiet():
+    with LOADING, quiet():
         found = getattr(diffusers, name, None)
         form = _sharing(found, base) if found is not None else _auto(base, task)
         if form is not None:
@@ -183,7 +183,7 @@ def _unfilled() -> AbstractContextManager[Any]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the libraries' remarks on loading (a missing safety checker and such) to themselves."""
     transformers_log: Any = import_module("transformers.utils.logging")
 

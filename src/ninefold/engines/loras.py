@@ -12,7 +12,7 @@ from ninefold.core.errors import InputError, ModelError
 from ninefold.core.values import Lora
 from ninefold.engines import builtin
 from ninefold.engines.hashing import lora_hash
-from ninefold.engines.loading import LOADING
+from ninefold.engines.loading import LOADING, quiet
 
 #: A LoRA beyond this strength is a typing slip.
 _MAX_WEIGHT = 10.0
@@ -88,7 +88,7 @@ def applied(pipe: Any, loras: Sequence[LoraFile]) -> Iterator[None]:
         for index, lora in enumerate(loras):
             # Adapter names may not hold dots, and a LoRA's own name may.
             name = f"lora{index}"
-            with LOADING:
+            with LOADING, quiet():  # diffusers remarks on networks that a LoRA leaves alone
                 _load(pipe, lora, name)
             names.append(name)
         pipe.set_adapters(names, [lora.weight for lora in loras])
