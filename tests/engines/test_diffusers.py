@@ -237,7 +237,7 @@ def test_loras_act_and_leave_no_trace(
     engine: DiffusersEngine, tiny_folder: Path, lora_folder: Path
 ) -> None:
     make_lora(load(tiny_folder), lora_folder / "ink.v1.safetensors")
-    assert engine.loras() == ("ink.v1",)
+    assert engine.loras() == ("ink.v1", "night-neon")
     model = str(tiny_folder)
     plain = run(engine, text(model=model))
     strong = engine.run(text(model=model, loras=(Lora("ink.v1", 1.0),)), QUIET)
