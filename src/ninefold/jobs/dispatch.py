@@ -14,7 +14,7 @@ from ninefold.jobs.runtime import Runtime
 from ninefold.jobs.store import APP_VERSION, JobStore
 
 #: Seconds between two looks at the queue: half of it is how long a job of another process waits.
-POLL = 0.03
+POLL = 0.05
 #: Seconds until the next look where the database does not answer.
 PAUSE = 1.0
 
