@@ -150,8 +150,8 @@ async def bare(data: Path, database: str | None) -> float:
 
     from ninefold.jobs.database import connect, database_url, engine_for_steps
     from ninefold.jobs.dispatch import POLL
+    from ninefold.jobs.queue import CONCURRENCY
     from ninefold.jobs.serializer import JsonSerializer
-    from ninefold.jobs.store import CONCURRENCY
 
     outcome = {
         "step": "prompt",
@@ -278,7 +278,7 @@ async def together(data: Path, database: str | None) -> float:
     async with JobExecutor(data, database, cache_bytes=0, concurrency=16) as jobs:
         await jobs.wait((await jobs.submit(config, PROMPT)).id)  # loads the model
         for concurrency in (1, 16):
-            await asyncio.to_thread(jobs.store.set_concurrency, concurrency)
+            await asyncio.to_thread(jobs.store.queue.set_concurrency, concurrency)
             await jobs.pause()
             group = await jobs.submit_group(config, {"prompt": PROMPT, "seed": 1}, count=16)
             begun = time.perf_counter()

@@ -1,9 +1,11 @@
 """What the service carries and costs: 200 open event streams with 50 requests a second, one image.
 
 Run `python bench/service.py [--seconds 60] [--streams 200] [--rate 50] [--images 8]`. The server is
-a process of its own; its worker paints with the fake engines while it is loaded, and with the
-built-in model for one image, which is timed in pairs with the library. Latencies are counted from
-when a request was due. Prints medians against the targets; exit code 1 where one is missed.
+a process of its own; while it is loaded its worker paints with fake engines, half a second a step.
+Each stream is of a job of its own, of which eight run at a time and the others wait; once it has
+ended, its reader follows the one that was submitted last. Latencies are counted from when a request
+was due. One image is painted by the built-in model, in pairs with the library. Prints medians
+against the targets; exit code 1 where one is missed.
 """
 
 from __future__ import annotations
@@ -30,12 +32,12 @@ import httpx2
 PROMPT = "a red house in the mountains"
 #: Milliseconds, MiB while it is loaded, and ratio to the library's time.
 MOST_P99, MOST_GROWTH, MOST_RATIO = 100.0, 20.0, 1.05
-#: Jobs that the streams are of: some run, one after another, and the others wait.
-JOBS = 40
 #: Of 20 requests: how many look at a job; the others list, submit, and ask whether it lives.
 LOOKS = 17
 #: Seconds of the load that are not counted as growth: caches and pools fill.
 WARM = 10.0
+#: Seconds from when all streams are open to the first request: each reads its job first.
+SETTLE = 3.0
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -61,7 +63,8 @@ def main() -> int:
         (f"sockets left      {load.sockets:8d}", load.sockets <= 2, "<= 2"),
     ]
     print(f"{options.streams} streams, {options.rate:g} requests/s, {options.seconds:g} s")
-    print(f"requests          {len(load.looks) + load.others:8d}   events {load.events}")
+    print(f"requests          {len(load.looks) + load.others:8d}")
+    print(f"streams opened    {load.opened:8d}   events {load.events}")
     print(f"cores of server   {load.cores:8.2f}")
     if load.errors:
         print(f"errors            {dict(load.errors)}")
@@ -80,6 +83,7 @@ class Load:
     #: Milliseconds of each look at a job, from when it was due.
     looks: list[float] = field(default_factory=list)
     others: int = 0
+    opened: int = 0
     events: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     #: Resident MiB of the server, once a second.
@@ -110,13 +114,16 @@ async def loaded(streams: int, rate: float, seconds: float) -> Load:
         async with httpx2.AsyncClient(
             base_url=url, timeout=30, limits=httpx2.Limits(max_connections=100)
         ) as client:
-            jobs = [await _submit(client, number) for number in range(JOBS)]
+            jobs = [await _submit(client, number) for number in range(streams)]
             before = _sockets(process.pid)
             ends = asyncio.Event()
             readers = [
-                asyncio.create_task(_read(url, jobs[number % JOBS], load, ends))
+                asyncio.create_task(_read(url, number, jobs, load, ends))
                 for number in range(streams)
             ]
+            while load.opened < streams and not load.errors:
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(SETTLE)
             watcher = asyncio.create_task(_watch(process.pid, load))
             begun, used = time.perf_counter(), _cpu_seconds(process.pid)
             await _requests(client, jobs, rate, seconds, load)
@@ -168,25 +175,29 @@ async def _request(
             answer = await (client.get(path) if path else _post(client, number))
         if answer.status_code >= 400:
             load.errors[f"status {answer.status_code}"] += 1
+        elif answer.status_code == 202:
+            jobs.append(answer.json()["id"])
     except httpx2.HTTPError as error:
         load.errors[type(error).__name__] += 1
 
 
-async def _read(url: str, job: str, load: Load, ends: asyncio.Event) -> None:
-    """Hold a stream open; one that ends is opened again, from the start."""
+async def _read(url: str, number: int, jobs: list[str], load: Load, ends: asyncio.Event) -> None:
+    """Follow a job, then the newest one, and so on."""
     address = urlsplit(url)
-    head = f"GET /v1/jobs/{job}/events HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n"
     while not ends.is_set():
+        head = f"GET /v1/jobs/{jobs[number]}/events HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n"
         writer = None
         try:
             reader, writer = await asyncio.open_connection(address.hostname, address.port)
             writer.write(head.encode())
             status = await reader.readline()
+            load.opened += 1
             if b" 200 " not in status:
                 load.errors[f"stream: {status.decode().strip()}"] += 1
                 return
             while (line := await reader.readline()) and line != b"0\r\n":
                 load.events += line.startswith(b"id:")
+            number = -1
             await asyncio.sleep(1)  # as a client that comes back does
         except OSError as error:
             load.errors[f"stream: {type(error).__name__}"] += 1
@@ -279,7 +290,7 @@ def serve(data: Path, real: bool) -> int:
 
     os.environ |= {"NINEFOLD_RATE": "1e6", "NINEFOLD_BURST": "1000000", "NINEFOLD_GRACE": "0"}
     arguments = ["serve", "--port", "0", "--data", str(data)]
-    return ninefold(arguments, engines=None if real else fake_engines(steps_delay=0.1))
+    return ninefold(arguments, engines=None if real else fake_engines(steps_delay=0.5))
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from ninefold.core.events import Event
     from ninefold.core.pipeline import Pipeline, Step
+    from ninefold.core.progress import Previews
     from ninefold.core.slots import Slot
     from ninefold.core.stage import PipelineStage, Rewind, StageParams
     from ninefold.core.values import Artifact, ImageRecord, Lora, Region, Verdict
@@ -62,6 +63,7 @@ _HOMES = {
     ),
     "ninefold.core.events": ("Event",),
     "ninefold.core.pipeline": ("Pipeline", "Step"),
+    "ninefold.core.progress": ("Previews",),
     "ninefold.core.slots": ("Slot",),
     "ninefold.core.stage": ("PipelineStage", "Rewind", "StageParams"),
     "ninefold.core.values": ("Artifact", "ImageRecord", "Lora", "Region", "Verdict"),
@@ -109,6 +111,7 @@ __all__ = [
     "PipelineConfig",
     "PipelineContext",
     "PipelineStage",
+    "Previews",
     "Region",
     "Rewind",
     "Slot",

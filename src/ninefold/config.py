@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
@@ -83,8 +84,7 @@ class PipelineConfig(BaseModel):
         """A config that ships with ninefold: `draft`, `standard` or `full`."""
         if name not in presets():
             raise ConfigError(f"preset {name!r}: unknown.{suggest(name, presets())}")
-        text = (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
-        return cls.parse(yaml.safe_load(text), f"preset {name}")
+        return cls.parse(_preset(name), f"preset {name}")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -200,11 +200,15 @@ def _stage_problems(document: Mapping[str, Any]) -> Iterator[str]:
 
 def presets() -> dict[str, str]:
     """Names and descriptions of the configs that ship with ninefold, smallest first."""
-    found = {}
-    for name in ("draft", "standard", "full"):
-        document = yaml.safe_load((_PRESETS / f"{name}.yaml").read_text(encoding="utf-8"))
-        found[name] = str(document["description"])
-    return found
+    return {name: str(_preset(name)["description"]) for name in ("draft", "standard", "full")}
+
+
+@cache
+def _preset(name: str) -> Mapping[str, Any]:
+    document: Mapping[str, Any] = yaml.safe_load(
+        (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
+    )
+    return document
 
 
 def _parse_text(text: str, suffix: str) -> Any:

@@ -12,6 +12,7 @@ from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError, StorageError
 from ninefold.core.events import Observer
+from ninefold.core.progress import Previews
 from ninefold.files.atomic import write_atomic
 
 CONFIG_FILE = "config.yaml"
@@ -63,7 +64,10 @@ class Run:
         self._write(CONTEXT_FILE, self.context.to_json())
 
     async def execute(
-        self, engines: Any = None, observer: Observer | None = None
+        self,
+        engines: Any = None,
+        observer: Observer | None = None,
+        previews: Previews | None = None,
     ) -> PipelineContext:
         """Run the stages that are not done yet, saving after each; see `Pipeline.execute`.
 
@@ -75,7 +79,11 @@ class Run:
             await run_blocking(context, self.save)
 
         await self.config.build(engines).execute(
-            self.context, observer=observer, checkpoint=checkpoint, resume=True
+            self.context,
+            observer=observer,
+            checkpoint=checkpoint,
+            previews=previews,
+            resume=True,
         )
         if self.context.error is not None:
             with suppress(StorageError):  # the last checkpoint is still there

@@ -13,11 +13,13 @@ from ninefold import (
     InputError,
     Pipeline,
     PipelineContext,
+    Previews,
     Rewind,
     StageInputError,
     Step,
     WiringError,
 )
+from ninefold.core.blocking import run_blocking
 from ninefold.core.events import (
     Event,
     PipelineFinished,
@@ -274,20 +276,37 @@ def test_progress_from_a_thread_arrives_in_order_on_the_event_loop(
     assert threads == {threading.get_ident()}
 
 
-def test_a_preview_travels_with_the_progress(numbered: PipelineContext) -> None:
-    class Shows(Add):
-        async def execute(self, context: PipelineContext) -> PipelineContext:
-            context.progress.step(1, 1, lambda: "a picture")
-            return await super().execute(context)
+class Shows(Add):
+    """Shows a picture at each of three steps, made in the thread that reports them."""
 
-    seen: list[object] = []
+    async def execute(self, context: PipelineContext) -> PipelineContext:
+        def report() -> None:
+            for step in range(3):
+                context.progress.step(step + 1, 3, lambda step=step: (step, threading.get_ident()))
+            made.add(threading.get_ident())
+
+        made: set[int] = set()
+        await run_blocking(context, report)
+        self.thread = made.pop()
+        return await super().execute(context)
+
+
+@pytest.mark.parametrize(
+    ("previews", "steps"),
+    [(None, []), (Previews(0.0, lambda: 1e9), [0, 1, 2]), (Previews(3600.0), [])],
+)
+def test_previews_travel_with_the_progress_where_they_are_asked_for(
+    numbered: PipelineContext, previews: Previews | None, steps: list[int]
+) -> None:
+    seen: list[tuple[int, int]] = []
 
     def observe(event: Event) -> None:
         if isinstance(event, StageProgressed) and event.preview is not None:
-            seen.append(event.preview())
+            seen.append(event.preview)
 
-    run(Pipeline([Shows()]).execute(numbered, observer=observe))
-    assert seen == ["a picture"]
+    stage = Shows()
+    run(Pipeline([stage]).execute(numbered, observer=observe, previews=previews))
+    assert seen == [(step, stage.thread) for step in steps]
 
 
 # -- checkpoints and resuming ---------------------------------------------------------------------

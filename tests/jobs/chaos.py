@@ -73,7 +73,7 @@ async def chaos(place: Place, jobs: int, kills: int, seed: int, workers: int = 2
                 await asyncio.sleep(rng.uniform(0.5, 4.0))
                 await asyncio.to_thread(_remember, executor, group.jobs, seen, outcome)
                 victim = rng.randrange(workers)
-                held = await asyncio.to_thread(executor.store.running)
+                held = await asyncio.to_thread(executor.store.queue.held)
                 outcome.struck += crew[victim].name in held
                 crew[victim].kill()
                 crew[victim].close()

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from ninefold.core.errors import ConflictError, InputError, NotFoundError, QueueFullError
+from ninefold.jobs.admission import Admission, Quota
 from ninefold.jobs.database import own_tables
-from ninefold.jobs.store import Admission, Quota
 from tests.jobs.conftest import Place
 from tests.support import files_in, picture, run
 

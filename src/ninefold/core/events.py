@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
-from ninefold.core.progress import PreviewMaker
 from ninefold.core.values import Failure, Json
 
 
@@ -28,12 +28,16 @@ class StageStarted:
 
 @dataclass(frozen=True)
 class StageProgressed:
-    """The running stage finished `done` of `total` steps of its own."""
+    """The running stage finished `done` of `total` steps of its own.
+
+    `preview` is a small picture of what it has so far (height x width x 3, uint8), now and then,
+    where the pipeline was told to make `Previews`.
+    """
 
     stage: str
     done: int
     total: int
-    preview: PreviewMaker | None = field(default=None, compare=False)
+    preview: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

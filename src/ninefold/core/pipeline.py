@@ -29,7 +29,7 @@ from ninefold.core.events import (
     StageReused,
     StageStarted,
 )
-from ninefold.core.progress import PreviewMaker, Report, StageProgress
+from ninefold.core.progress import PreviewMaker, Previews, Report, StageProgress
 from ninefold.core.record import StageRecord
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, Rewind
@@ -109,6 +109,7 @@ class Pipeline:
         observer: Observer | None = None,
         checkpoint: Checkpoint | None = None,
         around: Around | None = None,
+        previews: Previews | None = None,
         resume: bool = False,
     ) -> PipelineContext:
         """Run every stage and return the context.
@@ -117,9 +118,9 @@ class Pipeline:
         was made stays. With `resume`, goes on after the last step in `context.completed`; a
         context from another pipeline raises `ConfigError`. Cancellation passes through, and
         leaves a context that can be resumed. `around` carries out each step; a cache and durable
-        jobs are such.
+        jobs are such. With `previews` the observer is shown unfinished images now and then.
         """
-        return await _Run(self, context, observer, checkpoint, around).execute(resume)
+        return await _Run(self, context, observer, checkpoint, around, previews).execute(resume)
 
     def _needs(self) -> Iterator[tuple[Step, Slot[Any]]]:
         provided: set[Slot[Any]] = set()
@@ -138,6 +139,7 @@ class _Run:
         observer: Observer | None,
         checkpoint: Checkpoint | None,
         around: Around | None,
+        previews: Previews | None,
     ) -> None:
         self.pipeline = pipeline
         self.steps = pipeline.steps
@@ -145,6 +147,7 @@ class _Run:
         self.observer = observer
         self.checkpoint = checkpoint
         self.around = around
+        self.previews = previews
 
     async def execute(self, resume: bool) -> PipelineContext:
         context = self.context
@@ -244,7 +247,8 @@ class _Run:
         loop, home = asyncio.get_running_loop(), threading.get_ident()
 
         def report(done: int, total: int, preview: PreviewMaker | None) -> None:
-            event = StageProgressed(stage, done, total, preview)
+            picture = self.previews.make(preview) if self.previews is not None else None
+            event = StageProgressed(stage, done, total, picture)
             if threading.get_ident() == home:  # later would be after the stage has finished
                 self._emit(event)
             else:

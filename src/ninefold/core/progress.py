@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 
@@ -12,7 +14,9 @@ class Cancelled(Exception):  # noqa: N818 - control flow, not an error
     """Raised inside a worker thread when its stage was cancelled."""
 
 
-#: Makes a small preview picture (height x width x 3, uint8) when someone wants to see one.
+#: Makes a small preview picture (height x width x 3, uint8). To be called while the step is
+#: reported, in the thread that reports it: models are not to be used from two threads at once, and
+#: a second thread with a pool of its own would slow all that the first one does on a CPU.
 PreviewMaker = Callable[[], Any]
 #: Takes steps done, steps in all, and a preview if there is one.
 Report = Callable[[int, int, PreviewMaker | None], None]
@@ -49,6 +53,40 @@ class StageProgress:
     def stop(self) -> None:
         """Make the next `step` or `check` raise `Cancelled`."""
         self._stopped.set()
+
+
+@dataclass
+class Previews:
+    """Which steps have a preview made.
+
+    One every `pause` seconds at most, and all of them in no more than a part of the time that
+    `share` tells. `cost` is the seconds that one is thought to take until one was made.
+    """
+
+    pause: float = 0.4
+    share: Callable[[], float] = lambda: 0.05
+    cost: float = 0.0
+    _due: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        self._wait()
+
+    def make(self, maker: PreviewMaker | None) -> Any:
+        """A picture, where one is due and can be made; else None."""
+        began = time.monotonic()
+        if maker is None or began < self._due:
+            return None
+        try:
+            picture = maker()
+        except Exception:  # a preview is a courtesy
+            self._due = math.inf
+            return None
+        self.cost = time.monotonic() - began
+        self._wait()
+        return picture
+
+    def _wait(self) -> None:
+        self._due = time.monotonic() + max(self.pause, self.cost / self.share())
 
 
 class SilentProgress(StageProgress):

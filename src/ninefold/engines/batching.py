@@ -130,8 +130,13 @@ class Batch(Generic[Q]):
         return [ticket for ticket in self.tickets if not ticket.settled]
 
 
+def model_thread() -> ThreadPoolExecutor:
+    """One thread, for whoever works off the queues of models."""
+    return ThreadPoolExecutor(1, thread_name_prefix="ninefold-model")
+
+
 class Batcher(Generic[Q, R]):
-    """The queue of one model, which a thread of its own works off, one run at a time.
+    """The queue of one model, which one thread works off, one run at a time.
 
     `key` tells what requests that share a run have in common; `run` takes requests from a batch
     and returns their results. A request run alone gets whatever `run` raises. A batch that fills
@@ -144,14 +149,16 @@ class Batcher(Generic[Q, R]):
         run: Callable[[Batch[Q]], Sequence[R]],
         key: Callable[[Q], object],
         limits: Limits[Q],
+        worker: ThreadPoolExecutor | None = None,
     ) -> None:
+        """`worker` is one thread, which models may share; without it the model has its own."""
         self._run = run
         self._key = key
         self._limits = limits
         self._waiting: list[_Ticket[Q]] = []
         self._lock = Lock()
         self._numbers = itertools.count()
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="ninefold-model")
+        self._worker = worker or model_thread()
 
     def run(self, request: Q, progress: Progress) -> R:
         """Wait for the result; raises what the run or `progress` raised.

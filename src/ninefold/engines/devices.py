@@ -68,7 +68,11 @@ class DeviceChoice:
 
         import torch
 
+        frozen = gc.get_freeze_count() > 0
+        gc.unfreeze()  # or what is in a cycle there would stay
         gc.collect()
+        if frozen:
+            gc.freeze()
         if self.name == "cuda":
             torch.cuda.empty_cache()
         elif self.name == "mps":

@@ -10,11 +10,14 @@ import sqlalchemy as sa
 from dbos._core import execute_dequeued_workflow
 from dbos._dbos import _get_dbos_instance
 
+from ninefold.jobs.naming import APP_VERSION
+from ninefold.jobs.queue import JobQueue
 from ninefold.jobs.runtime import Runtime
-from ninefold.jobs.store import APP_VERSION, JobStore
 
 #: Seconds between two looks at the queue: half of it is how long a job of another process waits.
 POLL = 0.05
+#: The same while this worker has jobs and none waited at the last look.
+BUSY = 0.2
 #: Seconds until the next look where the database does not answer.
 PAUSE = 1.0
 
@@ -28,9 +31,9 @@ class Dispatcher(threading.Thread):
     nothing to do, and cannot be woken.
     """
 
-    def __init__(self, store: JobStore, runtime: Runtime, worker: str) -> None:
+    def __init__(self, queue: JobQueue, runtime: Runtime, worker: str) -> None:
         super().__init__(name="ninefold-queue", daemon=True)
-        self.store = store
+        self.queue = queue
         self.runtime = runtime
         self.worker = worker
 
@@ -40,18 +43,19 @@ class Dispatcher(threading.Thread):
         while not self.runtime.draining:
             self.runtime.wake.wait(pause)
             self.runtime.wake.clear()
-            pause = POLL
             try:
-                self._take()
+                waits = self._take()
+                pause = POLL if waits or not self.runtime.active else BUSY
             except sa.exc.SQLAlchemyError as error:  # away: a later look may do better
                 _log.debug("jobs: the queue does not answer: %s", error)
                 pause = PAUSE
 
-    def _take(self) -> None:
-        room = self.store.room() - len(self.runtime.active)
-        if room <= 0 or self.runtime.draining:
-            return
-        dbos, queue = _get_dbos_instance(), self.store.queue()
+    def _take(self) -> bool:
+        """Start what may start; returns whether any job waited."""
+        room = self.queue.room()
+        if room <= len(self.runtime.active) or self.runtime.draining:
+            return room > 0
+        dbos, queue = _get_dbos_instance(), self.queue.row()
         token = str(uuid4())
         claimed, _ = dbos._sys_db.start_queued_workflows(
             queue,
@@ -73,3 +77,4 @@ class Dispatcher(threading.Thread):
             except Exception as error:
                 self.runtime.active.pop(job_id, None)
                 _log.error("jobs: %s could not be started: %s", job_id, error)
+        return True

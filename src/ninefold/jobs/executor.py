@@ -12,31 +12,30 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ninefold.cache import DEFAULT_MAX_BYTES, StageCache
 from ninefold.config import PipelineConfig
-from ninefold.core.errors import ConfigError, ConflictError, NotFoundError, StorageError
+from ninefold.core.errors import ConflictError, NotFoundError, StorageError
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.priority import DEFAULT_PRIORITY
 from ninefold.engines.base import EngineSet
-from ninefold.jobs import lineage, retention
+from ninefold.jobs import retention
+from ninefold.jobs.admission import Admission
 from ninefold.jobs.database import connect, data_folder, database_url, unusable
 from ninefold.jobs.events import JobEvent, events_of
 from ninefold.jobs.following import Follower, Reading
 from ninefold.jobs.model import OPEN, Group, Job, JobStatus
-from ninefold.jobs.replay import replay
-from ninefold.jobs.spec import JobSpec
-from ninefold.jobs.store import Admission, JobStore, job_folder
+from ninefold.jobs.spec import JobSpec, digest_of
+from ninefold.jobs.store import JobStore
 from ninefold.jobs.submission import (
     Config,
     Desk,
     Input,
-    all_or_none,
     check_priority,
-    digest_of,
     id_of_key,
     member_id,
     new_group,
     new_job,
 )
-from ninefold.jobs.telemetry import Listener, Telling
+from ninefold.jobs.telemetry import JobLeft, Listener, Telling, Told
+from ninefold.jobs.whole import whole
 from ninefold.slots import next_seed
 
 P = ParamSpec("P")
@@ -86,7 +85,6 @@ class JobExecutor:
         self._create = create
         self._with_worker = worker
         self._engines = engines
-        self._desk = Desk(self.data, engines)
         self._name = name
         self._concurrency = concurrency
         self._grace = grace
@@ -94,6 +92,7 @@ class JobExecutor:
         self._worker: Any = None
         self._follower = Follower(lambda ids: self._call(self.store.marks, ids), WATCH)
         self._telling = Telling()
+        self._telling.add(self._hint)
         self.cache = StageCache(self.data / "cache", cache_bytes) if cache_bytes else None
 
     async def __aenter__(self) -> Self:
@@ -127,7 +126,9 @@ class JobExecutor:
         def submit() -> Job:
             final = None if idempotency_key is None else id_of_key(idempotency_key, owner)
             specs = self._desk.job(config, input, cache, owner)
-            return self._stored(specs, None if final is None else [final], priority, admission)[0]
+            return self._desk.submit(
+                specs, None if final is None else [final], priority, admission
+            )[0]
 
         return await self._call(submit)
 
@@ -157,14 +158,14 @@ class JobExecutor:
             name = new_group()
             specs = self._desk.group(name, config, inputs, count, variants, cache, owner, key=key)
             if final is None:
-                return Group(name, tuple(self._stored(specs, None, priority, admission)))
+                return Group(name, tuple(self._desk.submit(specs, None, priority, admission)))
             # With how many they are in each digest, or a part of a group would pass for it.
             specs = {
                 job_id: replace(spec, group=final, digest=digest_of(spec.digest, len(specs)))
                 for job_id, spec in specs.items()
             }
             ids = [member_id(final, number) for number in range(1, len(specs) + 1)]
-            return Group(final, tuple(self._stored(specs, ids, priority, admission)))
+            return Group(final, tuple(self._desk.submit(specs, ids, priority, admission)))
 
         return await self._call(submit)
 
@@ -192,9 +193,11 @@ class JobExecutor:
         def submit() -> Job:
             final = None if idempotency_key is None else id_of_key(idempotency_key, owner)
             child = new_job()
-            spec = self._again(job_id, child, from_stage, changes, input, check)
+            spec = self._desk.again(job_id, child, from_stage, changes, input, check)
             specs = {child: replace(spec, owner=owner)}
-            return self._stored(specs, None if final is None else [final], priority, admission)[0]
+            return self._desk.submit(
+                specs, None if final is None else [final], priority, admission
+            )[0]
 
         return await self._call(submit)
 
@@ -217,15 +220,15 @@ class JobExecutor:
 
         def submit() -> Sequence[Job]:
             specs: dict[str, JobSpec] = {}
-            with all_or_none(self.data, specs):
+            with self._desk.all_or_none(specs):
                 for number, job in enumerate(members, 1):
                     job_id = member_id(child, number)
                     given = dict(input or {})
                     if isinstance(seed := given.get("seed"), int):
                         given["seed"] = next_seed(seed, number - 1)
-                    spec = self._again(job.id, job_id, from_stage, changes, given)
+                    spec = self._desk.again(job.id, job_id, from_stage, changes, given)
                     specs[job_id] = replace(spec, group=child)
-            return self._stored(specs, None, priority)
+            return self._desk.submit(specs, None, priority)
 
         return Group(child, tuple(await self._call(submit)))
 
@@ -234,27 +237,7 @@ class JobExecutor:
     async def get(self, job_id: str) -> Job:
         """A job with all that it made so far; raises `NotFoundError` where there is none."""
         found = await self._call(Reading, self.store, job_id)
-        job, spec = found.job, found.spec
-        context = spec.open(job_id, job.folder)
-        try:
-            records = [item.record for item in found.done]
-            stopped = await replay(self._pipeline(spec), context, records)
-        except ConfigError:  # a plugin that it needs is gone
-            stopped = None
-        attempts: dict[str, int] = {}
-        for item in found.done:
-            if item.function is not None:
-                step = item.record.step
-                attempts[step] = attempts.get(step, 0) + 1
-        for report in found.reports:
-            if report["kind"] != "stepped":
-                attempts[report["step"]] = attempts.get(report["step"], 0) + 1
-        stage = None if job.status in ("queued", "succeeded") else stopped
-        if job.error is not None:
-            stage = job.error.stage
-        if job.status == "running" and stage is not None:
-            attempts[stage] = attempts.get(stage, 0) + 1
-        return replace(job, stage=stage, attempts=attempts, context=context)
+        return await whole(found, self._engines)
 
     async def list(
         self,
@@ -348,17 +331,17 @@ class JobExecutor:
 
     async def pause(self) -> None:
         """Let no worker take another job; those that run go on."""
-        await self._call(self.store.pause, True)
+        await self._call(self.store.queue.pause, True)
         # A worker that looked just before takes what it then sees: let that look be over.
         await asyncio.sleep(SETTLE)
 
     async def resume(self) -> None:
         """Let workers take jobs again."""
-        await self._call(self.store.pause, False)
+        await self._call(self.store.queue.pause, False)
 
     async def paused(self) -> bool:
         """Whether the queue is paused."""
-        return await self._call(self.store.paused)
+        return await self._call(self.store.queue.paused)
 
     async def prune(self, older_than: float, *, keep: int = 0) -> int:
         """Delete jobs that ended over `older_than` seconds ago, with their files; returns how many.
@@ -381,6 +364,10 @@ class JobExecutor:
         return self._store
 
     @property
+    def _desk(self) -> Desk:
+        return Desk(self.store, self._engines)
+
+    @property
     def worker_name(self) -> str | None:
         """The name of this process's worker; None where it runs none."""
         return self._worker.name if self._worker is not None else None
@@ -393,6 +380,10 @@ class JobExecutor:
         """Have `call` called, from a thread, where this worker's name became another's."""
         if self._worker is not None:
             self._worker.on_lost = call
+
+    def _hint(self, told: Told) -> None:
+        if isinstance(told, JobLeft):  # it ends in the database a moment later
+            self._follower.hint()
 
     def _open(self) -> None:
         if self._create:
@@ -432,59 +423,6 @@ class JobExecutor:
             self._store.close()
             self._store.engine.dispose()
             self._store = None
-
-    def _stored(
-        self,
-        specs: Mapping[str, JobSpec],
-        finals: Sequence[str] | None,
-        priority: int,
-        admission: Admission | None = None,
-    ) -> Sequence[Job]:
-        """Store prepared jobs, under the ids of `finals` where a key asks for them.
-
-        They were prepared beside those, for the jobs of the key may be there already, with files
-        of their own. Whatever is raised leaves no file behind.
-        """
-        prepared = list(specs)
-        if admission is not None and admission.asked is not None:
-            specs = {
-                job_id: replace(spec, digest=digest_of(spec.digest, admission.asked))
-                for job_id, spec in specs.items()
-            }
-        try:
-            if finals is not None:
-                specs = dict(zip(finals, specs.values(), strict=True))
-                if (found := self.store.submitted(specs)) is not None:
-                    self._desk.discard(prepared)
-                    return found
-                for job_id, final in zip(prepared, finals, strict=True):
-                    self._desk.move(job_id, final)
-            return self.store.submit(specs, priority, admission)
-        except BaseException:
-            known = {job.id for job in self.store.jobs(ids=list(specs))}
-            self._desk.discard({*prepared, *specs} - known)
-            raise
-
-    def _again(
-        self,
-        parent: str,
-        child: str,
-        from_stage: str | None,
-        changes: Mapping[str, Any] | None,
-        given: Mapping[str, Any] | None,
-        check: Callable[[PipelineConfig], None] | None = None,
-    ) -> JobSpec:
-        """The spec of a rerun, its files in place; raises `ConfigError` or `InputError`."""
-        _, spec = self.store.job_and_spec(parent)
-        done = self.store.done(parent, spec)
-        again = lineage.again(parent, spec, done, from_stage, changes or {}, given or {})
-        if check is not None:
-            check(again.pipeline_config)
-        folder = job_folder(self.data, child)
-        if problems := self._pipeline(again).problems(again.open(child, folder)):
-            raise ConfigError(problems)
-        lineage.take_over(again, job_folder(self.data, parent), folder)
-        return again
 
     async def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what blocks in a thread; a database that went away becomes a `StorageError`."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 
 from ninefold.core.values import Json
 from ninefold.jobs.events import Done
@@ -39,8 +41,15 @@ class Reading:
             self.reports += self._store.reports(job_id, known.reports)
 
 
+#: Seconds from a hint to the next look, and the part of the time that looks may take then.
+_SOON, _SHARE = 0.004, 0.3
+
+
 class Follower:
-    """Tells when jobs have come further. All who wait share one look every `pause` seconds."""
+    """Tells when jobs have come further. All who wait share one look every `pause` seconds.
+
+    After a hint looks follow quickly, then more and more slowly.
+    """
 
     def __init__(
         self, look: Callable[[Sequence[str]], Awaitable[Mapping[str, Mark]]], pause: float
@@ -49,13 +58,24 @@ class Follower:
         self._pause = pause
         self._waiting: dict[asyncio.Future[Mark | None], tuple[str, Mark]] = {}
         self._poller: asyncio.Task[None] | None = None
+        #: Seconds until the next look, and how long the last one took.
+        self._next, self._took = pause, 0.0
+        self._hinted = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def hint(self) -> None:
+        """Something is about to happen to a job; may be called from any thread."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has just closed
+                self._loop.call_soon_threadsafe(self._hinted.set)
 
     async def changed(self, job_id: str, known: Mark) -> Mark | None:
         """How far the job is once that is not `known` any more; None where it is gone.
 
         Raises what the look raises.
         """
-        future: asyncio.Future[Mark | None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[Mark | None] = self._loop.create_future()
         self._waiting[future] = job_id, known
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll())
@@ -67,12 +87,14 @@ class Follower:
     async def _poll(self) -> None:
         """Look for as long as anyone waits."""
         while True:
-            await asyncio.sleep(self._pause)
+            await self._sleep()
             waiting = dict(self._waiting)
             if not waiting:
                 return
+            began = time.monotonic()
             try:
                 marks = await self._look(sorted({job_id for job_id, _ in waiting.values()}))
+                self._took = time.monotonic() - began
             except Exception as error:
                 for future in waiting:
                     if not future.done():
@@ -81,3 +103,11 @@ class Follower:
             for future, (job_id, known) in waiting.items():
                 if not future.done() and marks.get(job_id) != known:
                     future.set_result(marks.get(job_id))
+
+    async def _sleep(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hinted.wait(), self._next)
+            self._hinted.clear()
+            self._next = max(_SOON, self._took / _SHARE)
+            await asyncio.sleep(self._next)
+        self._next = min(2 * self._next, self._pause)

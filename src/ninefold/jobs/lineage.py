@@ -16,8 +16,7 @@ from ninefold.core.errors import ConfigError, InputError
 from ninefold.core.record import StageRecord
 from ninefold.files.atomic import link_atomic
 from ninefold.jobs.events import Done
-from ninefold.jobs.spec import JobSpec
-from ninefold.jobs.submission import digest_of
+from ninefold.jobs.spec import JobSpec, digest_of
 
 #: Slots that a rerun may be given anew; others are files, or come from stages.
 CHANGEABLE = ("prompt", "negative_prompt", "seed", "model")

@@ -18,6 +18,11 @@ ENDED: frozenset[JobStatus] = frozenset({"succeeded", "failed", "cancelled"})
 OPEN: tuple[JobStatus, ...] = ("queued", "running")
 
 
+def job_folder(data: Path, job_id: str) -> Path:
+    """Where a job's files lie."""
+    return data / "jobs" / job_id
+
+
 @dataclass(frozen=True)
 class Job:
     """A job as it was when it was read."""

@@ -10,7 +10,7 @@ import base64
 import time
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from dbos import DBOS
 
@@ -19,14 +19,13 @@ from ninefold.core.values import Failure, Json
 from ninefold.files.encode import encode
 from ninefold.files.formats import ImageFormat
 from ninefold.imaging.resize import fit_size, resize
+from ninefold.imaging.types import Pixels
 
 STREAM = "reports"
 #: Seconds between two reports of the same step; the first comes after one such pause.
-PAUSE = 0.4
+PAUSE = 0.5
 #: Longer side of a preview in pixels, and its quality: a few kilobytes in the database.
 PREVIEW_SIDE, PREVIEW_QUALITY = 128, 50
-#: The part of a step's time that its previews may take: reports between them go without.
-PREVIEW_SHARE = 0.05
 
 
 class Reporter:
@@ -35,8 +34,8 @@ class Reporter:
     def __init__(self, step: str) -> None:
         self.step = step
         self._latest: StageProgressed | None = None
-        #: When the next preview may be made.
-        self._preview_due = 0.0
+        #: The last preview that was made and not yet written.
+        self._picture: Pixels | None = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -57,6 +56,8 @@ class Reporter:
     def progressed(self, event: StageProgressed) -> None:
         """Take a report; the newest is written when the pause is over."""
         self._latest = event
+        if event.preview is not None:
+            self._picture = event.preview
         self._wake.set()
         if self._task is None:
             self._task = asyncio.create_task(self._publish())
@@ -76,11 +77,9 @@ class Reporter:
             self._wake.clear()
             if (event := self._latest) is not None:
                 report = {"kind": "stepped", "done": event.done, "total": event.total}
-                started = time.monotonic()
-                if started >= self._preview_due:
-                    report |= await asyncio.to_thread(_preview, event)
-                    ended = time.monotonic()
-                    self._preview_due = ended + (ended - started) / PREVIEW_SHARE
+                if (picture := self._picture) is not None:
+                    self._picture = None
+                    report["preview"] = await asyncio.to_thread(_small, picture)
                 await self._write(report)
 
     async def _write(self, report: Json) -> None:
@@ -96,15 +95,10 @@ class Reporter:
             await DBOS.write_stream_async(STREAM, report)
 
 
-def _preview(event: StageProgressed) -> dict[str, Any]:
-    if event.preview is None:
-        return {}
-    try:
-        pixels = event.preview()
-        height, width = pixels.shape[:2]
-        side = min(PREVIEW_SIDE, max(width, height))
-        small = resize(pixels, *fit_size(width, height, side=side, multiple=1))
-        data = encode(small, ImageFormat.JPEG, quality=PREVIEW_QUALITY)
-    except Exception:  # a preview is a courtesy
-        return {}
-    return {"preview": base64.b64encode(data).decode("ascii")}
+def _small(picture: Pixels) -> str:
+    """A JPEG of the picture in base64."""
+    height, width = picture.shape[:2]
+    side = min(PREVIEW_SIDE, max(width, height))
+    small = resize(picture, *fit_size(width, height, side=side, multiple=1))
+    data = encode(small, ImageFormat.JPEG, quality=PREVIEW_QUALITY)
+    return base64.b64encode(data).decode("ascii")

@@ -6,8 +6,8 @@ import shutil
 import time
 from datetime import datetime
 
-from ninefold.jobs.model import ENDED, Job
-from ninefold.jobs.store import JobStore, job_folder
+from ninefold.jobs.model import ENDED, Job, job_folder
+from ninefold.jobs.store import JobStore
 
 #: A folder without a job is left alone for so many seconds: a submit may be under way.
 _UNDER_WAY = 3600

@@ -19,18 +19,22 @@ from ninefold.core.errors import failure_of
 from ninefold.core.events import Event, StageProgressed
 from ninefold.core.pipeline import Attempt, Step
 from ninefold.core.priority import current_priority
+from ninefold.core.progress import Previews
 from ninefold.core.record import StageRecord
 from ninefold.core.values import Json
 from ninefold.engines.base import EngineSet
-from ninefold.jobs.reports import Reporter
+from ninefold.jobs.model import job_folder
+from ninefold.jobs.naming import WORKFLOW
+from ninefold.jobs.reports import PAUSE, Reporter
 from ninefold.jobs.serializer import JobFailedError
 from ninefold.jobs.spec import JobSpec
-from ninefold.jobs.store import WORKFLOW, job_folder
 from ninefold.jobs.telemetry import JobBegan, JobLeft, StageRan, Telling
 
 #: How often a step is begun whose trouble may pass, and the wait before the second time.
 MAX_ATTEMPTS = 4
 FIRST_WAIT = 0.5
+#: The part of the time that the previews of all jobs together may take.
+PREVIEW_SHARE = 0.02
 #: A job whose worker died this often is what kills them; it fails for good.
 MAX_DISPATCHES = 25
 
@@ -53,6 +57,8 @@ class Runtime:
     tell: Telling = field(default_factory=Telling)
     #: Jobs that this worker holds, and how often each was given to a worker.
     active: dict[str, int] = field(default_factory=dict)
+    #: Seconds that the last preview took.
+    preview_cost: float = 0.0
     #: Set where the queue is to be looked at now: a job was put into it here, or the last ended.
     wake: threading.Event = field(default_factory=threading.Event)
     #: Set once no further step may begin.
@@ -97,10 +103,17 @@ class Runtime:
         waited = time.time() - datetime.fromisoformat(spec.created_at).timestamp()
         self.tell(JobBegan(job_id, spec.group, max(0.0, waited), again))
         steps = _DurableSteps(self, job_id, spec, again)
-        await pipeline.execute(context, around=steps.around, observer=steps.observe)
+        previews = Previews(PAUSE, self._preview_share, self.preview_cost)
+        await pipeline.execute(
+            context, around=steps.around, observer=steps.observe, previews=previews
+        )
+        self.preview_cost = previews.cost
         if context.error is not None:
             raise JobFailedError(context.error)
         return {"steps": len(context.completed)}
+
+    def _preview_share(self) -> float:
+        return PREVIEW_SHARE / max(1, len(self.active))
 
 
 class _DurableSteps:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,6 +65,11 @@ class JobSpec:
         """What is taken over from the parent."""
         for record in self.records:
             yield StageRecord.from_json(record)
+
+
+def digest_of(*asked: Any) -> str:
+    """A digest of what was asked for, as JSON values."""
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 _SPEC: TypeAdapter[JobSpec] = TypeAdapter(JobSpec)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +17,11 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError
 from ninefold.core.priority import MAX_PRIORITY
 from ninefold.engines.base import EngineSet
-from ninefold.jobs.spec import JobSpec
-from ninefold.jobs.store import job_folder
+from ninefold.jobs import lineage
+from ninefold.jobs.admission import Admission
+from ninefold.jobs.model import Job, job_folder
+from ninefold.jobs.spec import JobSpec, digest_of
+from ninefold.jobs.store import JobStore
 from ninefold.slots import next_seed
 from ninefold.stages.prompt import all_variants
 
@@ -36,9 +38,9 @@ Input = Mapping[str, Any] | str
 
 @dataclass(frozen=True)
 class Desk:
-    """Prepares jobs; what it raises leaves no file behind."""
+    """Prepares jobs and stores them; what it raises leaves nothing behind."""
 
-    data: Path
+    store: JobStore
     engines: EngineSet | None
 
     def job(
@@ -71,7 +73,7 @@ class Desk:
             raise InputError(f"group: expected 1 to {MAX_GROUP} jobs, got {total}.")
         config = _config(config)
         specs: dict[str, JobSpec] = {}
-        with all_or_none(self.data, specs):
+        with self.all_or_none(specs):
             for slots in each:
                 first = slots.get("seed", config.seed)
                 if first is None:
@@ -83,6 +85,60 @@ class Desk:
                     specs[job_id] = replace(spec, group=name)
         return specs
 
+    def again(
+        self,
+        parent: str,
+        child: str,
+        from_stage: str | None,
+        changes: Mapping[str, Any] | None,
+        given: Mapping[str, Any] | None,
+        check: Callable[[PipelineConfig], None] | None = None,
+    ) -> JobSpec:
+        """The spec of a rerun; raises `ConfigError` or `InputError`."""
+        _, spec = self.store.job_and_spec(parent)
+        done = self.store.done(parent, spec)
+        again = lineage.again(parent, spec, done, from_stage, changes or {}, given or {})
+        if check is not None:
+            check(again.pipeline_config)
+        folder = self._folder(child)
+        pipeline = again.pipeline_config.build(self.engines)
+        if problems := pipeline.problems(again.open(child, folder)):
+            raise ConfigError(problems)
+        lineage.take_over(again, self._folder(parent), folder)
+        return again
+
+    def submit(
+        self,
+        specs: Mapping[str, JobSpec],
+        finals: Sequence[str] | None,
+        priority: int,
+        admission: Admission | None = None,
+    ) -> Sequence[Job]:
+        """Store prepared jobs, under the ids of `finals` where a key asks for them.
+
+        They were prepared beside those, for the jobs of the key may be there already, with files
+        of their own.
+        """
+        prepared = list(specs)
+        if admission is not None and admission.asked is not None:
+            specs = {
+                job_id: replace(spec, digest=digest_of(spec.digest, admission.asked))
+                for job_id, spec in specs.items()
+            }
+        try:
+            if finals is not None:
+                specs = dict(zip(finals, specs.values(), strict=True))
+                if (found := self.store.submitted(specs)) is not None:
+                    self.discard(prepared)
+                    return found
+                for job_id, final in zip(prepared, finals, strict=True):
+                    self.move(job_id, final)
+            return self.store.submit(specs, priority, admission)
+        except BaseException:
+            known = {job.id for job in self.store.jobs(ids=list(specs))}
+            self.discard({*prepared, *specs} - known)
+            raise
+
     def move(self, job_id: str, final: str) -> None:
         """Give the files of a prepared job to the id that it is stored under."""
         try:
@@ -90,13 +146,22 @@ class Desk:
         except OSError:  # another process was quicker, or there is no file at all
             self.discard([job_id])
 
+    @contextmanager
+    def all_or_none(self, specs: Mapping[str, JobSpec]) -> Iterator[None]:
+        """Remove the files of all `specs` prepared so far where the block raises."""
+        try:
+            yield
+        except BaseException:
+            self.discard(specs)
+            raise
+
     def discard(self, job_ids: Iterable[str]) -> None:
         """Remove the files of jobs that were prepared and not stored."""
         for job_id in job_ids:
             shutil.rmtree(self._folder(job_id), ignore_errors=True)
 
     def _folder(self, job_id: str) -> Path:
-        return job_folder(self.data, job_id)
+        return job_folder(self.store.data, job_id)
 
     def _prepared(
         self,
@@ -128,17 +193,6 @@ class Desk:
         return JobSpec(document, given, context.created_at, digest, cache=cache, owner=owner)
 
 
-@contextmanager
-def all_or_none(data: Path, specs: Mapping[str, JobSpec]) -> Iterator[None]:
-    """Remove the folders of all `specs` prepared so far where the block raises."""
-    try:
-        yield
-    except BaseException:
-        for job_id in specs:
-            shutil.rmtree(job_folder(data, job_id), ignore_errors=True)
-        raise
-
-
 def new_job() -> str:
     """An id that no job has."""
     return f"{PipelineContext().job_id}{secrets.token_hex(5)}"
@@ -160,11 +214,6 @@ def id_of_key(key: str, owner: str | None) -> str:
 def member_id(group: str, number: int) -> str:
     """The id of a group's job, counted from 1: `JobStore.jobs` finds them by the part before."""
     return f"{group}.{number:05}"
-
-
-def digest_of(*asked: Any) -> str:
-    """A digest of what was asked for, as JSON values."""
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def check_priority(priority: int) -> None:

@@ -16,9 +16,11 @@ from ninefold.jobs import runtime as runtimes
 from ninefold.jobs.database import engine_for_steps
 from ninefold.jobs.dispatch import Dispatcher
 from ninefold.jobs.leases import Lease, locks_for
+from ninefold.jobs.naming import APP_VERSION
+from ninefold.jobs.queue import CONCURRENCY
 from ninefold.jobs.runtime import Runtime
 from ninefold.jobs.serializer import JobFailedError, JsonSerializer
-from ninefold.jobs.store import APP_VERSION, CONCURRENCY, JobStore
+from ninefold.jobs.store import JobStore
 
 #: Seconds between two looks at this and the other workers.
 WATCH = 1.5
@@ -64,18 +66,18 @@ class Worker:
         runtimes.install(self.runtime)
         try:
             self._lease.beat()
-            self.store.register_queue(CONCURRENCY)
+            self.store.queue.register(CONCURRENCY)
             if self.concurrency is not None:
-                self.store.set_concurrency(self.concurrency)
+                self.store.queue.set_concurrency(self.concurrency)
             self._hand_back()  # what the last worker of this name left
             _launch(self.steps_engine, self.name)
         except BaseException:
             runtimes.install(None)
             self._lease.release()
             raise
-        self._dispatcher = Dispatcher(self.store, self.runtime, self.name)
+        self._dispatcher = Dispatcher(self.store.queue, self.runtime, self.name)
         self._dispatcher.start()
-        self.store.on_queued = self.runtime.wake.set
+        self.store.queue.on_queued = self.runtime.wake.set
         self._watcher = threading.Thread(target=self._watch, name="ninefold-watch", daemon=True)
         self._watcher.start()
 
@@ -101,7 +103,7 @@ class Worker:
     def _hand_back(self) -> None:
         """Put the jobs that are held in this worker's name back into the queue."""
         assert self.name is not None
-        self.store.requeue(self.store.running().get(self.name, []), self.name)
+        self.store.queue.requeue(self.store.queue.held().get(self.name, []), self.name)
 
     def _watch(self) -> None:
         while not self._stopping.wait(WATCH):
@@ -118,13 +120,13 @@ class Worker:
             self._lost = self.runtime.draining = True
             self.on_lost()
             return
-        running = self.store.running()
+        running = self.store.queue.held()
         for other in self._lease.dead(set(running)):
-            count = self.store.requeue(running[other], other)
+            count = self.store.queue.requeue(running[other], other)
             _log.warning("jobs: worker %s died; %d of its jobs go on elsewhere", other, count)
         # A job between two steps of its life can look like one: only the second look counts.
         idle = set(running.get(self.name, ())) - self.runtime.active.keys()
-        self.store.requeue(idle & self._stranded, self.name)
+        self.store.queue.requeue(idle & self._stranded, self.name)
         self._stranded = idle
 
 

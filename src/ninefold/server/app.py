@@ -52,6 +52,7 @@ def create_app(
         lifespan=_lifespan(settings, engines, on_open),
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours are in _PARTS
         generate_unique_id_function=_operation_id,
     )
     shapes = {prefix: door.problem_response for door in _DOORS for prefix in door.PREFIXES}

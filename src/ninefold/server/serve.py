@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -17,6 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ninefold.core.errors import ConfigError, StorageError
 from ninefold.engines.base import EngineSet
 from ninefold.jobs.database import connect, data_folder, database_url
+from ninefold.jobs.telemetry import JobLeft, Told
 from ninefold.server.app import create_app
 from ninefold.server.auth import is_loopback
 from ninefold.server.keys import Keys
@@ -105,6 +107,7 @@ class _Server(uvicorn.Server):
 
     def _opened(self, service: Service) -> None:
         self._service, self._loop = service, asyncio.get_running_loop()
+        _calm_collector(service)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell the address: whoever reads it can connect."""
@@ -113,6 +116,25 @@ class _Server(uvicorn.Server):
             worker = self._service.jobs.worker_name
             what = f"worker {worker}" if worker is not None else "no worker: jobs wait for one"
             self._say(f"ninefold serves {self._url} ({what})")
+
+
+def _calm_collector(service: Service) -> None:
+    """Have the garbage collector leave alone what is loaded by now, and with the first job, and
+    look seldom through the rest.
+
+    Looking through all of it takes 0.2 s and more, in which nobody is answered.
+    """
+    gc.freeze()
+    gc.set_threshold(700, 10, 200)
+    first = True
+
+    def freeze_once(told: Told) -> None:
+        nonlocal first
+        if first and isinstance(told, JobLeft):
+            first = False
+            gc.freeze()
+
+    service.jobs.listen(freeze_once)
 
 
 def _noting(app: Any, failures: list[BaseException]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterable
 from contextlib import aclosing
@@ -19,8 +20,8 @@ from ninefold.core.values import Artifact, Output
 from ninefold.engines.base import EngineSet
 from ninefold.files.opening import ImageLimits
 from ninefold.jobs import Group, Job, JobEvent, JobExecutor, JobStatus
+from ninefold.jobs.admission import Admission, Quota
 from ninefold.jobs.database import unusable
-from ninefold.jobs.store import Admission, Quota
 from ninefold.server import webhooks
 from ninefold.server.callers import Caller
 from ninefold.server.documents import GroupRequest, JobRequest, RerunRequest
@@ -41,6 +42,8 @@ T = TypeVar("T")
 
 #: Jobs that are kept in memory, whole, and read again once anything of them has changed.
 _KEPT = 256
+#: Seconds for which it is remembered whether there is any key.
+_KEYLESS_FOR = 1.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class Service:
         self.links = Links(self.keys.secret("links"), settings.links_seconds)
         #: Set when the server stops: streams end.
         self.closing = asyncio.Event()
+        #: Whether no key is needed, and until when that is taken to be so.
+        self._keyless = False, 0.0
         self._kept: OrderedDict[str, tuple[Hashable, Job]] = OrderedDict()
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -86,9 +91,15 @@ class Service:
     async def keyless(self) -> bool:
         """Whether requests need no key: none was ever made, or the settings say so.
 
+        The first key counts a moment after it was made: until then only this machine is served.
         An address that others can reach is not even listened on without keys (`serve`).
         """
-        return self.settings.insecure or not await self.call(self.keys.any)
+        if self.settings.insecure:
+            return True
+        now = time.monotonic()
+        if now >= self._keyless[1]:
+            self._keyless = not await self.call(self.keys.any), now + _KEYLESS_FOR
+        return self._keyless[0]
 
     # -- submitting ------------------------------------------------------------------------------
 
@@ -273,7 +284,7 @@ class Service:
         except NotFoundError:
             job = None
         if job is None or not caller.may_see(job.owner):
-            raise NotFoundError(f"no job is called {job_id!r}. GET /v1/jobs lists them.")
+            raise _no_job(job_id)
         return job
 
     async def _events(self, job_id: str, after: int) -> AsyncGenerator[JobEvent, None]:
@@ -307,7 +318,7 @@ def _no_job(job_id: str) -> NotFoundError:
     return NotFoundError(f"no job is called {job_id!r}. GET /v1/jobs lists them.")
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:  # else FastAPI would take a thread for it
     """The service that serves this request."""
     service: Service = request.app.state.service
     return service

@@ -60,7 +60,7 @@ async def running(app: FastAPI, service: Service) -> AsyncIterator[None]:
     registry, settings = app.state.metrics, service.settings
     work = WorkMetrics(registry, service.jobs.cache, service.engines.stats)
     service.jobs.listen(work)
-    registry.register(DatabaseMetrics(service.jobs.store.depth, outbox_of(service).counts))
+    registry.register(DatabaseMetrics(service.jobs.store.queue.depth, outbox_of(service).counts))
     if settings.metrics_port is None:
         yield
         return

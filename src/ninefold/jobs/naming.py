@@ -1,0 +1,22 @@
+"""What jobs are called where DBOS keeps them."""
+
+from __future__ import annotations
+
+from ninefold.jobs.model import OPEN, JobStatus
+
+WORKFLOW = "ninefold.job"
+QUEUE = "ninefold"
+#: The version every job is written with: a job waits for no particular build of ninefold.
+APP_VERSION = "1"
+
+
+STATUS: dict[str, JobStatus] = {
+    "ENQUEUED": "queued",
+    "DELAYED": "queued",
+    "PENDING": "running",
+    "SUCCESS": "succeeded",
+    "ERROR": "failed",
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
+    "CANCELLED": "cancelled",
+}
+OPEN_STATUS = [name for name, state in STATUS.items() if state in OPEN]

@@ -1,0 +1,109 @@
+"""The queue: whether it is paused, how many jobs wait, and which worker holds which."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOSClient, Queue
+
+from ninefold.jobs.model import JobStatus
+from ninefold.jobs.naming import OPEN_STATUS, QUEUE, STATUS, WORKFLOW
+
+#: Jobs that a worker runs at a time: enough for full batches, few enough for its memory.
+CONCURRENCY = 8
+
+_ENQUEUED: sa.ColumnElement[str] = sa.literal_column("'ENQUEUED'")
+_PENDING: sa.ColumnElement[str] = sa.literal_column("'PENDING'")
+_PAUSED: Any = {"limit": 0, "period": 1.0}
+
+
+class JobQueue:
+    """The queue that all workers of a database take jobs from; every method blocks."""
+
+    def __init__(self, client: DBOSClient) -> None:
+        self.client = client
+        #: Called where this process has put jobs into the queue, or lets them be taken again.
+        self.on_queued: Callable[[], object] = lambda: None
+
+    def pause(self, paused: bool) -> None:
+        """Let workers take no job from the queue, or let them again."""
+        self.register(CONCURRENCY)
+        self.row().set_limiter(_PAUSED if paused else None)
+        if not paused:
+            self.on_queued()
+
+    def paused(self) -> bool:
+        """Whether the queue is paused."""
+        queue = self.client.retrieve_queue(QUEUE)
+        return queue is not None and queue.limiter is not None
+
+    def depth(self) -> dict[JobStatus, tuple[int, float]]:
+        """How many jobs are queued and running, and how many seconds ago the oldest was made."""
+        rows = self.client._sys_db.tables.workflow_status.c
+        query = (
+            sa.select(rows.status, sa.func.count(), sa.func.min(rows.created_at))
+            .where(rows.name == WORKFLOW, rows.status.in_(OPEN_STATUS))
+            .group_by(rows.status)
+        )
+        found: dict[JobStatus, tuple[int, float]] = {"queued": (0, 0.0), "running": (0, 0.0)}
+        now = time.time()
+        with self.client._sys_db.engine.connect() as connection:
+            for name, count, created in connection.execute(query):
+                status = STATUS[name]
+                before, age = found[status]
+                found[status] = (before + count, max(age, now - created / 1000))
+        return found
+
+    def register(self, concurrency: int) -> None:
+        """Make the queue, unless it is there: as it is worked on then, it stays."""
+        self.client.register_queue(
+            QUEUE,
+            worker_concurrency=concurrency,
+            on_conflict="never_update",
+        )
+
+    def row(self) -> Queue:
+        """The queue as the database holds it."""
+        queue = self.client.retrieve_queue(QUEUE)
+        assert queue is not None
+        return queue
+
+    def room(self) -> int:
+        """How many jobs each worker may run, where any waits and the queue is not paused; else 0.
+
+        Asked often, and by an index alone.
+        """
+        system = self.client._sys_db
+        queues, jobs = system.tables.queues, system.tables.workflow_status
+        waits = sa.exists().where(
+            jobs.c.queue_name == QUEUE,
+            jobs.c.status == _ENQUEUED,
+            jobs.c.status.in_([_ENQUEUED, _PENDING]),  # SQLite takes the index by these words
+        )
+        query = sa.select(queues.c.worker_concurrency).where(
+            queues.c.name == QUEUE, queues.c.rate_limit_max.is_(None), waits
+        )
+        with system.engine.connect() as connection:
+            return connection.scalar(query) or 0
+
+    def set_concurrency(self, concurrency: int) -> None:
+        """Set how many jobs each worker runs at a time."""
+        self.row().set_worker_concurrency(concurrency)
+
+    def held(self) -> dict[str, list[str]]:
+        """Ids of the jobs that workers hold, by worker."""
+        found: dict[str, list[str]] = {}
+        rows = self.client.list_workflows(
+            name=WORKFLOW, status=["PENDING"], load_input=False, load_output=False
+        )
+        for row in rows:
+            found.setdefault(row.executor_id or "", []).append(row.workflow_id)
+        return found
+
+    def requeue(self, job_ids: Iterable[str], worker: str) -> int:
+        """Put jobs that `worker` holds back into the queue; returns how many it still held."""
+        system = self.client._sys_db
+        return sum(system.reenqueue_for_recovery(job_id, [worker], QUEUE) for job_id in job_ids)
