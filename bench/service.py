@@ -1,6 +1,6 @@
 """What the service carries and costs: 200 open event streams with 50 requests a second, one image.
 
-Run `python bench/service.py [--seconds 60] [--streams 200] [--rate 50] [--images 8]`. The server is
+Run `python bench/service.py [--seconds 60] [--streams 200] [--rate 50] [--images 16]`. The server is
 a process of its own; while it is loaded its worker paints with fake engines, half a second a step.
 Each stream is of a job of its own, of which eight run at a time and the others wait; once it has
 ended, its reader follows the one that was submitted last. Latencies are counted from when a request
@@ -46,7 +46,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--streams", type=int, default=200)
     parser.add_argument("--rate", type=float, default=50.0, help="requests a second")
-    parser.add_argument("--images", type=int, default=8, help="0 leaves the built-in model out")
+    parser.add_argument("--images", type=int, default=16, help="0 leaves the built-in model out")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--real", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()

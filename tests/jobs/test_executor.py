@@ -125,7 +125,7 @@ def test_limits_on_priority_key_and_group(here: Place) -> None:
 
 def test_events_can_be_read_from_anywhere_without_loss_or_repeat(place: Place) -> None:
     async def scenario() -> None:
-        async with place.jobs(engines=fake_engines(steps_delay=0.15)) as jobs:
+        async with place.jobs(engines=fake_engines(steps_delay=0.3)) as jobs:
             job = await jobs.submit("draft", INPUT, cache=False)
             live = [event async for event in jobs.events(job.id)]
             after = [event async for event in jobs.events(job.id)]

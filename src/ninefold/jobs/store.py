@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,19 +54,24 @@ class JobStore:
 
         Raises `ConflictError` where an id is taken by another job, and what `admission` raises.
         """
-        with suppress(DBOSWorkflowIDInUseError), self.engine.begin() as connection:
-            if admission is not None and admission.quota is not None:
-                owner = next(iter(specs.values())).owner
-                check_quota(connection, self._jobs, admission.quota, owner, len(specs))
-            for job_id, spec in specs.items():
-                self._enqueue(connection, job_id, spec, priority)
-            if admission is not None and admission.beside is not None:
-                admission.beside(connection, list(specs))
+        try:
+            with self.engine.begin() as connection:
+                if admission is not None and admission.quota is not None:
+                    owner = next(iter(specs.values())).owner
+                    check_quota(connection, self._jobs, admission.quota, owner, len(specs))
+                for job_id, spec in specs.items():
+                    self._enqueue(connection, job_id, spec, priority)
+                if admission is not None and admission.beside is not None:
+                    admission.beside(connection, list(specs))
+        except DBOSWorkflowIDInUseError:
+            found = self.submitted(specs)
+            if found is None:  # deleted by another, between the two
+                raise ConflictError(
+                    "idempotency_key: its job was just deleted. Submit it again."
+                ) from None
+            return found
         self.queue.on_queued()
-        found = self.submitted(specs)
-        if found is None:  # deleted by another, between the two
-            raise ConflictError("idempotency_key: its job was just deleted. Submit it again.")
-        return found
+        return [self._job(job_id, spec, "queued", priority) for job_id, spec in specs.items()]
 
     def submitted(self, specs: Mapping[str, JobSpec]) -> list[Job] | None:
         """The jobs of these ids where they are there already, with the same digests.
@@ -82,7 +87,7 @@ class JobStore:
             )
         if len(found) < len(specs):
             return None
-        return [self._job(found[job_id], stored[job_id]) for job_id in specs]
+        return [self._read(found[job_id], stored[job_id]) for job_id in specs]
 
     def _enqueue(
         self, connection: sa.Connection, job_id: str, spec: JobSpec, priority: int
@@ -109,7 +114,7 @@ class JobStore:
         if not rows:
             raise NotFoundError(f"no job is called {job_id!r}. List them with: ninefold jobs list")
         spec = _spec(rows[0])
-        return self._job(rows[0], spec), spec
+        return self._read(rows[0], spec), spec
 
     def jobs(
         self,
@@ -134,7 +139,7 @@ class JobStore:
             offset=offset or None,
             sort_desc=newest_first,
         )
-        return [self._job(row, _spec(row)) for row in rows]
+        return [self._read(row, _spec(row)) for row in rows]
 
     def page(
         self,
@@ -232,23 +237,29 @@ class JobStore:
             return []
         return self.client.list_workflows(name=WORKFLOW, **filters)
 
-    def _job(self, row: WorkflowStatus, spec: JobSpec) -> Job:
+    def _read(self, row: WorkflowStatus, spec: JobSpec) -> Job:
+        """The job of a row."""
         status = STATUS[row.status]
+        return replace(
+            self._job(row.workflow_id, spec, status, row.priority or 0),
+            started_at=timestamp(row.dequeued_at),
+            finished_at=timestamp(row.completed_at),
+            error=_error(row) if status == "failed" else None,
+        )
+
+    def _job(self, job_id: str, spec: JobSpec, status: JobStatus, priority: int) -> Job:
         return Job(
-            id=row.workflow_id,
+            id=job_id,
             status=status,
             config=spec.config,
             input=spec.input,
-            folder=job_folder(self.data, row.workflow_id),
-            priority=row.priority or 0,
+            folder=job_folder(self.data, job_id),
+            priority=priority,
             created_at=spec.created_at,
-            started_at=timestamp(row.dequeued_at),
-            finished_at=timestamp(row.completed_at),
             parent=spec.parent,
             group=spec.group,
             owner=spec.owner,
             reused=tuple(record.step for record in spec.reused()),
-            error=_error(row) if status == "failed" else None,
         )
 
 

@@ -167,6 +167,10 @@ async def _holder(request: Request, service: ServiceDep) -> Caller | None:
     return None
 
 
+class _ArtifactResponse(FileResponse):
+    chunk_size = 2**20  # each is read in a thread
+
+
 _FILE: dict[str, Any] = {
     "description": "The file.",
     "content": {"image/png": {}, "image/jpeg": {}, "image/webp": {}, "application/json": {}},
@@ -204,7 +208,7 @@ async def get_artifact(
     known = request.headers.get("if-none-match", "")
     if known == "*" or etag in [tag.strip().removeprefix("W/") for tag in known.split(",")]:
         return Response(status_code=304, headers=headers)
-    return FileResponse(
+    return _ArtifactResponse(
         file.path,
         headers=headers,
         media_type=file.media_type,
