@@ -1,11 +1,11 @@
 """What the service carries and costs: 200 open event streams with 50 requests a second, one image.
 
-Run `python bench/service.py [--seconds 60] [--streams 200] [--rate 50] [--images 16]`. The server is
-a process of its own; while it is loaded its worker paints with fake engines, half a second a step.
-Each stream is of a job of its own, of which eight run at a time and the others wait; once it has
-ended, its reader follows the one that was submitted last. Latencies are counted from when a request
-was due. One image is painted by the built-in model, in pairs with the library. Prints medians
-against the targets; exit code 1 where one is missed.
+Run `python bench/service.py`; `--help` has its options. The server is a process of its own; while
+it is loaded its worker paints with fake engines, half a second a step. Each stream is of a job of
+its own, of which eight run at a time and the others wait; once it has ended, its reader follows the
+one that was submitted last. Latencies are counted from when a request was due. One image is painted
+by the built-in model, in pairs with the library. Prints medians against the targets; exit code 1
+where one is missed.
 """
 
 from __future__ import annotations

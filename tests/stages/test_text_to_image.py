@@ -319,3 +319,22 @@ def test_a_mask_is_brought_to_the_images_size(context: PipelineContext) -> None:
 def test_a_mask_without_a_source_waits_for_later_stages(context: PipelineContext) -> None:
     context.set("mask", box_mask(32, 32, (0, 0, 16, 32)))
     assert type(painted(context)) is TextToImage
+
+
+@pytest.mark.parametrize(
+    ("prompt", "told"),
+    [
+        ("a house <lora:sketch:0.5>", ()),
+        ("a {<lora:sketsh:1>|<lora:sketch:1>} house", ("'sketsh'. Did you mean 'sketch'?",)),
+        (
+            "<lora:neon:1> a <lora:noir:1> house",
+            ("'neon'. Known: sketch.", "'noir'. Known: sketch."),
+        ),
+    ],
+)
+def test_loras_that_are_not_at_hand_are_told_before_it_runs(
+    context: PipelineContext, prompt: str, told: tuple[str, ...]
+) -> None:
+    context.set("prompt", prompt)
+    found = tuple(TextToImageStage(engines=fake_engines(loras=("sketch",))).problems(context))
+    assert found == tuple(f"prompt: no LoRA is called {line}" for line in told)

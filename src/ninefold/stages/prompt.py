@@ -182,6 +182,11 @@ def _wildcard_manager(wildcards: dict[str, tuple[str, ...]]) -> Any:
     return WildcardManager(root_map=roots)
 
 
+def lora_names(prompt: str) -> tuple[str, ...]:
+    """The LoRAs that a prompt names as it was written, in whatever variant."""
+    return tuple(dict.fromkeys(name.strip() for name, _ in _LORA.findall(prompt)))
+
+
 def _without_lora_tags(prompt: str) -> tuple[str, tuple[Lora, ...]]:
     loras: dict[str, Lora] = {}
     for name, weight in _LORA.findall(prompt):

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
+from ninefold.core.problems import suggest
 from ninefold.core.values import Json
 from ninefold.engines.base import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.checks import nearest_sizes
@@ -18,6 +19,7 @@ from ninefold.imaging.masks import paste
 from ninefold.imaging.resize import fit_size, resize, resize_mask
 from ninefold.slots import IMAGE, IMAGE_PATH, MASK, PROMPT, SEED
 from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams
+from ninefold.stages.prompt import lora_names
 
 
 class TextToImageParams(SamplingParams):
@@ -57,9 +59,14 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         return context
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
-        """Whether the model is at hand and can do the size asked for."""
+        """Whether the model and the LoRAs are at hand, and it can do the size asked for."""
         unusable = tuple(super().problems(context))
         yield from unusable
+        at_hand = self.engines.diffusion.loras()
+        for name in lora_names(context.get(PROMPT) or ""):
+            if name not in at_hand:
+                known = suggest(name, at_hand) or " There is none at hand."
+                yield f"prompt: no LoRA is called {name!r}.{known}"
         if unusable:
             return
         info = self.model_info(context)
