@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -276,13 +277,17 @@ def test_progress_from_a_thread_arrives_in_order_on_the_event_loop(
     assert threads == {threading.get_ident()}
 
 
+def picture_of(step: int) -> tuple[int, int]:
+    return step, threading.get_ident()
+
+
 class Shows(Add):
     """Shows a picture at each of three steps, made in the thread that reports them."""
 
     async def execute(self, context: PipelineContext) -> PipelineContext:
         def report() -> None:
             for step in range(3):
-                context.progress.step(step + 1, 3, lambda step=step: (step, threading.get_ident()))
+                context.progress.step(step + 1, 3, partial(picture_of, step))
             made.add(threading.get_ident())
 
         made: set[int] = set()
