@@ -25,9 +25,9 @@ def texture(size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 def _one(size: int, rng: np.random.Generator) -> Picture:
     roll = rng.random()
-    if roll < 0.3:
+    if roll < 0.2:
         return _spectral(size, float(rng.uniform(0, 2.5)), rng)
-    if roll < 0.7:
+    if roll < 0.75:
         return _tinted(_waves(size, rng), rng)
     if roll < 0.85:
         return _strokes(size, rng)
@@ -63,18 +63,17 @@ def _waves(size: int, rng: np.random.Generator) -> Picture:
     y, x = np.mgrid[:size, :size].astype(np.float32)
     total = np.zeros((size, size), np.float32)
     for _ in range(int(rng.integers(1, 4))):
-        period, angle = math.exp(rng.uniform(math.log(4), math.log(60))), rng.uniform(0, math.pi)
+        period, angle = math.exp(rng.uniform(math.log(7), math.log(60))), rng.uniform(0, math.pi)
         along = x * math.cos(angle) + y * math.sin(angle)
-        bend = rng.random()
-        if bend < 0.2:
+        if rng.random() < 0.3:
             along = np.hypot(x - rng.uniform(0, size), y - rng.uniform(0, size))
-        elif bend < 0.4:  # waves that grow shorter
-            along = along * along / size
+        if rng.random() < 0.3:  # waves that grow shorter
+            along = along * along / (2 * size)
         total += np.sin(along * (2 * math.pi / period) + rng.uniform(0, 6.3)).astype(np.float32)
     shape = rng.random()
-    if shape < 0.25:
+    if shape < 0.15:
         total = np.tanh(total * rng.uniform(2, 12))
-    elif shape < 0.4:
+    elif shape < 0.25:
         total = np.abs(total)
     low, high = float(total.min()), float(total.max())
     unit: Picture = ((total - low) / (high - low + 1e-6)).astype(np.float32)

@@ -48,7 +48,7 @@ RENDERS, DECODED = 800, 160
 FIRST_SEED = 1_000_000
 CROP = 40
 """Side in pixels of what is enlarged in training."""
-TEXTURES, THROUGH_AUTOENCODER = 0.35, 0.13
+TEXTURES, THROUGH_AUTOENCODER = 0.5, 0.1
 """Shares of a batch."""
 FLOOR = 2e-5
 """Squared error, of 1, below which a crop is good enough: 47 dB."""

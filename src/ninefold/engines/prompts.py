@@ -18,6 +18,8 @@ _SQUARE = 1 / 1.1
 #: Weights beyond this only burn an image; a typing slip such as `(a:100)` is held to it.
 MAX_WEIGHT = 10.0
 
+#: `<lora:name>` or `<lora:name:weight>`.
+LORA_TAG = re.compile(r"<lora:([^:<>]+)(?::([^:<>]*))?>")
 _TOKEN = re.compile(
     r"""
     (?P<escape> \\[()\[\]\\] )
@@ -82,6 +84,11 @@ def parse_prompt(prompt: str) -> tuple[Fragment, ...]:
 def plain_text(prompt: str) -> str:
     """The prompt as an encoder without weights should read it."""
     return "".join(f" {part.text}" if part.chunk else part.text for part in parse_prompt(prompt))
+
+
+def lora_names(prompt: str) -> tuple[str, ...]:
+    """The LoRAs that a prompt names as it was written, in whatever variant."""
+    return tuple(dict.fromkeys(name.strip() for name, _ in LORA_TAG.findall(prompt)))
 
 
 def unknown_words(prompt: str, info: ModelInfo) -> tuple[str, ...]:

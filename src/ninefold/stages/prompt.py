@@ -18,12 +18,12 @@ from ninefold.core.errors import InputError
 from ninefold.core.problems import suggest
 from ninefold.core.stage import PipelineStage, StageParams
 from ninefold.core.values import Json, Lora
+from ninefold.engines.prompts import LORA_TAG
 from ninefold.slots import LORAS, NEGATIVE_PROMPT, PROMPT, SEED
 
 #: A folder of text files, one choice a line; `__colours__` takes a line of `colours.txt`.
 WILDCARDS_VARIABLE = "NINEFOLD_WILDCARDS"
 
-_LORA = re.compile(r"<lora:([^:<>]+)(?::([^:<>]*))?>")
 _WILDCARD = re.compile(r"__([\w/*-]+?)__")
 _DYNAMIC = re.compile(r"[{}]|__|\$\{")
 _MAX_LORA_WEIGHT = 10.0
@@ -182,14 +182,9 @@ def _wildcard_manager(wildcards: dict[str, tuple[str, ...]]) -> Any:
     return WildcardManager(root_map=roots)
 
 
-def lora_names(prompt: str) -> tuple[str, ...]:
-    """The LoRAs that a prompt names as it was written, in whatever variant."""
-    return tuple(dict.fromkeys(name.strip() for name, _ in _LORA.findall(prompt)))
-
-
 def _without_lora_tags(prompt: str) -> tuple[str, tuple[Lora, ...]]:
     loras: dict[str, Lora] = {}
-    for name, weight in _LORA.findall(prompt):
+    for name, weight in LORA_TAG.findall(prompt):
         try:
             value = float(weight or 1.0)
         except ValueError:
@@ -200,5 +195,5 @@ def _without_lora_tags(prompt: str) -> tuple[str, tuple[Lora, ...]]:
                 "Write <lora:name:0.8>."
             )
         loras[name.strip()] = Lora(name.strip(), value)
-    text = re.sub(r"\s+", " ", _LORA.sub("", prompt)).strip(" ,")
+    text = re.sub(r"\s+", " ", LORA_TAG.sub("", prompt)).strip(" ,")
     return text, tuple(loras.values())

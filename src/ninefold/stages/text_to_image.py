@@ -13,13 +13,12 @@ from ninefold.core.problems import suggest
 from ninefold.core.values import Json
 from ninefold.engines.base import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.checks import nearest_sizes
-from ninefold.engines.prompts import unknown_words
+from ninefold.engines.prompts import lora_names, unknown_words
 from ninefold.files.store import read_image, read_mask, write_image
 from ninefold.imaging.masks import paste
 from ninefold.imaging.resize import fit_size, resize, resize_mask
 from ninefold.slots import IMAGE, IMAGE_PATH, MASK, PROMPT, SEED
 from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams
-from ninefold.stages.prompt import lora_names
 
 
 class TextToImageParams(SamplingParams):
