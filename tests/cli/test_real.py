@@ -34,13 +34,19 @@ def test_a_prompt_becomes_an_image_and_bad_words_a_warning(tmp_path: Path) -> No
     assert "does not know: spaceship" in done.stderr
 
 
-def test_a_stage_that_fails_for_real(tmp_path: Path) -> None:
-    failed = ninefold(tmp_path, "run", "a <lora:none:1> house", "--preset", "draft")
+def test_a_stage_that_fails_for_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NINEFOLD_LORAS", str(tmp_path))
+    (tmp_path / "broken.safetensors").write_bytes(b"no tensors")
+    failed = ninefold(tmp_path, "run", "a <lora:broken:1> house", "--preset", "draft")
     assert failed.returncode == 1
     assert "Traceback" not in failed.stderr
-    assert "text_to_image: No LoRA" in failed.stderr
+    assert "text_to_image: " in failed.stderr
+    assert "broken" in failed.stderr
 
 
 def test_help_and_bad_input(tmp_path: Path) -> None:
     assert ninefold(tmp_path, "--help").returncode == 0
     assert ninefold(tmp_path, "run", "a house", "--model", "nothing").returncode == 2
+    unknown = ninefold(tmp_path, "run", "a <lora:none:1> house", "--preset", "draft")
+    assert unknown.returncode == 2
+    assert "no LoRA is called 'none'" in unknown.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterable
 from contextlib import aclosing
@@ -42,8 +41,6 @@ T = TypeVar("T")
 
 #: Jobs that are kept in memory, whole, and read again once anything of them has changed.
 _KEPT = 256
-#: Seconds for which it is remembered whether there is any key.
-_KEYLESS_FOR = 1.0
 
 
 @dataclass(frozen=True)
@@ -77,8 +74,6 @@ class Service:
         self.links = Links(self.keys.secret("links"), settings.links_seconds)
         #: Set when the server stops: streams end.
         self.closing = asyncio.Event()
-        #: Whether no key is needed, and until when that is taken to be so.
-        self._keyless = False, 0.0
         self._kept: OrderedDict[str, tuple[Hashable, Job]] = OrderedDict()
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -91,15 +86,13 @@ class Service:
     async def keyless(self) -> bool:
         """Whether requests need no key: none was ever made, or the settings say so.
 
-        The first key counts a moment after it was made: until then only this machine is served.
+        The first key counts a second after another process made it, at most: until then only this
+        machine is served.
         An address that others can reach is not even listened on without keys (`serve`).
         """
-        if self.settings.insecure:
+        if self.settings.insecure or self.keys.none_lately():
             return True
-        now = time.monotonic()
-        if now >= self._keyless[1]:
-            self._keyless = not await self.call(self.keys.any), now + _KEYLESS_FOR
-        return self._keyless[0]
+        return not await self.call(self.keys.any)
 
     # -- submitting ------------------------------------------------------------------------------
 
