@@ -195,6 +195,7 @@ def test_no_assert_guards_what_users_give() -> None:
     allowed = {
         "ninefold.cli.watch",
         "ninefold.core.pipeline",
+        "ninefold.jobs.queue",
         "ninefold.jobs.store",
         "ninefold.jobs.worker",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import math
 import os
 import time
@@ -126,6 +127,8 @@ class Team:
         self.met = time.monotonic()
         if self.size > 1:
             distributed.init_process_group("gloo")
+            # Threads of its own that still run when Python has ended abort the process.
+            atexit.register(distributed.destroy_process_group)
 
     @contextmanager
     def one_by_one(self) -> Iterator[None]:
