@@ -50,8 +50,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": "The images; with `stream`, server-sent events instead.",
         "content": {
             "application/json": {"example": _EXAMPLE},
-            "text/event-stream": {
-                "schema": {"type": "string"},
+            "text/event-stream": {  # without a schema, as in `EVENTS`
                 "example": "event: image_generation.completed\ndata: {...}\n\n",
             },
         },
