@@ -30,6 +30,7 @@ from ninefold.jobs.submission import (
     Input,
     check_priority,
     id_of_key,
+    ids_of_key,
     member_id,
     new_group,
     new_job,
@@ -124,11 +125,9 @@ class JobExecutor:
         check_priority(priority)
 
         def submit() -> Job:
-            final = None if idempotency_key is None else id_of_key(idempotency_key, owner)
+            finals = ids_of_key(idempotency_key, owner)
             specs = self._desk.job(config, input, cache, owner)
-            return self._desk.submit(
-                specs, None if final is None else [final], priority, admission
-            )[0]
+            return self._desk.submit(specs, finals, priority, admission)[0]
 
         return await self._call(submit)
 
@@ -191,13 +190,11 @@ class JobExecutor:
         check_priority(priority)
 
         def submit() -> Job:
-            final = None if idempotency_key is None else id_of_key(idempotency_key, owner)
+            finals = ids_of_key(idempotency_key, owner)
             child = new_job()
             spec = self._desk.again(job_id, child, from_stage, changes, input, check)
             specs = {child: replace(spec, owner=owner)}
-            return self._desk.submit(
-                specs, None if final is None else [final], priority, admission
-            )[0]
+            return self._desk.submit(specs, finals, priority, admission)[0]
 
         return await self._call(submit)
 

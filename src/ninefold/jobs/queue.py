@@ -30,7 +30,7 @@ class JobQueue:
 
     def pause(self, paused: bool) -> None:
         """Let workers take no job from the queue, or let them again."""
-        self.register(CONCURRENCY)
+        self.register()
         self.row().set_limiter(_PAUSED if paused else None)
         if not paused:
             self.on_queued()
@@ -57,12 +57,10 @@ class JobQueue:
                 found[status] = (before + count, max(age, now - created / 1000))
         return found
 
-    def register(self, concurrency: int) -> None:
+    def register(self) -> None:
         """Make the queue, unless it is there: as it is worked on then, it stays."""
         self.client.register_queue(
-            QUEUE,
-            worker_concurrency=concurrency,
-            on_conflict="never_update",
+            QUEUE, worker_concurrency=CONCURRENCY, on_conflict="never_update"
         )
 
     def row(self) -> Queue:

@@ -211,6 +211,11 @@ def id_of_key(key: str, owner: str | None) -> str:
     return f"k{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
+def ids_of_key(key: str | None, owner: str | None) -> list[str] | None:
+    """What `Desk.submit` is to store one job under; None without a key; raises `InputError`."""
+    return None if key is None else [id_of_key(key, owner)]
+
+
 def member_id(group: str, number: int) -> str:
     """The id of a group's job, counted from 1: `JobStore.jobs` finds them by the part before."""
     return f"{group}.{number:05}"

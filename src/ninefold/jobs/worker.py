@@ -17,7 +17,6 @@ from ninefold.jobs.database import engine_for_steps
 from ninefold.jobs.dispatch import Dispatcher
 from ninefold.jobs.leases import Lease, locks_for
 from ninefold.jobs.naming import APP_VERSION
-from ninefold.jobs.queue import CONCURRENCY
 from ninefold.jobs.runtime import Runtime
 from ninefold.jobs.serializer import JobFailedError, JsonSerializer
 from ninefold.jobs.store import JobStore
@@ -66,7 +65,7 @@ class Worker:
         runtimes.install(self.runtime)
         try:
             self._lease.beat()
-            self.store.queue.register(CONCURRENCY)
+            self.store.queue.register()
             if self.concurrency is not None:
                 self.store.queue.set_concurrency(self.concurrency)
             self._hand_back()  # what the last worker of this name left
