@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from ninefold import PipelineContext, PipelineStage, Rewind, Slot, StageParams
+from ninefold import Artifact, PipelineContext, PipelineStage, Rewind, Slot, StageParams
 from ninefold.core.blocking import run_blocking
 
 Slots = tuple[Slot[Any], ...]
@@ -143,3 +143,17 @@ async def cancelled_while_working(work: Work, task: asyncio.Task[PipelineContext
     await asyncio.sleep(0)
     work.gate.set()
     await asyncio.wait({task})
+
+
+class Write(Add):
+    """Adds, and makes a file."""
+
+    name = "write"
+
+    async def execute(self, context: PipelineContext) -> PipelineContext:
+        await super().execute(context)
+        name = self.artifact_name("number", ".txt")
+        path = context.file(name)
+        path.write_text(str(context[NUMBER]))
+        context.add_artifact(Artifact(name, path, self.name, "text/plain", "0" * 64))
+        return context
