@@ -15,6 +15,19 @@ from ninefold.jobs import JobExecutor
 from ninefold.testing import fake_engines
 from tests.jobs import postgres
 
+NINE = (
+    "prompt",
+    "text_to_image",
+    "refiner",
+    "detailer",
+    "upscaler",
+    "restorer",
+    "finisher",
+    "inspector",
+    "publisher",
+)
+INPUT = {"prompt": "a red house", "seed": 7}
+
 
 @dataclass(frozen=True)
 class Place:

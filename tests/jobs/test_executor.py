@@ -24,21 +24,8 @@ from ninefold.jobs import (
 )
 from ninefold.stages.registry import find_stage
 from ninefold.testing import fake_engines
-from tests.jobs.conftest import Place
-from tests.support import files_in, picture, run
-
-NINE = (
-    "prompt",
-    "text_to_image",
-    "refiner",
-    "detailer",
-    "upscaler",
-    "restorer",
-    "finisher",
-    "inspector",
-    "publisher",
-)
-INPUT = {"prompt": "a red house", "seed": 7}
+from tests.jobs.conftest import INPUT, NINE, Place
+from tests.support import run
 
 
 def test_a_job_runs_all_stages_and_can_be_read_by_any_process(place: Place) -> None:
@@ -60,65 +47,6 @@ def test_a_job_runs_all_stages_and_can_be_read_by_any_process(place: Place) -> N
         assert job.stage is None
         assert all(item.path.is_file() for item in job.artifacts)
         assert json.loads(json.dumps(job.to_json()))["outputs"][0]["path"] == "outputs/poster-7.png"
-
-    run(scenario())
-
-
-def test_the_same_key_gives_the_same_job_and_refuses_another(place: Place) -> None:
-    async def scenario() -> None:
-        async with place.jobs(worker=False) as jobs:
-            image = {**INPUT, "image": picture(64, 64)}
-            first = await jobs.submit("full", image, idempotency_key="k")
-            source = (first.folder / "source.png").read_bytes()
-            assert (await jobs.submit("full", image, idempotency_key="k")).id == first.id
-            other = {**INPUT, "image": picture(64, 64, seed=1)}
-            with pytest.raises(InputError, match="idempotency_key"):
-                await jobs.submit("full", other, idempotency_key="k")
-            assert len(await jobs.list()) == 1
-            assert (first.folder / "source.png").read_bytes() == source
-            assert [folder.name for folder in (jobs.data / "jobs").iterdir()] == [first.id]
-
-    run(scenario())
-
-
-@pytest.mark.parametrize(
-    ("config", "given", "match"),
-    [
-        ("full", {}, "prompt"),
-        ("full", {"prompt": "x" * 5000}, "prompt"),
-        ("full", {"prompt": "a", "seed": -1}, "seed"),
-        ("full", {"prompt": "a", "model": "nowhere/at-all"}, "model"),
-        ("fulll", {"prompt": "a"}, "full"),
-        ("full", {"prompt": "a {b|c"}, "braces?"),
-    ],
-)
-def test_what_cannot_run_is_refused_and_leaves_nothing(
-    here: Place, config: str, given: dict[str, object], match: str
-) -> None:
-    async def scenario() -> None:
-        async with here.jobs(worker=False) as jobs:
-            with pytest.raises((ConfigError, InputError), match=match):
-                await jobs.submit(config, given)
-            assert await jobs.list() == []
-        assert not {name for name in files_in(here.data) if name.startswith("jobs/")}
-
-    run(scenario())
-
-
-def test_limits_on_priority_key_and_group(here: Place) -> None:
-    async def scenario() -> None:
-        async with here.jobs(worker=False) as jobs:
-            with pytest.raises(InputError, match="priority"):
-                await jobs.submit("draft", INPUT, priority=0)
-            with pytest.raises(InputError, match="idempotency_key"):
-                await jobs.submit("draft", INPUT, idempotency_key="k" * 201)
-            with pytest.raises(InputError, match="1 to 10000"):
-                await jobs.submit_group("draft", INPUT, count=1_000_000)
-            with pytest.raises(InputError, match="no job"):
-                await jobs.get("nothing")
-            with pytest.raises(InputError, match="no group"):
-                await jobs.group("nothing")
-            assert await jobs.list() == []
 
     run(scenario())
 
@@ -220,126 +148,6 @@ def test_the_same_job_again_hits_the_cache_in_every_stage(place: Place) -> None:
     assert [a.sha256 for a in again.artifacts] == [a.sha256 for a in first.artifacts]
 
 
-def test_a_failed_job_is_rerun_from_where_it_stopped(place: Place) -> None:
-    async def scenario() -> None:
-        async with place.jobs(engines=fake_engines(fail_on="upscale")) as jobs:
-            failed = await jobs.wait((await jobs.submit("full", INPUT)).id, 60)
-        async with place.jobs() as jobs:
-            with pytest.raises(InputError, match="stopped before finisher"):
-                await jobs.rerun(failed.id, from_stage="finisher")
-            job = await jobs.wait((await jobs.rerun(failed.id, from_stage="upscaler")).id, 60)
-        assert job.status == "succeeded", job.error
-        assert job.parent == failed.id
-        assert job.reused == NINE[:4]
-        assert set(job.attempts) == set(NINE[4:])
-
-    run(scenario())
-
-
-def test_rerun_with_a_change_reuses_what_came_before(place: Place) -> None:
-    async def scenario() -> None:
-        async with place.jobs() as jobs:
-            first = await jobs.wait((await jobs.submit("full", INPUT)).id, 60)
-            again = await jobs.rerun(first.id, changes={"upscaler.upscale_factor": 3})
-            again = await jobs.wait(again.id, 60)
-            await jobs.prune(0)  # the parent's files go, the child's stay
-            assert again.status == "succeeded", again.error
-            whole = await jobs.wait(
-                (
-                    await jobs.submit(
-                        PipelineConfig.preset("full").with_settings(["upscaler.upscale_factor=3"]),
-                        INPUT,
-                        cache=False,
-                    )
-                ).id,
-                60,
-            )
-        assert again.reused == NINE[:4]
-        assert again.metadata["upscaler"]["upscaled_size"] == [384, 384]
-        assert _digests(again) == _digests(whole)
-
-    run(scenario())
-
-
-@pytest.mark.parametrize("said_in", ["config", "input"])
-def test_rerun_with_another_input_begins_where_it_is_read(here: Place, said_in: str) -> None:
-    config = PipelineConfig.preset("full")
-    given = {"prompt": "a red house"}
-    if said_in == "config":
-        config = config.with_settings(["seed=7"])
-    else:
-        given |= {"seed": 7}  # type: ignore[dict-item]
-
-    async def scenario() -> None:
-        async with here.jobs() as jobs:
-            first = await jobs.wait((await jobs.submit(config, given)).id, 60)
-            other = await jobs.rerun(first.id, input={"seed": 9, "prompt": "a tree"})
-            other = await jobs.wait(other.id, 60)
-            assert (other.status, other.seed, other.reused) == ("succeeded", 9, ())
-            assert other.parent == first.id
-            assert other.metadata["prompt"]["prompt"] == "a tree"
-            anew = await jobs.submit("full", {"prompt": "a tree", "seed": 9}, cache=False)
-            assert _digests(other)[:-1] == _digests(await jobs.wait(anew.id, 60))[:-1]
-            assert (said_in == "config") is ("seed" in other.config)
-            # The prompt is read by the stage before the one that reads the model.
-            same = await jobs.rerun(first.id, input={"model": "poster"})
-            assert (await jobs.wait(same.id, 60)).reused == ("prompt",)
-            group = await jobs.submit_group("draft", INPUT, count=2)
-            await jobs.wait_group(group.id, 60)
-            again = await jobs.rerun_group(group.id, input={"seed": 20})
-            again = await jobs.wait_group(again.id, 60)
-            assert [(await jobs.get(job.id)).seed for job in again.jobs] == [20, 21]
-
-    run(scenario())
-
-
-@pytest.mark.parametrize(
-    ("start", "given", "match"),
-    [
-        (None, {"seed": -1}, "seed"),
-        (None, {"prompt": " "}, "prompt"),
-        (None, {"image": "x.png"}, "submit anew"),
-        (None, {"model": "nowhere/at-all"}, "model"),
-        ("upscaler", {"seed": 9}, "seed belong to stages before upscaler"),
-    ],
-)
-def test_another_input_that_cannot_be_is_refused(
-    here: Place, start: str | None, given: dict[str, object], match: str
-) -> None:
-    async def scenario() -> None:
-        async with here.jobs() as jobs:
-            job = await jobs.wait((await jobs.submit("full", INPUT)).id, 60)
-            with pytest.raises((ConfigError, InputError), match=match):
-                await jobs.rerun(job.id, from_stage=start, input=given)
-            assert [folder.name for folder in (jobs.data / "jobs").iterdir()] == [job.id]
-
-    run(scenario())
-
-
-@pytest.mark.parametrize(
-    ("start", "changes", "match"),
-    [
-        ("nothing", {}, "from_stage"),
-        ("upscaler", {"upscale_factor": 99}, "upscale_factor"),
-        ("upscaler", {"refiner.refinement_level": 2}, "before upscaler"),
-        (None, {"upscale_factor": 2}, "stage.parameter"),
-        (None, {"nothing.at_all": 2}, "nothing"),
-        ("refiner", {"model": "nowhere"}, "model"),
-    ],
-)
-def test_a_rerun_that_cannot_be_is_refused(
-    here: Place, start: str | None, changes: dict[str, object], match: str
-) -> None:
-    async def scenario() -> None:
-        async with here.jobs() as jobs:
-            job = await jobs.wait((await jobs.submit("full", INPUT)).id, 60)
-            with pytest.raises((ConfigError, InputError), match=match):
-                await jobs.rerun(job.id, from_stage=start, changes=changes)
-            assert len(await jobs.list()) == 1
-
-    run(scenario())
-
-
 @pytest.mark.parametrize("stage", NINE)
 def test_a_running_job_is_cancelled_and_keeps_what_it_made(
     here: Place, stage: str, monkeypatch: pytest.MonkeyPatch
@@ -388,62 +196,6 @@ def test_a_queued_job_is_cancelled_before_it_starts(place: Place) -> None:
             assert job.status == "cancelled"
             assert job.metadata == {}
             assert (await jobs.cancel(other.id)).status == "succeeded"
-
-    run(scenario())
-
-
-def test_smaller_priorities_run_first(place: Place) -> None:
-    async def scenario() -> None:
-        async with place.jobs(concurrency=1) as jobs:
-            await jobs.pause()
-            late = await jobs.submit("draft", INPUT, priority=200)
-            soon = await jobs.submit("draft", INPUT, priority=10)
-            await jobs.resume()
-            begun = []
-            for job in (soon, late):
-                await jobs.wait(job.id, 60)
-                step = jobs.store.client.list_workflow_steps(job.id)[0]
-                begun.append(step["started_at_epoch_ms"] or 0)
-        assert begun == sorted(begun)
-
-    run(scenario())
-
-
-def test_a_group_is_judged_cancelled_and_listed_as_a_whole(place: Place) -> None:
-    async def scenario() -> None:
-        async with place.jobs() as jobs:
-            group = await jobs.submit_group("full", [INPUT, {"prompt": "a tree"}], count=2)
-            group = await jobs.wait_group(group.id, 60)
-            assert group.counts == {"succeeded": 4}
-            assert group.status == "succeeded"
-            seeds = [(await jobs.get(job.id)).seed for job in group.jobs]
-            assert seeds[:2] == [7, 8]
-            (best,) = await jobs.best(group.id)
-            assert best.verdict is not None
-            assert len(await jobs.list(group=group.id)) == 4
-            await jobs.pause()
-            other = await jobs.submit_group("draft", INPUT, count=3)
-            assert (await jobs.cancel_group(other.id)).counts == {"cancelled": 3}
-
-    run(scenario())
-
-
-def test_a_group_has_every_variant_of_a_prompt_and_is_rerun_as_a_whole(here: Place) -> None:
-    async def scenario() -> None:
-        async with here.jobs() as jobs:
-            given = {"prompt": "a {red|blue} {house|tree}", "seed": 7}
-            group = await jobs.submit_group("full", given, variants=True)
-            group = await jobs.wait_group(group.id, 60)
-            prompts = {job.input["prompt"] for job in group.jobs}
-            assert prompts == {"a red house", "a red tree", "a blue house", "a blue tree"}
-            again = await jobs.rerun_group(group.id, changes={"upscaler.upscale_factor": 3})
-            again = await jobs.wait_group(again.id, 60)
-            assert again.counts == {"succeeded": 4}
-            assert [job.parent for job in again.jobs] == [job.id for job in group.jobs]
-            assert all(job.reused == NINE[:4] for job in again.jobs)
-            many = {"prompt": "{a|b|c|d|e|f|g|h|i|j}" * 5}
-            with pytest.raises(InputError, match="1 to 10000"):
-                await jobs.submit_group("full", many, variants=True)
 
     run(scenario())
 
@@ -516,9 +268,3 @@ def test_a_database_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="Is the database running") as caught:
         run(open_(tmp_path, database="postgresql://user:secret@127.0.0.1:1/name"))
     assert "secret" not in str(caught.value)
-
-
-def _digests(job: object) -> list[tuple[str, str]]:
-    """Name and hash of every artifact but the manifest, which tells times."""
-    artifacts = job.artifacts  # type: ignore[attr-defined]
-    return [(a.name, a.sha256) for a in artifacts if not a.name.endswith("manifest.json")]

@@ -1,81 +1,26 @@
+"""What a txt2img request becomes: hires fix, refiner, ADetailer, and what is told or refused."""
+
 from __future__ import annotations
 
-import base64
-from io import BytesIO
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from ninefold.config import PipelineConfig
-from ninefold.core.errors import ConfigError, InputError
-from ninefold.files.decode import decode
-from ninefold.files.opening import ImageLimits
+from ninefold.core.errors import ConfigError
 from ninefold.server.held import Order
-from ninefold.server.sdapi.documents import ExtrasRequest, Img2ImgRequest, Txt2ImgRequest
-from ninefold.server.sdapi.extras import extras
-from ninefold.server.sdapi.shelf import Shelf
-from ninefold.server.sdapi.translate import img2img, txt2img
-from ninefold.testing import fake_engines
-
-ENGINES = fake_engines()
-SHELF = Shelf(
-    ["poster", "other.safetensors"],
-    ["detector"],
-    ["2x", "4x"],
-    lambda name: ENGINES.diffusion.describe("poster"),
-)
-LIMITS = ImageLimits(2**20, 2**20, 4096)
+from ninefold.server.sdapi.documents import Txt2ImgRequest
+from ninefold.server.sdapi.translate import txt2img
+from tests.server.sdapi.orders import SHELF, names, params, stages
 
 
 def drawn(**asked: Any) -> Order:
     return txt2img(Txt2ImgRequest(**{"prompt": "a house", **asked}), SHELF)
 
 
-def changed(image: Image.Image | None = None, **asked: Any) -> Order:
-    given = {"prompt": "a tree", "init_images": [b64(image or plain(200, 150))], **asked}
-    return img2img(Img2ImgRequest(**given), SHELF, LIMITS)
-
-
-def stages(order: Order) -> list[tuple[str, dict[str, Any]]]:
-    """Names and parameters; the config holds."""
-    PipelineConfig.parse({"stages": list(order.stages)})
-    return [(item["stage"], item.get("params", {})) for item in order.stages]
-
-
-def names(order: Order) -> list[str]:
-    return [name for name, _ in stages(order)]
-
-
-def params(order: Order, stage: str) -> dict[str, Any]:
-    return dict(stages(order))[stage]
-
-
 def problems(**asked: Any) -> str:
     with pytest.raises(ConfigError) as told:
         drawn(**asked)
     return str(told.value)
-
-
-def plain(width: int, height: int, colour: tuple[int, ...] = (80, 120, 60)) -> Image.Image:
-    return Image.new("RGB", (width, height), colour)
-
-
-def spot(width: int, height: int, box: tuple[int, int, int, int]) -> Image.Image:
-    mask = Image.new("L", (width, height), 0)
-    mask.paste(255, box)
-    return mask
-
-
-def b64(image: Image.Image, data_url: bool = False) -> str:
-    out = BytesIO()
-    image.save(out, "PNG")
-    text = base64.b64encode(out.getvalue()).decode()
-    return f"data:image/png;base64,{text}" if data_url else text
-
-
-# -- txt2img ---------------------------------------------------------------------------------------
 
 
 def test_a_plain_request() -> None:
@@ -305,138 +250,3 @@ def test_every_problem_is_told_at_once() -> None:
 def test_models_go_by_title_name_or_file(name: str) -> None:
     order = drawn(override_settings={"sd_model_checkpoint": name})
     assert order.model == "other.safetensors"
-
-
-# -- img2img ---------------------------------------------------------------------------------------
-
-
-def test_an_image_is_changed_whole() -> None:
-    order = changed(width=192, height=144, denoising_strength=0.4)
-    assert names(order) == ["prompt", "text_to_image", "publisher"]
-    assert params(order, "text_to_image") == {"width": 192, "height": 144, "strength": 0.4}
-    assert order.image == base64.b64decode(b64(plain(200, 150)))
-
-
-def test_data_urls_are_taken_and_addresses_are_not() -> None:
-    assert changed(init_images=[b64(plain(64, 64), data_url=True)]).image
-    for text in ("https://example.com/a.png", "%%%", ""):
-        with pytest.raises(InputError, match=r"init_images\.0"):
-            changed(init_images=[text])
-
-
-def test_cropping_and_filling_keep_the_picture_in_shape() -> None:
-    wide = Image.new("RGB", (300, 100), (0, 0, 0))
-    wide.paste((255, 255, 255), (100, 0, 200, 100))
-    cut = changed(wide, resize_mode=1, width=128, height=128).image
-    assert cut is not None
-    assert (decode(cut) == 255).all()
-    filled = changed(wide, resize_mode=2, width=128, height=128).image
-    assert filled is not None
-    assert decode(filled).shape == (128, 128, 3)
-    assert (decode(filled)[:, 64] == 255).all()
-
-
-def test_a_masked_place_is_painted_alone() -> None:
-    mask = spot(200, 150, (50, 50, 90, 80))
-    order = changed(mask=b64(mask), mask_blur=2, inpaint_full_res_padding=16, inpainting_fill=1)
-    assert names(order) == ["prompt", "detailer", "publisher"]
-    assert params(order, "detailer") == {
-        "strength": 0.75,
-        "padding_pixels": 16,
-        "dilate": 0,
-        "blur": 2,
-    }
-    assert order.mask is not None
-    assert np.array_equal(decode(order.mask)[..., 0], np.array(mask))
-    assert order.image is not None
-    assert np.array_equal(decode(order.image), np.array(plain(200, 150)))
-
-
-def test_a_mask_may_be_inverted_and_filled() -> None:
-    image = plain(200, 150)
-    image.paste((255, 0, 0), (50, 50, 90, 80))
-    mask = spot(200, 150, (50, 50, 90, 80))
-    order = changed(image, mask=b64(mask), inpainting_mask_invert=1)
-    assert order.mask is not None
-    assert decode(order.mask)[0, 0, 0] == 255
-    assert decode(order.mask)[60, 60, 0] == 0
-    filled = changed(image, mask=b64(mask)).image
-    assert filled is not None
-    assert (decode(filled) == (80, 120, 60)).all()
-
-
-def test_a_mask_over_the_whole_picture() -> None:
-    mask = spot(200, 150, (50, 50, 90, 80))
-    order = changed(mask=b64(mask), inpaint_full_res=False, width=192, height=144)
-    assert names(order) == ["prompt", "text_to_image", "publisher"]
-    assert params(order, "text_to_image")["width"] == 192
-    assert order.mask is not None
-    values = np.unique(decode(order.mask)[..., 0])
-    assert len(values) > 2  # its edge is soft
-
-
-@pytest.mark.parametrize(
-    ("asked", "told"),
-    [
-        ({"init_images": []}, "init_images"),
-        ({"init_images": [b64(plain(8, 8))] * 2}, "init_images"),
-        ({"denoising_strength": 0}, "denoising_strength"),
-        ({"init_images": [base64.b64encode(b"GIF89a...").decode()]}, "init_images.0"),
-        ({"mask": b64(spot(200, 150, (0, 0, 0, 0)))}, "mask: expected white"),
-        ({"mask": "AAAA"}, "mask: expected"),
-        ({"init_images": [b64(plain(2000, 2000))]}, "expected at most"),
-        (
-            {
-                "mask": b64(spot(200, 150, (0, 0, 9, 9))),
-                "alwayson_scripts": {"ADetailer": {"args": [{"ad_model": "detector"}]}},
-            },
-            "ADetailer: cannot be used with a mask",
-        ),
-    ],
-)
-def test_images_of_no_use_are_refused(asked: dict[str, Any], told: str) -> None:
-    with pytest.raises((ConfigError, InputError)) as error:
-        changed(**asked)
-    assert told in str(error.value)
-
-
-# -- extras ----------------------------------------------------------------------------------------
-
-
-def enlarged(**asked: Any) -> Order:
-    request = ExtrasRequest(image=b64(plain(200, 150)), **asked)
-    return extras(request, request.image, "image", SHELF, LIMITS)
-
-
-def test_extras_enlarge() -> None:
-    order = enlarged(upscaler_1="4x", upscaling_resize=3)
-    assert names(order) == ["upscaler", "publisher"]
-    assert params(order, "upscaler") == {"upscale_factor": 3.0, "upscaler": "4x"}
-    assert names(enlarged(upscaling_resize=3)) == ["publisher"]
-
-
-def test_extras_to_a_size() -> None:
-    order = enlarged(upscaler_1="4x", resize_mode=1, upscaling_resize_w=400, upscaling_resize_h=400)
-    assert order.image is not None
-    assert decode(order.image).shape == (150, 150, 3)
-    assert params(order, "upscaler")["upscale_factor"] == pytest.approx(400 / 150)
-    whole = enlarged(
-        upscaler_1="4x", resize_mode=1, upscaling_resize_w=400, upscaling_resize_h=400,
-        upscaling_crop=False,
-    )  # fmt: skip
-    assert params(whole, "upscaler")["upscale_factor"] == 2
-    assert "became 400x300" in whole.warnings[0]
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        {"upscaler_1": "LDSR"},
-        {"gfpgan_visibility": 0.5},
-        {"upscaler_2": "2x", "extras_upscaler_2_visibility": 0.5},
-        {"upscaler_1": "2x", "resize_mode": 1, "upscaling_resize_w": 20, "upscaling_resize_h": 20},
-    ],
-)
-def test_extras_refuse_what_they_cannot_do(asked: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError):
-        enlarged(**asked)

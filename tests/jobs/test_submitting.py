@@ -1,0 +1,124 @@
+"""What is submitted: what is refused, keys, priorities, and groups of jobs."""
+
+from __future__ import annotations
+
+import pytest
+
+from ninefold.core.errors import ConfigError, InputError
+from tests.jobs.conftest import INPUT, NINE, Place
+from tests.support import files_in, picture, run
+
+
+def test_the_same_key_gives_the_same_job_and_refuses_another(place: Place) -> None:
+    async def scenario() -> None:
+        async with place.jobs(worker=False) as jobs:
+            image = {**INPUT, "image": picture(64, 64)}
+            first = await jobs.submit("full", image, idempotency_key="k")
+            source = (first.folder / "source.png").read_bytes()
+            assert (await jobs.submit("full", image, idempotency_key="k")).id == first.id
+            other = {**INPUT, "image": picture(64, 64, seed=1)}
+            with pytest.raises(InputError, match="idempotency_key"):
+                await jobs.submit("full", other, idempotency_key="k")
+            assert len(await jobs.list()) == 1
+            assert (first.folder / "source.png").read_bytes() == source
+            assert [folder.name for folder in (jobs.data / "jobs").iterdir()] == [first.id]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("config", "given", "match"),
+    [
+        ("full", {}, "prompt"),
+        ("full", {"prompt": "x" * 5000}, "prompt"),
+        ("full", {"prompt": "a", "seed": -1}, "seed"),
+        ("full", {"prompt": "a", "model": "nowhere/at-all"}, "model"),
+        ("fulll", {"prompt": "a"}, "full"),
+        ("full", {"prompt": "a {b|c"}, "braces?"),
+    ],
+)
+def test_what_cannot_run_is_refused_and_leaves_nothing(
+    here: Place, config: str, given: dict[str, object], match: str
+) -> None:
+    async def scenario() -> None:
+        async with here.jobs(worker=False) as jobs:
+            with pytest.raises((ConfigError, InputError), match=match):
+                await jobs.submit(config, given)
+            assert await jobs.list() == []
+        assert not {name for name in files_in(here.data) if name.startswith("jobs/")}
+
+    run(scenario())
+
+
+def test_limits_on_priority_key_and_group(here: Place) -> None:
+    async def scenario() -> None:
+        async with here.jobs(worker=False) as jobs:
+            with pytest.raises(InputError, match="priority"):
+                await jobs.submit("draft", INPUT, priority=0)
+            with pytest.raises(InputError, match="idempotency_key"):
+                await jobs.submit("draft", INPUT, idempotency_key="k" * 201)
+            with pytest.raises(InputError, match="1 to 10000"):
+                await jobs.submit_group("draft", INPUT, count=1_000_000)
+            with pytest.raises(InputError, match="no job"):
+                await jobs.get("nothing")
+            with pytest.raises(InputError, match="no group"):
+                await jobs.group("nothing")
+            assert await jobs.list() == []
+
+    run(scenario())
+
+
+def test_smaller_priorities_run_first(place: Place) -> None:
+    async def scenario() -> None:
+        async with place.jobs(concurrency=1) as jobs:
+            await jobs.pause()
+            late = await jobs.submit("draft", INPUT, priority=200)
+            soon = await jobs.submit("draft", INPUT, priority=10)
+            await jobs.resume()
+            begun = []
+            for job in (soon, late):
+                await jobs.wait(job.id, 60)
+                step = jobs.store.client.list_workflow_steps(job.id)[0]
+                begun.append(step["started_at_epoch_ms"] or 0)
+        assert begun == sorted(begun)
+
+    run(scenario())
+
+
+def test_a_group_is_judged_cancelled_and_listed_as_a_whole(place: Place) -> None:
+    async def scenario() -> None:
+        async with place.jobs() as jobs:
+            group = await jobs.submit_group("full", [INPUT, {"prompt": "a tree"}], count=2)
+            group = await jobs.wait_group(group.id, 60)
+            assert group.counts == {"succeeded": 4}
+            assert group.status == "succeeded"
+            seeds = [(await jobs.get(job.id)).seed for job in group.jobs]
+            assert seeds[:2] == [7, 8]
+            (best,) = await jobs.best(group.id)
+            assert best.verdict is not None
+            assert len(await jobs.list(group=group.id)) == 4
+            await jobs.pause()
+            other = await jobs.submit_group("draft", INPUT, count=3)
+            assert (await jobs.cancel_group(other.id)).counts == {"cancelled": 3}
+
+    run(scenario())
+
+
+def test_a_group_has_every_variant_of_a_prompt_and_is_rerun_as_a_whole(here: Place) -> None:
+    async def scenario() -> None:
+        async with here.jobs() as jobs:
+            given = {"prompt": "a {red|blue} {house|tree}", "seed": 7}
+            group = await jobs.submit_group("full", given, variants=True)
+            group = await jobs.wait_group(group.id, 60)
+            prompts = {job.input["prompt"] for job in group.jobs}
+            assert prompts == {"a red house", "a red tree", "a blue house", "a blue tree"}
+            again = await jobs.rerun_group(group.id, changes={"upscaler.upscale_factor": 3})
+            again = await jobs.wait_group(again.id, 60)
+            assert again.counts == {"succeeded": 4}
+            assert [job.parent for job in again.jobs] == [job.id for job in group.jobs]
+            assert all(job.reused == NINE[:4] for job in again.jobs)
+            many = {"prompt": "{a|b|c|d|e|f|g|h|i|j}" * 5}
+            with pytest.raises(InputError, match="1 to 10000"):
+                await jobs.submit_group("full", many, variants=True)
+
+    run(scenario())

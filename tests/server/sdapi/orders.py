@@ -1,0 +1,49 @@
+"""What a request became, and pictures to send with one."""
+
+from __future__ import annotations
+
+import base64
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from ninefold.config import PipelineConfig
+from ninefold.files.opening import ImageLimits
+from ninefold.server.held import Order
+from ninefold.server.sdapi.shelf import Shelf
+from ninefold.testing import fake_engines
+
+ENGINES = fake_engines()
+SHELF = Shelf(
+    ["poster", "other.safetensors"],
+    ["detector"],
+    ["2x", "4x"],
+    lambda name: ENGINES.diffusion.describe("poster"),
+)
+LIMITS = ImageLimits(2**20, 2**20, 4096)
+
+
+def stages(order: Order) -> list[tuple[str, dict[str, Any]]]:
+    """Names and parameters; the config holds."""
+    PipelineConfig.parse({"stages": list(order.stages)})
+    return [(item["stage"], item.get("params", {})) for item in order.stages]
+
+
+def names(order: Order) -> list[str]:
+    return [name for name, _ in stages(order)]
+
+
+def params(order: Order, stage: str) -> dict[str, Any]:
+    return dict(stages(order))[stage]
+
+
+def plain(width: int, height: int, colour: tuple[int, ...] = (80, 120, 60)) -> Image.Image:
+    return Image.new("RGB", (width, height), colour)
+
+
+def b64(image: Image.Image, data_url: bool = False) -> str:
+    out = BytesIO()
+    image.save(out, "PNG")
+    text = base64.b64encode(out.getvalue()).decode()
+    return f"data:image/png;base64,{text}" if data_url else text

@@ -1,0 +1,53 @@
+"""What an extras request becomes: upscaling by a factor or to a size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ninefold.core.errors import ConfigError
+from ninefold.files.decode import decode
+from ninefold.server.held import Order
+from ninefold.server.sdapi.documents import ExtrasRequest
+from ninefold.server.sdapi.extras import extras
+from tests.server.sdapi.orders import LIMITS, SHELF, b64, names, params, plain
+
+
+def enlarged(**asked: Any) -> Order:
+    request = ExtrasRequest(image=b64(plain(200, 150)), **asked)
+    return extras(request, request.image, "image", SHELF, LIMITS)
+
+
+def test_extras_enlarge() -> None:
+    order = enlarged(upscaler_1="4x", upscaling_resize=3)
+    assert names(order) == ["upscaler", "publisher"]
+    assert params(order, "upscaler") == {"upscale_factor": 3.0, "upscaler": "4x"}
+    assert names(enlarged(upscaling_resize=3)) == ["publisher"]
+
+
+def test_extras_to_a_size() -> None:
+    order = enlarged(upscaler_1="4x", resize_mode=1, upscaling_resize_w=400, upscaling_resize_h=400)
+    assert order.image is not None
+    assert decode(order.image).shape == (150, 150, 3)
+    assert params(order, "upscaler")["upscale_factor"] == pytest.approx(400 / 150)
+    whole = enlarged(
+        upscaler_1="4x", resize_mode=1, upscaling_resize_w=400, upscaling_resize_h=400,
+        upscaling_crop=False,
+    )  # fmt: skip
+    assert params(whole, "upscaler")["upscale_factor"] == 2
+    assert "became 400x300" in whole.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"upscaler_1": "LDSR"},
+        {"gfpgan_visibility": 0.5},
+        {"upscaler_2": "2x", "extras_upscaler_2_visibility": 0.5},
+        {"upscaler_1": "2x", "resize_mode": 1, "upscaling_resize_w": 20, "upscaling_resize_h": 20},
+    ],
+)
+def test_extras_refuse_what_they_cannot_do(asked: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        enlarged(**asked)
