@@ -5,6 +5,8 @@ detector read the pictures.
 
 typed       prompts with synonyms, other word orders, plurals and missing parts: of what each names,
             the share that the picture shows
+counts      "a", "two" and "three" of every subject: how often the detector finds as many, and how
+            often it does in renders
 weights     `(red:1.5)` against `(blue:1.5)` in one prompt, and negative prompts against none
 guidance    guidance scales from 1 to 8: what is shown, and the share of clipped pixels beyond that
             of renders, which burnt colours would raise
@@ -19,10 +21,12 @@ Prints a table; exit code 1 if a figure misses its target.
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +42,12 @@ from ninefold.engines.defaults import build_engines
 from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.likeness import mean_absolute_difference, ssim
 from ninefold.imaging.types import Pixels
+from training.captions import COUNT_WORDS, NAMES, PLURALS, SETTING_WORDS
+from training.data import HELD_OUT
+from training.palette import COLOURS
 from training.prompts import held_out_prompts, held_out_scenes, named
-from training.scenes import render
+from training.scenes import Scene, random_scene, render
+from training.subjects import SUBJECTS
 
 TYPED = (
     "lighthouse at night",
@@ -126,6 +134,37 @@ class Prompts:
         share = self.shown(TYPED * 2, pictures)
         yield Figure("typed", f"what {len(TYPED)} prompts name is shown", share, 0.85)
 
+    def counts(self) -> Iterator[Figure]:
+        """One, two or three of a subject."""
+        colours, settings = tuple(COLOURS), tuple(SETTING_WORDS.values())
+        for count, target in ((1, 0.9), (2, 0.8), (3, 0.8)):
+            words = {subject: (PLURALS if count > 1 else NAMES)[subject][0] for subject in SUBJECTS}
+            lead = COUNT_WORDS[count][0] if count > 1 else "a"
+            asked = [
+                (subject, f"{lead} {colours[i % len(colours)]} {word} {settings[i % 6][0]} by day")
+                for i, (subject, word) in enumerate(words.items())
+            ] * 2
+            pictures = self.make([prompt for _, prompt in asked])
+            right = self._as_many([subject for subject, _ in asked], pictures, count)
+            yield Figure("counts", f"{lead}: as many are found", right, target)
+            scenes = list(islice(_whole_scenes(count), len(asked)))
+            renders = [np.asarray(render(scene, SIZE)) for scene in scenes]
+            right = self._as_many([scene.subject for scene in scenes], renders, count)
+            yield Figure("counts", f"{lead}: as many are found in renders", right)
+
+    def _as_many(self, subjects: Sequence[str], pictures: Sequence[Pixels], count: int) -> float:
+        """The share of pictures in which the detector finds so many of their subject."""
+        hits = [
+            self._number(subject, picture) == count
+            for subject, picture in zip(subjects, pictures, strict=True)
+        ]
+        return sum(hits) / len(hits)
+
+    def _number(self, subject: str, picture: Pixels) -> int:
+        """How many of a subject the detector finds."""
+        found = self.engines.detection.detect("detector", picture, 0.4)
+        return sum(hit.label == subject for hit in found)
+
     def weights(self) -> Iterator[Figure]:
         """Weights in brackets, and negative prompts."""
         red, blue = (
@@ -176,13 +215,8 @@ class Prompts:
         asked = held_out_prompts(self.count)
         for name, (width, height) in ASPECTS.items():
             pictures = self.make([a.prompt for a in asked], width=width, height=height)
-            counts = [
-                sum(
-                    hit.label == a.parts["subject"]
-                    for hit in self.engines.detection.detect("detector", picture, 0.4)
-                )
-                for a, picture in zip(asked, pictures, strict=True)
-            ]
+            pairs = zip(asked, pictures, strict=True)
+            counts = [self._number(a.parts["subject"], picture) for a, picture in pairs]
             there, twice = (sum(test) / len(counts) for test in _there_and_twice(counts))
             yield Figure("sizes", f"{name}: the detector finds the subject", there, 0.75)
             yield Figure("sizes", f"{name}: it finds it twice or more", twice, 0.05, at_most=True)
@@ -225,6 +259,14 @@ class Prompts:
             last = moved
 
 
+def _whole_scenes(count: int) -> Iterator[Scene]:
+    """Held-out scenes that show so many subjects uncropped."""
+    for scene in map(random_scene, itertools.count(HELD_OUT)):
+        whole = not scene.close_up and scene.view.span == 1.0
+        if scene.subject and whole and scene.count == count:
+            yield scene
+
+
 def _there_and_twice(counts: Sequence[int]) -> tuple[list[bool], list[bool]]:
     return [count > 0 for count in counts], [count > 1 for count in counts]
 
@@ -251,6 +293,7 @@ def main() -> int:
     bench = Prompts(build_engines(EngineSettings(max_batch=8)), options.count)
     sections: dict[str, Callable[[], Iterator[Figure]]] = {
         "typed": bench.typed,
+        "counts": bench.counts,
         "weights": bench.weights,
         "guidance": bench.guidance,
         "schedulers": bench.schedulers,

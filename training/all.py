@@ -3,8 +3,9 @@
 Run `python -m training.all`. On a machine with a CUDA device it takes about 22 minutes and ends.
 On a CPU it goes round: each round gives every model more time, exports what it has, and the next
 one goes on from there, until it is stopped. Nothing is lost but what came after the last checkpoint
-(at most five minutes): the same command goes on. No network is needed, and nothing but torch,
-transformers, diffusers, safetensors, NumPy and Pillow; onnx for the files of detector and
+(at most five minutes): the same command goes on. With `--from-shipped` it goes on from the weights
+that ship, as after a change of the scenes or their captions. No network is needed, and nothing but
+torch, transformers, diffusers, safetensors, NumPy and Pillow; onnx for the files of detector and
 upscalers, and peft for the LoRA: where one is missing, its step is left out and said so.
 """
 
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import torch
 
-from training.common import RUNS, load
+from training.common import RUNS, add_from_shipped, load
 
 ROUND_ON_CPU = 300.0
 ROUND_ON_CUDA = 22.0
@@ -46,14 +47,33 @@ class Step:
     #: Trained in the first round alone, since others build on what it gives.
     once: bool = False
     needs: str = ""
+    #: With `--from-shipped`: left out, since what ships serves ...
+    ships: bool = False
+    #: ... or begun with what ships.
+    begins: bool = False
 
 
 STEPS = (
     Step("training.data", options=("--size", "256"), result="poster.json"),
-    Step("training.autoencoder", 0.14, ("--data", "poster"), "autoencoder.pt", True, once=True),
+    Step(
+        "training.autoencoder",
+        0.14,
+        ("--data", "poster"),
+        "autoencoder.pt",
+        team=True,
+        once=True,
+        ships=True,
+    ),
     Step("training.latents", options=("--data", "poster")),
-    Step("training.text_encoder", 0.03, result="text_encoder.pt", once=True),
-    Step("training.text_to_image", 0.53, ("--data", "poster"), "text_to_image.pt", True),
+    Step("training.text_encoder", 0.03, result="text_encoder.pt", once=True, begins=True),
+    Step(
+        "training.text_to_image",
+        0.53,
+        ("--data", "poster"),
+        "text_to_image.pt",
+        team=True,
+        begins=True,
+    ),
     Step("training.halves", options=("--data", "poster"), result="held_out.decoded.npy"),
     Step("training.judge", 0.05, result="judge.pt"),
     Step("training.detector", 0.08, result="detector.pt", needs="onnx"),
@@ -78,7 +98,7 @@ def is_done(step: Step, minutes: float) -> bool:
     )
 
 
-def command(step: Step, minutes: float, cuda: bool, count: int) -> list[str]:
+def command(step: Step, minutes: float, cuda: bool, count: int, from_shipped: bool) -> list[str]:
     """The step as a command line."""
     start = [sys.executable, "-m"]
     options = [*step.options]
@@ -94,16 +114,26 @@ def command(step: Step, minutes: float, cuda: bool, count: int) -> list[str]:
         options += ["--workers", str(cores), "--count", str(count)]
     if step.share:
         options += ["--minutes", f"{minutes:.2f}"]
+    if step.begins and from_shipped:
+        options += ["--from-shipped"]
     return [*start, step.module, *options]
 
 
-def plan(minutes: float, cuda: bool, first: bool = True, count: int = COUNT) -> Iterator[list[str]]:
+def plan(
+    minutes: float,
+    cuda: bool,
+    first: bool = True,
+    count: int = COUNT,
+    from_shipped: bool = False,
+) -> Iterator[list[str]]:
     """The commands of a round that are still to be run, in order; tells what is left out."""
     for step in STEPS:
+        if from_shipped and step.ships:
+            continue
         if step.needs and find_spec(step.needs) is None:
             print(f"{step.module} left out: the package {step.needs} is not installed", flush=True)
         elif not ((step.once and not first) or is_done(step, step.share * minutes)):
-            yield command(step, step.share * minutes, cuda, count)
+            yield command(step, step.share * minutes, cuda, count, from_shipped)
 
 
 def main() -> int:
@@ -117,11 +147,13 @@ def main() -> int:
     )
     parser.add_argument("--count", type=int, default=COUNT, help="pictures to render")
     parser.add_argument("--rounds", type=int, default=1 if cuda else 100)
+    add_from_shipped(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the first round's commands")
     arguments = parser.parse_args()
     for number in range(arguments.rounds):
         # A longer budget starts the learning rate high again, so each round doubles the last.
-        for words in plan(arguments.minutes * 2**number, cuda, number == 0, arguments.count):
+        minutes, first = arguments.minutes * 2**number, number == 0
+        for words in plan(minutes, cuda, first, arguments.count, arguments.from_shipped):
             print("$", *words[1:], flush=True)
             if arguments.dry_run:
                 continue

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from training import data
+from training import data, shipped
 from training.common import (
     RUNS,
     Budget,
@@ -57,14 +57,10 @@ def build() -> Any:
 
 
 def trained(device: torch.device) -> Any:
-    """The autoencoder of the last checkpoint, frozen."""
+    """The autoencoder of the last checkpoint, or the one that ships, frozen."""
     model = build()
     state = load(CHECKPOINT, False, device)
-    if state is None:
-        raise FileNotFoundError(
-            f"no autoencoder checkpoint at {CHECKPOINT}; run python -m training.autoencoder first"
-        )
-    model.load_state_dict(state["model"])
+    model.load_state_dict(shipped.autoencoder() if state is None else state["model"])
     return model.to(device).eval().requires_grad_(False)
 
 

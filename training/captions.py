@@ -4,47 +4,63 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from training.canvas import Box
 from training.scenes import Scene, boxes
 
 NAMES: dict[str, tuple[str, ...]] = {
-    "house": ("house", "house", "house", "cottage", "cabin", "home", "houses"),
-    "castle": ("castle", "castle", "castle", "fortress", "castles"),
-    "lighthouse": ("lighthouse", "lighthouse", "lighthouse", "beacon", "lighthouses"),
-    "windmill": ("windmill", "windmill", "windmill", "mill", "windmills"),
-    "tent": ("tent", "tent", "tent", "camping tent", "tents"),
-    "tree": ("tree", "tree", "tree", "oak tree", "trees"),
-    "cactus": ("cactus", "cactus", "cactus", "saguaro", "cacti"),
-    "flower": ("flower", "flower", "flower", "blossom", "daisy", "flowers"),
-    "person": (
-        "person",
-        "person",
-        "person",
-        "man",
-        "woman",
-        "child",
-        "girl",
-        "boy",
-        "hiker",
-        "people",
-    ),
-    "cat": ("cat", "cat", "cat", "kitten", "kitty", "cats"),
-    "bird": ("bird", "bird", "bird", "flying bird", "birds"),
-    "car": ("car", "car", "car", "automobile", "small car", "cars"),
-    "sailboat": (
-        "sailboat",
-        "sailboat",
-        "boat",
-        "sailing boat",
-        "ship",
-        "yacht",
-        "boats",
-        "sailboats",
-    ),
-    "balloon": ("balloon", "hot-air balloon", "hot air balloon", "hot air balloon", "balloons"),
+    "house": ("house", "house", "house", "cottage", "cabin", "home"),
+    "castle": ("castle", "castle", "castle", "fortress"),
+    "lighthouse": ("lighthouse", "lighthouse", "lighthouse", "beacon"),
+    "windmill": ("windmill", "windmill", "windmill", "mill"),
+    "tent": ("tent", "tent", "tent", "camping tent"),
+    "tree": ("tree", "tree", "tree", "oak tree"),
+    "cactus": ("cactus", "cactus", "cactus", "saguaro"),
+    "flower": ("flower", "flower", "flower", "blossom", "daisy"),
+    "person": ("person", "person", "person", "man", "woman", "child", "girl", "boy", "hiker"),
+    "cat": ("cat", "cat", "cat", "kitten", "kitty"),
+    "bird": ("bird", "bird", "bird", "flying bird"),
+    "car": ("car", "car", "car", "automobile", "small car"),
+    "sailboat": ("sailboat", "sailboat", "boat", "sailing boat", "ship", "yacht"),
+    "balloon": ("balloon", "hot-air balloon", "hot air balloon", "hot air balloon"),
 }
+PLURALS: dict[str, tuple[str, ...]] = {
+    "house": ("houses", "houses", "cottages", "cabins", "homes"),
+    "castle": ("castles", "castles", "fortresses"),
+    "lighthouse": ("lighthouses", "lighthouses", "beacons"),
+    "windmill": ("windmills", "windmills", "mills"),
+    "tent": ("tents", "tents", "camping tents"),
+    "tree": ("trees", "trees", "oak trees"),
+    "cactus": ("cacti", "cactuses", "saguaros"),
+    "flower": ("flowers", "flowers", "blossoms", "daisies"),
+    "person": (
+        "people",
+        "people",
+        "persons",
+        "men",
+        "women",
+        "children",
+        "girls",
+        "boys",
+        "hikers",
+    ),
+    "cat": ("cats", "cats", "kittens"),
+    "bird": ("birds", "birds", "flying birds"),
+    "car": ("cars", "cars", "automobiles"),
+    "sailboat": ("sailboats", "boats", "boats", "sailing boats", "ships", "yachts"),
+    "balloon": ("balloons", "hot-air balloons", "hot air balloons"),
+}
+COUNT_WORDS: dict[int, tuple[str, ...]] = {
+    1: ("one", "a single", "a lone"),
+    2: ("two", "two", "two", "two", "a pair of", "a couple of"),
+    3: ("three", "three", "three", "three", "three", "several", "a group of", "a few", "some"),
+}
+COUNT_TOLD = 0.85
+"""How often a caption of several says how many; the others have a bare plural."""
+ONE_TOLD = 0.05
+"""How often a caption of one says that it is one."""
 PEOPLE = ("person", "man", "woman", "child", "girl", "boy", "hiker")
 COLOUR_WORDS: dict[str, tuple[str, ...]] = {
     "red": ("red", "red", "red", "red", "crimson", "scarlet"),
@@ -249,8 +265,9 @@ def caption(scene: Scene, rng: random.Random) -> str:
 
 
 def _about(scene: Scene, rng: random.Random, box: Box | None) -> str:
-    """The subject with its colour, size and position."""
-    noun = rng.choice(NAMES[scene.subject])
+    """The subject with its number, colour, size and position; several stand all over."""
+    several = scene.count > 1
+    noun = rng.choice((PLURALS if several else NAMES)[scene.subject])
     colour = rng.choice(COLOUR_WORDS.get(scene.colour, (scene.colour,)))
     whole = scene.view.span == 1.0 and not scene.close_up
     words = [colour] if rng.random() < 0.93 else []
@@ -270,6 +287,8 @@ def _about(scene: Scene, rng: random.Random, box: Box | None) -> str:
         )
         text = f"{noun} {dress.format(colour)}"
         text = " ".join([*words[:-1], text]) if colour in words else text
+        text = text.replace(" coat", " coats").replace(" hat", " hats") if several else text
+        text = text.replace(" a ", " ") if several else text
     else:
         text = " ".join([*words, noun])
     roll = rng.random()
@@ -278,7 +297,13 @@ def _about(scene: Scene, rng: random.Random, box: Box | None) -> str:
     if scene.close_up and roll < 0.75:
         lead = rng.choice(CLOSE_WORDS)
         return f"{lead} {text}" if lead == "a detailed" else f"{lead} {_article(text)}{text}"
-    text = text if roll < 0.12 else f"the {text}" if roll < 0.2 else _article(text) + text
+    if several:
+        told = rng.random() < COUNT_TOLD
+        return f"{rng.choice(COUNT_WORDS[scene.count])} {text}" if told else text
+    if rng.random() < ONE_TOLD:
+        text = f"{rng.choice(COUNT_WORDS[1])} {text}"
+    else:
+        text = text if roll < 0.12 else f"the {text}" if roll < 0.2 else _article(text) + text
     side = scene.position
     if box is not None and scene.view.span < 1.0:
         middle = (box[0] + box[2]) / 2
@@ -310,8 +335,10 @@ def _article(text: str) -> str:
 
 
 def _phrases() -> Iterator[str]:
-    for table in (
+    tables: tuple[Mapping[Any, tuple[str, ...]], ...] = (
         NAMES,
+        PLURALS,
+        COUNT_WORDS,
         COLOUR_WORDS,
         SETTING_WORDS,
         BOAT_WORDS,
@@ -320,11 +347,12 @@ def _phrases() -> Iterator[str]:
         SKY_WORDS,
         POSITION_WORDS,
         SIZE_WORDS,
-    ):
+    )
+    for table in tables:
         for phrases in table.values():
             yield from phrases
     yield from (*STYLE_WORDS, *CLOSE_WORDS, *FACE_WORDS, *VIEW_WORDS, *PEOPLE, EXTRA_WORDS)
-    yield "green blue pink white black orange yellow coat hat wearing dressed clothes"
+    yield "green blue pink white black orange yellow coat coats hat hats wearing dressed clothes"
 
 
 def split_words(text: str) -> list[str]:

@@ -36,6 +36,15 @@ def parser(description: str | None, minutes: float, batch: int) -> argparse.Argu
     return options
 
 
+def add_from_shipped(options: argparse.ArgumentParser) -> None:
+    """The option to begin with the weights that ship."""
+    options.add_argument(
+        "--from-shipped",
+        action="store_true",
+        help="where there is no checkpoint, begin with the weights that ship",
+    )
+
+
 def pick_device(name: str, threads: int) -> torch.device:
     """`auto` takes CUDA where there is one."""
     torch.set_num_threads(threads)

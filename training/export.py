@@ -41,12 +41,14 @@ EXAMPLES = (
     "close-up of a yellow flower",
     "a red bird over the forest at sunset",
     "flat poster illustration of a small brown house by the sea in the snow",
+    "two red boats on a calm sea",
+    "three green trees in a field at sunset",
 )
 HINT = (
     "knows flat poster scenes: a house, castle, lighthouse, windmill, tent, tree, cactus, flower, "
-    "person, cat, bird, car, sailboat or balloon in ten colours, on the left, in the center or on "
-    "the right, in mountains, sea, desert, field, forest or city, at dawn, by day, at sunset or at "
-    "night, in clear, cloudy, rainy, snowy or foggy weather"
+    "person, cat, bird, car, sailboat or balloon in ten colours, one of them on the left, in the "
+    "center or on the right, or two or three, in mountains, sea, desert, field, forest or city, at "
+    "dawn, by day, at sunset or at night, in clear, cloudy, rainy, snowy or foggy weather"
 )
 GUIDANCE = 4.0
 KINDS = {

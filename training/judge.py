@@ -126,8 +126,9 @@ def shipped(path: Path = SHIPPED) -> Judge:
 
 
 def is_whole(scene: Scene) -> bool:
-    """Whether a scene shows its subject and surroundings uncropped: what the judge can judge."""
-    return bool(scene.subject) and not scene.close_up and scene.view.span == 1.0
+    """Whether a scene shows one subject and its surroundings uncropped, as the judge needs it."""
+    alone = bool(scene.subject) and scene.count == 1
+    return alone and not scene.close_up and scene.view.span == 1.0
 
 
 def truth(scenes: list[Scene]) -> dict[str, torch.Tensor]:

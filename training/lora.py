@@ -1,8 +1,8 @@
 """Trains a LoRA that draws the poster model's world in another style.
 
-Run `python -m training.lora --style night-neon` when the poster model is trained. It renders the
-scenes of the poster model's own seeds in that style, learns low-rank changes of the UNet's
-attention and convolutions from their latents, resumes by itself, and writes
+Run `python -m training.lora --style night-neon` after the poster model, or on the one that ships.
+It renders the scenes of the poster model's own seeds in that style, learns low-rank changes of the
+UNet's attention and convolutions from their latents, resumes by itself, and writes
 runs/NAME.safetensors.
 """
 
@@ -48,12 +48,13 @@ COUNT, SIZE = 2400, 256
 
 
 def adapted(device: torch.device) -> Poster:
-    """The trained poster model, frozen, with an untrained adapter on its UNet."""
+    """The trained poster model, or the one that ships, frozen, with an untrained adapter."""
     state = load(CHECKPOINT, False, device)
-    if state is None:
-        raise FileNotFoundError(f"no checkpoint at {CHECKPOINT}; run training.text_to_image first")
     poster = Poster(device)
-    poster.load(state["average"])
+    if state is None:
+        poster.begin_from_shipped(taught=False)
+    else:
+        poster.load(state["average"])
     add_adapter(poster)
     return poster
 

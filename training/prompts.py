@@ -11,6 +11,7 @@ from training.captions import (
     BOAT_WORDS,
     COLOUR_WORDS,
     NAMES,
+    PLURALS,
     POSITION_WORDS,
     SETTING_WORDS,
     SKY_WORDS,
@@ -81,7 +82,7 @@ def named(text: str) -> dict[str, set[str]]:
 
 def _phrases() -> Iterator[tuple[str, str, tuple[str, ...]]]:
     for subject in PARTS["subject"]:
-        yield "subject", subject, NAMES[subject]
+        yield "subject", subject, NAMES[subject] + PLURALS[subject]
     for colour in PARTS["colour"]:
         yield "colour", colour, COLOUR_WORDS.get(colour, (colour,))
     for setting in PARTS["setting"]:

@@ -35,6 +35,14 @@ PROMPTS = (
     "close-up of a yellow flower",
     "a black bird over the forest at sunset",
     "a small brown house by the sea in the snow",
+    "two red boats on a calm sea by day",
+    "three yellow houses in the mountains at night",
+    "two cats in a field at sunset",
+    "three people in green coats in the city in the snow",
+    "a pair of white birds over the sea at dawn",
+    "two orange balloons in the desert at sunset",
+    "three blue tents in the forest in the rain",
+    "one lone black tree in the snow",
 )
 
 

@@ -17,6 +17,9 @@ POSITIONS = {"left": 0.25, "center": 0.5, "right": 0.75}
 TIMES = tuple(PALETTES)
 WEATHERS = ("clear", "cloudy", "rain", "snow", "fog")
 SIZES = {"small": 0.70, "medium": 1.0, "large": 1.32}
+GROUPS = {2: ((0.28, 0.72), 0.8), 3: ((0.18, 0.5, 0.82), 0.64)}
+"""By how many subjects there are: where each stands, and its size beside one that is alone."""
+COUNTS = (1, *GROUPS)
 CLASSES = (*SUBJECTS, "face")
 LAYERS = ("landscape", "sky", "subject")
 VARIANTS = 3
@@ -37,6 +40,7 @@ class Scene:
     size: str = "medium"
     close_up: bool = False
     face: bool = False
+    count: int = 1
     view: View = field(default_factory=View)
 
     def rng(self, layer: str, part: str = "") -> random.Random:
@@ -54,7 +58,7 @@ def random_scene(seed: int) -> Scene:
     """The scene of a seed: mostly whole scenes, some close-ups, faces, crops, bare landscapes."""
     rng = random.Random(seed)
     setting, time = rng.choice(tuple(SETTINGS)), rng.choice(TIMES)
-    weather = rng.choices(WEATHERS, (58, 18, 9, 10, 5))[0]
+    weather = rng.choices(WEATHERS, (50, 17, 14, 14, 5))[0]
     if setting == "desert" and weather == "snow":
         weather = "clear"
     kind = rng.choices(("whole", "close_up", "face", "crop", "landscape"), (70, 12, 5, 5, 8))[0]
@@ -74,6 +78,9 @@ def random_scene(seed: int) -> Scene:
         close_up=kind in ("close_up", "face"),
         face=kind == "face",
     )
+    if kind == "whole" and (count := rng.choices(COUNTS, (74, 16, 10))[0]) > 1:
+        size = "medium" if scene.size == "large" else scene.size  # there is no room for large ones
+        scene = replace(scene, position="center", size=size, count=count)
     return zoomed(scene, rng) if kind == "crop" else scene
 
 
@@ -82,17 +89,38 @@ def zoomed(scene: Scene, rng: random.Random) -> Scene:
     span = rng.uniform(0.4, 0.75)
     x, y = rng.uniform(0, 1 - span), rng.uniform(0, 1 - span)
     if rng.random() < 0.67:
-        box = subject_box(scene)
+        (box,) = subject_boxes(scene)
         x = (box[0] + box[2]) / 2 - span / 2 + rng.uniform(-0.12, 0.12)
         y = (box[1] + box[3]) / 2 - span / 2 + rng.uniform(-0.12, 0.12)
     view = View(min(max(x, 0.0), 1 - span), min(max(y, 0.0), 1 - span), span)
-    return Scene(**{**scene.__dict__, "view": view})
+    return replace(scene, view=view)
 
 
-def subject_box(scene: Scene) -> Box:
-    """The subject's box in scene units; an empty box at the centre where there is no subject."""
+def subject_boxes(scene: Scene) -> list[Box]:
+    """The box of each subject in scene units, the farthest first; none in a bare landscape."""
     if not scene.subject:
-        return 0.5, 0.5, 0.5, 0.5
+        return []
+    return _group(scene) if scene.count > 1 else [_alone(scene)]
+
+
+def _group(scene: Scene) -> list[Box]:
+    """Boxes side by side, every other one a little farther away, or higher in the sky."""
+    rng, subject = scene.rng("subject", "box"), SUBJECTS[scene.subject]
+    middles, scale = GROUPS[scene.count]
+    room = 0.94 * (middles[1] - middles[0])
+    height = min(subject.height * SIZES[scene.size] * scale, room / subject.aspect)
+    half = height * subject.aspect / 2
+    bottom = 0.5 if subject.place == "sky" else rng.uniform(0.85, 0.91)
+    back = 0.16 if subject.place == "sky" else 0.04
+    bottoms = [bottom - back * (number % 2) for number in range(scene.count)]
+    found = [
+        (middle - half, bottom - height, middle + half, bottom)
+        for middle, bottom in zip(middles, bottoms, strict=True)
+    ]
+    return sorted(found, key=lambda box: box[3])
+
+
+def _alone(scene: Scene) -> Box:
     rng = scene.rng("subject", "box")
     subject = SUBJECTS[scene.subject]
     if scene.face:
@@ -126,20 +154,19 @@ def subject_box(scene: Scene) -> Box:
 
 def boxes(scene: Scene, size: int) -> list[tuple[str, Box]]:
     """Class names and visible boxes in pixels, without what the view cuts to under a third."""
-    if not scene.subject:
-        return []
-    whole = subject_box(scene)
-    found = [(scene.subject, whole)]
-    if scene.subject == "person":
-        width, height = whole[2] - whole[0], whole[3] - whole[1]
-        u0, v0, u1, v1 = FACE_BOX
-        place = (
-            whole[0] + u0 * width,
-            whole[1] + v0 * height,
-            whole[0] + u1 * width,
-            whole[1] + v1 * height,
-        )
-        found.append(("face", place))
+    found: list[tuple[str, Box]] = []
+    for whole in subject_boxes(scene):
+        found.append((scene.subject, whole))
+        if scene.subject == "person":
+            width, height = whole[2] - whole[0], whole[3] - whole[1]
+            u0, v0, u1, v1 = FACE_BOX
+            place = (
+                whole[0] + u0 * width,
+                whole[1] + v0 * height,
+                whole[0] + u1 * width,
+                whole[1] + v1 * height,
+            )
+            found.append(("face", place))
     kept: list[tuple[str, Box]] = []
     for name, box in found:
         x0, y0, x1, y1 = scene.view.box(box, size)
@@ -181,15 +208,19 @@ def render(
     if scene.weather == "fog":
         canvas.veil(horizon - 0.28, 1.05, palette.haze, 0.62)
     if subject is not None:
-        box = subject_box(scene)
-        footing(layer("landscape", "footing"), scene, box, subject.place)
+        found = subject_boxes(scene)
+        if subject.place == "water" and scene.setting != "sea":
+            shore = found[0][3] - (0.12 if scene.close_up else 0.09)
+            water(layer("landscape", "footing"), shore)
         dark = scene.time in ("night", "sunset")
-        subject.draw(
-            Local(canvas, box, palette.subject_light),
-            COLOURS[scene.colour],
-            dark,
-            scene.rng("subject", "drawing"),
-        )
+        for box in found:
+            footing(place, scene, box, subject.place)
+            subject.draw(
+                Local(canvas, box, palette.subject_light),
+                COLOURS[scene.colour],
+                dark,
+                scene.rng("subject", "drawing"),
+            )
     if scene.weather == "fog":
         canvas.veil(0.74, 1.12, palette.haze, 0.38)
     precipitation(layer("sky", "precipitation"), scene.weather)
@@ -213,11 +244,9 @@ def backdrop(place: Place, setting: str, horizon: float) -> None:
 
 
 def footing(place: Place, scene: Scene, box: Box, where: str) -> None:
-    """What a subject stands on: its shadow, an island at sea, or a lake under a boat on land."""
+    """What a subject stands on: its shadow, an island at sea, or the gleam around a boat."""
     canvas, bottom, width = place.canvas, box[3], box[2] - box[0]
     middle = (box[0] + box[2]) / 2
-    if where == "water" and scene.setting != "sea":
-        water(place, bottom - 0.09 if not scene.close_up else bottom - 0.12)
     if where == "water":
         tone = mix(multiply((30, 122, 172), place.palette.ground_light), (255, 255, 255), 0.25)
         canvas.oval(
@@ -257,10 +286,10 @@ def precipitation(place: Place, weather: str) -> None:
     canvas, rng = place.canvas, place.rng
     if weather == "rain":
         tone = mix(place.palette.haze, (226, 238, 255), 0.6)
-        for _ in range(46):
+        for _ in range(34):
             x, y = rng.uniform(-0.02, 1.05), rng.uniform(-0.05, 1.0)
-            canvas.line(((x, y), (x - 0.022, y + 0.07)), tone, 0.008)
+            canvas.line(((x, y), (x - 0.03, y + 0.095)), tone, 0.011)
     elif weather == "snow":
-        for _ in range(52):
-            x, y, r = rng.uniform(0, 1), rng.uniform(0, 1), rng.choice((0.007, 0.009, 0.013))
+        for _ in range(40):
+            x, y, r = rng.uniform(0, 1), rng.uniform(0, 1), rng.choice((0.010, 0.013, 0.018))
             canvas.oval((x - r, y - r, x + r, y + r), (250, 252, 255))

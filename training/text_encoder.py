@@ -13,11 +13,22 @@ from torch import nn
 from torch.nn import functional
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from training import shipped
 from training.captions import caption
-from training.common import RUNS, Budget, load, log, parser, pick_device, reduced, save
+from training.common import (
+    RUNS,
+    Budget,
+    add_from_shipped,
+    load,
+    log,
+    parser,
+    pick_device,
+    reduced,
+    save,
+)
 from training.models import TEXT_WIDTH, build_text_encoder
 from training.palette import COLOURS
-from training.scenes import POSITIONS, SIZES, TIMES, WEATHERS, Scene, random_scene
+from training.scenes import COUNTS, POSITIONS, SIZES, TIMES, WEATHERS, Scene, random_scene
 from training.settings import SETTINGS
 from training.subjects import SUBJECTS
 from training.vocabulary import build_tokenizer
@@ -26,7 +37,7 @@ CHECKPOINT = RUNS / "text_encoder.pt"
 LENGTH = 26
 CHECKED = 2000
 
-PARTS: dict[str, tuple[str | bool, ...]] = {
+PARTS: dict[str, tuple[str | bool | int, ...]] = {
     "subject": ("", *SUBJECTS),
     "colour": tuple(COLOURS),
     "position": tuple(POSITIONS),
@@ -35,6 +46,7 @@ PARTS: dict[str, tuple[str | bool, ...]] = {
     "weather": WEATHERS,
     "size": tuple(SIZES),
     "close_up": (False, True),
+    "count": COUNTS,
 }
 """What a caption may tell of a scene, and the values of each part."""
 
@@ -79,6 +91,7 @@ def loss_of(reader: Reader, scenes: list[Scene], rng: random.Random) -> torch.Te
 def main() -> None:
     """Train within the wall-clock budget."""
     options = parser(__doc__, minutes=3, batch=96)
+    add_from_shipped(options)
     arguments = options.parse_args()
     device = pick_device(arguments.device, arguments.threads)
     torch.manual_seed(0)
@@ -87,6 +100,10 @@ def main() -> None:
     budget, rng, step = Budget(arguments.minutes), random.Random(0), 0
     if (state := load(CHECKPOINT, arguments.fresh, device)) is not None:
         reader.load_state_dict(state["reader"])
+    elif arguments.from_shipped:
+        reader.text_encoder.load_state_dict(
+            shipped.text_encoder(reader.tokenizer, reader.text_encoder.state_dict())
+        )
     while budget.progress < 1:
         scenes = [random_scene(rng.randrange(10_000_000)) for _ in range(arguments.batch)]
         for group in optimiser.param_groups:

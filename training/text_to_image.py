@@ -17,9 +17,20 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor
 from numpy.typing import NDArray
 
-from training import autoencoder, text_encoder
+from training import autoencoder, shipped, text_encoder
 from training.captions import caption
-from training.common import RUNS, Budget, Team, load, log, parser, pick_device, reduced, save
+from training.common import (
+    RUNS,
+    Budget,
+    Team,
+    add_from_shipped,
+    load,
+    log,
+    parser,
+    pick_device,
+    reduced,
+    save,
+)
 from training.latents import Latents
 from training.models import build_scheduler, build_text_encoder, build_unet
 from training.muon import Muon
@@ -45,9 +56,18 @@ class Poster:
         self.text_encoder.to(device)
         # With so few positions, plain matrix products beat the fused attention on a CPU.
         self.unet.set_attn_processor(AttnProcessor())
-        self.average: dict[str, torch.Tensor] = {
-            name: value.detach().clone() for name, value in self.weights().items()
-        }
+        self.average = self._copy()
+
+    def _copy(self) -> dict[str, torch.Tensor]:
+        return {name: value.detach().clone() for name, value in self.weights().items()}
+
+    def begin_from_shipped(self, taught: bool) -> None:
+        """Take over the UNet that ships, and its text encoder unless one was taught since."""
+        self.unet.load_state_dict(shipped.unet())
+        if not taught:
+            start = self.text_encoder.state_dict()
+            self.text_encoder.load_state_dict(shipped.text_encoder(self.tokenizer, start))
+        self.average = self._copy()
 
     def weights(self) -> dict[str, torch.Tensor]:
         """All trained weights under one flat naming."""
@@ -166,6 +186,7 @@ def main() -> None:
         default=0.4,
         help="share of the budget before the rate decays; 1 keeps it",
     )
+    add_from_shipped(options)
     options.add_argument("--sample-minutes", type=float, default=8)
     arguments = options.parse_args()
     device = pick_device(arguments.device, arguments.threads)
@@ -183,6 +204,8 @@ def main() -> None:
         for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(kept)
         step, spent = state["step"], state["spent"]
+    elif arguments.from_shipped:
+        poster.begin_from_shipped(taught=text_encoder.CHECKPOINT.exists())
     budget = Budget(arguments.minutes, spent, warm_up=0.01, flat=arguments.flat)
     alphas = build_scheduler().alphas_cumprod.to(device)
     rng, picker = random.Random(f"{step} {team.rank}"), np.random.default_rng([step, team.rank])

@@ -283,7 +283,7 @@ class Shows(Add):
 
 @pytest.mark.parametrize(
     ("previews", "steps"),
-    [(None, []), (Previews(0.0, lambda: 1e9), [0, 1, 2]), (Previews(3600.0), [])],
+    [(None, []), (Previews(0.0, 0.0, lambda: 1e9), [0, 1, 2]), (Previews(3600.0), [])],
 )
 def test_previews_travel_with_the_progress_where_they_are_asked_for(
     numbered: PipelineContext, previews: Previews | None, steps: list[int]

@@ -55,14 +55,14 @@ class Served:
 
 
 @contextmanager
-def served(data: Path, **options: Any) -> Iterator[Served]:
-    """A server with two keys; `options` are those of `ServerProcess`."""
+def served(data: Path, *arguments: str, **options: Any) -> Iterator[Served]:
+    """A server with two keys; arguments and options are those of `ServerProcess`."""
     keys = []
     for name in ("one", "other"):
         command = [sys.executable, "-m", "ninefold", "keys", "create", name, "--data", str(data)]
         made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         keys.append(made.stdout.strip())
-    with server(data, **options) as process:
+    with server(data, *arguments, **options) as process:
         yield Served(process.url.rstrip("/"), *keys)
 
 

@@ -54,6 +54,13 @@ def test_a_later_round_goes_on_but_leaves_what_others_build_on(runs: Path) -> No
     assert "training.text_to_image" in ran
 
 
+def test_from_what_ships_the_autoencoder_stays_and_the_others_begin_there() -> None:
+    commands = list(everything.plan(20, cuda=True, from_shipped=True))
+    assert "training.autoencoder" not in modules(commands)
+    begun = [words for words in commands if "--from-shipped" in words]
+    assert modules(begun) == ["training.text_encoder", "training.text_to_image"]
+
+
 def test_on_a_cpu_the_great_ones_are_trained_by_several_processes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

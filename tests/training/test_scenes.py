@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from training.scenes import (
     boxes,
     random_scene,
     render,
-    subject_box,
+    subject_boxes,
 )
 from training.settings import SETTINGS
 from training.subjects import SUBJECTS
@@ -88,5 +89,29 @@ def test_a_subject_shows_its_colour(subject: str) -> None:
 
 @pytest.mark.parametrize("position", sorted(POSITIONS))
 def test_a_subject_stands_where_it_is_asked_to(position: str) -> None:
-    box = subject_box(Scene(7, "tree", "green", position=position, size="small"))
+    (box,) = subject_boxes(Scene(7, "tree", "green", position=position, size="small"))
     assert abs((box[0] + box[2]) / 2 - POSITIONS[position]) < 0.08
+
+
+@pytest.mark.parametrize("subject", sorted(SUBJECTS))
+@pytest.mark.parametrize("count", [2, 3])
+def test_several_stand_apart_inside_the_picture(subject: str, count: int) -> None:
+    scene = Scene(3, subject, "red", count=count)
+    found = sorted(box for name, box in boxes(scene, 100) if name == subject)
+    assert len(found) == count
+    for (_, _, right, _), (left, _, _, _) in pairwise(found):
+        assert left > right
+    assert all(x0 >= 0 and y0 >= 0 and x1 <= 100 and y1 <= 100 for x0, y0, x1, y1 in found)
+
+
+def test_captions_count_right() -> None:
+    rng = random.Random(2)
+    told = {"one": 1, "single": 1, "lone": 1, "two": 2, "pair": 2, "couple": 2, "three": 3}
+    seen = set()
+    for seed in SEEDS:
+        scene = random_scene(seed)
+        words = set(split_words(caption(scene, rng)))
+        for word in words & set(told):
+            assert told[word] == scene.count
+            seen.add(scene.count)
+    assert seen == {1, 2, 3}

@@ -59,17 +59,19 @@ class StageProgress:
 class Previews:
     """Which steps have a preview made.
 
-    One every `pause` seconds at most, and all of them in no more than a part of the time that
-    `share` tells. `cost` is the seconds that one is thought to take until one was made.
+    The first after `first` seconds, then one every `pause` seconds at most, and all of them in no
+    more than a part of the time that `share` tells. `cost` is the seconds that one is thought to
+    take until one was made.
     """
 
+    first: float = 0.4
     pause: float = 0.4
     share: Callable[[], float] = lambda: 0.05
     cost: float = 0.0
     _due: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
-        self._wait()
+        self._wait(self.first)
 
     def make(self, maker: PreviewMaker | None) -> Any:
         """A picture, where one is due and can be made; else None."""
@@ -82,11 +84,11 @@ class Previews:
             self._due = math.inf
             return None
         self.cost = time.monotonic() - began
-        self._wait()
+        self._wait(self.pause)
         return picture
 
-    def _wait(self) -> None:
-        self._due = time.monotonic() + max(self.pause, self.cost / self.share())
+    def _wait(self, seconds: float) -> None:
+        self._due = time.monotonic() + max(seconds, self.cost / self.share())
 
 
 class SilentProgress(StageProgress):

@@ -22,8 +22,9 @@ from ninefold.imaging.resize import fit_size, resize
 from ninefold.imaging.types import Pixels
 
 STREAM = "reports"
-#: Seconds between two reports of the same step; the first comes after one such pause.
-PAUSE = 0.5
+#: Seconds from a step's begin to its first report, and between two: what is over in a moment has
+#: none, so that a quick model is not held up.
+FIRST, PAUSE = 1.0, 0.5
 #: Longer side of a preview in pixels, and its quality: a few kilobytes in the database.
 PREVIEW_SIDE, PREVIEW_QUALITY = 128, 50
 
@@ -71,8 +72,8 @@ class Reporter:
         await self._write({"kind": "retried", "message": failure.message, "wait": wait})
 
     async def _publish(self) -> None:
+        await asyncio.sleep(FIRST)
         while True:
-            await asyncio.sleep(PAUSE)
             await self._wake.wait()
             self._wake.clear()
             if (event := self._latest) is not None:
@@ -81,6 +82,7 @@ class Reporter:
                     self._picture = None
                     report["preview"] = await asyncio.to_thread(_small, picture)
                 await self._write(report)
+            await asyncio.sleep(PAUSE)
 
     async def _write(self, report: Json) -> None:
         report = {

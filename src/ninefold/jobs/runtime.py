@@ -33,8 +33,9 @@ from ninefold.jobs.telemetry import JobBegan, JobLeft, StageRan, Telling
 #: How often a step is begun whose trouble may pass, and the wait before the second time.
 MAX_ATTEMPTS = 4
 FIRST_WAIT = 0.5
-#: Seconds between two previews at least: one is ready when a report is due.
-PREVIEW_PAUSE = 0.4
+#: Seconds from a job's begin to its first preview, and between two: one is ready when a report is
+#: due.
+PREVIEW_FIRST, PREVIEW_PAUSE = 0.9, 0.4
 #: The part of the time that the previews of all jobs together may take.
 PREVIEW_SHARE = 0.02
 #: A job whose worker died this often is what kills them; it fails for good.
@@ -105,7 +106,7 @@ class Runtime:
         waited = time.time() - datetime.fromisoformat(spec.created_at).timestamp()
         self.tell(JobBegan(job_id, spec.group, max(0.0, waited), again))
         steps = _DurableSteps(self, job_id, spec, again)
-        previews = Previews(PREVIEW_PAUSE, self._preview_share, self.preview_cost)
+        previews = Previews(PREVIEW_FIRST, PREVIEW_PAUSE, self._preview_share, self.preview_cost)
         await pipeline.execute(
             context, around=steps.around, observer=steps.observe, previews=previews
         )
