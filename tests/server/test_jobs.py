@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.server.conftest import JOB, Door, Open
+from tests.server.process import server
 from tests.support import recording_engines
 
 
@@ -27,6 +32,59 @@ def test_a_job_is_accepted_run_and_shown(door: Door) -> None:
     picture = door.client.get(output["url"])
     assert (picture.status_code, picture.headers["content-type"]) == (200, "image/png")
     assert picture.content.startswith(b"\x89PNG")
+
+
+def test_a_look_may_wait_for_the_end(door: Door) -> None:
+    job = door.submit()
+    shown = door.client.get(job["links"]["self"], params={"wait": 50}).json()
+    assert shown["status"] == "succeeded"
+    assert shown["outputs"]
+    again = door.client.get(job["links"]["self"], params={"wait": 50})
+    assert again.json() == shown
+
+
+def test_a_look_waits_no_longer_than_asked(idle: Door) -> None:
+    job = idle.submit()
+    began = time.monotonic()
+    answer = idle.client.get(job["links"]["self"], params={"wait": 0.3})
+    assert answer.json()["status"] == "queued"
+    assert time.monotonic() - began >= 0.3
+    for wrong in (-1, 51, "long"):
+        assert idle.client.get(job["links"]["self"], params={"wait": wrong}).status_code == 422
+    assert idle.client.get("/v1/jobs/none", params={"wait": 50}).status_code == 404
+
+
+def test_a_look_ends_with_a_cancel(idle: Door) -> None:
+    job = idle.submit()
+    own = job["links"]["self"]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(idle.client.get, own, params={"wait": 50})
+        idle.client.post(f"{own}/cancel")
+        assert waiting.result().json()["status"] == "cancelled"
+
+
+def test_a_look_ends_when_its_client_leaves_or_the_server_stops(tmp_path: Path) -> None:
+    with server(tmp_path / "data", "--no-worker") as place, place.client() as client:
+        own = client.post("/v1/jobs", json=JOB).json()["links"]["self"]
+        with pytest.raises(httpx2.ReadTimeout):
+            client.get(own, params={"wait": 50}, timeout=0.5)
+        while _open_requests(client) > 1:  # the one that asks
+            time.sleep(0.05)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(client.get, own, params={"wait": 50})
+            while _open_requests(client) < 2:
+                time.sleep(0.05)
+            assert place.terminate() == 0
+            assert waiting.result().json()["status"] == "queued"
+
+
+def _open_requests(client: httpx2.Client) -> float:
+    (line,) = (
+        line
+        for line in client.get("/metrics").text.splitlines()
+        if line.startswith("ninefold_http_requests_open ")
+    )
+    return float(line.split()[1])
 
 
 def test_nothing_of_the_server_is_in_a_job(door: Door, tmp_path: Any) -> None:

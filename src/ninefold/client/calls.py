@@ -41,6 +41,8 @@ class Call(Generic[T]):
     data: dict[str, str] | None = None
     files: dict[str, Any] | None = field(default=None, repr=False)
     headers: dict[str, str] = field(default_factory=dict)
+    #: Seconds that the answer may take beyond the usual.
+    patience: float = 0
 
 
 def submit(
@@ -106,9 +108,12 @@ def rerun(
     return _written(f"{_job(job)}/rerun", Job, body, idempotency_key)
 
 
-def get(job: Job | str) -> Call[Job]:
-    """A job with all that it made so far."""
-    return Call("GET", _job(job), _as(Job))
+def get(job: Job | str, wait: float = 0) -> Call[Job]:
+    """A job with all that it made so far.
+
+    The answer comes as soon as the job has ended, after `wait` seconds (0 to 50) at most.
+    """
+    return Call("GET", _job(job), _as(Job), _given(wait=wait or None), patience=wait)
 
 
 def list_jobs(

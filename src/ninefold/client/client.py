@@ -185,7 +185,8 @@ class Client:
             return self._http.send(_request(self._http, step.call))
         if isinstance(step, Open):
             opened.close()
-            response = self._http.send(_request(self._http, step.call, step.silence), stream=True)
+            request = _request(self._http, step.call, silence=step.silence)
+            response = self._http.send(request, stream=True)
             opened.callback(response.close)
             if not response.is_success:
                 response.read()
@@ -263,7 +264,7 @@ class AsyncClient:
             return await self._http.send(_request(self._http, step.call))
         if isinstance(step, Open):
             await opened.aclose()
-            request = _request(self._http, step.call, step.silence)
+            request = _request(self._http, step.call, silence=step.silence)
             response = await self._http.send(request, stream=True)
             opened.push_async_callback(response.aclose)
             if not response.is_success:
@@ -292,6 +293,9 @@ def _request(
         files=call.files,
         headers=call.headers,
     )
+    usual = request.extensions["timeout"]
+    if silence is None and call.patience and usual["read"] is not None:
+        silence = usual["read"] + call.patience
     if silence is not None:
-        request.extensions["timeout"] = {**request.extensions["timeout"], "read": silence}
+        request.extensions["timeout"] = {**usual, "read": silence}
     return request

@@ -12,7 +12,6 @@ import random
 import secrets
 import time
 from collections.abc import Generator, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -31,8 +30,8 @@ TRIES = 5
 FIRST_WAIT, LONGEST_WAIT = 0.25, 30.0
 #: Seconds without a sign of life after which a stream is taken up anew.
 SILENCE = 60.0
-#: Seconds between two looks at a group.
-WATCH = 0.5
+#: Seconds that one look at a job waits for its end, and between two looks at a group.
+LOOK, WATCH = 25.0, 0.5
 _LAST = "job_ended"
 
 
@@ -112,24 +111,16 @@ def wait(job: Job | str, timeout: float | None = None) -> Flow[Job]:
     """The job once it has ended; raises TimeoutError after `timeout` seconds."""
     job_id = job if isinstance(job, str) else job.id
     ends = time.monotonic() + timeout if timeout is not None else None
-    after = 0
     while True:
-        found = yield from request(calls.get(job_id))
+        began = time.monotonic()
+        seconds = LOOK if ends is None else min(max(ends - began, 0.0), LOOK)
+        found = yield from request(calls.get(job_id, wait=round(seconds, 3)))
         if found.ended:
             return found
-        left = None if ends is None else ends - time.monotonic()
-        if left is not None and left <= 0:
+        if _passed(ends):
             raise TimeoutError(f"job {job_id} has not ended within {timeout:g} s.")
-        with suppress(UnreachableError, BusyError):  # the look at the job is what counts
-            silence = SILENCE if left is None else min(left, SILENCE)
-            if (yield from _open(job_id, after, silence)):
-                while (item := (yield Next())) is not None:
-                    event = _event(item)
-                    after = max(after, event.sequence) if event is not None else after
-                    if (event is not None and event.event == _LAST) or _passed(ends):
-                        break
-            continue
-        yield Sleep(FIRST_WAIT)
+        if time.monotonic() - began < FIRST_WAIT:  # a server that stops waits for nothing
+            yield Sleep(FIRST_WAIT)
 
 
 def wait_group(group: Group | str, timeout: float | None = None) -> Flow[Group]:

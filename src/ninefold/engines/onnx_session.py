@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -115,8 +116,7 @@ class OnnxModels:
 
 
 def _open(path: Path, name: str, settings: EngineSettings) -> OnnxModel:
-    import onnxruntime as ort
-
+    ort = _onnxruntime()
     options = ort.SessionOptions()
     # An arena would keep the largest tile's working memory for good.
     options.enable_cpu_mem_arena = False
@@ -144,11 +144,17 @@ def _open(path: Path, name: str, settings: EngineSettings) -> OnnxModel:
 
 
 def _providers(settings: EngineSettings) -> list[str]:
-    import onnxruntime as ort
-
-    there = ort.get_available_providers()
+    there = _onnxruntime().get_available_providers()
     wanted = ["CUDAExecutionProvider"] if settings.device in ("auto", "cuda") else []
     return [name for name in (*wanted, "CPUExecutionProvider") if name in there]
+
+
+def _onnxruntime() -> Any:
+    """The library, which by itself would tell its makers of each process and model."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read as it is loaded
+    import onnxruntime
+
+    return onnxruntime
 
 
 def _first_line(error: Exception) -> str:

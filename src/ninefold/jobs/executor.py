@@ -269,11 +269,18 @@ class JobExecutor:
 
     async def wait(self, job_id: str, timeout: float | None = None) -> Job:
         """The job once it has ended; raises TimeoutError after `timeout` seconds."""
-        async with asyncio.timeout(timeout):
-            found = await self._call(Reading, self.store, job_id)
-            while not found.job.ended:
-                await self._call(found.update, await self._follower.changed(job_id, found.mark))
+        await self.ended(job_id, timeout)
         return await self.get(job_id)
+
+    async def ended(self, job_id: str, timeout: float | None = None) -> None:
+        """Returns once the job has ended or is gone; raises TimeoutError after `timeout` seconds.
+
+        Reads nothing of what it made.
+        """
+        async with asyncio.timeout(timeout):
+            mark = (await self._call(self.store.marks, [job_id])).get(job_id)
+            while mark is not None and mark.status in OPEN:
+                mark = await self._follower.changed(job_id, mark)
 
     async def wait_group(self, name: str, timeout: float | None = None) -> Group:
         """The group once all its jobs have ended; raises TimeoutError after `timeout` seconds."""

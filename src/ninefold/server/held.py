@@ -22,6 +22,7 @@ from ninefold.server.callers import Caller
 from ninefold.server.documents import GroupRequest
 from ninefold.server.problems import Problem, Shape
 from ninefold.server.service import Service
+from ninefold.server.waiting import attended
 
 #: The status that proxies log for a client that went away; nobody receives it.
 _CLIENT_CLOSED_REQUEST = 499
@@ -94,32 +95,17 @@ async def answer(
     request: Request, service: Service, shape: Shape, work: Coroutine[Any, Any, Response]
 ) -> Response:
     """The answer of `work`, which is cancelled when the client goes away or the server stops."""
-    working = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_gone(request))
-    closing = asyncio.ensure_future(service.closing.wait())
-    tasks = (working, gone, closing)
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-    if not working.cancelled():
-        try:
-            return working.result()
-        except UnfinishedError as error:
-            return shape(error.problem)
-    if closing.cancelled():
+        found = await attended(request, work, until=service.closing)
+    except UnfinishedError as error:
+        return shape(error.problem)
+    if found is not None:
+        return found
+    if not service.closing.is_set():
         return Response(status_code=_CLIENT_CLOSED_REQUEST)
     response = shape(stopping())
     response.headers["Retry-After"] = "5"
     return response
-
-
-async def _gone(request: Request) -> None:
-    """Returns when the client has gone away; the request's body was read before."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def made(job: Job) -> Job:

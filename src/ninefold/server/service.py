@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ParamSpec, TypeVar
@@ -186,10 +186,15 @@ class Service:
         )
         return Page(jobs, None if last is None else cursor_of(last))
 
-    async def wait(self, caller: Caller, job_id: str, timeout: float | None = None) -> Job:
-        """The job once it has ended; raises TimeoutError after `timeout` seconds."""
-        await self._own(caller, job_id)
-        await self.jobs.wait(job_id, timeout)
+    async def ended(self, caller: Caller, job_id: str, timeout: float | None = None) -> None:
+        """Returns once the job has ended, or after `timeout` seconds."""
+        if not (await self._own(caller, job_id)).ended:
+            with suppress(TimeoutError):
+                await self.jobs.ended(job_id, timeout)
+
+    async def wait(self, caller: Caller, job_id: str) -> Job:
+        """The job once it has ended."""
+        await self.ended(caller, job_id)
         return await self.job(caller, job_id)
 
     async def events(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from typing import Any, TypeVar
 
 import anyio
+from starlette.requests import Request
 
 T = TypeVar("T")
 
@@ -46,3 +47,31 @@ async def each(
             # running when it is closed.
             with anyio.CancelScope(shield=True):
                 await asyncio.wait(left)
+
+
+async def attended(
+    request: Request, work: Coroutine[Any, Any, T], *, until: asyncio.Event
+) -> T | None:
+    """What `work` gives; None where it was cancelled: the client went away, or `until` was set.
+
+    The request's body must have been read.
+    """
+    working = asyncio.ensure_future(work)
+    tasks: set[asyncio.Future[Any]] = {
+        working,
+        asyncio.ensure_future(_gone(request)),
+        asyncio.ensure_future(until.wait()),
+    }
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    return None if working.cancelled() else working.result()
+
+
+async def _gone(request: Request) -> None:
+    """Returns when the client has gone away."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

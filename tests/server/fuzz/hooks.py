@@ -20,6 +20,8 @@ _random = random.Random(7)
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
     """Make most calls that are meant to be good ones that are carried out, three times of four."""
+    if _good(case, ParameterLocation.QUERY) and case.query and "wait" in case.query:
+        case.query["wait"] = 0.1  # hundreds of calls
     if _random.random() < 0.25:
         return
     if _good(case, ParameterLocation.PATH) and case.path_parameters:

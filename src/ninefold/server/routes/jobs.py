@@ -25,10 +25,13 @@ from ninefold.server.documents import (
 from ninefold.server.problems import ForbiddenError, responses
 from ninefold.server.routes.examples import EVENTS, JOB, PAGE
 from ninefold.server.service import ServiceDep
+from ninefold.server.waiting import attended
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 JobId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a job.")]
+#: Seconds; shorter than the patience of most proxies.
+MAX_WAIT = 50
 FileName = Annotated[
     str, Path(max_length=500, pattern=r"^[^\\\x00-\x1f\x7f]+$", description="As listed.")
 ]
@@ -80,8 +83,19 @@ async def list_jobs(
 
 
 @router.get("/{job_id}", responses={200: JOB, **responses(404)})
-async def get_job(caller: Reader, service: ServiceDep, job_id: JobId) -> JobDocument:
-    """A job with all that it made so far."""
+async def get_job(
+    request: Request,
+    caller: Reader,
+    service: ServiceDep,
+    job_id: JobId,
+    wait: Annotated[
+        float, Query(ge=0, le=MAX_WAIT, description="Seconds that the answer waits for its end.")
+    ] = 0,
+) -> JobDocument:
+    """A job with all that it made so far. With `wait`: once it has ended, or the time is up."""
+    if wait:
+        work = service.ended(caller, job_id, wait)
+        await attended(request, work, until=service.closing)
     return document(await service.job(caller, job_id), service.locate)
 
 
