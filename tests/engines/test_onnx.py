@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +152,26 @@ def test_a_model_of_no_upscaling_layout_is_told(tmp_path: Path) -> None:
     model = detector(tmp_path / "d.onnx", [[1, 1, 1, 1, 1, 1]])
     with pytest.raises(ModelError, match="output"):
         OnnxUpscaleEngine(SETTINGS).scale(model)
+
+
+def test_nobody_is_told_of_what_runs_here(tmp_path: Path) -> None:
+    model = upscaler(tmp_path / "u.onnx", 0)
+    home = tmp_path / "home"
+    home.mkdir()
+    # Told of these, the library keeps quiet by itself.
+    quiet = ("CI", "ORT_RUNNING_UNIT_TESTS", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    around = {name: value for name, value in os.environ.items() if name not in quiet}
+    code = (
+        "from ninefold.engines.onnx_upscaling import OnnxUpscaleEngine\n"
+        "from ninefold.engines.settings import EngineSettings\n"
+        f"print(OnnxUpscaleEngine(EngineSettings(threads=1)).scale({model!r}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**around, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "2\n"
+    assert list(home.iterdir()) == []  # where it keeps a number for this machine

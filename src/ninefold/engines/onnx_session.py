@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -116,7 +115,8 @@ class OnnxModels:
 
 
 def _open(path: Path, name: str, settings: EngineSettings) -> OnnxModel:
-    ort = _onnxruntime()
+    import onnxruntime as ort
+
     options = ort.SessionOptions()
     # An arena would keep the largest tile's working memory for good.
     options.enable_cpu_mem_arena = False
@@ -144,17 +144,11 @@ def _open(path: Path, name: str, settings: EngineSettings) -> OnnxModel:
 
 
 def _providers(settings: EngineSettings) -> list[str]:
-    there = _onnxruntime().get_available_providers()
+    import onnxruntime as ort
+
+    there = ort.get_available_providers()
     wanted = ["CUDAExecutionProvider"] if settings.device in ("auto", "cuda") else []
     return [name for name in (*wanted, "CPUExecutionProvider") if name in there]
-
-
-def _onnxruntime() -> Any:
-    """The library, which by itself would tell its makers of each process and model."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read as it is loaded
-    import onnxruntime
-
-    return onnxruntime
 
 
 def _first_line(error: Exception) -> str:
