@@ -230,6 +230,41 @@ def test_a_rerun_takes_over_what_was_made(door: Door) -> None:
     assert unknown.status_code == 422
 
 
+def test_a_rerun_with_another_seed_or_prompt(door: Door) -> None:
+    job = door.done()
+    asked = {"input": {"seed": 9, "prompt": "a blue house"}}
+    child = door.client.post(job["links"]["rerun"], json=asked).json()
+    door.client.get(child["links"]["events"])
+    shown = door.client.get(child["links"]["self"]).json()
+    assert (shown["status"], shown["seed"], shown["parent"]) == ("succeeded", 9, job["id"])
+    assert shown["input"] == {"prompt": "a blue house", "seed": 9}
+    assert shown["outputs"][0]["sha256"] != job["outputs"][0]["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"model": "nowhere"}, ["model"]),
+        ({"model": "/etc"}, ["model"]),
+        ({"prompt": "a" * 200, "model": "nowhere"}, ["prompt", "model"]),
+        ({"seed": -1}, ["seed"]),
+        ({"image": "u1"}, ["image"]),
+    ],
+)
+def test_what_a_rerun_may_not_be_given(
+    given: dict[str, Any], told: list[str], open_door: Open
+) -> None:
+    door = open_door(max_prompt=100)
+    job = door.done()
+    answer = door.client.post(job["links"]["rerun"], json={"input": given})
+    assert answer.status_code == 422
+    errors = answer.json()["errors"]
+    assert len(errors) == len(told)
+    for where, error in zip(told, errors, strict=True):
+        assert where in str(error)
+    assert len(door.client.get("/v1/jobs").json()["jobs"]) == 1
+
+
 def test_a_group_is_submitted_shown_and_cancelled(idle: Door) -> None:
     asked = {
         "preset": "draft",

@@ -93,6 +93,7 @@ def rerun(
     *,
     from_stage: str | None = None,
     changes: Mapping[str, Any] | None = None,
+    input: Input | None = None,
     priority: int | None = None,
     webhook: str | None = None,
     idempotency_key: str | None = None,
@@ -100,9 +101,12 @@ def rerun(
     """Queue a new job that takes over what `job` made before `from_stage`.
 
     `changes` are parameters by `stage.parameter`, or by name alone for those of `from_stage`,
-    which by default is the first stage that changes.
+    which by default is the first stage that changes. `input` may hold another prompt, negative
+    prompt, seed or model.
     """
     body = _given(from_stage=from_stage, changes=dict(changes or {}), priority=priority)
+    if input is not None:
+        body["input"] = _input(input)
     if webhook is not None:
         body["webhook"] = {"url": webhook}
     return _written(f"{_job(job)}/rerun", Job, body, idempotency_key)

@@ -43,8 +43,8 @@ class _Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class JobInput(_Request):
-    """What one image is made from."""
+class TextInput(_Request):
+    """What one image is made from, but for files."""
 
     prompt: _Prompt | None = Field(None, description="What the image should show.")
     negative_prompt: _Prompt | None = Field(None, description="What it should not show.")
@@ -52,6 +52,11 @@ class JobInput(_Request):
         None, ge=0, lt=MAX_SEED, strict=True, description="Fixes the noise; random by default."
     )
     model: _Name | None = Field(None, description="One of `GET /v1/models`.")
+
+
+class JobInput(TextInput):
+    """What one image is made from."""
+
     image: _UploadId | None = Field(None, description="Id of an upload to start from.")
     mask: _UploadId | None = Field(
         None, description="Id of an upload of kind mask: white where the detailer paints."
@@ -114,7 +119,12 @@ class RerunRequest(_Request):
     """A job again, with what it made before `from_stage`."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"from_stage": "finisher", "changes": {"grain": 0.05}}]}
+        json_schema_extra={
+            "examples": [
+                {"from_stage": "finisher", "changes": {"grain": 0.05}},
+                {"input": {"seed": 9}},
+            ]
+        }
     )
 
     from_stage: _Name | None = Field(
@@ -124,6 +134,9 @@ class RerunRequest(_Request):
         default_factory=dict,
         description="Parameters by `stage.parameter`, or by name for those of `from_stage`.",
         max_length=1000,
+    )
+    input: TextInput = Field(
+        default_factory=TextInput, description="Another prompt, negative prompt, seed or model."
     )
     priority: Priority = DEFAULT_PRIORITY
     webhook: WebhookRequest | None = Field(None, description="Whom to tell when it has ended.")

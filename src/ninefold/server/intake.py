@@ -61,16 +61,25 @@ class Intake:
             for slots in given
         ]
 
-    def rerun(self, parent: Job) -> Callable[[PipelineConfig], None]:
-        """Checks a rerun's config: what the parent had already may stay as it is."""
-        allowed = set(self._limits.config_problems(parent.config))
+    def rerun(self, parent: Job, given: Mapping[str, Any]) -> Callable[[PipelineConfig], None]:
+        """Checks a rerun's config and the slots that are `given` anew.
+
+        What the parent had already may stay as it is.
+        """
+        model = given.get("model")
+        known = set(self._limits.config_problems(parent.config))
+        known |= set(self._limits.model_problems(model, "model"))  # told as that of the input
 
         def check(config: PipelineConfig) -> None:
+            problems = list(self._limits.input_problems(given, "input"))
             found = self._limits.config_problems(config.document())
-            if problems := [line for line in found if line not in allowed]:
+            problems += [line for line in found if line not in known]
+            if problems:
                 raise ConfigError(problems)
             sizes = _sizes(parent)
-            self._limits.check_size(config, [{"image": "source"} if sizes else {}], sizes)
+            slots = {"model": model or parent.input.get("model")}
+            slots |= {"image": "source"} if sizes else {}
+            self._limits.check_size(config, [slots], sizes)
 
         return check
 

@@ -138,15 +138,17 @@ class Service:
     ) -> Job:
         """Queue a job again, with what it made before the stage where it starts."""
         parent = await self._own(caller, job_id)
+        given = request.input.model_dump(exclude_none=True)
         return await self.jobs.rerun(
             job_id,
             from_stage=request.from_stage,
             changes=request.changes,
+            input=given,
             idempotency_key=idempotency_key,
             priority=request.priority,
             owner=caller.owner,
             admission=await self._admission(caller, request),
-            check=self.intake.rerun(parent),
+            check=self.intake.rerun(parent, given),
         )
 
     # -- looking ---------------------------------------------------------------------------------
