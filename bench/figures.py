@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -29,3 +32,23 @@ class Figure:
             return line
         sign, verdict = "<=" if self.at_most else ">=", "ok" if self.met else "MISSED"
         return f"{line}  {sign} {self.target:<6g} {verdict}"
+
+
+def table(
+    parser: argparse.ArgumentParser,
+    parts: Mapping[str, Callable[[], Iterator[Figure]]],
+    names: Sequence[str],
+) -> int:
+    """Print the figures of the named parts, or of all, as they come; 1 if any misses its target.
+
+    Ends the program where a part is unknown.
+    """
+    if unknown := sorted(set(names) - set(parts)):
+        parser.error(f"no part {', '.join(unknown)}: expected {', '.join(parts)}")
+    begun, missed = time.monotonic(), 0
+    for name in names or parts:
+        for figure in parts[name]():
+            print(figure, flush=True)
+            missed += not figure.met
+    print(f"\n{missed} missed; {(time.monotonic() - begun) / 60:.1f} minutes")
+    return 1 if missed else 0

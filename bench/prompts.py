@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -34,7 +33,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # training/ is not installed
 
-from bench.figures import Figure
+from bench.figures import Figure, table
 from bench.judged import SIZE, STEPS, generate, read
 from ninefold.core.values import Lora
 from ninefold.engines.base import EngineSet, ImageToImage, Inpaint, TextToImage
@@ -301,15 +300,7 @@ def main() -> int:
         "sources": bench.sources,
         "lora": bench.lora,
     }
-    if unknown := set(options.sections) - set(sections):
-        parser.error(f"no section {', '.join(sorted(unknown))}: expected {', '.join(sections)}")
-    begun, missed = time.monotonic(), 0
-    for name in options.sections or sections:
-        for figure in sections[name]():
-            print(figure, flush=True)
-            missed += not figure.met
-    print(f"\n{missed} missed; {(time.monotonic() - begun) / 60:.1f} minutes")
-    return 1 if missed else 0
+    return table(parser, sections, options.sections)
 
 
 if __name__ == "__main__":

@@ -20,14 +20,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # training/ is not installed
 
 from bench import detection, enlargement
-from bench.figures import Figure
+from bench.figures import Figure, table
 from bench.judged import COUNT, Generated
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.settings import EngineSettings
@@ -50,15 +49,7 @@ def main() -> int:
         "detector": lambda: detection.figures(engines.detection, generated),
         "upscaler": lambda: enlargement.figures(engines.upscaling),
     }
-    if unknown := set(options.parts) - set(parts):
-        parser.error(f"no part {', '.join(sorted(unknown))}: expected {', '.join(parts)}")
-    begun, missed = time.monotonic(), 0
-    for name in options.parts or parts:
-        for figure in parts[name]():
-            print(figure, flush=True)
-            missed += not figure.met
-    print(f"\n{missed} missed; {(time.monotonic() - begun) / 60:.1f} minutes")
-    return 1 if missed else 0
+    return table(parser, parts, options.parts)
 
 
 if __name__ == "__main__":
