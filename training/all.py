@@ -23,6 +23,7 @@ from pathlib import Path
 
 import torch
 
+from training.autoencoder import DECODER
 from training.common import RUNS, add_from_shipped, load
 
 ROUND_ON_CPU = 300.0
@@ -94,7 +95,7 @@ def is_done(step: Step, minutes: float) -> bool:
     state = load(path, False, torch.device("cpu")) or {}
     # A checkpoint that does not count its time was written at the end.
     return float(state.get("spent", minutes * 60)) >= minutes * 60 or (
-        step.once and bool(state.get("decoder_only"))
+        step.once and state.get("kind") == DECODER
     )
 
 

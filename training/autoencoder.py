@@ -7,7 +7,6 @@ stay what they are, so a text-to-image model can be trained at the same time.
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import diffusers
@@ -18,7 +17,6 @@ from torch.nn import functional
 from training import data, shipped
 from training.common import (
     RUNS,
-    Budget,
     Team,
     load,
     log,
@@ -26,11 +24,11 @@ from training.common import (
     pick_device,
     psnr,
     reduced,
-    save,
     sheet,
     to_bytes,
     to_tensor,
 )
+from training.course import Course
 from training.muon import Muon
 
 CHECKPOINT = RUNS / "autoencoder.pt"
@@ -41,6 +39,8 @@ SCALE = 16
 CROP = 96
 """Side of the crops that are trained on, in pixels."""
 RATE = 2e-3
+DECODER = "decoder"
+"""The kind of a checkpoint whose decoder alone was trained on."""
 AutoencoderTiny: Any = diffusers.AutoencoderTiny  # its package is only partly annotated
 
 
@@ -102,24 +102,25 @@ def main() -> None:
     torch.manual_seed(0)
     model = build().to(device, memory_format=torch.channels_last).train()
     model.encoder.requires_grad_(not options.decoder_only)
-    team = Team()
     trainable = [weight for weight in model.parameters() if weight.requires_grad]
     optimisers: list[torch.optim.Optimizer] = [
         Muon([weight for weight in trainable if weight.ndim > 1], lr=options.rate),
         torch.optim.AdamW([weight for weight in trainable if weight.ndim == 1], lr=options.rate),
     ]
-    step, spent = 0, 0.0
-    if (state := load(CHECKPOINT, options.fresh, device)) is not None:
-        model.load_state_dict(state["model"])
-        step = state["step"]
-        if state["decoder_only"] == options.decoder_only:
-            spent = state["spent"]
-            for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
-                optimiser.load_state_dict(kept)
-    budget = Budget(options.minutes, spent, flat=0.3)
-    rng = np.random.default_rng([step, team.rank])
-    last, done = time.monotonic(), False
-    while not done:
+    course = Course(
+        CHECKPOINT,
+        options,
+        device,
+        {"model": model},
+        optimisers,
+        rate=options.rate,
+        weights=trainable,
+        clip=0.5,
+        kind=DECODER if options.decoder_only else "",
+        team=Team(),
+    )
+    rng = np.random.default_rng(course.seed)
+    while course.going:
         chosen = rng.integers(0, len(pictures), options.batch)
         corners = rng.integers(0, pictures.shape[1] - options.crop + 1, (options.batch, 2))
         crops = [
@@ -128,45 +129,13 @@ def main() -> None:
         ]
         batch = to_tensor(np.stack(crops)).to(device) * 2 - 1
         batch = batch.contiguous(memory_format=torch.channels_last)
-        for group in (group for item in optimisers for group in item.param_groups):
-            group["lr"] = options.rate * budget.scale
         error, drift = loss_of(model, batch)
-        for optimiser in optimisers:
-            optimiser.zero_grad()
-        torch.autograd.backward(error + 0.02 * drift)
-        torch.nn.utils.clip_grad_norm_(trainable, 0.5)
-        for optimiser in optimisers:
-            optimiser.step()
-        if (meeting := team.step(trainable, budget.progress)) is None:
-            continue
-        step += meeting.steps
-        done = meeting.progress >= 1
-        if team.rank:
-            continue
-        log(
-            "autoencoder",
-            step=step,
-            seconds=budget.spent,
-            loss=error.item(),
-            drift=drift.item(),
-            lr=options.rate * budget.scale,
-        )
-        if time.monotonic() - last > 180 or done:
-            last = time.monotonic()
-            save(
-                CHECKPOINT,
-                {
-                    "model": model.state_dict(),
-                    "optimisers": [optimiser.state_dict() for optimiser in optimisers],
-                    "step": step,
-                    "spent": budget.spent,
-                    "decoder_only": options.decoder_only,
-                },
-            )
+        course.learn(error + 0.02 * drift)
+        if course.saved():
             quality, mean, deviation = check(model, device)
             log(
                 "autoencoder_held_out",
-                step=step,
+                step=course.step,
                 psnr=quality,
                 latent_mean=mean,
                 latent_deviation=deviation,

@@ -6,7 +6,6 @@ Run `python -m training.detector`; it resumes by itself and writes runs/detector
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from training import autoencoder, data, halves
+from training import data, halves
 from training.common import (
     RUNS,
-    Budget,
     channels_last,
-    load,
     log,
     parser,
     pick_device,
     reduced,
-    save,
     to_tensor,
 )
+from training.course import Course
 from training.detector_eval import mean_average_precision
 from training.detector_loss import Target, loss_of
 from training.detector_net import Detector
@@ -54,8 +51,7 @@ class Scenes:
         self.size = self.pictures.shape[1]
         self.boxes = json.loads((RUNS / f"{name}.json").read_text())["boxes"]
         self.device = device
-        ready = autoencoder.CHECKPOINT.exists()
-        self.decoded = halves.decoded(name, device) if ready else None
+        self.decoded = halves.decoded(name, device)
 
     def target(self, index: int, size: int, dx: float = 0.0, dy: float = 0.0) -> Target:
         """Class numbers and boxes of a picture at a size, moved."""
@@ -67,8 +63,8 @@ class Scenes:
 
     def batch(self, count: int, rng: np.random.Generator) -> tuple[torch.Tensor, list[Target]]:
         """Single pictures at one of the sizes, or several together."""
-        as_decoded = self.decoded is not None and rng.random() < 0.5
-        source = self.decoded if as_decoded and self.decoded is not None else self.pictures
+        as_decoded = rng.random() < 0.5
+        source = self.decoded if as_decoded else self.pictures
         chosen = np.sort(rng.integers(0, len(source), count))
         pictures = to_tensor(source[chosen]).to(self.device)
         if rng.random() < 0.3:
@@ -146,43 +142,25 @@ def main() -> None:
     matrices = [weight for weight in model.parameters() if weight.ndim > 1]
     rest = [weight for weight in model.parameters() if weight.ndim == 1]
     optimisers = [Muon(matrices, lr=RATE), torch.optim.AdamW(rest, lr=RATE, weight_decay=0)]
-    step, spent = 0, 0.0
-    if (state := load(CHECKPOINT, arguments.fresh, device)) is not None:
-        model.load_state_dict(state["model"])
-        for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(kept)
-        step, spent = state["step"], state["spent"]
-    budget = Budget(arguments.minutes, spent, flat=0.3)
-    rng = np.random.default_rng(step)
-    last = time.monotonic()
-    while budget.progress < 1:
-        for group in (group for item in optimisers for group in item.param_groups):
-            group["lr"] = RATE * budget.scale
+    course = Course(
+        CHECKPOINT,
+        arguments,
+        device,
+        {"model": model},
+        optimisers,
+        rate=RATE,
+        weights=model.parameters(),
+        clip=5.0,
+    )
+    rng = np.random.default_rng(course.seed)
+    while course.going:
         pictures, targets = scenes.batch(arguments.batch, rng)
         with reduced(device):
             loss = loss_of(model, pictures, targets)
-        for optimiser in optimisers:
-            optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        for optimiser in optimisers:
-            optimiser.step()
-        step += 1
-        if step % 50 == 0:
-            log("detector", step=step, seconds=budget.spent, loss=loss.item())
-        if time.monotonic() - last > 240 or budget.progress >= 1:
-            last = time.monotonic()
-            save(
-                CHECKPOINT,
-                {
-                    "model": model.state_dict(),
-                    "optimisers": [optimiser.state_dict() for optimiser in optimisers],
-                    "step": step,
-                    "spent": budget.spent,
-                },
-            )
+        course.learn(loss)
+        if course.saved():
             score = mean_average_precision(model, device, SIDE)
-            log("detector_held_out", step=step, map50=score)
+            log("detector_held_out", step=course.step, map50=score)
     export_onnx(model, RUNS / "detector.onnx")
 
 

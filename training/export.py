@@ -82,8 +82,10 @@ def sidecar() -> dict[str, Any]:
 def export_poster() -> None:
     """The averaged weights as an ordinary half-precision diffusers folder."""
     state = load(CHECKPOINT, False, torch.device("cpu"))
+    if state is None:
+        return  # what ships stays
     poster = Poster(torch.device("cpu"))
-    poster.load(poster.average if state is None else state["average"])
+    poster.load_state_dict(state["average"])
     pipeline_class: Any = diffusers.StableDiffusionPipeline
     pipeline = pipeline_class(
         vae=autoencoder.trained(torch.device("cpu")),

@@ -9,7 +9,6 @@ as readily as clean ones.
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,16 +22,14 @@ from torch.nn import functional
 from training import data, halves
 from training.common import (
     RUNS,
-    Budget,
     channels_last,
-    load,
     log,
     parser,
     pick_device,
     reduced,
-    save,
     to_tensor,
 )
+from training.course import Course
 from training.detector_loss import iou
 from training.muon import Muon
 from training.palette import COLOURS
@@ -266,48 +263,29 @@ def main() -> None:
     known = {id(weight) for weight in matrices}
     rest = [weight for weight in judge.parameters() if id(weight) not in known]
     optimisers = [Muon(matrices, lr=RATE), torch.optim.AdamW(rest, lr=RATE, weight_decay=0.01)]
-    step, spent = 0, 0.0
-    if (state := load(CHECKPOINT, arguments.fresh, device)) is not None:
-        judge.load_state_dict(state["judge"])
-        for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(kept)
-        step, spent = state["step"], state["spent"]
     whole, held_out = (Whole.of(name, device) for name in (arguments.data, "held_out"))
-    budget = Budget(arguments.minutes, spent, flat=0.3)
-    rng = np.random.default_rng(step)
-    last = time.monotonic()
-    while budget.progress < 1:
+    course = Course(
+        CHECKPOINT,
+        arguments,
+        device,
+        {"judge": judge},
+        optimisers,
+        rate=RATE,
+        weights=judge.parameters(),
+    )
+    rng = np.random.default_rng(course.seed)
+    while course.going:
         batch, wanted, places = batch_of(whole, arguments.batch, rng, device)
-        for group in (group for item in optimisers for group in item.param_groups):
-            group["lr"] = RATE * budget.scale
         with reduced(device):
             features = judge.features(batch)
         logits = {part: head(features.float()) for part, head in judge.heads.items()}
         losses = [functional.cross_entropy(logits[part], wanted[part]) for part in PARTS]
         general = iou(judge.box_of(features.float()), places)[1]
         loss = torch.stack(losses).sum() + (1 - general).mean()
-        for optimiser in optimisers:
-            optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        for optimiser in optimisers:
-            optimiser.step()
-        step += 1
-        if step % 50 == 0:
-            log("judge", step=step, seconds=budget.spent, loss=loss.item())
-        if time.monotonic() - last > 120 or budget.progress >= 1:
-            last = time.monotonic()
-            kept = [optimiser.state_dict() for optimiser in optimisers]
-            save(
-                CHECKPOINT,
-                {
-                    "judge": judge.state_dict(),
-                    "optimisers": kept,
-                    "step": step,
-                    "spent": budget.spent,
-                },
-            )
-            log("judge_held_out", step=step, **check(judge, held_out, False, device))
-            log("judge_decoded", step=step, **check(judge, held_out, True, device))
+        course.learn(loss)
+        if course.saved():
+            log("judge_held_out", step=course.step, **check(judge, held_out, False, device))
+            log("judge_decoded", step=course.step, **check(judge, held_out, True, device))
     ship(judge)
     final = shipped()
     for decoded in (False, True):

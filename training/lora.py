@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import random
-import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,8 @@ from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dic
 from safetensors.torch import save_file
 
 from training import autoencoder, data, text_encoder
-from training.common import RUNS, Budget, load, log, parser, pick_device, save
+from training.common import RUNS, load, parser, pick_device
+from training.course import Course
 from training.latents import Latents
 from training.models import build_scheduler
 from training.sample import PROMPTS, sample_sheet
@@ -54,7 +55,7 @@ def adapted(device: torch.device) -> Poster:
     if state is None:
         poster.begin_from_shipped(taught=False)
     else:
-        poster.load(state["average"])
+        poster.load_state_dict(state["average"])
     add_adapter(poster)
     return poster
 
@@ -66,6 +67,22 @@ def add_adapter(poster: Poster) -> None:
     poster.unet.add_adapter(
         LoraConfig(r=RANK, lora_alpha=RANK, target_modules=list(TARGETS), init_lora_weights=True)
     )
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """The adapter of a model, as a part of a checkpoint."""
+
+    poster: Poster
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """Its weights alone."""
+        weights: dict[str, torch.Tensor] = get_peft_model_state_dict(self.poster.unet)
+        return weights
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Put its weights back."""
+        set_peft_model_state_dict(self.poster.unet, state)
 
 
 def prepare(style: str, device: torch.device) -> Latents:
@@ -103,43 +120,26 @@ def main() -> None:
     poster = adapted(device)
     trainable = [weight for weight in poster.unet.parameters() if weight.requires_grad]
     optimiser = torch.optim.AdamW(trainable, lr=RATE, weight_decay=0.01)
-    step, spent = 0, 0.0
-    if (state := load(checkpoint, arguments.fresh, device)) is not None:
-        set_peft_model_state_dict(poster.unet, state["adapter"])
-        optimiser.load_state_dict(state["optimiser"])
-        step, spent = state["step"], state["spent"]
-    budget = Budget(arguments.minutes, spent, flat=0.3)
+    course = Course(
+        checkpoint,
+        arguments,
+        device,
+        {"adapter": Adapter(poster)},
+        [optimiser],
+        rate=RATE,
+        weights=trainable,
+        clip=1.0,
+    )
     alphas = build_scheduler().alphas_cumprod.to(device)
-    rng, picker = random.Random(step), np.random.default_rng(step)
-    torch.manual_seed(step)
-    last, losses = time.monotonic(), []
-    while budget.progress < 1:
+    rng, picker = random.Random(course.seed), np.random.default_rng(course.seed)
+    torch.manual_seed(course.seed)
+    while course.going:
         chosen = picker.integers(0, len(latents), arguments.batch)
         captions = write_captions([latents.first_seed + int(i) for i in chosen], rng)
-        for group in optimiser.param_groups:
-            group["lr"] = RATE * budget.scale
         weights = subject_weights(latents, chosen)
         taken = latents.take(chosen)
-        loss = loss_of(poster, taken, weights, captions, text_encoder.LENGTH, alphas)
-        optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(trainable, 1.0)
-        optimiser.step()
-        step += 1
-        losses.append(loss.item())
-        if step % 20 == 0:
-            mean = float(np.mean(losses))
-            log(f"lora-{style}", step=step, seconds=budget.spent, loss=mean)
-            losses.clear()
-        if time.monotonic() - last > 180 or budget.progress >= 1:
-            last = time.monotonic()
-            state = {
-                "adapter": get_peft_model_state_dict(poster.unet),
-                "optimiser": optimiser.state_dict(),
-                "step": step,
-                "spent": budget.spent,
-            }
-            save(checkpoint, state)
+        course.learn(loss_of(poster, taken, weights, captions, text_encoder.LENGTH, alphas))
+        course.saved()
     path = write(poster, style)
     print(f"{path.name}: {path.stat().st_size / 2**20:.2f} MiB")
     sample_sheet(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +22,13 @@ from training import autoencoder, shipped, text_encoder
 from training.captions import caption
 from training.common import (
     RUNS,
-    Budget,
     Team,
     add_from_shipped,
-    load,
-    log,
     parser,
     pick_device,
     reduced,
-    save,
 )
+from training.course import Course
 from training.latents import Latents
 from training.models import build_scheduler, build_text_encoder, build_unet
 from training.muon import Muon
@@ -47,7 +45,7 @@ NOISY = 0.6
 
 
 class Poster:
-    """The networks being trained, and the running average of their weights that is exported."""
+    """The networks being trained."""
 
     def __init__(self, device: torch.device) -> None:
         self.tokenizer = build_tokenizer()
@@ -56,10 +54,6 @@ class Poster:
         self.text_encoder.to(device)
         # With so few positions, plain matrix products beat the fused attention on a CPU.
         self.unet.set_attn_processor(AttnProcessor())
-        self.average = self._copy()
-
-    def _copy(self) -> dict[str, torch.Tensor]:
-        return {name: value.detach().clone() for name, value in self.weights().items()}
 
     def begin_from_shipped(self, taught: bool) -> None:
         """Take over the UNet that ships, and its text encoder unless one was taught since."""
@@ -67,9 +61,8 @@ class Poster:
         if not taught:
             start = self.text_encoder.state_dict()
             self.text_encoder.load_state_dict(shipped.text_encoder(self.tokenizer, start))
-        self.average = self._copy()
 
-    def weights(self) -> dict[str, torch.Tensor]:
+    def state_dict(self) -> dict[str, torch.Tensor]:
         """All trained weights under one flat naming."""
         parts = {"unet": self.unet, "text_encoder": self.text_encoder}
         return {
@@ -78,22 +71,12 @@ class Poster:
             for name, value in model.state_dict().items()
         }
 
-    def load(self, weights: dict[str, torch.Tensor]) -> None:
+    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
         """Put flat weights back into the networks."""
-        self.unet.load_state_dict({k[5:]: v for k, v in weights.items() if k.startswith("unet.")})
+        self.unet.load_state_dict({k[5:]: v for k, v in state.items() if k.startswith("unet.")})
         self.text_encoder.load_state_dict(
-            {k[13:]: v for k, v in weights.items() if k.startswith("text_encoder.")}
+            {k[13:]: v for k, v in state.items() if k.startswith("text_encoder.")}
         )
-
-    @torch.no_grad()
-    def update_average(self, step: int) -> None:
-        """Move the average towards the weights, every fourth step; it forgets faster early on."""
-        if step % 4:
-            return
-        keep = min(0.992, (1 + step) / (60 + step))
-        for name, value in self.weights().items():
-            if value.is_floating_point():
-                self.average[name].lerp_(value, 1 - keep)
 
     def embed(self, captions: list[str], length: int, device: torch.device) -> torch.Tensor:
         """Text embeddings (N, length, width), padded as the pipeline pads."""
@@ -102,6 +85,36 @@ class Poster:
         )
         embeddings: torch.Tensor = self.text_encoder(tokens.input_ids.to(device))[0]
         return embeddings
+
+
+class Average:
+    """The running average of a model's weights, which is what is exported."""
+
+    def __init__(self, poster: Poster) -> None:
+        self.poster = poster
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin with the weights as they are."""
+        self.values = {k: v.detach().clone() for k, v in self.poster.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move towards the weights, every fourth step; it forgets faster early on."""
+        if step % 4:
+            return
+        keep = min(0.992, (1 + step) / (60 + step))
+        for name, value in self.poster.state_dict().items():
+            if value.is_floating_point():
+                self.values[name].lerp_(value, 1 - keep)
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """The average, under the names of the weights."""
+        return self.values
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Go on from another average."""
+        self.values = state
 
 
 def build_optimisers(poster: Poster, rate: float) -> list[torch.optim.Optimizer]:
@@ -196,78 +209,47 @@ def main() -> None:
     torch.manual_seed(0)  # all begin with the same weights
     poster = Poster(device)
     trainable = [*poster.unet.parameters(), *poster.text_encoder.parameters()]
-    optimisers = build_optimisers(poster, arguments.rate)
-    step, spent = 0, 0.0
-    if (state := load(CHECKPOINT, arguments.fresh, device)) is not None:
-        poster.load(state["weights"])
-        poster.average = state["average"]
-        for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(kept)
-        step, spent = state["step"], state["spent"]
-    elif arguments.from_shipped:
+    average = Average(poster)
+    course = Course(
+        CHECKPOINT,
+        arguments,
+        device,
+        {"weights": poster, "average": average},
+        build_optimisers(poster, arguments.rate),
+        rate=arguments.rate,
+        weights=trainable,
+        flat=arguments.flat,
+        clip=1.0,
+        team=team,
+    )
+    if arguments.from_shipped and not course.resumed:
         poster.begin_from_shipped(taught=text_encoder.CHECKPOINT.exists())
-    budget = Budget(arguments.minutes, spent, warm_up=0.01, flat=arguments.flat)
+        average.begin()
     alphas = build_scheduler().alphas_cumprod.to(device)
-    rng, picker = random.Random(f"{step} {team.rank}"), np.random.default_rng([step, team.rank])
-    torch.manual_seed(step * team.size + team.rank)
-    saved = sampled = time.monotonic()
-    losses: list[float] = []
-    done = False
-    while not done:
+    rng, picker = random.Random(course.seed), np.random.default_rng(course.seed)
+    torch.manual_seed(course.seed)
+    sampled = time.monotonic()
+    while course.going:
         chosen = picker.integers(0, len(latents), arguments.batch)
         captions = write_captions([latents.first_seed + int(i) for i in chosen], rng)
         length = 77 if rng.random() < 0.15 else text_encoder.LENGTH
-        for group in (group for item in optimisers for group in item.param_groups):
-            group["lr"] = arguments.rate * budget.scale
         weights = subject_weights(latents, chosen)
-        loss = loss_of(poster, latents.take(chosen), weights, captions, length, alphas)
-        for optimiser in optimisers:
-            optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(trainable, 1.0)
-        for optimiser in optimisers:
-            optimiser.step()
-        losses.append(loss.item())
-        poster.update_average(step + len(losses))
-        if (meeting := team.step(trainable, budget.progress)) is None:
-            continue
-        step += meeting.steps
-        done = meeting.progress >= 1
-        mean_loss = float(np.mean(losses))
-        losses.clear()
-        if team.rank:
-            continue
-        log(
-            "text_to_image",
-            step=step,
-            seconds=budget.spent,
-            loss=mean_loss,
-            rate=arguments.rate * budget.scale,
-        )
-        if time.monotonic() - saved > 180 or done:
-            saved = time.monotonic()
-            save(
-                CHECKPOINT,
-                {
-                    "weights": poster.weights(),
-                    "average": poster.average,
-                    "optimisers": [optimiser.state_dict() for optimiser in optimisers],
-                    "step": step,
-                    "spent": budget.spent,
-                },
-            )
-        if time.monotonic() - sampled > arguments.sample_minutes * 60 or done:
+        course.learn(loss_of(poster, latents.take(chosen), weights, captions, length, alphas))
+        average.update(course.steps)
+        if course.saved() and (
+            time.monotonic() - sampled > arguments.sample_minutes * 60 or not course.going
+        ):
             sampled = time.monotonic()
-            draw_samples(poster, device, RUNS / f"samples_{step:06d}.png")
+            draw_samples(poster, average, device, RUNS / f"samples_{course.step:06d}.png")
 
 
-def draw_samples(poster: Poster, device: torch.device, path: Path) -> None:
+def draw_samples(poster: Poster, average: Average, device: torch.device, path: Path) -> None:
     """A sheet by the averaged weights."""
-    kept = {name: value.clone() for name, value in poster.weights().items()}
-    poster.load(poster.average)
+    kept = {name: value.clone() for name, value in poster.state_dict().items()}
+    poster.load_state_dict(average.values)
     decoder = autoencoder.trained(device)
     sample_sheet(poster.tokenizer, poster.text_encoder, poster.unet, decoder, PROMPTS, path)
-    poster.load(kept)
+    poster.load_state_dict(kept)
 
 
 if __name__ == "__main__":

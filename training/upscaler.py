@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from training import autoencoder
 from training.canvas import View
 from training.common import (
     RUNS,
-    Budget,
     channels_last,
     load,
     log,
@@ -29,10 +27,10 @@ from training.common import (
     pick_device,
     psnr,
     reduced,
-    save,
     to_bytes,
     to_tensor,
 )
+from training.course import Course
 from training.data import HELD_OUT
 from training.muon import Muon
 from training.onnx_export import export
@@ -94,7 +92,7 @@ class Pairs:
     def __init__(self, factor: int, device: torch.device) -> None:
         self.factor = factor
         self.large = large_pictures()
-        self.decoded = self.decode(device) if autoencoder.CHECKPOINT.exists() else []
+        self.decoded = self.decode(device)
 
     @torch.no_grad()
     def decode(self, device: torch.device) -> list[Bytes]:
@@ -116,7 +114,7 @@ class Pairs:
         if roll < TEXTURES:
             large = texture(side, rng)
             return large, shrunk(large, k, rng)
-        if roll < TEXTURES + THROUGH_AUTOENCODER and self.decoded:
+        if roll < TEXTURES + THROUGH_AUTOENCODER:
             number = int(rng.integers(len(self.decoded)))
             y, x = (int(v) for v in rng.integers(0, SIDE // k - CROP + 1, 2))
             large = self.large[number, y * k : y * k + side, x * k : x * k + side]
@@ -176,53 +174,35 @@ def main() -> None:
     arguments = options.parse_args()
     device = pick_device(arguments.device, arguments.threads)
     name = f"upscaler-{arguments.factor}x"
-    checkpoint = RUNS / f"{name}.pt"
     torch.manual_seed(0)
     model = channels_last(Upscaler(arguments.factor).to(device)).train()
     matrices = [weight for weight in model.parameters() if weight.ndim > 1]
     rest = [weight for weight in model.parameters() if weight.ndim == 1]
     optimisers = [Muon(matrices, lr=RATE), torch.optim.AdamW(rest, lr=RATE, weight_decay=0)]
-    step, spent = 0, 0.0
-    if (state := load(checkpoint, arguments.fresh, device)) is not None:
-        model.load_state_dict(state["model"])
-        for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(kept)
-        step, spent = state["step"], state["spent"]
-    else:
+    pairs = Pairs(arguments.factor, device)
+    course = Course(
+        RUNS / f"{name}.pt",
+        arguments,
+        device,
+        {"model": model},
+        optimisers,
+        rate=RATE,
+        weights=model.parameters(),
+        clip=0.5,
+    )
+    if not course.resumed:
         begin(model, device)
-    pairs, rng = Pairs(arguments.factor, device), np.random.default_rng(step)
-    budget = Budget(arguments.minutes, spent, flat=0.3)
-    last = time.monotonic()
-    while budget.progress < 1:
+    rng = np.random.default_rng(course.seed)
+    while course.going:
         large, small = (v.to(device) for v in pairs.batch(arguments.batch, rng))
-        for group in (group for item in optimisers for group in item.param_groups):
-            group["lr"] = RATE * budget.scale
         with reduced(device):
             output = model(small.contiguous(memory_format=torch.channels_last)).float()
         # A picture's decibels count, however small its error: a gradient as much as a wall of text.
         loss = ((output - large).square().mean((1, 2, 3)) + FLOOR).log().mean()
-        for optimiser in optimisers:
-            optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
-        for optimiser in optimisers:
-            optimiser.step()
-        step += 1
-        if step % 100 == 0:
-            log(name, step=step, seconds=budget.spent, loss=loss.item())
-        if time.monotonic() - last > 240 or budget.progress >= 1:
-            last = time.monotonic()
-            save(
-                checkpoint,
-                {
-                    "model": model.state_dict(),
-                    "optimisers": [optimiser.state_dict() for optimiser in optimisers],
-                    "step": step,
-                    "spent": budget.spent,
-                },
-            )
+        course.learn(loss)
+        if course.saved():
             ours, lanczos, shift = check(model, arguments.factor, device)
-            log(f"{name}_held_out", step=step, psnr=ours, lanczos=lanczos, shift=shift)
+            log(f"{name}_held_out", step=course.step, psnr=ours, lanczos=lanczos, shift=shift)
     export_onnx(model, RUNS / f"x{arguments.factor}.onnx")
 
 

@@ -1,0 +1,101 @@
+"""What all training has in common: budget, checkpoints, and going on from them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from training import common, course
+from training.course import Course
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(common, "RUNS", tmp_path)
+    return tmp_path
+
+
+class Line:
+    """A model of two weights, to be taught 3x + 1, and its course."""
+
+    def __init__(self, folder: Path, minutes: float, fresh: bool = False, **more: Any) -> None:
+        torch.manual_seed(0)
+        self.model = torch.nn.Linear(1, 1)
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=1.0, weight_decay=0)
+        self.course = Course(
+            folder / "line.pt",
+            argparse.Namespace(minutes=minutes, fresh=fresh),
+            CPU,
+            {"model": self.model},
+            [self.optimiser],
+            rate=0.05,
+            weights=self.model.parameters(),
+            **more,
+        )
+
+    def train(self) -> None:
+        """To the end of the budget."""
+        while self.course.going:
+            x = torch.rand(16, 1)
+            self.course.learn((self.model(x) - 3 * x - 1).square().mean())
+            self.course.saved()
+
+
+def test_it_learns_within_its_budget_and_leaves_a_checkpoint_and_a_log(folder: Path) -> None:
+    line = Line(folder, minutes=0.01)
+    assert not line.course.resumed
+    line.train()
+    state = torch.load(folder / "line.pt", weights_only=True)
+    assert state["step"] == line.course.step > 10
+    assert state["spent"] >= 0.6
+    assert torch.equal(state["model"]["weight"], line.model.weight)
+    head, *lines = (folder / "line.csv").read_text().splitlines()
+    assert head == "step,seconds,loss,rate"
+    assert len(lines) == 1
+
+
+def test_it_goes_on_where_it_stopped(folder: Path) -> None:
+    first = Line(folder, minutes=0.01)
+    first.train()
+    over = Line(folder, minutes=0.01)
+    assert over.course.resumed
+    assert not over.course.going
+    again = Line(folder, minutes=0.02)
+    assert again.course.going
+    assert again.course.step == first.course.step
+    assert again.course.budget.spent >= 0.6
+    assert torch.equal(again.model.weight, first.model.weight)
+    assert again.optimiser.state_dict()["state"]
+    again.train()
+    assert again.course.step > first.course.step
+    wanted = (3 * torch.ones(1, 1), torch.ones(1))
+    for weight, target in zip(again.model.parameters(), wanted, strict=True):
+        assert torch.allclose(weight, target, atol=0.3)
+
+
+def test_a_fresh_one_forgets_and_another_kind_keeps_the_weights_alone(folder: Path) -> None:
+    first = Line(folder, minutes=0.01)
+    first.train()
+    fresh = Line(folder, minutes=0.01, fresh=True)
+    assert (fresh.course.resumed, fresh.course.step) == (False, 0)
+    other = Line(folder, minutes=0.01, kind="another")
+    assert other.course.going
+    assert torch.equal(other.model.weight, first.model.weight)
+    assert not other.optimiser.state_dict()["state"]
+
+
+def test_it_saves_now_and_then(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(course, "SAVE", 0.1)
+    line = Line(folder, minutes=0.01, team=common.Team(every=0.05))
+    saved = 0
+    while line.course.going:
+        line.course.learn(line.model(torch.rand(4, 1)).square().mean())
+        saved += line.course.saved()
+    assert 2 <= saved <= 7
+    assert len((folder / "line.csv").read_text().splitlines()) > saved

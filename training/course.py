@@ -1,0 +1,120 @@
+"""What all training has in common: it goes on from a checkpoint, steps, meets, logs and saves."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from training.common import Budget, Team, load, log, save
+
+SAVE = 180.0
+"""Seconds between two checkpoints."""
+
+
+class Kept(Protocol):
+    """A part of a checkpoint."""
+
+    def state_dict(self) -> Any:
+        """What of it is written."""
+
+    def load_state_dict(self, state: Any) -> Any:
+        """Take it over from a checkpoint."""
+
+
+class Course:
+    """The training of one model within a wall-clock budget, by one process or a team.
+
+    while course.going:
+        course.learn(loss)
+        if course.saved():
+            ...  # what a look at the model now and then takes
+    """
+
+    def __init__(
+        self,
+        checkpoint: Path,
+        options: argparse.Namespace,
+        device: torch.device,
+        parts: Mapping[str, Kept],
+        optimisers: Sequence[torch.optim.Optimizer],
+        *,
+        rate: float,
+        weights: Iterable[torch.nn.Parameter],
+        flat: float = 0.3,
+        clip: float | None = None,
+        kind: str = "",
+        team: Team | None = None,
+    ) -> None:
+        """Load the last checkpoint where there is one.
+
+        `flat` is the share of the budget before the rate decays, `clip` the largest norm of the
+        gradient. A checkpoint of another `kind` gives its parts alone: its time starts anew.
+        """
+        self.checkpoint, self.parts, self.optimisers = checkpoint, parts, optimisers
+        self.rate, self.clip, self.kind = rate, clip, kind
+        self.weights = list(weights)
+        self.team = team or Team(every=20)
+        self.step, spent = 0, 0.0
+        state = load(checkpoint, options.fresh, device)
+        self.resumed = state is not None
+        if state is not None:
+            for name, part in parts.items():
+                part.load_state_dict(state[name])
+            self.step = state["step"]
+            if state.get("kind", "") == kind:
+                spent = state["spent"]
+                for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
+                    optimiser.load_state_dict(kept)
+        self.budget = Budget(options.minutes, spent, flat=flat)
+        self.going = spent < self.budget.seconds  # the same in all of a team
+        self._losses: list[float] = []
+        self._saved = time.monotonic()
+        #: Other numbers in each process, and after each resumption.
+        self.seed = self.step * self.team.size + self.team.rank
+
+    def learn(self, loss: torch.Tensor) -> None:
+        """One step down the gradient of the loss."""
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = self.rate * self.budget.scale
+            optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        if self.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.weights, self.clip)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        self._losses.append(loss.item())
+
+    @property
+    def steps(self) -> int:
+        """Steps so far; in a team, those of the others since the last meeting left out."""
+        return self.step + len(self._losses)
+
+    def saved(self) -> bool:
+        """Meet and log where it is time; whether a checkpoint was written, too."""
+        if (meeting := self.team.step(self.weights, self.budget.progress)) is None:
+            return False
+        self.step += meeting.steps
+        self.going = meeting.progress < 1
+        loss = float(np.mean(self._losses))
+        self._losses.clear()
+        if self.team.rank:
+            return False
+        rate = self.rate * self.budget.scale
+        log(self.checkpoint.stem, step=self.step, seconds=self.budget.spent, loss=loss, rate=rate)
+        if self.going and time.monotonic() - self._saved < SAVE:
+            return False
+        self._saved = time.monotonic()
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        state["optimisers"] = [optimiser.state_dict() for optimiser in self.optimisers]
+        save(
+            self.checkpoint,
+            {**state, "step": self.step, "spent": self.budget.spent, "kind": self.kind},
+        )
+        return True
