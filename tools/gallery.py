@@ -20,7 +20,7 @@ HERO = ("a white lighthouse on the right by the sea at sunset", 7)
 PROMPTS = (
     "a red house on the left in the mountains at sunset",
     "a white lighthouse by the sea at night",
-    "a yellow sailboat on the sea at dawn",
+    "two red sailboats on a calm sea at dawn",
     "a green cactus in the desert at sunset",
     "a blue tent in a forest at night",
     "a purple hot-air balloon over a field, day",
@@ -30,7 +30,7 @@ PROMPTS = (
     "a white bird over the sea, cloudy sky",
     "a red car in the city at night",
     "a brown castle in the mountains at dawn",
-    "a green tree on the right in a field, rain",
+    "three green trees in a field, rain",
     "a pink flower in a field, sunny day",
     "a blue house in the forest, snow",
     "an empty desert at sunset",

@@ -32,7 +32,8 @@ def made(engines: EngineSet, prompt: str, steps: int = 6, **changes: object) -> 
     [
         "lighthouse at night",
         "snowy mountains, a small blue tent",
-        "red boats on a calm sea",
+        "two red boats on a calm sea",
+        "three yellow tents in the forest, a pair of kittens",
         "A kitten in the woods, by day.",
         "windmills on green hills",
         "Crimson hot-air balloons over the desert at dawn!",
@@ -61,6 +62,23 @@ def test_weights_and_negative_prompts_change_the_picture(real_engines: EngineSet
         made(real_engines, prompt, negative_prompt="night"),
     ):
         assert mean_absolute_difference(plain, other) > 1
+
+
+@pytest.mark.parametrize(
+    ("prompts", "label", "count"),
+    [
+        (("a red boat on a calm sea", "one boat by day"), "sailboat", 1),
+        (("two red boats on a calm sea", "a pair of blue boats by day"), "sailboat", 2),
+        (("three yellow tents in the forest", "three blue tents by day"), "tent", 3),
+    ],
+)
+def test_it_paints_as_many_as_are_asked_for(
+    real_engines: EngineSet, prompts: tuple[str, ...], label: str, count: int
+) -> None:
+    pictures = [made(real_engines, prompt, seed=seed) for prompt in prompts for seed in range(3)]
+    found = [real_engines.detection.detect("detector", picture, 0.4) for picture in pictures]
+    right = [sum(hit.label == label for hit in hits) == count for hits in found]
+    assert sum(right) >= 4, [[hit.label for hit in hits] for hits in found]
 
 
 @pytest.mark.parametrize("size", [(384, 256), (256, 384), (448, 256)])
