@@ -44,7 +44,7 @@ TARGETS = (
     "conv_out",
 )
 RATE = 1.5e-3
-COUNT, SIZE = 2400, 256
+COUNT, SIZE = 4800, 256
 """How many pictures it learns from, and their side in pixels."""
 
 
