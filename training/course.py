@@ -96,6 +96,11 @@ class Course:
         """Steps so far; in a team, those of the others since the last meeting left out."""
         return self.step + len(self._losses)
 
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one of its team that writes files."""
+        return self.team.rank == 0
+
     def saved(self) -> bool:
         """Meet and log where it is time; whether a checkpoint was written, too."""
         if (meeting := self.team.step(self.weights, self.budget.progress)) is None:
@@ -104,7 +109,7 @@ class Course:
         self.going = meeting.progress < 1
         loss = float(np.mean(self._losses))
         self._losses.clear()
-        if self.team.rank:
+        if not self.leads:
             return False
         rate = self.rate * self.budget.scale
         log(self.checkpoint.stem, step=self.step, seconds=self.budget.spent, loss=loss, rate=rate)

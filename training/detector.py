@@ -161,7 +161,8 @@ def main() -> None:
         if course.saved():
             score = mean_average_precision(model, device, SIDE)
             log("detector_held_out", step=course.step, map50=score)
-    export_onnx(model, RUNS / "detector.onnx")
+    if course.leads:
+        export_onnx(model, RUNS / "detector.onnx")
 
 
 if __name__ == "__main__":

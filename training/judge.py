@@ -286,6 +286,8 @@ def main() -> None:
         if course.saved():
             log("judge_held_out", step=course.step, **check(judge, held_out, False, device))
             log("judge_decoded", step=course.step, **check(judge, held_out, True, device))
+    if not course.leads:
+        return
     ship(judge)
     final = shipped()
     for decoded in (False, True):

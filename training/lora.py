@@ -140,6 +140,8 @@ def main() -> None:
         taken = latents.take(chosen)
         course.learn(loss_of(poster, taken, weights, captions, text_encoder.LENGTH, alphas))
         course.saved()
+    if not course.leads:
+        return
     path = write(poster, style)
     print(f"{path.name}: {path.stat().st_size / 2**20:.2f} MiB")
     sample_sheet(

@@ -203,7 +203,8 @@ def main() -> None:
         if course.saved():
             ours, lanczos, shift = check(model, arguments.factor, device)
             log(f"{name}_held_out", step=course.step, psnr=ours, lanczos=lanczos, shift=shift)
-    export_onnx(model, RUNS / f"x{arguments.factor}.onnx")
+    if course.leads:
+        export_onnx(model, RUNS / f"x{arguments.factor}.onnx")
 
 
 if __name__ == "__main__":
