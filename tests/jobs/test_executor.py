@@ -53,7 +53,7 @@ def test_a_job_runs_all_stages_and_can_be_read_by_any_process(place: Place) -> N
 
 def test_events_can_be_read_from_anywhere_without_loss_or_repeat(place: Place) -> None:
     async def scenario() -> None:
-        async with place.jobs(engines=fake_engines(steps_delay=0.3)) as jobs:
+        async with place.jobs(engines=fake_engines(steps_delay=0.5)) as jobs:
             job = await jobs.submit("draft", INPUT, cache=False)
             live = [event async for event in jobs.events(job.id)]
             after = [event async for event in jobs.events(job.id)]
@@ -67,8 +67,7 @@ def test_events_can_be_read_from_anywhere_without_loss_or_repeat(place: Place) -
             assert tuple(e.stage for e in live if isinstance(e, JobStageStarted)) == steps
             assert tuple(e.stage for e in live if isinstance(e, JobStageFinished)) == steps
             stepped = [event for event in live if isinstance(event, JobStepped)]
-            assert stepped
-            assert stepped[0].preview
+            assert any(event.preview for event in stepped)
             for cut in (0, len(live) // 2, len(live) - 1):
                 rest = [event async for event in jobs.events(job.id, live[cut].sequence)]
                 assert rest == live[cut + 1 :]

@@ -39,8 +39,11 @@ class Reporter:
         self._picture: Pixels | None = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        #: When the first report is due.
+        self._first = 0.0
 
     async def __aenter__(self) -> Self:
+        self._first = time.monotonic() + FIRST
         return self
 
     async def __aexit__(
@@ -72,7 +75,7 @@ class Reporter:
         await self._write({"kind": "retried", "message": failure.message, "wait": wait})
 
     async def _publish(self) -> None:
-        await asyncio.sleep(FIRST)
+        await asyncio.sleep(max(0.0, self._first - time.monotonic()))
         while True:
             await self._wake.wait()
             self._wake.clear()
