@@ -55,12 +55,15 @@ def progress(place: Served, key: str | None = None, **query: Any) -> dict[str, A
 
 
 def until_seen(
-    place: Served, seen: Callable[[dict[str, Any]], object], **query: Any
+    place: Served,
+    seen: Callable[[dict[str, Any]], object],
+    key: str | None = None,
+    **query: Any,
 ) -> dict[str, Any]:
     """The first progress that has what is looked for."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
-        if seen(found := progress(place, **query)):
+        if seen(found := progress(place, key, **query)):
             return found
         time.sleep(0.1)
     raise AssertionError(f"never seen; the last was {found}")
@@ -92,9 +95,9 @@ def test_interrupt_ends_the_keys_own_request_alone(
     slow: Served, waiting: Callable[..., Future[dict[str, Any]]]
 ) -> None:
     mine = waiting(batch_size=3)
-    theirs = waiting(slow.other)
     until_seen(slow, lambda item: item["progress"] > 0)
-    assert progress(slow, slow.other)["state"]["job_count"] <= 1
+    theirs = waiting(slow.other)
+    until_seen(slow, lambda item: item["state"]["job_count"] == 1, slow.other)
     post(slow, "interrupt", slow.other)  # ends theirs, which waits behind mine
     assert theirs.result()["images"] == []
     until_seen(slow, lambda item: item["state"]["job_no"] == 1)
