@@ -45,7 +45,7 @@ from training.captions import COUNT_WORDS, NAMES, PLURALS, SETTING_WORDS
 from training.data import HELD_OUT
 from training.palette import COLOURS
 from training.prompts import held_out_prompts, held_out_scenes, named
-from training.scenes import Scene, random_scene, render
+from training.scenes import random_scene, render
 from training.subjects import SUBJECTS
 
 TYPED = (
@@ -146,7 +146,9 @@ class Prompts:
             pictures = self.make([prompt for _, prompt in asked])
             right = self._as_many([subject for subject, _ in asked], pictures, count)
             yield Figure("counts", f"{lead}: as many are found", right, target)
-            scenes = list(islice(_whole_scenes(count), len(asked)))
+            held_out = map(random_scene, itertools.count(HELD_OUT))
+            several = (scene for scene in held_out if scene.whole and scene.count == count)
+            scenes = list(islice(several, len(asked)))
             renders = [np.asarray(render(scene, SIZE)) for scene in scenes]
             right = self._as_many([scene.subject for scene in scenes], renders, count)
             yield Figure("counts", f"{lead}: as many are found in renders", right)
@@ -256,14 +258,6 @@ class Prompts:
             moved = _difference(plain, pictures)
             yield Figure("lora", f"night-neon at {weight}: levels moved", moved, last)
             last = moved
-
-
-def _whole_scenes(count: int) -> Iterator[Scene]:
-    """Held-out scenes that show so many subjects uncropped."""
-    for scene in map(random_scene, itertools.count(HELD_OUT)):
-        whole = not scene.close_up and scene.view.span == 1.0
-        if scene.subject and whole and scene.count == count:
-            yield scene
 
 
 def _there_and_twice(counts: Sequence[int]) -> tuple[list[bool], list[bool]]:

@@ -29,7 +29,7 @@ from training.common import (
     to_tensor,
 )
 from training.course import Course
-from training.muon import Muon
+from training.muon import with_adamw
 
 CHECKPOINT = RUNS / "autoencoder.pt"
 LATENT_NOISE = 0.12
@@ -103,10 +103,7 @@ def main() -> None:
     model = build().to(device, memory_format=torch.channels_last).train()
     model.encoder.requires_grad_(not options.decoder_only)
     trainable = [weight for weight in model.parameters() if weight.requires_grad]
-    optimisers: list[torch.optim.Optimizer] = [
-        Muon([weight for weight in trainable if weight.ndim > 1], lr=options.rate),
-        torch.optim.AdamW([weight for weight in trainable if weight.ndim == 1], lr=options.rate),
-    ]
+    optimisers = with_adamw(trainable, options.rate, decay=0.01)
     course = Course(
         CHECKPOINT,
         options,

@@ -269,9 +269,8 @@ def _about(scene: Scene, rng: random.Random, box: Box | None) -> str:
     several = scene.count > 1
     noun = rng.choice((PLURALS if several else NAMES)[scene.subject])
     colour = rng.choice(COLOUR_WORDS.get(scene.colour, (scene.colour,)))
-    whole = scene.view.span == 1.0 and not scene.close_up
     words = [colour] if rng.random() < 0.93 else []
-    if whole and scene.size in SIZE_WORDS and rng.random() < 0.6:
+    if scene.whole and scene.size in SIZE_WORDS and rng.random() < 0.6:
         words.insert(0, rng.choice(SIZE_WORDS[scene.size]))
     if scene.subject == "person" and rng.random() < 0.45:
         dress = rng.choice(
@@ -287,8 +286,8 @@ def _about(scene: Scene, rng: random.Random, box: Box | None) -> str:
         )
         text = f"{noun} {dress.format(colour)}"
         text = " ".join([*words[:-1], text]) if colour in words else text
-        text = text.replace(" coat", " coats").replace(" hat", " hats") if several else text
-        text = text.replace(" a ", " ") if several else text
+        if several:
+            text = text.replace(" coat", " coats").replace(" hat", " hats").replace(" a ", " ")
     else:
         text = " ".join([*words, noun])
     roll = rng.random()

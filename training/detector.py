@@ -27,7 +27,7 @@ from training.course import Course
 from training.detector_eval import mean_average_precision
 from training.detector_loss import Target, loss_of
 from training.detector_net import Detector
-from training.muon import Muon
+from training.muon import with_adamw
 from training.onnx_export import export
 from training.scenes import CLASSES
 
@@ -139,9 +139,7 @@ def main() -> None:
     scenes = Scenes(arguments.data, device)
     torch.manual_seed(0)
     model = channels_last(Detector(len(CLASSES)).to(device)).train()
-    matrices = [weight for weight in model.parameters() if weight.ndim > 1]
-    rest = [weight for weight in model.parameters() if weight.ndim == 1]
-    optimisers = [Muon(matrices, lr=RATE), torch.optim.AdamW(rest, lr=RATE, weight_decay=0)]
+    optimisers = with_adamw(model.parameters(), RATE, decay=0)
     course = Course(
         CHECKPOINT,
         arguments,

@@ -123,9 +123,8 @@ def shipped(path: Path = SHIPPED) -> Judge:
 
 
 def is_whole(scene: Scene) -> bool:
-    """Whether a scene shows one subject and its surroundings uncropped, as the judge needs it."""
-    alone = bool(scene.subject) and scene.count == 1
-    return alone and not scene.close_up and scene.view.span == 1.0
+    """Whether a scene is one that the judge can judge: whole, and of one subject."""
+    return scene.whole and scene.count == 1
 
 
 def truth(scenes: list[Scene]) -> dict[str, torch.Tensor]:

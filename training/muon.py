@@ -48,3 +48,16 @@ class Muon(torch.optim.Optimizer):
                 # Every entry moves by about the same, whatever the matrix's shape.
                 scale = 0.2 * max(update.shape) ** 0.5
                 weight.add_(orthogonal(update).view_as(weight), alpha=-group["lr"] * scale)
+
+
+def with_adamw(
+    weights: Iterable[nn.Parameter], rate: float, decay: float
+) -> list[torch.optim.Optimizer]:
+    """Muon for matrices and kernels, AdamW with a weight decay for all else."""
+    known = list(weights)
+    return [
+        Muon([weight for weight in known if weight.ndim > 1], lr=rate),
+        torch.optim.AdamW(
+            [weight for weight in known if weight.ndim <= 1], lr=rate, weight_decay=decay
+        ),
+    ]

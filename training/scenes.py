@@ -43,6 +43,11 @@ class Scene:
     count: int = 1
     view: View = field(default_factory=View)
 
+    @property
+    def whole(self) -> bool:
+        """Whether it shows what it is about, and its surroundings, uncropped."""
+        return bool(self.subject) and not self.close_up and self.view.span == 1.0
+
     def rng(self, layer: str, part: str = "") -> random.Random:
         """The random numbers of one part of a layer.
 

@@ -32,7 +32,7 @@ from training.common import (
 )
 from training.course import Course
 from training.data import HELD_OUT
-from training.muon import Muon
+from training.muon import with_adamw
 from training.onnx_export import export
 from training.scenes import random_scene, render
 from training.textures import texture
@@ -176,9 +176,7 @@ def main() -> None:
     name = f"upscaler-{arguments.factor}x"
     torch.manual_seed(0)
     model = channels_last(Upscaler(arguments.factor).to(device)).train()
-    matrices = [weight for weight in model.parameters() if weight.ndim > 1]
-    rest = [weight for weight in model.parameters() if weight.ndim == 1]
-    optimisers = [Muon(matrices, lr=RATE), torch.optim.AdamW(rest, lr=RATE, weight_decay=0)]
+    optimisers = with_adamw(model.parameters(), RATE, decay=0)
     pairs = Pairs(arguments.factor, device)
     course = Course(
         RUNS / f"{name}.pt",
