@@ -1,12 +1,13 @@
 """Makes every built-in model, in order, on whatever the machine has: `make models`.
 
-Run `python -m training.all`. On a machine with a CUDA device it takes about 22 minutes and ends.
-On a CPU it goes round: each round gives every model more time, exports what it has, and the next
-one goes on from there, until it is stopped. Nothing is lost but what came after the last checkpoint
-(at most five minutes): the same command goes on. With `--from-shipped` it goes on from the weights
-that ship, as after a change of the scenes or their captions. No network is needed, and nothing but
-torch, transformers, diffusers, safetensors, NumPy and Pillow; onnx for the files of detector and
-upscalers, and peft for the LoRA: where one is missing, its step is left out and said so.
+Run `python -m training.all`. On a machine with a CUDA device it takes about nine minutes and ends;
+there, two steps that do not wait for one another run at a time. On a CPU it goes round: each round
+gives every model more time, exports what it has, and the next one goes on from there, until it is
+stopped. Nothing is lost but what came after the last checkpoint (at most five minutes): the same
+command goes on. With `--from-shipped` it goes on from the weights that ship, as after a change of
+the scenes or their captions. No network is needed, and nothing but torch, transformers, diffusers,
+safetensors, NumPy and Pillow; onnx for the files of detector and upscalers, and peft for the LoRA:
+where one is missing, its step is left out and said so.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,23 +27,30 @@ import torch
 from training.autoencoder import DECODER
 from training.common import RUNS, add_from_shipped, load
 
-ROUND_ON_CPU = 300.0
-ROUND_ON_CUDA = 22.0
-"""Minutes of the first round."""
+ROUND_ON_CPU = 240.0
+ROUND_ON_CUDA = 8.0
+"""Minutes of the first round, roughly: what the steps with a share get, besides what takes time."""
 COUNT = 20_000
-"""Pictures of the text-to-image model."""
+"""Square pictures of the text-to-image model."""
+AT_ONCE_ON_CUDA = 2
+"""More would only share the device, and the great one would get less of it."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One command: a module with its options, and when it is done."""
+    """One command: a module with its options, what it waits for, and when it is done."""
 
+    name: str
     module: str
     #: Share of a round's minutes; 0 for what takes as long as it takes.
     share: float = 0.0
     options: tuple[str, ...] = ()
+    #: Names of the steps whose results it reads.
+    after: tuple[str, ...] = ()
     #: Written when the step has begun, or, where it has no share, when it is done.
     result: str = ""
+    #: More options with a CUDA device, which is idle in small batches.
+    on_cuda: tuple[str, ...] = ()
     #: Several processes of one thread are quicker on a CPU than several threads.
     team: bool = False
     #: Trained in the first round alone, since others build on what it gives.
@@ -55,34 +63,87 @@ class Step:
 
 
 STEPS = (
-    Step("training.data", options=("--size", "256"), result="poster.json"),
+    Step("pictures", "training.data", options=("--size", "256"), result="poster-9x16.json"),
+    Step("words", "training.text_encoder", 0.1, result="text_encoder.pt", once=True, begins=True),
     Step(
+        "autoencoder",
         "training.autoencoder",
-        0.14,
+        0.18,
         ("--data", "poster"),
-        "autoencoder.pt",
+        after=("pictures",),
+        result="autoencoder.pt",
+        on_cuda=("--batch", "128"),
         team=True,
         once=True,
         ships=True,
     ),
-    Step("training.latents", options=("--data", "poster")),
-    Step("training.text_encoder", 0.03, result="text_encoder.pt", once=True, begins=True),
     Step(
+        "examples",
+        "training.examples",
+        options=("--data", "poster"),
+        after=("autoencoder",),
+        result="poster-9x16.latents.npy",
+    ),
+    Step(
+        "text_to_image",
         "training.text_to_image",
-        0.53,
+        0.55,
         ("--data", "poster"),
-        "text_to_image.pt",
+        after=("words", "examples"),
+        result="text_to_image.pt",
+        on_cuda=("--batch", "384", "--rate", "2e-3"),
         team=True,
         begins=True,
     ),
-    Step("training.halves", options=("--data", "poster"), result="held_out.decoded.npy"),
-    Step("training.judge", 0.05, result="judge.pt"),
-    Step("training.detector", 0.08, result="detector.pt", needs="onnx"),
-    Step("training.upscaler", 0.06, ("--factor", "2"), "upscaler-2x.pt", needs="onnx"),
-    Step("training.upscaler", 0.06, ("--factor", "4"), "upscaler-4x.pt", needs="onnx"),
-    Step("training.lora", 0.05, ("--style", "night-neon"), "lora-night-neon.pt", needs="peft"),
-    Step("training.export"),
+    Step(
+        "lora",
+        "training.lora",
+        0.08,
+        ("--style", "night-neon"),
+        after=("text_to_image",),
+        result="lora-night-neon.pt",
+        on_cuda=("--batch", "128"),
+        needs="peft",
+    ),
+    Step(
+        "halves",
+        "training.halves",
+        options=("--data", "poster"),
+        after=("autoencoder",),
+        result="held_out.decoded.npy",
+    ),
+    Step(
+        "judge",
+        "training.judge",
+        0.08,
+        after=("halves",),
+        result="judge.pt",
+        on_cuda=("--batch", "128"),
+    ),
+    Step(
+        "detector",
+        "training.detector",
+        0.16,
+        after=("halves",),
+        result="detector.pt",
+        on_cuda=("--batch", "64"),
+        needs="onnx",
+    ),
+    *(
+        Step(
+            f"upscaler-{factor}x",
+            "training.upscaler",
+            0.12,
+            ("--factor", str(factor)),
+            after=("autoencoder", *(("upscaler-2x",) if factor == 4 else ())),
+            result=f"upscaler-{factor}x.pt",
+            on_cuda=("--batch", "32", "--workers", "7"),
+            needs="onnx",
+        )
+        for factor in (2, 4)
+    ),
 )
+EXPORT = Step("export", "training.export", after=tuple(step.name for step in STEPS))
 
 
 def is_done(step: Step, minutes: float) -> bool:
@@ -99,42 +160,89 @@ def is_done(step: Step, minutes: float) -> bool:
     )
 
 
-def command(step: Step, minutes: float, cuda: bool, count: int, from_shipped: bool) -> list[str]:
-    """The step as a command line."""
-    start = [sys.executable, "-m"]
-    options = [*step.options]
-    cores = os.cpu_count() or 1
-    if step.team and not cuda and cores > 1:
-        processes = min(cores, 4)
-        start += ["torch.distributed.run", "--standalone"]
-        start += ["--nproc-per-node", str(processes), "-m"]
-        options += ["--threads", "1"]
-    elif step.share:
-        options += ["--threads", str(cores)]
-    if step.module == "training.data":
-        options += ["--workers", str(cores), "--count", str(count)]
-    if step.share:
-        options += ["--minutes", f"{minutes:.2f}"]
-    if step.begins and from_shipped:
-        options += ["--from-shipped"]
-    return [*start, step.module, *options]
+@dataclass(frozen=True)
+class Round:
+    """The steps of one round and what each of them is given."""
 
+    minutes: float
+    cuda: bool
+    first: bool = True
+    count: int = COUNT
+    from_shipped: bool = False
 
-def plan(
-    minutes: float,
-    cuda: bool,
-    first: bool = True,
-    count: int = COUNT,
-    from_shipped: bool = False,
-) -> Iterator[list[str]]:
-    """The commands of a round that are still to be run, in order; tells what is left out."""
-    for step in STEPS:
-        if from_shipped and step.ships:
-            continue
+    def steps(self) -> list[Step]:
+        """What is still to be run, in order; tells what is left out."""
+        return [step for step in (*STEPS, EXPORT) if self._is_due(step)]
+
+    def _is_due(self, step: Step) -> bool:
+        if self.from_shipped and step.ships:
+            return False
         if step.needs and find_spec(step.needs) is None:
-            print(f"{step.module} left out: the package {step.needs} is not installed", flush=True)
-        elif not ((step.once and not first) or is_done(step, step.share * minutes)):
-            yield command(step, step.share * minutes, cuda, count, from_shipped)
+            print(f"{step.name} left out: the package {step.needs} is not installed", flush=True)
+            return False
+        return not ((step.once and not self.first) or is_done(step, step.share * self.minutes))
+
+    def command(self, step: Step) -> list[str]:
+        """A step as a command line."""
+        start = [sys.executable, "-m"]
+        options = [*step.options, *(step.on_cuda if self.cuda else ())]
+        cores = os.cpu_count() or 1
+        if step.team and not self.cuda and cores > 1:
+            processes = min(cores, 4)
+            start += ["torch.distributed.run", "--standalone"]
+            start += ["--nproc-per-node", str(processes), "-m"]
+            options += ["--threads", "1"]
+        elif step.share:
+            options += ["--threads", str(cores)]
+        if step.module == "training.data":
+            options += ["--workers", str(cores), "--count", str(self.count)]
+        if step.share:
+            options += ["--minutes", f"{step.share * self.minutes:.2f}"]
+        if step.begins and self.from_shipped:
+            options += ["--from-shipped"]
+        return [*start, step.module, *options]
+
+
+@dataclass
+class Running:
+    """Runs steps, each after those that it waits for, so many at a time."""
+
+    work: Round
+    at_once: int
+    begun: dict[Step, tuple[float, subprocess.Popen[bytes]]] = field(default_factory=dict)
+
+    def run(self, steps: Sequence[Step]) -> int:
+        """Run them all; after one that fails none is begun, and its code is returned."""
+        waiting, failed = list(steps), 0
+        while self.begun or (waiting and not failed):
+            held = {step.name for step in (*waiting, *self.begun)}
+            ready = [step for step in waiting if not held.intersection(step.after)]
+            if ready and not failed and len(self.begun) < self.at_once:
+                waiting.remove(ready[0])
+                self._begin(ready[0])
+            else:
+                time.sleep(0.1)
+            failed = self._ended() or failed
+        return failed
+
+    def _begin(self, step: Step) -> None:
+        words = self.work.command(step)
+        print("$", *words[1:], flush=True)
+        process = subprocess.Popen(words, cwd=Path(__file__).parent.parent)
+        self.begun[step] = time.monotonic(), process
+
+    def _ended(self) -> int:
+        """Forget the steps that have ended; the code of one that failed, or 0."""
+        failed = 0
+        for step, (begun, process) in list(self.begun.items()):
+            if (code := process.poll()) is not None:
+                del self.begun[step]
+                took = (time.monotonic() - begun) / 60
+                print(
+                    f"{step.name} {'failed' if code else 'done'} in {took:.1f} minutes", flush=True
+                )
+                failed = code or failed
+        return failed
 
 
 def main() -> int:
@@ -146,26 +254,23 @@ def main() -> int:
     parser.add_argument(
         "--minutes", type=float, default=ROUND_ON_CUDA if cuda else ROUND_ON_CPU, help="of round 1"
     )
-    parser.add_argument("--count", type=int, default=COUNT, help="pictures to render")
+    parser.add_argument("--count", type=int, default=COUNT, help="square pictures to render")
     parser.add_argument("--rounds", type=int, default=1 if cuda else 100)
+    parser.add_argument("--at-once", type=int, default=AT_ONCE_ON_CUDA if cuda else 1)
     add_from_shipped(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the first round's commands")
     arguments = parser.parse_args()
     for number in range(arguments.rounds):
         # A longer budget starts the learning rate high again, so each round doubles the last.
         minutes, first = arguments.minutes * 2**number, number == 0
-        for words in plan(minutes, cuda, first, arguments.count, arguments.from_shipped):
-            print("$", *words[1:], flush=True)
-            if arguments.dry_run:
-                continue
-            begun = time.monotonic()
-            code = subprocess.run(words, check=False, cwd=Path(__file__).parent.parent).returncode
-            print(f"done in {(time.monotonic() - begun) / 60:.1f} minutes", flush=True)
-            if code:
-                print("stopped; the same command goes on from the last checkpoint", flush=True)
-                return code
+        work = Round(minutes, cuda, first, arguments.count, arguments.from_shipped)
         if arguments.dry_run:
-            break
+            for step in work.steps():
+                print("$", *work.command(step)[1:])
+            return 0
+        if code := Running(work, arguments.at_once).run(work.steps()):
+            print("stopped; the same command goes on from the last checkpoint", flush=True)
+            return code
     return 0
 
 

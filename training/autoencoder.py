@@ -33,9 +33,11 @@ from training.muon import with_adamw
 
 CHECKPOINT = RUNS / "autoencoder.pt"
 LATENT_NOISE = 0.12
-WIDTH = 32
+WIDTH = 48
 CHANNELS = 12
 SCALE = 16
+PICTURES = 8000
+"""How many squares are kept on the device."""
 CROP = 96
 """Side of the crops that are trained on, in pixels."""
 RATE = 2e-3
@@ -76,11 +78,24 @@ def loss_of(model: Any, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Ten
     ).mean()
 
 
+def crops_of(
+    pictures: torch.Tensor, count: int, side: int, rng: np.random.Generator
+) -> torch.Tensor:
+    """Random crops (count, 3, side, side) in 0..1 of pictures (N, H, W, 3) of bytes."""
+    chosen = rng.integers(0, len(pictures), count)
+    corners = rng.integers(0, pictures.shape[1] - side + 1, (count, 2))
+    crops = [
+        pictures[i, y : y + side, x : x + side] for i, (y, x) in zip(chosen, corners, strict=True)
+    ]
+    # Permuted, it is laid out channels last.
+    return torch.stack(crops).permute(0, 3, 1, 2).float() / 255
+
+
 @torch.no_grad()
 def check(model: Any, device: torch.device) -> tuple[float, float, float]:
     """Held-out PSNR in dB, latent mean (largest) and latent deviation (their mean)."""
-    pictures, _ = data.load("held_out")
-    batch = to_tensor(pictures[:64]).to(device)
+    pictures = data.load("held_out").pictures
+    batch = to_tensor(pictures[:64], device)
     with reduced(device):
         latents = model.encoder(batch * 2 - 1).float()
         output = (model.decoder(latents).float() + 1) / 2
@@ -98,7 +113,7 @@ def main() -> None:
     parse.add_argument("--rate", type=float, default=RATE, help="a quarter for a trained decoder")
     options = parse.parse_args()
     device = pick_device(options.device, options.threads)
-    pictures, _ = data.load(options.data)
+    pictures = torch.from_numpy(np.array(data.load(options.data).pictures[:PICTURES])).to(device)
     torch.manual_seed(0)
     model = build().to(device, memory_format=torch.channels_last).train()
     model.encoder.requires_grad_(not options.decoder_only)
@@ -118,14 +133,7 @@ def main() -> None:
     )
     rng = np.random.default_rng(course.seed)
     while course.going:
-        chosen = rng.integers(0, len(pictures), options.batch)
-        corners = rng.integers(0, pictures.shape[1] - options.crop + 1, (options.batch, 2))
-        crops = [
-            pictures[i, y : y + options.crop, x : x + options.crop]
-            for i, (y, x) in zip(chosen, corners, strict=True)
-        ]
-        batch = to_tensor(np.stack(crops)).to(device) * 2 - 1
-        batch = batch.contiguous(memory_format=torch.channels_last)
+        batch = crops_of(pictures, options.batch, options.crop, rng) * 2 - 1
         error, drift = loss_of(model, batch)
         course.learn(error + 0.02 * drift)
         if course.saved():

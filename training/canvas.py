@@ -1,4 +1,8 @@
-"""A supersampled drawing surface in scene units: x right, y down, the whole scene is 0..1."""
+"""A supersampled drawing surface in scene units: x right, y down.
+
+A square scene is 0..1 in both directions. A wide one goes on to the right; a tall one goes on above
+and, less far, below, so that what is small in a square is as small in it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from training.palette import RGB, darker, lighter, multiply
@@ -15,13 +20,46 @@ Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 
 
+ABOVE, BELOW = 0.7, 0.3
+"""What a tall scene has more of than a square one: sky, and ground."""
+
+
 @dataclass(frozen=True)
 class View:
-    """The square part of the scene that the picture shows: its top-left corner and its side."""
+    """The part of the scene that the picture shows: its top-left corner and its shorter side.
+
+    `width` and `height` are the picture's sides as multiples of the shorter one.
+    """
 
     x: float = 0.0
     y: float = 0.0
     span: float = 1.0
+    width: float = 1.0
+    height: float = 1.0
+
+    @classmethod
+    def of_shape(cls, width: float, height: float) -> View:
+        """The whole of a scene of this shape."""
+        return cls(0.0, ABOVE * (1 - height), 1.0, width, height)
+
+    @property
+    def right(self) -> float:
+        """The right edge of the whole scene; the left one is 0."""
+        return self.width
+
+    @property
+    def top(self) -> float:
+        """The upper edge of the whole scene."""
+        return ABOVE * (1 - self.height)
+
+    @property
+    def bottom(self) -> float:
+        """The lower edge of the whole scene."""
+        return 1 + BELOW * (self.height - 1)
+
+    def sides(self, size: int) -> tuple[int, int]:
+        """Width and height in pixels of a picture whose shorter side has `size`."""
+        return round(size * self.width), round(size * self.height)
 
     def box(self, box: Box, size: int) -> Box:
         """A box in scene units as pixels of a picture of this view."""
@@ -38,17 +76,18 @@ class Canvas:
     """Shapes in scene units, drawn large and reduced by an exact box filter at the end."""
 
     def __init__(self, size: int, view: View, supersampling: int) -> None:
-        self.size = size
         self.view = view
         self.supersampling = supersampling
-        self.side = size * supersampling
-        self.image = Image.new("RGB", (self.side, self.side))
+        #: Supersampled pixels of one scene unit.
+        self.scale = size * supersampling / view.span
+        width, height = view.sides(size)
+        self.image = Image.new("RGB", (width * supersampling, height * supersampling))
         self.pen = ImageDraw.Draw(self.image)
+        self.right, self.top, self.bottom = view.right, view.top, view.bottom
 
     def to_pixels(self, point: Point) -> Point:
         """Scene units to supersampled pixels."""
-        k = self.side / self.view.span
-        return (point[0] - self.view.x) * k, (point[1] - self.view.y) * k
+        return (point[0] - self.view.x) * self.scale, (point[1] - self.view.y) * self.scale
 
     def polygon(self, points: Sequence[Point], colour: RGB) -> None:
         """A filled polygon."""
@@ -61,28 +100,28 @@ class Canvas:
 
     def line(self, points: Sequence[Point], colour: RGB, width: float) -> None:
         """A line with rounded joints, its width in scene units."""
-        pixels = max(1, round(width * self.side / self.view.span))
+        pixels = max(1, round(width * self.scale))
         self.pen.line([self.to_pixels(p) for p in points], fill=colour, width=pixels, joint="curve")
 
     def gradient(self, stops: tuple[RGB, RGB, RGB], bottom: float) -> None:
-        """Fill the picture with a vertical gradient over y = 0..bottom."""
-        rows = self.view.y + (np.arange(self.side) + 0.5) / self.side * self.view.span
-        place = np.clip(rows / bottom, 0, 1)
+        """Fill the picture with a vertical gradient from the top of the scene to `bottom`."""
+        place = np.clip((self._rows() - self.top) / (bottom - self.top), 0, 1)
         table = np.stack(
             [np.interp(place, (0.0, 0.55, 1.0), [s[c] for s in stops]) for c in range(3)], axis=1
         )
         column = Image.fromarray(table.round().astype(np.uint8)[:, None, :])
-        self.image.paste(column.resize((self.side, self.side), Image.Resampling.NEAREST))
+        self.image.paste(column.resize(self.image.size, Image.Resampling.NEAREST))
 
     def veil(self, top: float, bottom: float, colour: RGB, strength: float) -> None:
         """Lay translucent mist over a horizontal band, densest in its middle."""
-        rows = self.view.y + (np.arange(self.side) + 0.5) / self.side * self.view.span
-        place = np.clip((rows - top) / (bottom - top), 0, 1)
+        place = np.clip((self._rows() - top) / (bottom - top), 0, 1)
         alpha = np.round(np.sin(place * math.pi) ** 0.7 * strength * 255).astype(np.uint8)
-        mask = Image.fromarray(alpha[:, None]).resize(
-            (self.side, self.side), Image.Resampling.NEAREST
-        )
-        self.image.paste(colour, (0, 0, self.side, self.side), mask)
+        mask = Image.fromarray(alpha[:, None]).resize(self.image.size, Image.Resampling.NEAREST)
+        self.image.paste(colour, (0, 0, *self.image.size), mask)
+
+    def _rows(self) -> NDArray[np.floating]:
+        """The middle of every row of pixels, in scene units."""
+        return self.view.y + (np.arange(self.image.height) + 0.5) / self.scale
 
     def finish(self) -> Image.Image:
         """The picture at its final size."""

@@ -128,10 +128,11 @@ class Team:
     holds nobody up. A run ends at a meeting, never between two.
     """
 
-    def __init__(self, every: float = 120.0) -> None:
+    def __init__(self, every: float | None = None) -> None:
+        """`every` so many seconds they meet: 120 if there are several, else 20."""
         self.size = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = int(os.environ.get("RANK", "0"))
-        self.every = every
+        self.every = every or (120.0 if self.size > 1 else 20.0)
         self.steps = 0
         self.met = time.monotonic()
         if self.size > 1:
@@ -190,12 +191,12 @@ def log(name: str, **values: float) -> None:
         path.write_text(",".join(values) + "\n")
     with path.open("a") as file:
         file.write(",".join(f"{value:.6g}" for value in values.values()) + "\n")
-    print(" ".join(f"{key} {value:.5g}" for key, value in values.items()), flush=True)
+    print(f"{name}:", *(f"{key} {value:.5g}" for key, value in values.items()), flush=True)
 
 
-def to_tensor(pictures: NDArray[np.uint8]) -> torch.Tensor:
-    """Pictures (N, H, W, 3) of bytes as a float tensor (N, 3, H, W) in 0..1."""
-    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 255
+def to_tensor(pictures: NDArray[np.uint8], device: torch.device | None = None) -> torch.Tensor:
+    """Pictures (N, H, W, 3) of bytes as a float tensor (N, 3, H, W) in 0..1, on a device if any."""
+    return torch.from_numpy(np.array(pictures)).to(device).permute(0, 3, 1, 2).float() / 255
 
 
 def to_bytes(pictures: torch.Tensor) -> NDArray[np.uint8]:

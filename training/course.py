@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 
 from training.common import Budget, Team, load, log, save
@@ -59,7 +58,7 @@ class Course:
         self.checkpoint, self.parts, self.optimisers = checkpoint, parts, optimisers
         self.rate, self.clip, self.kind = rate, clip, kind
         self.weights = list(weights)
-        self.team = team or Team(every=20)
+        self.team = team or Team()
         self.step, spent = 0, 0.0
         state = load(checkpoint, options.fresh, device)
         self.resumed = state is not None
@@ -73,7 +72,7 @@ class Course:
                     optimiser.load_state_dict(kept)
         self.budget = Budget(options.minutes, spent, flat=flat)
         self.going = spent < self.budget.seconds  # the same in all of a team
-        self._losses: list[float] = []
+        self._losses: list[torch.Tensor] = []
         self._saved = time.monotonic()
         #: Other numbers in each process, and after each resumption.
         self.seed = self.step * self.team.size + self.team.rank
@@ -89,7 +88,7 @@ class Course:
             torch.nn.utils.clip_grad_norm_(self.weights, self.clip)
         for optimiser in self.optimisers:
             optimiser.step()
-        self._losses.append(loss.item())
+        self._losses.append(loss.detach())  # read at the next meeting: to read it is to wait
 
     @property
     def steps(self) -> int:
@@ -107,7 +106,7 @@ class Course:
             return False
         self.step += meeting.steps
         self.going = meeting.progress < 1
-        loss = float(np.mean(self._losses))
+        loss = float(torch.stack(self._losses).mean())
         self._losses.clear()
         if not self.leads:
             return False

@@ -5,7 +5,6 @@ Run `python -m training.detector`; it resumes by itself and writes runs/detector
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from training.common import (
     to_tensor,
 )
 from training.course import Course
+from training.data import PictureSet
 from training.detector_eval import mean_average_precision
 from training.detector_loss import Target, loss_of
 from training.detector_net import Detector
@@ -34,7 +34,9 @@ from training.scenes import CLASSES
 CHECKPOINT = RUNS / "detector.pt"
 RATE = 2e-3
 SIZES = (96, 128, 128, 160, 192, 192, 224)
-"""Sides in pixels that a batch is reduced to."""
+"""Sides in pixels that a batch of squares is reduced to."""
+SHORTER = 128
+"""The shorter side of all other shapes: it makes the longer one a multiple of 32, too."""
 SIDE = 192
 """What images are fitted to when the detector is used; a multiple of 32."""
 QUARTER = 96
@@ -44,34 +46,36 @@ MOSAICS = ((2, 2), (2, 1), (1, 2))
 
 
 class Scenes:
-    """Random training batches: pictures with their boxes, at random sizes, randomly damaged."""
+    """Random training batches: pictures of one shape with their boxes, randomly damaged."""
 
-    def __init__(self, name: str, device: torch.device) -> None:
-        self.pictures, _ = data.load(name)
-        self.size = self.pictures.shape[1]
-        self.boxes = json.loads((RUNS / f"{name}.json").read_text())["boxes"]
+    def __init__(self, source: PictureSet, device: torch.device) -> None:
+        self.source = source
         self.device = device
-        self.decoded = halves.decoded(name, device)
+        self.plain = halves.plain(source, device)
+        self.decoded = halves.decoded(source, device)
+
+    def __len__(self) -> int:
+        return len(self.source)
 
     def target(self, index: int, size: int, dx: float = 0.0, dy: float = 0.0) -> Target:
-        """Class numbers and boxes of a picture at a size, moved."""
-        k = size / self.size
+        """Class numbers and boxes of a picture whose shorter side has a size, moved."""
+        k = size / self.source.side
         return [
             (CLASSES.index(name), (x0 * k + dx, y0 * k + dy, x1 * k + dx, y1 * k + dy))
-            for name, (x0, y0, x1, y1) in self.boxes[index]
+            for name, (x0, y0, x1, y1) in self.source.boxes[index]
         ]
 
     def batch(self, count: int, rng: np.random.Generator) -> tuple[torch.Tensor, list[Target]]:
-        """Single pictures at one of the sizes, or several together."""
-        as_decoded = rng.random() < 0.5
-        source = self.decoded if as_decoded else self.pictures
-        chosen = np.sort(rng.integers(0, len(source), count))
-        pictures = to_tensor(source[chosen]).to(self.device)
-        if rng.random() < 0.3:
+        """Single pictures at one of the sizes, or several squares together."""
+        square = self.source.shape == "square"
+        pool = self.decoded if rng.random() < 0.5 else self.plain
+        chosen = np.sort(rng.integers(0, len(pool), count))
+        pictures = to_tensor(pool[chosen], self.device)
+        if square and rng.random() < 0.3:
             columns, rows = MOSAICS[rng.integers(len(MOSAICS))]
             pictures, targets = self.mosaic(pictures, chosen, columns, rows)
         else:
-            size = int(rng.choice(SIZES))
+            size = int(rng.choice(SIZES)) if square else SHORTER
             pictures = resized(pictures, size)
             targets = [self.target(int(i), size) for i in chosen]
             if rng.random() < 0.5:
@@ -101,9 +105,11 @@ class Scenes:
 
 
 def resized(pictures: torch.Tensor, size: int) -> torch.Tensor:
-    """Pictures (N, 3, size, size)."""
+    """Pictures (N, 3, H, W) whose shorter side has a size."""
+    k = size / min(pictures.shape[2:])
+    sides = (round(pictures.shape[2] * k), round(pictures.shape[3] * k))
     return functional.interpolate(
-        pictures, size=(size, size), mode="bilinear", antialias=True, align_corners=False
+        pictures, size=sides, mode="bilinear", antialias=True, align_corners=False
     )
 
 
@@ -136,7 +142,8 @@ def main() -> None:
     options.set_defaults(data="poster")
     arguments = options.parse_args()
     device = pick_device(arguments.device, arguments.threads)
-    scenes = Scenes(arguments.data, device)
+    shapes = [Scenes(source, device) for source in data.load_all(arguments.data)]
+    shares = np.array([len(scenes) for scenes in shapes]) / sum(len(scenes) for scenes in shapes)
     torch.manual_seed(0)
     model = channels_last(Detector(len(CLASSES)).to(device)).train()
     optimisers = with_adamw(model.parameters(), RATE, decay=0)
@@ -152,6 +159,7 @@ def main() -> None:
     )
     rng = np.random.default_rng(course.seed)
     while course.going:
+        scenes = shapes[rng.choice(len(shapes), p=shares)]
         pictures, targets = scenes.batch(arguments.batch, rng)
         with reduced(device):
             loss = loss_of(model, pictures, targets)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import torch
 from torch.nn import functional
 
 from training import data
-from training.common import RUNS, reduced, to_tensor
+from training.common import reduced, to_tensor
 from training.detector_net import Detector
 from training.scenes import CLASSES
 
@@ -24,14 +22,15 @@ def mean_average_precision(
     model: Detector, device: torch.device, size: int, count: int = 512
 ) -> float:
     """mAP at IoU 0.5 on held-out renders, reduced to `size` pixels a side."""
-    pictures, _ = data.load("held_out")
-    truth: Truth = json.loads((RUNS / "held_out.json").read_text())["boxes"][:count]
+    held_out = data.load("held_out")
+    pictures = held_out.pictures
+    truth: Truth = [[(kind, list(box)) for kind, box in each] for each in held_out.boxes[:count]]
     found: Found = {name: [] for name in CLASSES}
-    back = pictures.shape[1] / size
+    back = held_out.side / size
     model.eval()
     for first in range(0, count, 32):
         batch = functional.interpolate(
-            to_tensor(pictures[first : min(first + 32, count)]).to(device),
+            to_tensor(pictures[first : min(first + 32, count)], device),
             size=size,
             mode="bilinear",
             antialias=True,

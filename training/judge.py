@@ -33,7 +33,7 @@ from training.course import Course
 from training.detector_loss import iou
 from training.muon import Muon
 from training.palette import COLOURS
-from training.scenes import POSITIONS, TIMES, Scene, boxes, random_scene
+from training.scenes import POSITIONS, TIMES, Scene, boxes
 from training.settings import SETTINGS
 from training.subjects import SUBJECTS
 
@@ -149,13 +149,13 @@ class Whole:
     @classmethod
     def of(cls, name: str, device: torch.device) -> Whole:
         """Pick the whole scenes of a set."""
-        _, start = data.load(name)
-        pictures = halves.plain(name)
-        scenes = [random_scene(start + i) for i in range(len(pictures))]
+        source = data.load(name)
+        pictures = halves.plain(source, device)
+        scenes = [source.scene(i) for i in range(len(source))]
         chosen = np.array([i for i, scene in enumerate(scenes) if is_whole(scene)])
         scenes = [scenes[i] for i in chosen]
         places = torch.tensor([boxes(scene, 256)[0][1] for scene in scenes]) / 256
-        return cls(chosen, pictures, halves.decoded(name, device), truth(scenes), places)
+        return cls(chosen, pictures, halves.decoded(source, device), truth(scenes), places)
 
 
 def damaged(
@@ -206,7 +206,7 @@ def batch_of(
     )
     rows = torch.from_numpy(np.concatenate((first, second)))
     wanted = {part: values[rows] for part, values in whole.truth.items()}
-    batch = to_tensor(pictures).to(device)
+    batch = to_tensor(pictures, device)
     mirrored = torch.from_numpy(rng.random(count) < 0.5)
     batch = torch.where(mirrored.to(device).view(-1, 1, 1, 1), batch.flip(3), batch)
     last = len(PARTS["position"]) - 1  # left, center, right
@@ -226,7 +226,7 @@ def check(judge: Judge, whole: Whole, decoded: bool, device: torch.device) -> di
     right = dict.fromkeys([*PARTS, "iou"], 0.0)
     for first in range(0, len(whole.chosen), 64):
         chosen = whole.chosen[first : first + 64]
-        features = judge.features(to_tensor(source[chosen]).to(device))
+        features = judge.features(to_tensor(source[chosen], device))
         for part, head in judge.heads.items():
             hits = head(features).argmax(1).cpu() == whole.truth[part][first : first + 64]
             right[part] += float(hits.sum())

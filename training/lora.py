@@ -13,7 +13,6 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import save_file
@@ -21,11 +20,11 @@ from safetensors.torch import save_file
 from training import autoencoder, data, text_encoder
 from training.common import RUNS, load, parser, pick_device
 from training.course import Course
-from training.latents import Latents
+from training.examples import AllExamples, tokens_of
 from training.models import build_scheduler
 from training.sample import PROMPTS, sample_sheet
 from training.styles import STYLES
-from training.text_to_image import CHECKPOINT, Poster, loss_of, subject_weights, write_captions
+from training.text_to_image import CHECKPOINT, Poster, loss_of
 
 RANK = 10
 TARGETS = (
@@ -45,7 +44,7 @@ TARGETS = (
 )
 RATE = 1.5e-3
 COUNT, SIZE = 4800, 256
-"""How many pictures it learns from, and their side in pixels."""
+"""How many squares it learns from, and their side in pixels."""
 
 
 def adapted(device: torch.device) -> Poster:
@@ -85,14 +84,12 @@ class Adapter:
         set_peft_model_state_dict(self.poster.unet, state)
 
 
-def prepare(style: str, device: torch.device) -> Latents:
-    """The latents of a style's pictures, made where they are missing."""
+def prepare(style: str) -> None:
+    """Make a style's pictures and captions where they are missing."""
     if not (RUNS / f"{style}.json").exists():
-        data.make(style, 0, COUNT, SIZE, os.cpu_count() or 1, style)
-    latents = Latents(style, device)
-    if len(latents) < len(latents.cache):
-        latents.fill(autoencoder.trained(device).to(memory_format=torch.channels_last))
-    return latents
+        data.make_all(style, COUNT, SIZE, os.cpu_count() or 1, style)
+    for pictures in data.load_all(style):
+        tokens_of(pictures)
 
 
 def write(poster: Poster, style: str) -> Path:
@@ -115,7 +112,8 @@ def main() -> None:
     arguments = options.parse_args()
     device = pick_device(arguments.device, arguments.threads)
     style, checkpoint = arguments.style, RUNS / f"lora-{arguments.style}.pt"
-    latents = prepare(style, device)
+    prepare(style)
+    examples = AllExamples(style, device)
     torch.manual_seed(0)
     poster = adapted(device)
     trainable = [weight for weight in poster.unet.parameters() if weight.requires_grad]
@@ -131,14 +129,11 @@ def main() -> None:
         clip=1.0,
     )
     alphas = build_scheduler().alphas_cumprod.to(device)
-    rng, picker = random.Random(course.seed), np.random.default_rng(course.seed)
+    rng = random.Random(course.seed)
     torch.manual_seed(course.seed)
     while course.going:
-        chosen = picker.integers(0, len(latents), arguments.batch)
-        captions = write_captions([latents.first_seed + int(i) for i in chosen], rng)
-        weights = subject_weights(latents, chosen)
-        taken = latents.take(chosen)
-        course.learn(loss_of(poster, taken, weights, captions, text_encoder.LENGTH, alphas))
+        batch = examples.batch(arguments.batch, rng)
+        course.learn(loss_of(poster, batch, text_encoder.LENGTH, alphas))
         course.saved()
     if not course.leads:
         return

@@ -14,15 +14,16 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315
 _STEPS = 5
 
 
-def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
-    """The nearest matrix with singular values of about 1; `matrix` is (rows, columns)."""
-    wide = matrix.shape[0] <= matrix.shape[1]
-    x: torch.Tensor = matrix if wide else matrix.T
-    x = (x / (x.norm() + 1e-7)).to(torch.bfloat16 if reduces(matrix.device) else torch.float32)
+def orthogonal(matrices: torch.Tensor) -> torch.Tensor:
+    """The nearest matrices with singular values of about 1; `matrices` are (N, rows, columns)."""
+    wide = matrices.shape[1] <= matrices.shape[2]
+    x: torch.Tensor = matrices if wide else matrices.mT
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x = x.to(torch.bfloat16 if reduces(matrices.device) else torch.float32)
     for _ in range(_STEPS):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
-    return (x if wide else x.T).to(matrix.dtype)
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
+    return (x if wide else x.mT).to(matrices.dtype)
 
 
 class Muon(torch.optim.Optimizer):
@@ -35,19 +36,30 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Take one step."""
+        """Take one step, with all matrices of one shape at once."""
         for group in self.param_groups:
+            alike: dict[tuple[int, int], list[nn.Parameter]] = {}
             for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if not state:
-                    state["momentum"] = torch.zeros_like(weight.grad)
-                moving = state["momentum"].mul_(group["momentum"]).add_(weight.grad)
-                update = weight.grad.add(moving, alpha=group["momentum"]).flatten(1)
+                if weight.grad is not None:
+                    alike.setdefault(weight.flatten(1).shape, []).append(weight)
+            for (rows, columns), weights in alike.items():
+                updates = orthogonal(torch.stack(self._updates(weights, group["momentum"])))
                 # Every entry moves by about the same, whatever the matrix's shape.
-                scale = 0.2 * max(update.shape) ** 0.5
-                weight.add_(orthogonal(update).view_as(weight), alpha=-group["lr"] * scale)
+                pace = -group["lr"] * 0.2 * max(rows, columns) ** 0.5
+                moves = [u.view_as(w) for u, w in zip(updates, weights, strict=True)]
+                torch._foreach_add_([*weights], moves, alpha=pace)
+
+    def _updates(self, weights: list[nn.Parameter], momentum: float) -> list[torch.Tensor]:
+        """The moving gradients (rows, columns), looked ahead (Nesterov)."""
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        for weight, gradient in zip(weights, gradients, strict=True):
+            if not self.state[weight]:
+                self.state[weight]["momentum"] = torch.zeros_like(gradient)
+        moving = [self.state[weight]["momentum"] for weight in weights]
+        torch._foreach_mul_(moving, momentum)
+        torch._foreach_add_(moving, gradients)
+        ahead = torch._foreach_add(gradients, moving, alpha=momentum)
+        return [update.flatten(1) for update in ahead]
 
 
 def with_adamw(

@@ -10,7 +10,7 @@ from PIL import Image
 from training.canvas import Box, Canvas, Local, View
 from training.figures import FACE_BOX
 from training.palette import COLOURS, PALETTES, darker, mix, multiply
-from training.settings import SETTINGS, Place, glitter, sky, water
+from training.settings import RISE, SETTINGS, Place, glitter, sky, water
 from training.subjects import SUBJECTS
 
 POSITIONS = {"left": 0.25, "center": 0.5, "right": 0.75}
@@ -21,6 +21,16 @@ GROUPS = {2: ((0.28, 0.72), 0.8), 3: ((0.18, 0.5, 0.82), 0.64)}
 """By how many subjects there are: where each stands, and its size beside one that is alone."""
 COUNTS = (1, *GROUPS)
 CLASSES = (*SUBJECTS, "face")
+SHAPES = {
+    "square": (1.0, 1.0),
+    "5x4": (1.25, 1.0),
+    "4x5": (1.0, 1.25),
+    "3x2": (1.5, 1.0),
+    "2x3": (1.0, 1.5),
+    "16x9": (1.75, 1.0),
+    "9x16": (1.0, 1.75),
+}
+"""Width and height of pictures as multiples of the shorter side."""
 LAYERS = ("landscape", "sky", "subject")
 VARIANTS = 3
 """How many ways there are to draw each layer. Few of them are learnt in hours, not days."""
@@ -59,8 +69,11 @@ class Scene:
         return random.Random(f"{layer} {part} {variant}")
 
 
-def random_scene(seed: int) -> Scene:
-    """The scene of a seed: mostly whole scenes, some close-ups, faces, crops, bare landscapes."""
+def random_scene(seed: int, shape: str = "square") -> Scene:
+    """The scene of a seed: mostly whole scenes, some close-ups, faces, crops, bare landscapes.
+
+    `shape` is one of SHAPES; crops are square, and whole in any other.
+    """
     rng = random.Random(seed)
     setting, time = rng.choice(tuple(SETTINGS)), rng.choice(TIMES)
     weather = rng.choices(WEATHERS, (50, 17, 14, 14, 5))[0]
@@ -86,6 +99,8 @@ def random_scene(seed: int) -> Scene:
     if kind == "whole" and (count := rng.choices(COUNTS, (74, 16, 10))[0]) > 1:
         size = "medium" if scene.size == "large" else scene.size  # there is no room for large ones
         scene = replace(scene, position="center", size=size, count=count)
+    if shape != "square":
+        return replace(scene, view=View.of_shape(*SHAPES[shape]))
     return zoomed(scene, rng) if kind == "crop" else scene
 
 
@@ -112,25 +127,28 @@ def _group(scene: Scene) -> list[Box]:
     """Boxes side by side, every other one a little farther away, or higher in the sky."""
     rng, subject = scene.rng("subject", "box"), SUBJECTS[scene.subject]
     middles, scale = GROUPS[scene.count]
+    aside = (scene.view.right - 1) / 2
     room = 0.94 * (middles[1] - middles[0])
     height = min(subject.height * SIZES[scene.size] * scale, room / subject.aspect)
     half = height * subject.aspect / 2
-    bottom = 0.5 if subject.place == "sky" else rng.uniform(0.85, 0.91)
+    in_sky = 0.5 + RISE * scene.view.top
+    bottom = in_sky if subject.place == "sky" else rng.uniform(0.85, 0.91)
     back = 0.16 if subject.place == "sky" else 0.04
     bottoms = [bottom - back * (number % 2) for number in range(scene.count)]
     found = [
-        (middle - half, bottom - height, middle + half, bottom)
+        (aside + middle - half, bottom - height, aside + middle + half, bottom)
         for middle, bottom in zip(middles, bottoms, strict=True)
     ]
     return sorted(found, key=lambda box: box[3])
 
 
 def _alone(scene: Scene) -> Box:
-    rng = scene.rng("subject", "box")
+    rng, view = scene.rng("subject", "box"), scene.view
     subject = SUBJECTS[scene.subject]
     if scene.face:
         height = rng.uniform(1.75, 2.3)
-        middle, top = 0.5 + rng.uniform(-0.05, 0.05), rng.uniform(0.02, 0.14)
+        middle = view.right / 2 + rng.uniform(-0.05, 0.05)
+        top = RISE * view.top + rng.uniform(0.02, 0.14)
         return (
             middle - height * subject.aspect / 2,
             top,
@@ -139,7 +157,8 @@ def _alone(scene: Scene) -> Box:
         )
     if scene.close_up:
         height = min(rng.uniform(0.78, 0.94), rng.uniform(0.84, 0.96) / subject.aspect)
-        middle, bottom = 0.5 + rng.uniform(-0.03, 0.03), 0.5 + height / 2 + rng.uniform(-0.02, 0.03)
+        middle = view.right / 2 + rng.uniform(-0.03, 0.03)
+        bottom = (view.top + view.bottom + height) / 2 + rng.uniform(-0.02, 0.03)
         return (
             middle - height * subject.aspect / 2,
             bottom - height,
@@ -148,34 +167,38 @@ def _alone(scene: Scene) -> Box:
         )
     height = subject.height * SIZES[scene.size] * rng.uniform(0.95, 1.05)
     half = height * subject.aspect / 2
-    middle = POSITIONS[scene.position] + rng.uniform(-0.035, 0.035)
-    middle = min(max(middle, half + 0.015), 1 - half - 0.015)
+    middle = POSITIONS[scene.position] * view.right + rng.uniform(-0.035, 0.035)
+    middle = min(max(middle, half + 0.015), view.right - half - 0.015)
     if subject.place == "sky":
-        top = rng.uniform(0.07, max(0.09, 0.62 - height))
+        top = RISE * view.top + rng.uniform(0.07, max(0.09, 0.62 - height))
         return middle - half, top, middle + half, top + height
     bottom = rng.uniform(0.85, 0.91)
     return middle - half, bottom - height, middle + half, bottom
 
 
 def boxes(scene: Scene, size: int) -> list[tuple[str, Box]]:
-    """Class names and visible boxes in pixels, without what the view cuts to under a third."""
+    """Class names and visible boxes in pixels, without what the view cuts to under a third.
+
+    `size` is the picture's shorter side.
+    """
+    width, height = scene.view.sides(size)
     found: list[tuple[str, Box]] = []
     for whole in subject_boxes(scene):
         found.append((scene.subject, whole))
         if scene.subject == "person":
-            width, height = whole[2] - whole[0], whole[3] - whole[1]
+            across, down = whole[2] - whole[0], whole[3] - whole[1]
             u0, v0, u1, v1 = FACE_BOX
             place = (
-                whole[0] + u0 * width,
-                whole[1] + v0 * height,
-                whole[0] + u1 * width,
-                whole[1] + v1 * height,
+                whole[0] + u0 * across,
+                whole[1] + v0 * down,
+                whole[0] + u1 * across,
+                whole[1] + v1 * down,
             )
             found.append(("face", place))
     kept: list[tuple[str, Box]] = []
     for name, box in found:
         x0, y0, x1, y1 = scene.view.box(box, size)
-        cut = (max(x0, 0.0), max(y0, 0.0), min(x1, float(size)), min(y1, float(size)))
+        cut = (max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height)))
         share = max(0.0, cut[2] - cut[0]) * max(0.0, cut[3] - cut[1]) / ((x1 - x0) * (y1 - y0))
         if share > (0.33 if not scene.face else 0.2):
             kept.append((name, cut))
@@ -185,9 +208,10 @@ def boxes(scene: Scene, size: int) -> list[tuple[str, Box]]:
 def render(
     scene: Scene, size: int, supersampling: int = 3, style: type[Canvas] = Canvas
 ) -> Image.Image:
-    """Draw a scene as an RGB picture of size x size; the same scene gives the same pixels.
+    """Draw a scene as an RGB picture; the same scene gives the same pixels.
 
-    `style` is how shapes are drawn: flat, or as training/styles.py has it.
+    `size` is the picture's shorter side; the scene's view gives its shape. `style` is how shapes
+    are drawn: flat, or as training/styles.py has it.
     """
     rng, sky_rng = scene.rng("landscape", "horizon"), scene.rng("sky", "disc")
     palette, subject = PALETTES[scene.time], SUBJECTS.get(scene.subject)
@@ -199,9 +223,9 @@ def render(
 
     horizon = rng.uniform(0.58, 0.64) if not scene.close_up else rng.uniform(0.66, 0.74)
     sides = {"left": (0.74,), "right": (0.26,), "center": (0.2, 0.8)}[scene.position]
-    disc_x = sky_rng.choice(sides) + sky_rng.uniform(-0.06, 0.06)
-    low = scene.time in ("dawn", "sunset")
-    disc_y = horizon - sky_rng.uniform(0.10, 0.17) if low else sky_rng.uniform(0.15, 0.24)
+    disc_x = sky_rng.choice(sides) * canvas.right + sky_rng.uniform(-0.06, 0.06)
+    low, rise = scene.time in ("dawn", "sunset"), RISE * canvas.top
+    disc_y = horizon - sky_rng.uniform(0.10, 0.17) if low else rise + sky_rng.uniform(0.15, 0.24)
     sky(layer("sky", "clouds"), scene.weather, (disc_x, disc_y), horizon)
     shines = scene.weather in ("clear", "cloudy")
     if scene.close_up:
@@ -291,10 +315,14 @@ def precipitation(place: Place, weather: str) -> None:
     canvas, rng = place.canvas, place.rng
     if weather == "rain":
         tone = mix(place.palette.haze, (226, 238, 255), 0.6)
-        for _ in range(34):
-            x, y = rng.uniform(-0.02, 1.05), rng.uniform(-0.05, 1.0)
+        for _ in range(place.all_over(34)):
+            x, y = (
+                rng.uniform(-0.02, canvas.right + 0.05),
+                rng.uniform(canvas.top - 0.05, canvas.bottom),
+            )
             canvas.line(((x, y), (x - 0.03, y + 0.095)), tone, 0.011)
     elif weather == "snow":
-        for _ in range(40):
-            x, y, r = rng.uniform(0, 1), rng.uniform(0, 1), rng.choice((0.010, 0.013, 0.018))
+        for _ in range(place.all_over(40)):
+            x, y = place.x(), rng.uniform(canvas.top, canvas.bottom)
+            r = rng.choice((0.010, 0.013, 0.018))
             canvas.oval((x - r, y - r, x + r, y + r), (250, 252, 255))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from training.canvas import Canvas, Point
 from training.palette import LAMP, RGB, Palette, darker, lighter, mix, multiply
 
 SNOW: RGB = (240, 246, 252)
+RISE = 0.6
+"""How far clouds, sun and moon rise with the top of a tall scene."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +30,40 @@ class Place:
         base = mix(colour, SNOW, 0.86) if self.snowy else colour
         return mix(multiply(base, self.palette.ground_light), self.palette.haze, distance)
 
+    def across(self, number: float) -> int:
+        """How many there are from edge to edge of what a square scene has `number` of."""
+        return round(number * self.canvas.right)
+
+    def all_over(self, number: float) -> int:
+        """How many there are in the whole scene of what a square one has `number` of."""
+        return round(self.across(number) * (self.canvas.bottom - self.canvas.top))
+
+    def spread(self, number: int, low: float, high: float) -> Iterator[float]:
+        """Places from edge to edge, `number` in a square: one in each part, low..high within."""
+        return ((i + self.rng.uniform(low, high)) / number for i in range(self.across(number)))
+
+    def x(self, margin: float = 0.0) -> float:
+        """Somewhere from left to right."""
+        return self.rng.uniform(margin, self.canvas.right - margin)
+
+    def band(self, top: float, bottom: float, colour: RGB) -> None:
+        """A stripe from edge to edge."""
+        right = self.canvas.right + 0.02
+        self.canvas.polygon(((-0.02, top), (right, top), (right, bottom), (-0.02, bottom)), colour)
+
     def hills(self, base: float, height: float, waves: float, colour: RGB) -> None:
         """A rolling hill line from edge to edge, filled to the bottom of the scene."""
         phase, skew = self.rng.uniform(0, math.tau), self.rng.uniform(-0.3, 0.3)
-        points: list[Point] = [(-0.02, 1.02)]
-        for i in range(33):
-            x = -0.02 + i * 1.04 / 32
+        right, low = self.canvas.right, self.canvas.bottom + 0.02
+        points: list[Point] = [(-0.02, low)]
+        steps = self.across(32)
+        for i in range(steps + 1):
+            x = -0.02 + i * (right + 0.04) / steps
             bump = math.sin(phase + x * waves * math.tau) + 0.35 * math.sin(
                 2.1 * phase + x * waves * 13.0
             )
-            points.append((x, base - height * (0.5 + 0.37 * bump + skew * (x - 0.5))))
-        points.append((1.02, 1.02))
+            points.append((x, base - height * (0.5 + 0.37 * bump + skew * (x / right - 0.5))))
+        points.append((right + 0.02, low))
         self.canvas.polygon(points, colour)
 
 
@@ -57,10 +82,10 @@ def sky(place: Place, weather: str, disc: Point, horizon: float) -> None:
         )
     canvas.gradient((top, middle, bottom), horizon + 0.04)
     if place.night and weather in ("clear", "cloudy"):
-        for _ in range(26 if weather == "clear" else 9):
+        for _ in range(place.all_over(26 if weather == "clear" else 9)):
             x, y, r = (
-                rng.uniform(0, 1),
-                rng.uniform(0, horizon * 0.92),
+                place.x(),
+                rng.uniform(canvas.top, horizon * 0.92),
                 rng.choice((0.004, 0.005, 0.008)),
             )
             canvas.oval((x - r, y - r, x + r, y + r), mix(palette.disc, top, 0.15))
@@ -81,12 +106,11 @@ def sky(place: Place, weather: str, disc: Point, horizon: float) -> None:
     tone = mix(
         palette.cloud, (110, 118, 142), 0.45 if weather == "rain" and not place.night else 0.0
     )
-    for i in range(count):
-        x = (i + rng.uniform(0.1, 0.9)) / count
+    for x in place.spread(count, 0.1, 0.9):
         cloud(
             canvas,
             x,
-            rng.uniform(0.08, 0.36),
+            rng.uniform(0.08, 0.36) + RISE * canvas.top,
             rng.uniform(0.13, 0.20),
             tone,
             mix(tone, middle, 0.32),
@@ -111,9 +135,8 @@ def mountains(place: Place, horizon: float) -> None:
         (horizon + 0.06, 0.25, 4, 0.22),
     ):
         colour = place.ground((92, 104, 148), distance)
-        canvas.polygon(((-0.02, base - 0.05), (1.02, base - 0.05), (1.02, 1), (-0.02, 1)), colour)
-        for i in range(count):
-            x = (i + rng.uniform(0.2, 0.8)) / count
+        place.band(base - 0.05, canvas.bottom, colour)
+        for x in place.spread(count, 0.2, 0.8):
             peak = base - tall * rng.uniform(0.72, 1.0)
             half = (base - peak) * rng.uniform(0.85, 1.1)
             canvas.polygon(((x - half, base), (x, peak), (x + half, base)), colour)
@@ -141,7 +164,7 @@ def sea(place: Place, horizon: float) -> None:
     """Open water to the horizon with bands, wave strokes and a far headland."""
     canvas, rng = place.canvas, place.rng
     if rng.random() < 0.5:
-        x, w = rng.uniform(0.0, 1.0), rng.uniform(0.2, 0.35)
+        x, w = place.x(), rng.uniform(0.2, 0.35)
         land = place.ground((96, 112, 140), 0.45)
         canvas.polygon(
             (
@@ -159,16 +182,16 @@ def water(place: Place, top: float) -> None:
     """Water from a line down to the bottom, in three bands with light strokes."""
     canvas, rng = place.canvas, place.rng
     base = mix(multiply((30, 122, 172), place.palette.ground_light), place.palette.haze, 0.18)
+    depth = canvas.bottom - top
     for share, tone in (
         (0.0, mix(base, place.palette.haze, 0.35)),
         (0.16, base),
         (0.55, darker(base, 0.18)),
     ):
-        y = top + (1 - top) * share
-        canvas.polygon(((-0.02, y), (1.02, y), (1.02, 1.02), (-0.02, 1.02)), tone)
-    for _ in range(9):
-        x, y = rng.uniform(0.0, 1.0), top + (1 - top) * rng.uniform(0.1, 0.95)
-        length = 0.03 + 0.09 * (y - top) / (1 - top)
+        place.band(top + depth * share, canvas.bottom + 0.02, tone)
+    for _ in range(place.all_over(9)):
+        x, y = place.x(), top + depth * rng.uniform(0.1, 0.95)
+        length = 0.03 + 0.09 * (y - top) / depth
         canvas.line(
             ((x - length, y), (x + length, y)),
             mix(base, lighter(place.palette.haze, 0.3), 0.45),
@@ -180,7 +203,7 @@ def glitter(place: Place, x: float, top: float) -> None:
     """The path of light that the sun or moon lays on water."""
     canvas, rng = place.canvas, place.rng
     for i in range(7):
-        y = top + 0.012 + (1 - top) * (i / 7.5) ** 1.25
+        y = top + 0.012 + (canvas.bottom - top) * (i / 7.5) ** 1.25
         length = 0.035 + 0.05 * rng.random() + 0.03 * i / 7
         shift = rng.uniform(-0.02, 0.02)
         canvas.line(
@@ -194,8 +217,8 @@ def desert(place: Place, horizon: float) -> None:
     """Mesas on the horizon behind overlapping dunes."""
     canvas, rng = place.canvas, place.rng
     rock = place.ground((196, 106, 76), 0.35)
-    for _ in range(2):
-        x, w, h = rng.uniform(0.05, 0.95), rng.uniform(0.10, 0.18), rng.uniform(0.10, 0.20)
+    for _ in range(place.across(2)):
+        x, w, h = place.x(0.05), rng.uniform(0.10, 0.18), rng.uniform(0.10, 0.20)
         y = horizon + 0.05
         canvas.polygon(((x - w, y), (x - w * 0.7, y - h), (x + w * 0.7, y - h), (x + w, y)), rock)
         canvas.polygon(
@@ -212,19 +235,19 @@ def field(place: Place, horizon: float) -> None:
     canvas, rng = place.canvas, place.rng
     place.hills(horizon + 0.02, 0.10, 0.7, place.ground((126, 178, 128), 0.42))
     place.hills(horizon + 0.08, 0.08, 0.9, place.ground((140, 188, 92), 0.16))
-    for _ in range(7):
-        x, r = rng.uniform(0, 1), rng.uniform(0.015, 0.028)
+    for _ in range(place.across(7)):
+        x, r = place.x(), rng.uniform(0.015, 0.028)
         y = horizon + 0.045
         canvas.oval((x - r, y - r * 1.3, x + r, y + r), place.ground((70, 132, 84), 0.18))
     near = place.ground((122, 178, 70))
     place.hills(horizon + 0.16, 0.05, 0.5, near)
-    vanish = rng.uniform(0.3, 0.7)
-    for i in range(-5, 6):
+    vanish, low = rng.uniform(0.3, 0.7) * canvas.right, canvas.bottom + 0.02
+    for i in range(-place.across(5), place.across(5) + 1):
         x = vanish + i * 0.30
         top = vanish + i * 0.085
         y = horizon + 0.20
         canvas.polygon(
-            ((top, y), (top + 0.02, y), (x + 0.085, 1.02), (x - 0.02, 1.02)),
+            ((top, y), (top + 0.02, y), (x + 0.085, low), (x - 0.02, low)),
             mix(near, place.ground((208, 200, 84)), 0.5),
         )
 
@@ -238,10 +261,9 @@ def forest(place: Place, horizon: float) -> None:
             multiply((34, 104, 76), place.palette.ground_light), place.palette.haze, distance
         )
         y = horizon + base
-        canvas.polygon(((-0.02, y - 0.05), (1.02, y - 0.05), (1.02, 1), (-0.02, 1)), colour)
-        for i in range(count):
-            x, h = (i + rng.uniform(0.15, 0.85)) / count, tall * rng.uniform(0.7, 1.0)
-            fir(canvas, x, y, h, colour, place.snowy)
+        place.band(y - 0.05, canvas.bottom, colour)
+        for x in place.spread(count, 0.15, 0.85):
+            fir(canvas, x, y, tall * rng.uniform(0.7, 1.0), colour, place.snowy)
     place.hills(horizon + 0.17, 0.04, 0.6, place.ground((76, 130, 74)))
     place.hills(horizon + 0.28, 0.03, 0.5, place.ground((62, 114, 68)))
 
@@ -263,16 +285,17 @@ def fir(canvas: Canvas, x: float, base: float, height: float, colour: RGB, snowy
 def city(place: Place, horizon: float) -> None:
     """Two rows of towers with windows, lit after dark, above a paved street."""
     canvas, rng = place.canvas, place.rng
+    low = canvas.bottom
     for base, tall, count, distance in ((0.06, 0.44, 8, 0.5), (0.12, 0.32, 6, 0.14)):
         x = -0.02
-        while x < 1.0:
+        while x < canvas.right:
             w = rng.uniform(0.75, 1.25) / count
             top = horizon + base - tall * rng.uniform(0.45, 1.0)
             wall = rng.choice(((98, 108, 150), (124, 116, 156), (84, 98, 138)))
             colour = mix(multiply(wall, place.palette.ground_light), place.palette.haze, distance)
-            canvas.polygon(((x, top), (x + w, top), (x + w, 1), (x, 1)), colour)
+            canvas.polygon(((x, top), (x + w, top), (x + w, low), (x, low)), colour)
             canvas.polygon(
-                ((x + w * 0.7, top), (x + w, top), (x + w, 1), (x + w * 0.7, 1)),
+                ((x + w * 0.7, top), (x + w, top), (x + w, low), (x + w * 0.7, low)),
                 darker(colour, 0.14),
             )
             lit = (
@@ -293,22 +316,12 @@ def city(place: Place, horizon: float) -> None:
                         )
             x += w + 0.004
     street = place.ground((150, 150, 166))
-    canvas.polygon(
-        ((-0.02, horizon + 0.12), (1.02, horizon + 0.12), (1.02, 1.02), (-0.02, 1.02)), street
-    )
-    canvas.polygon(
-        (
-            (-0.02, horizon + 0.12),
-            (1.02, horizon + 0.12),
-            (1.02, horizon + 0.15),
-            (-0.02, horizon + 0.15),
-        ),
-        lighter(street, 0.2),
-    )
-    for i in range(5):
-        u = 0.02 + i * 0.22
+    place.band(horizon + 0.12, low + 0.02, street)
+    place.band(horizon + 0.12, horizon + 0.15, lighter(street, 0.2))
+    for i in range(place.across(5)):
+        u, v = 0.02 + i * 0.22, low - 0.055
         canvas.polygon(
-            ((u, 0.945), (u + 0.11, 0.945), (u + 0.11, 0.965), (u, 0.965)), lighter(street, 0.45)
+            ((u, v), (u + 0.11, v), (u + 0.11, v + 0.02), (u, v + 0.02)), lighter(street, 0.45)
         )
 
 

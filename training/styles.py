@@ -52,7 +52,7 @@ class Neon(Canvas):
         super().gradient(dim, bottom)
 
     def _wide(self, width: float) -> int:
-        return max(1, round(width * self.side / self.view.span))
+        return max(1, round(width * self.scale))
 
 
 def tube(colour: RGB) -> RGB:

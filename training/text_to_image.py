@@ -7,19 +7,15 @@ processes train one model under torchrun (`torchrun --nproc-per-node 2 -m traini
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 from diffusers.models.attention_processor import AttnProcessor
-from numpy.typing import NDArray
 
 from training import autoencoder, shipped, text_encoder
-from training.captions import caption
 from training.common import (
     RUNS,
     Team,
@@ -29,17 +25,15 @@ from training.common import (
     reduced,
 )
 from training.course import Course
-from training.latents import Latents
+from training.examples import AllExamples, Batch
 from training.models import build_scheduler, build_text_encoder, build_unet
 from training.muon import Muon
 from training.sample import PROMPTS, sample_sheet
-from training.scenes import boxes, random_scene
-from training.vocabulary import build_tokenizer
+from training.vocabulary import LENGTH, build_tokenizer
 
 CHECKPOINT = RUNS / "text_to_image.pt"
-EMPTY_CAPTIONS = 0.11
-SUBJECT = 3.0
-"""How much more a position inside a subject's box counts."""
+LONG = 0.15
+"""The share of steps whose captions are padded to the full length, as a pipeline pads them."""
 NOISY = 0.6
 """Timesteps are drawn as 1000 times a uniform number to this power: 1 favours none."""
 
@@ -52,8 +46,9 @@ class Poster:
         self.text_encoder = text_encoder.trained(device) or build_text_encoder(self.tokenizer)
         self.unet = build_unet().to(device)
         self.text_encoder.to(device)
-        # With so few positions, plain matrix products beat the fused attention on a CPU.
-        self.unet.set_attn_processor(AttnProcessor())
+        if device.type == "cpu":
+            # With so few positions, plain matrix products beat the fused attention.
+            self.unet.set_attn_processor(AttnProcessor())
 
     def begin_from_shipped(self, taught: bool) -> None:
         """Take over the UNet that ships, and its text encoder unless one was taught since."""
@@ -78,12 +73,11 @@ class Poster:
             {k[13:]: v for k, v in state.items() if k.startswith("text_encoder.")}
         )
 
-    def embed(self, captions: list[str], length: int, device: torch.device) -> torch.Tensor:
-        """Text embeddings (N, length, width), padded as the pipeline pads."""
-        tokens = self.tokenizer(
-            captions, padding="max_length", truncation=True, max_length=length, return_tensors="pt"
-        )
-        embeddings: torch.Tensor = self.text_encoder(tokens.input_ids.to(device))[0]
+    def embed(self, tokens: torch.Tensor, length: int) -> torch.Tensor:
+        """Text embeddings (N, length, width) of padded tokens (N, 77)."""
+        short = tokens[:, :length].clone()
+        short[:, -1] = self.tokenizer.eos_token_id  # which also pads
+        embeddings: torch.Tensor = self.text_encoder(short)[0]
         return embeddings
 
 
@@ -104,9 +98,9 @@ class Average:
         if step % 4:
             return
         keep = min(0.992, (1 + step) / (60 + step))
-        for name, value in self.poster.state_dict().items():
-            if value.is_floating_point():
-                self.values[name].lerp_(value, 1 - keep)
+        moving = [(n, v) for n, v in self.poster.state_dict().items() if v.is_floating_point()]
+        kept = [self.values[name] for name, _ in moving]
+        torch._foreach_lerp_(kept, [value for _, value in moving], 1 - keep)
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """The average, under the names of the weights."""
@@ -141,40 +135,12 @@ def build_optimisers(poster: Poster, rate: float) -> list[torch.optim.Optimizer]
     ]
 
 
-def write_captions(seeds: list[int], rng: random.Random) -> list[str]:
-    """One caption a scene, now and then an empty one for classifier-free guidance."""
-    return [
-        "" if rng.random() < EMPTY_CAPTIONS else caption(random_scene(seed), rng) for seed in seeds
-    ]
-
-
-def subject_weights(latents: Latents, chosen: NDArray[np.int64]) -> torch.Tensor:
-    """How much each position counts (N, 1, h, w), 1 on average: most where the subject is.
-
-    A subject is a tenth of a picture, and what people look at first.
-    """
-    side = latents.cache.shape[-1]
-    weights = torch.ones(len(chosen), 1, side, side)
-    for weight, index in zip(weights, chosen, strict=True):
-        for _, (x0, y0, x1, y1) in boxes(random_scene(latents.first_seed + int(index)), side):
-            weight[:, int(y0) : math.ceil(y1), int(x0) : math.ceil(x1)] = SUBJECT
-    return weights / weights.mean(dim=(1, 2, 3), keepdim=True)
-
-
-def loss_of(
-    poster: Poster,
-    latents: torch.Tensor,
-    weights: torch.Tensor,
-    captions: list[str],
-    length: int,
-    alphas: torch.Tensor,
-) -> torch.Tensor:
+def loss_of(poster: Poster, batch: Batch, length: int, alphas: torch.Tensor) -> torch.Tensor:
     """Weighted squared error of v over random timesteps, more of them noisy than clean.
 
     The noisy ones decide what the picture shows; cleaning up the rest is learnt soon enough.
     """
-    device = latents.device
-    count = len(latents)
+    latents, device, count = batch.latents, batch.latents.device, len(batch.latents)
     spread = (torch.rand(1, device=device) + torch.arange(count, device=device) / count) % 1
     times = (spread**NOISY * 1000).long()
     noise = torch.randn_like(latents)
@@ -183,10 +149,10 @@ def loss_of(
         (1 - alphas[times]).sqrt().view(-1, 1, 1, 1),
     )
     with reduced(device):
-        text = poster.embed(captions, length, device)
+        text = poster.embed(batch.tokens, length)
         guess = poster.unet(signal * latents + sigma * noise, times, text, return_dict=False)[0]
     error: torch.Tensor = (guess.float() - (signal * noise - sigma * latents)).square()
-    return (error * weights.to(device)).mean()
+    return (error * batch.weights).mean()
 
 
 def main() -> None:
@@ -205,7 +171,7 @@ def main() -> None:
     device = pick_device(arguments.device, arguments.threads)
     team = Team()
     with team.one_by_one():  # the first makes the file where there is none, the others open it
-        latents = Latents(arguments.data, device)
+        examples = AllExamples(arguments.data, device)
     torch.manual_seed(0)  # all begin with the same weights
     poster = Poster(device)
     trainable = [*poster.unet.parameters(), *poster.text_encoder.parameters()]
@@ -226,15 +192,12 @@ def main() -> None:
         poster.begin_from_shipped(taught=text_encoder.CHECKPOINT.exists())
         average.begin()
     alphas = build_scheduler().alphas_cumprod.to(device)
-    rng, picker = random.Random(course.seed), np.random.default_rng(course.seed)
+    rng = random.Random(course.seed)
     torch.manual_seed(course.seed)
     sampled = time.monotonic()
     while course.going:
-        chosen = picker.integers(0, len(latents), arguments.batch)
-        captions = write_captions([latents.first_seed + int(i) for i in chosen], rng)
-        length = 77 if rng.random() < 0.15 else text_encoder.LENGTH
-        weights = subject_weights(latents, chosen)
-        course.learn(loss_of(poster, latents.take(chosen), weights, captions, length, alphas))
+        length = LENGTH if rng.random() < LONG else text_encoder.LENGTH
+        course.learn(loss_of(poster, examples.batch(arguments.batch, rng), length, alphas))
         average.update(course.steps)
         if course.saved() and (
             time.monotonic() - sampled > arguments.sample_minutes * 60 or not course.going

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from training import autoencoder
 from training.canvas import View
@@ -68,16 +71,22 @@ def large_pictures() -> Bytes:
         temporary = path.with_name("large.part.npy")
         shape = (RENDERS, SIDE, SIDE, 3)
         out = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
-        for i in range(RENDERS):
-            scene, rng = random_scene(FIRST_SEED + i), random.Random(i)
-            if i % 2:
-                view = View(rng.uniform(0, 0.5), rng.uniform(0, 0.5), 0.5)
-                scene = replace(scene, view=view)
-            out[i] = np.asarray(render(scene, SIDE))
+        with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
+            for i, picture in enumerate(pool.map(large_picture, range(RENDERS), chunksize=10)):
+                out[i] = picture
         out.flush()
         os.replace(temporary, path)
     loaded: Bytes = np.load(path, mmap_mode="r")
     return loaded
+
+
+def large_picture(number: int) -> Bytes:
+    """One of them."""
+    scene, rng = random_scene(FIRST_SEED + number), random.Random(number)
+    if number % 2:
+        view = View(rng.uniform(0, 0.5), rng.uniform(0, 0.5), 0.5)
+        scene = replace(scene, view=view)
+    return np.asarray(render(scene, SIDE))
 
 
 def shrunk(picture: Bytes, factor: int, rng: np.random.Generator) -> Bytes:
@@ -100,7 +109,7 @@ class Pairs:
         model = autoencoder.trained(device).to(memory_format=torch.channels_last)
         rng, made = np.random.default_rng(0), []
         for picture in self.large[:DECODED]:
-            small = to_tensor(shrunk(picture, self.factor, rng)[None]).to(device) * 2 - 1
+            small = to_tensor(shrunk(picture, self.factor, rng)[None], device) * 2 - 1
             with reduced(device):
                 latents = model.encoder(small.contiguous(memory_format=torch.channels_last)).float()
                 latents = latents + 0.1 * float(rng.random()) * torch.randn_like(latents)
@@ -134,6 +143,20 @@ class Pairs:
         return to_tensor(np.stack(larges)), to_tensor(np.stack(smalls))
 
 
+class Batches(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Batches without end; each worker process makes others."""
+
+    def __init__(self, pairs: Pairs, count: int, seed: int) -> None:
+        super().__init__()
+        self.pairs, self.count, self.seed = pairs, count, seed
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        worker = get_worker_info()
+        rng = np.random.default_rng([self.seed, worker.id if worker else 0])
+        while True:
+            yield self.pairs.batch(self.count, rng)
+
+
 @torch.no_grad()
 def check(model: Upscaler, factor: int, device: torch.device) -> tuple[float, float, float]:
     """Held-out PSNR of the model and of Lanczos in dB, and the mean colour shift in 1/255."""
@@ -142,12 +165,12 @@ def check(model: Upscaler, factor: int, device: torch.device) -> tuple[float, fl
     for seed in range(HELD_OUT, HELD_OUT + 24):
         large = np.asarray(render(random_scene(seed), 128 * factor))
         small = shrunk(large, factor, rng)
-        truth, source = (to_tensor(v[None]).to(device) for v in (large, small))
+        truth, source = (to_tensor(v[None], device) for v in (large, small))
         with reduced(device):
             output = model(source).float().clamp(0, 1)
         plain = Image.fromarray(small).resize((128 * factor,) * 2, Image.Resampling.LANCZOS)
         ours.append(psnr(truth, output))
-        lanczos.append(psnr(truth, to_tensor(np.asarray(plain)[None]).to(device)))
+        lanczos.append(psnr(truth, to_tensor(np.asarray(plain)[None], device)))
         shift.append(float((output.mean((2, 3)) - source.mean((2, 3))).abs().max()) * 255)
     return float(np.mean(ours)), float(np.mean(lanczos)), float(np.mean(shift))
 
@@ -171,7 +194,11 @@ def main() -> None:
     """Train within the wall-clock budget, then export."""
     options = parser(__doc__, minutes=8, batch=16)
     options.add_argument("--factor", type=int, choices=(2, 4), required=True)
+    options.add_argument(
+        "--workers", type=int, default=0, help="processes that make pairs; 0: this one does"
+    )
     arguments = options.parse_args()
+    large_pictures()  # before a device is used: the workers are forks of this process
     device = pick_device(arguments.device, arguments.threads)
     name = f"upscaler-{arguments.factor}x"
     torch.manual_seed(0)
@@ -190,9 +217,15 @@ def main() -> None:
     )
     if not course.resumed:
         begin(model, device)
-    rng = np.random.default_rng(course.seed)
+    batches = iter(
+        DataLoader(
+            Batches(pairs, arguments.batch, course.seed),
+            batch_size=None,
+            num_workers=arguments.workers,
+        )
+    )
     while course.going:
-        large, small = (v.to(device) for v in pairs.batch(arguments.batch, rng))
+        large, small = (v.to(device, non_blocking=True) for v in next(batches))
         with reduced(device):
             output = model(small.contiguous(memory_format=torch.channels_last)).float()
         # A picture's decibels count, however small its error: a gradient as much as a wall of text.

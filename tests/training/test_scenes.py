@@ -13,6 +13,7 @@ from training.palette import COLOURS
 from training.scenes import (
     CLASSES,
     POSITIONS,
+    SHAPES,
     TIMES,
     WEATHERS,
     Scene,
@@ -39,16 +40,38 @@ def test_different_seeds_give_different_pictures() -> None:
 
 
 @pytest.mark.parametrize("size", [32, 128])
-def test_a_picture_has_the_size_asked_for(size: int) -> None:
-    assert render(random_scene(3), size).size == (size, size)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_picture_has_the_size_and_shape_asked_for(size: int, shape: str) -> None:
+    width, height = SHAPES[shape]
+    assert render(random_scene(3, shape), size).size == (size * width, size * height)
 
 
-def test_boxes_lie_inside_the_picture() -> None:
+@pytest.mark.parametrize("shape", SHAPES)
+def test_boxes_lie_inside_the_picture(shape: str) -> None:
+    width, height = (128 * side for side in SHAPES[shape])
     for seed in SEEDS:
-        for name, (x0, y0, x1, y1) in boxes(random_scene(seed), 128):
+        for name, (x0, y0, x1, y1) in boxes(random_scene(seed, shape), 128):
             assert name in CLASSES
-            assert 0 <= x0 < x1 <= 128
-            assert 0 <= y0 < y1 <= 128
+            assert 0 <= x0 < x1 <= width
+            assert 0 <= y0 < y1 <= height
+
+
+def test_a_shape_shows_the_same_as_large_with_more_around_it() -> None:
+    for seed in SEEDS:
+        square = random_scene(seed)
+        for shape in ("3x2", "2x3"):
+            other = random_scene(seed, shape)
+            assert (other.subject, other.count) == (square.subject, square.count)
+            for one, two in zip(subject_boxes(square), subject_boxes(other), strict=True):
+                assert one[2] - one[0] == pytest.approx(two[2] - two[0])
+                assert one[3] - one[1] == pytest.approx(two[3] - two[1])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_ground_and_the_sky_reach_every_edge(shape: str) -> None:
+    for seed in range(24):
+        picture = np.asarray(render(random_scene(seed, shape), 64)).astype(int)
+        assert picture.sum(axis=2).min(axis=(0, 1)) > 0, "a pixel that nothing was drawn on"
 
 
 def test_every_class_setting_time_weather_and_colour_is_reached() -> None:
