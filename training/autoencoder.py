@@ -7,6 +7,7 @@ stay what they are, so a text-to-image model can be trained at the same time.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import diffusers
@@ -78,17 +79,20 @@ def loss_of(model: Any, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Ten
     ).mean()
 
 
-def crops_of(
-    pictures: torch.Tensor, count: int, side: int, rng: np.random.Generator
-) -> torch.Tensor:
-    """Random crops (count, 3, side, side) in 0..1 of pictures (N, H, W, 3) of bytes."""
-    chosen = rng.integers(0, len(pictures), count)
-    corners = rng.integers(0, pictures.shape[1] - side + 1, (count, 2))
-    crops = [
-        pictures[i, y : y + side, x : x + side] for i, (y, x) in zip(chosen, corners, strict=True)
-    ]
+def crops_of(pictures: torch.Tensor, count: int, side: int) -> torch.Tensor:
+    """Random crops (count, 3, side, side) in 0..1 of square pictures (N, H, H, 3) of bytes."""
+    device = pictures.device
+    along = torch.arange(side, device=device)
+    chosen = torch.randint(len(pictures), (count, 1, 1), device=device)
+    y, x = torch.randint(pictures.shape[1] - side + 1, (2, count, 1), device=device) + along
     # Permuted, it is laid out channels last.
-    return torch.stack(crops).permute(0, 3, 1, 2).float() / 255
+    return pictures[chosen, y[:, :, None], x[:, None, :]].permute(0, 3, 1, 2).float() / 255
+
+
+def step_of(model: Any, pictures: torch.Tensor, count: int, side: int) -> torch.Tensor:
+    """The loss over a batch of random crops."""
+    error, drift = loss_of(model, crops_of(pictures, count, side) * 2 - 1)
+    return error + 0.02 * drift
 
 
 @torch.no_grad()
@@ -131,11 +135,9 @@ def main() -> None:
         kind=DECODER if options.decoder_only else "",
         team=Team(),
     )
-    rng = np.random.default_rng(course.seed)
+    torch.manual_seed(course.seed)
     while course.going:
-        batch = crops_of(pictures, options.batch, options.crop, rng) * 2 - 1
-        error, drift = loss_of(model, batch)
-        course.learn(error + 0.02 * drift)
+        course.repeat("crops", partial(step_of, model, pictures, options.batch, options.crop))
         if course.saved():
             quality, mean, deviation = check(model, device)
             log(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
 from training.common import Budget, Team, load, log, save
+from training.graphs import Compute, Graphs
 
 SAVE = 180.0
 """Seconds between two checkpoints."""
@@ -70,6 +71,10 @@ class Course:
                 spent = state["spent"]
                 for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
                     optimiser.load_state_dict(kept)
+        self.graphs = Graphs(self._step) if device.type == "cuda" else None
+        for group in self._groups():  # after a checkpoint's, which may be another device's
+            group["capturable"] = self.graphs is not None
+            group["lr"] = torch.zeros((), device=device) if self.graphs else 0.0
         self.budget = Budget(options.minutes, spent, flat=flat)
         self.going = spent < self.budget.seconds  # the same in all of a team
         self._losses: list[torch.Tensor] = []
@@ -79,16 +84,41 @@ class Course:
 
     def learn(self, loss: torch.Tensor) -> None:
         """One step down the gradient of the loss."""
+        self._set_rate()
+        self._losses.append(self._step(lambda: loss))
+
+    def repeat(self, kind: Hashable, compute: Compute) -> None:
+        """One step down the gradient of the loss that `compute` gives.
+
+        On a CUDA device the steps of one kind are one graph, so that `compute` must keep to what
+        `Graphs.run` says.
+        """
+        self._set_rate()
+        step = self._step(compute) if self.graphs is None else self.graphs.run(kind, compute)
+        self._losses.append(step)
+
+    def _step(self, compute: Compute) -> torch.Tensor:
+        """The loss, which is not read here: to read it is to wait for the device."""
+        loss = compute()
         for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = self.rate * self.budget.scale
             optimiser.zero_grad()
         torch.autograd.backward(loss)
         if self.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.weights, self.clip)
         for optimiser in self.optimisers:
             optimiser.step()
-        self._losses.append(loss.detach())  # read at the next meeting: to read it is to wait
+        return loss.detach()
+
+    def _groups(self) -> Iterator[dict[str, Any]]:
+        return (group for optimiser in self.optimisers for group in optimiser.param_groups)
+
+    def _set_rate(self) -> None:
+        rate = self.rate * self.budget.scale
+        for group in self._groups():
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(rate)  # where a graph reads it
+            else:
+                group["lr"] = rate
 
     @property
     def steps(self) -> int:

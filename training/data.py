@@ -141,11 +141,12 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256, help="shorter side in pixels")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--name", default="poster")
+    parser.add_argument("--style", choices=tuple(STYLES), default="", help="none: flat")
     arguments = parser.parse_args()
     begun = time.monotonic()
     if arguments.held_out:
         make("held_out", HELD_OUT, arguments.held_out, arguments.size, arguments.workers)
-    make_all(arguments.name, arguments.count, arguments.size, arguments.workers)
+    make_all(arguments.name, arguments.count, arguments.size, arguments.workers, arguments.style)
     total = sum(len(pictures) for pictures in load_all(arguments.name))
     print(f"{total} pictures of {arguments.size} px in {time.monotonic() - begun:.0f} s")
 

@@ -11,6 +11,7 @@ import argparse
 import math
 import os
 import random
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class Examples:
     """All pictures of one shape, on the device."""
 
     def __init__(self, pictures: PictureSet, device: torch.device) -> None:
-        self.device = device
+        self.name, self.device = pictures.name, device
         self.latents = torch.from_numpy(np.load(latents_of(pictures, device))).to(device)
         self.tokens = torch.from_numpy(np.load(tokens_of(pictures))).to(device)
         self.empty = torch.from_numpy(tokenize([""])[0]).to(device)
@@ -90,11 +91,13 @@ class AllExamples:
 
     def __init__(self, name: str, device: torch.device) -> None:
         self.sets = [Examples(pictures, device) for pictures in data.load_all(name)]
+        if not self.sets:
+            sys.exit(f"no pictures {name!r}: run python -m training.data --name {name} first")
 
-    def batch(self, count: int, rng: random.Random) -> Batch:
-        """A batch of one shape, each as often as there are pictures of it."""
+    def pick(self, rng: random.Random) -> Examples:
+        """Those of one shape, each as often as there are pictures of it."""
         (chosen,) = rng.choices(self.sets, [len(examples) for examples in self.sets])
-        return chosen.batch(count)
+        return chosen
 
 
 @torch.no_grad()

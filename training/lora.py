@@ -1,9 +1,9 @@
 """Trains a LoRA that draws the poster model's world in another style.
 
-Run `python -m training.lora --style night-neon` after the poster model, or on the one that ships.
-It renders the scenes of the poster model's own seeds in that style, learns low-rank changes of the
-UNet's attention and convolutions from their latents, resumes by itself, and writes
-runs/NAME.safetensors.
+Run `python -m training.lora --style night-neon` after the poster model, or on the one that ships,
+and after its pictures: `python -m training.data --name night-neon --style night-neon --count 4800`.
+From their latents it learns low-rank changes of the UNet's attention and convolutions; it resumes
+by itself, and writes runs/NAME.safetensors.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ from __future__ import annotations
 import os
 import random
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import save_file
 
-from training import autoencoder, data, text_encoder
+from training import autoencoder, text_encoder
 from training.common import RUNS, load, parser, pick_device
 from training.course import Course
-from training.examples import AllExamples, tokens_of
+from training.examples import AllExamples
 from training.models import build_scheduler
 from training.sample import PROMPTS, sample_sheet
 from training.styles import STYLES
-from training.text_to_image import CHECKPOINT, Poster, loss_of
+from training.text_to_image import CHECKPOINT, Poster, step_of
 
 RANK = 10
 TARGETS = (
@@ -43,8 +44,6 @@ TARGETS = (
     "conv_out",
 )
 RATE = 1.5e-3
-COUNT, SIZE = 4800, 256
-"""How many squares it learns from, and their side in pixels."""
 
 
 def adapted(device: torch.device) -> Poster:
@@ -84,14 +83,6 @@ class Adapter:
         set_peft_model_state_dict(self.poster.unet, state)
 
 
-def prepare(style: str) -> None:
-    """Make a style's pictures and captions where they are missing."""
-    if not (RUNS / f"{style}.json").exists():
-        data.make_all(style, COUNT, SIZE, os.cpu_count() or 1, style)
-    for pictures in data.load_all(style):
-        tokens_of(pictures)
-
-
 def write(poster: Poster, style: str) -> Path:
     """Write the adapter in half precision, as diffusers loads it, whole or not at all."""
     layers = {
@@ -112,7 +103,6 @@ def main() -> None:
     arguments = options.parse_args()
     device = pick_device(arguments.device, arguments.threads)
     style, checkpoint = arguments.style, RUNS / f"lora-{arguments.style}.pt"
-    prepare(style)
     examples = AllExamples(style, device)
     torch.manual_seed(0)
     poster = adapted(device)
@@ -132,8 +122,11 @@ def main() -> None:
     rng = random.Random(course.seed)
     torch.manual_seed(course.seed)
     while course.going:
-        batch = examples.batch(arguments.batch, rng)
-        course.learn(loss_of(poster, batch, text_encoder.LENGTH, alphas))
+        some = examples.pick(rng)
+        course.repeat(
+            some.name,
+            partial(step_of, poster, some, arguments.batch, text_encoder.LENGTH, alphas),
+        )
         course.saved()
     if not course.leads:
         return

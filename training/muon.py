@@ -45,9 +45,9 @@ class Muon(torch.optim.Optimizer):
             for (rows, columns), weights in alike.items():
                 updates = orthogonal(torch.stack(self._updates(weights, group["momentum"])))
                 # Every entry moves by about the same, whatever the matrix's shape.
-                pace = -group["lr"] * 0.2 * max(rows, columns) ** 0.5
+                updates *= group["lr"] * (-0.2 * max(rows, columns) ** 0.5)
                 moves = [u.view_as(w) for u, w in zip(updates, weights, strict=True)]
-                torch._foreach_add_([*weights], moves, alpha=pace)
+                torch._foreach_add_([*weights], moves)
 
     def _updates(self, weights: list[nn.Parameter], momentum: float) -> list[torch.Tensor]:
         """The moving gradients (rows, columns), looked ahead (Nesterov)."""

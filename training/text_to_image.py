@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,12 +21,13 @@ from training.common import (
     RUNS,
     Team,
     add_from_shipped,
+    channels_last,
     parser,
     pick_device,
     reduced,
 )
 from training.course import Course
-from training.examples import AllExamples, Batch
+from training.examples import AllExamples, Batch, Examples
 from training.models import build_scheduler, build_text_encoder, build_unet
 from training.muon import Muon
 from training.sample import PROMPTS, sample_sheet
@@ -49,6 +51,8 @@ class Poster:
         if device.type == "cpu":
             # With so few positions, plain matrix products beat the fused attention.
             self.unet.set_attn_processor(AttnProcessor())
+        else:
+            channels_last(self.unet)
 
     def begin_from_shipped(self, taught: bool) -> None:
         """Take over the UNet that ships, and its text encoder unless one was taught since."""
@@ -155,6 +159,13 @@ def loss_of(poster: Poster, batch: Batch, length: int, alphas: torch.Tensor) -> 
     return (error * batch.weights).mean()
 
 
+def step_of(
+    poster: Poster, examples: Examples, count: int, length: int, alphas: torch.Tensor
+) -> torch.Tensor:
+    """The loss over a batch of random examples."""
+    return loss_of(poster, examples.batch(count), length, alphas)
+
+
 def main() -> None:
     """Train within the wall-clock budget."""
     options = parser(__doc__, minutes=90, batch=32)
@@ -197,7 +208,11 @@ def main() -> None:
     sampled = time.monotonic()
     while course.going:
         length = LENGTH if rng.random() < LONG else text_encoder.LENGTH
-        course.learn(loss_of(poster, examples.batch(arguments.batch, rng), length, alphas))
+        some = examples.pick(rng)
+        course.repeat(
+            (some.name, length),
+            partial(step_of, poster, some, arguments.batch, length, alphas),
+        )
         average.update(course.steps)
         if course.saved() and (
             time.monotonic() - sampled > arguments.sample_minutes * 60 or not course.going
