@@ -17,7 +17,7 @@ POSITIONS = {"left": 0.25, "center": 0.5, "right": 0.75}
 TIMES = tuple(PALETTES)
 WEATHERS = ("clear", "cloudy", "rain", "snow", "fog")
 SIZES = {"small": 0.70, "medium": 1.0, "large": 1.32}
-GROUPS = {2: ((0.28, 0.72), 0.8), 3: ((0.18, 0.5, 0.82), 0.64)}
+GROUPS = {2: ((0.28, 0.72), 0.86), 3: ((0.18, 0.5, 0.82), 0.72)}
 """By how many subjects there are: where each stands, and its size beside one that is alone."""
 COUNTS = (1, *GROUPS)
 CLASSES = (*SUBJECTS, "face")
