@@ -131,9 +131,11 @@ def _group(scene: Scene) -> list[Box]:
     room = 0.94 * (middles[1] - middles[0])
     height = min(subject.height * SIZES[scene.size] * scale, room / subject.aspect)
     half = height * subject.aspect / 2
-    in_sky = 0.5 + RISE * scene.view.top
-    bottom = in_sky if subject.place == "sky" else rng.uniform(0.85, 0.91)
-    back = 0.16 if subject.place == "sky" else 0.04
+    if subject.place == "sky":
+        back = 0.16
+        bottom = RISE * scene.view.top + max(0.5, height + back + 0.03)
+    else:
+        back, bottom = 0.04, rng.uniform(0.85, 0.91)
     bottoms = [bottom - back * (number % 2) for number in range(scene.count)]
     found = [
         (aside + middle - half, bottom - height, aside + middle + half, bottom)
