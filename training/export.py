@@ -23,7 +23,7 @@ from training.models import build_scheduler
 from training.text_to_image import CHECKPOINT, Poster
 
 BUILTIN = Path(__file__).parent.parent / "src" / "ninefold" / "builtin"
-VERSION = "2"
+VERSION = "3"
 EXAMPLES = (
     "a red house in the mountains at sunset",
     "a white sailboat on the sea at dawn",
