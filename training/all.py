@@ -1,13 +1,13 @@
 """Makes every built-in model, in order, on whatever the machine has: `make models`.
 
-Run `python -m training.all`. On a machine with a CUDA device it takes about eight minutes and ends;
-there, three steps that do not wait for one another run at a time. On a CPU it goes round: each round
-gives every model more time, exports what it has, and the next one goes on from there, until it is
-stopped. Nothing is lost but what came after the last checkpoint (at most five minutes): the same
-command goes on. With `--from-shipped` it goes on from the weights that ship, as after a change of
-the scenes or their captions. No network is needed, and nothing but torch, transformers, diffusers,
-safetensors, NumPy and Pillow; onnx for the files of detector and upscalers, and peft for the LoRA:
-where one is missing, its step is left out and said so.
+Run `python -m training.all`. On a machine with a CUDA device it takes about eight minutes and
+ends; there, up to three steps that do not wait for one another run at a time. On a CPU it goes
+round: each round gives every model more time, exports what it has, and the next one goes on from
+there, until it is stopped. Nothing is lost but what came after the last checkpoint (at most five
+minutes): the same command goes on. With `--from-shipped` it goes on from the weights that ship, as
+after a change of the scenes or their captions. No network is needed, and nothing but torch,
+transformers, diffusers, safetensors, NumPy and Pillow; onnx for the files of detector and upscalers,
+and peft for the LoRA: where one is missing, its step is left out and said so.
 """
 
 from __future__ import annotations
@@ -147,14 +147,14 @@ STEPS = (
         Step(
             f"upscaler-{factor}x",
             "training.upscaler",
-            0.12,
+            share,
             ("--factor", str(factor)),
             after=("autoencoder", *(("upscaler-2x",) if factor == 4 else ())),
             result=f"upscaler-{factor}x.pt",
             on_cuda=("--batch", "32", "--workers", "7"),
             needs="onnx",
         )
-        for factor in (2, 4)
+        for factor, share in ((2, 0.15), (4, 0.3))
     ),
 )
 EXPORT = Step("export", "training.export", after=tuple(step.name for step in STEPS))

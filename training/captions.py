@@ -203,6 +203,8 @@ FACE_WORDS = (
     "a portrait of",
     "face of",
 )
+ZOOM_WORDS = ("detail of", "a detail of", "zoomed in on")
+"""What a crop's caption begins with: untold, a model shows crops to those who ask for none."""
 VIEW_WORDS = ("landscape", "a view of", "scenery", "a landscape")
 EXTRA_WORDS = (
     "a an the of with and in on at by near under over above below behind from to is are its "
@@ -218,6 +220,8 @@ EXTRA_WORDS = (
 POSITION_TOLD = {"left": 0.95, "center": 0.3, "right": 0.95}
 """How often a caption tells the position: where it tells none, the subject is mostly centred, or
 a model would learn to paint it in several places at once."""
+CLOSE_TOLD = 0.92
+"""How often a close-up's caption says that it is one."""
 AROUND_FIRST = 0.15
 """How often a caption tells the surroundings before the subject."""
 
@@ -259,6 +263,8 @@ def caption(scene: Scene, rng: random.Random) -> str:
         text += part if not text else f" {part}" if joined and rng.random() < 0.75 else f", {part}"
     if not text:
         text = rng.choice(SETTING_WORDS[scene.setting])
+    if scene.view.span < 1.0:
+        text = f"{rng.choice(ZOOM_WORDS)} {text}"
     if rng.random() < 0.22 and not scene.close_up:
         text = f"{rng.choice(STYLE_WORDS)} {text}"
     return text
@@ -293,7 +299,7 @@ def _about(scene: Scene, rng: random.Random, box: Box | None) -> str:
     roll = rng.random()
     if scene.face:
         return f"{rng.choice(FACE_WORDS)} {_article(text)}{text}"
-    if scene.close_up and roll < 0.75:
+    if scene.close_up and roll < CLOSE_TOLD:
         lead = rng.choice(CLOSE_WORDS)
         return f"{lead} {text}" if lead == "a detailed" else f"{lead} {_article(text)}{text}"
     if several:
@@ -350,7 +356,15 @@ def _phrases() -> Iterator[str]:
     for table in tables:
         for phrases in table.values():
             yield from phrases
-    yield from (*STYLE_WORDS, *CLOSE_WORDS, *FACE_WORDS, *VIEW_WORDS, *PEOPLE, EXTRA_WORDS)
+    yield from (
+        *STYLE_WORDS,
+        *CLOSE_WORDS,
+        *FACE_WORDS,
+        *ZOOM_WORDS,
+        *VIEW_WORDS,
+        *PEOPLE,
+        EXTRA_WORDS,
+    )
     yield "green blue pink white black orange yellow coat coats hat hats wearing dressed clothes"
 
 
