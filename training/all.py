@@ -6,8 +6,8 @@ round: each round gives every model more time, exports what it has, and the next
 there, until it is stopped. Nothing is lost but what came after the last checkpoint (at most five
 minutes): the same command goes on. With `--from-shipped` it goes on from the weights that ship, as
 after a change of the scenes or their captions. No network is needed, and nothing but torch,
-transformers, diffusers, safetensors, NumPy and Pillow; onnx for the files of detector and upscalers,
-and peft for the LoRA: where one is missing, its step is left out and said so.
+transformers, diffusers, safetensors, NumPy and Pillow; onnx for the files of detector and
+upscalers, and peft for the LoRA: where one is missing, its step is left out and said so.
 """
 
 from __future__ import annotations
