@@ -11,7 +11,7 @@ weights     `(red:1.5)` against `(blue:1.5)` in one prompt, and negative prompts
 guidance    guidance scales from 1 to 8: what is shown, and the share of clipped pixels beyond that
             of renders, which burnt colours would raise
 schedulers  every scheduler at 20 steps, and the model's own at 8 and 50
-sizes       3:2, 2:3 and 16:9: how often the subject is there twice
+sizes       3:2, 2:3, 16:9 and 9:16: how often the subject is there twice
 sources     image to image at strength 0.4, and inpainting of the left half
 lora        how far each weight of the LoRA moves the picture: each farther than the last
 
@@ -74,7 +74,7 @@ TYPED = (
     "fortress in the fog below the mountains",
     "sailboats on a river in the city at sunset",
 )
-ASPECTS = {"3:2": (384, 256), "2:3": (256, 384), "16:9": (448, 256)}
+ASPECTS = {"3:2": (384, 256), "2:3": (256, 384), "16:9": (448, 256), "9:16": (256, 448)}
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ class Prompts:
             yield Figure("schedulers", f"{steps} steps: what prompts name is shown", shown, 0.85)
 
     def sizes(self) -> Iterator[Figure]:
-        """Shapes other than the square that the model was trained at."""
+        """Shapes other than the square."""
         asked = held_out_prompts(self.count)
         for name, (width, height) in ASPECTS.items():
             pictures = self.make([a.prompt for a in asked], width=width, height=height)

@@ -35,7 +35,7 @@ PROMPTS = (
     "a blue house in the forest, snow",
     "an empty desert at sunset",
 )
-TILE = 256
+TILE, WIDE = 256, (448, 256)
 CAPTION = 36
 GAP = 8
 
@@ -50,15 +50,22 @@ def main() -> None:
             for seed, prompt in enumerate(PROMPTS, start=1)
         ]
         sheet(finals, 4).save(IMAGES / "contact_sheet.png", optimize=True)
-        context = run(root / "hero", *HERO, "full")
-        sheet(stage_pictures(context), 5).save(IMAGES / "stages.png", optimize=True)
-        final_image(context).save(IMAGES / "hero.png", optimize=True)
+        stages = run(root / "stages", *HERO, "full")
+        sheet(stage_pictures(stages), 5).save(IMAGES / "stages.png", optimize=True)
+        hero = run(root / "hero", *HERO, "standard", WIDE)
+        final_image(hero).save(IMAGES / "hero.png", optimize=True)
 
 
-def run(folder: Path, prompt: str, seed: int, preset: str) -> PipelineContext:
-    """One finished run; raises what stopped it."""
+def run(
+    folder: Path, prompt: str, seed: int, preset: str, size: tuple[int, int] = (TILE, TILE)
+) -> PipelineContext:
+    """One finished run, begun at a width and height; raises what stopped it."""
+    document = PipelineConfig.preset(preset).model_dump()
+    for step in document["stages"]:
+        if step["stage"] == "text_to_image":
+            step["params"] |= {"width": size[0], "height": size[1]}
     context = PipelineContext(folder, prompt=prompt, seed=seed)
-    asyncio.run(PipelineConfig.preset(preset).build().execute(context))
+    asyncio.run(PipelineConfig.parse(document).build().execute(context))
     context.raise_for_error()
     return context
 

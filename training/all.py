@@ -27,9 +27,9 @@ import torch
 from training.autoencoder import DECODER
 from training.common import RUNS, add_from_shipped, load
 
-ROUND_ON_CPU = 240.0
+ROUND_ON_CPU = 200.0
 ROUND_ON_CUDA = 6.5
-"""Minutes of the first round, roughly: what the steps with a share get, besides what takes time."""
+"""Minutes of the first round, of which each step that trains has its share."""
 COUNT = 20_000
 """Square pictures of the text-to-image model."""
 NEON = "night-neon"

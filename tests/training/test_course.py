@@ -99,3 +99,26 @@ def test_it_saves_now_and_then(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
         saved += line.course.saved()
     assert 2 <= saved <= 7
     assert len((folder / "line.csv").read_text().splitlines()) > saved
+
+
+def test_it_goes_on_from_the_checkpoint_of_a_gpu(folder: Path) -> None:
+    first = Line(folder, minutes=0.01)
+    first.train()
+    state = torch.load(folder / "line.pt", weights_only=True)
+    for group in state["optimisers"][0]["param_groups"]:
+        group |= {"capturable": True, "lr": torch.tensor(0.05)}  # as graphs need them
+    torch.save(state, folder / "line.pt")
+    again = Line(folder, minutes=0.02)
+    again.train()
+    assert again.course.step > first.course.step
+    assert isinstance(again.optimiser.param_groups[0]["lr"], float)
+
+
+def test_repeated_steps_are_single_steps_without_a_gpu(folder: Path) -> None:
+    line, x = Line(folder, minutes=10), torch.rand(16, 1)
+    losses = []
+    for _ in range(5):
+        line.course.repeat("line", lambda: (line.model(x) - 3 * x - 1).square().mean())
+        losses.append(float(line.course._losses[-1]))
+    assert line.course.steps == 5
+    assert losses == sorted(losses, reverse=True)
