@@ -19,6 +19,7 @@ from training import data, shipped
 from training.common import (
     RUNS,
     Team,
+    add_from_shipped,
     load,
     log,
     parser,
@@ -38,7 +39,7 @@ WIDTH = 48
 CHANNELS = 12
 SCALE = 16
 PICTURES = 8000
-"""How many squares are kept on the device."""
+"""How many squares of a set are kept on the device."""
 CROP = 96
 """Side of the crops that are trained on, in pixels."""
 RATE = 2e-3
@@ -79,6 +80,14 @@ def loss_of(model: Any, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Ten
     ).mean()
 
 
+def pictures_of(name: str, also: str | None) -> torch.Tensor:
+    """The squares of a set (N, H, H, 3), and of another one a quarter as many."""
+    sets = [data.load(name).pictures[:PICTURES]]
+    if also:
+        sets.append(data.load(also).pictures[: len(sets[0]) // 4])
+    return torch.from_numpy(np.concatenate(sets))
+
+
 def crops_of(pictures: torch.Tensor, count: int, side: int) -> torch.Tensor:
     """Random crops (count, 3, side, side) in 0..1 of square pictures (N, H, H, 3) of bytes."""
     device = pictures.device
@@ -112,12 +121,14 @@ def check(model: Any, device: torch.device) -> tuple[float, float, float]:
 def main() -> None:
     """Train within the wall-clock budget."""
     parse = parser(__doc__, minutes=11, batch=12)
+    parse.add_argument("--also", help="another picture set: a fifth of what it learns from")
     parse.add_argument("--decoder-only", action="store_true", help="leave the encoder as it is")
+    add_from_shipped(parse)
     parse.add_argument("--crop", type=int, default=CROP)
     parse.add_argument("--rate", type=float, default=RATE, help="a quarter for a trained decoder")
     options = parse.parse_args()
     device = pick_device(options.device, options.threads)
-    pictures = torch.from_numpy(np.array(data.load(options.data).pictures[:PICTURES])).to(device)
+    pictures = pictures_of(options.data, options.also).to(device)
     torch.manual_seed(0)
     model = build().to(device, memory_format=torch.channels_last).train()
     model.encoder.requires_grad_(not options.decoder_only)
@@ -135,6 +146,8 @@ def main() -> None:
         kind=DECODER if options.decoder_only else "",
         team=Team(),
     )
+    if options.from_shipped and not course.resumed:
+        model.load_state_dict(shipped.autoencoder())
     torch.manual_seed(course.seed)
     while course.going:
         course.repeat("crops", partial(step_of, model, pictures, options.batch, options.crop))
