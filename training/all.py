@@ -149,12 +149,15 @@ STEPS = (
             "training.upscaler",
             share,
             ("--factor", str(factor)),
-            after=("autoencoder", *(("upscaler-2x",) if factor == 4 else ())),
+            after=after,
             result=f"upscaler-{factor}x.pt",
             on_cuda=("--batch", "32", "--workers", "7"),
             needs="onnx",
         )
-        for factor, share in ((2, 0.15), (4, 0.3))
+        for factor, share, after in (
+            (2, 0.15, ("autoencoder",)),
+            (4, 0.3, ("autoencoder", "upscaler-2x")),  # it begins with the other's layers
+        )
     ),
 )
 EXPORT = Step("export", "training.export", after=tuple(step.name for step in STEPS))

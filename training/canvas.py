@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,8 @@ class View:
     @classmethod
     def of_shape(cls, width: float, height: float) -> View:
         """The whole of a scene of this shape."""
-        return cls(0.0, ABOVE * (1 - height), 1.0, width, height)
+        view = cls(width=width, height=height)
+        return replace(view, y=view.top)
 
     @property
     def right(self) -> float:

@@ -22,16 +22,22 @@ RUNS = Path(__file__).parent / "runs"
 Network = TypeVar("Network", bound=torch.nn.Module)
 
 
+def set_parser(description: str | None, data: str = "poster") -> argparse.ArgumentParser:
+    """The options of every script that takes a picture set and a device."""
+    options = argparse.ArgumentParser(description=description)
+    options.add_argument("--data", default=data, help="name of the picture set under runs/")
+    options.add_argument("--device", default="auto", help="auto, cpu, cuda, mps ...")
+    options.add_argument("--threads", type=int, default=2)
+    return options
+
+
 def parser(description: str | None, minutes: float, batch: int) -> argparse.ArgumentParser:
     """The options that all training scripts take."""
-    options = argparse.ArgumentParser(description=description)
+    options = set_parser(description, data="train")
     options.add_argument(
         "--minutes", type=float, default=minutes, help="wall-clock budget, resumed time included"
     )
     options.add_argument("--batch", type=int, default=batch)
-    options.add_argument("--device", default="auto", help="auto, cpu, cuda, mps ...")
-    options.add_argument("--threads", type=int, default=2)
-    options.add_argument("--data", default="train", help="name of the picture set under runs/")
     options.add_argument("--fresh", action="store_true", help="ignore an existing checkpoint")
     return options
 

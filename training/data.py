@@ -9,10 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import time
+from collections.abc import Sequence, Sized
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +34,7 @@ OTHERS = 0.1
 CHUNK = 100
 """Scenes that a worker draws at a time."""
 
+AnySet = TypeVar("AnySet", bound=Sized)
 Boxes = list[list[tuple[str, Box]]]
 
 
@@ -131,6 +135,12 @@ def load_all(name: str) -> list[PictureSet]:
     """The sets of every shape that there is, squares first."""
     names = [set_name(name, shape) for shape in SHAPES]
     return [load(each) for each in names if (RUNS / f"{each}.json").exists()]
+
+
+def pick(sets: Sequence[AnySet], rng: random.Random) -> AnySet:
+    """One of several sets, each as often as there are pictures in it."""
+    (chosen,) = rng.choices(sets, [len(each) for each in sets])
+    return chosen
 
 
 def main() -> None:

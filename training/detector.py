@@ -5,6 +5,7 @@ Run `python -m training.detector`; it resumes by itself and writes runs/detector
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -143,7 +144,6 @@ def main() -> None:
     arguments = options.parse_args()
     device = pick_device(arguments.device, arguments.threads)
     shapes = [Scenes(source, device) for source in data.load_all(arguments.data)]
-    shares = np.array([len(scenes) for scenes in shapes]) / sum(len(scenes) for scenes in shapes)
     torch.manual_seed(0)
     model = channels_last(Detector(len(CLASSES)).to(device)).train()
     optimisers = with_adamw(model.parameters(), RATE, decay=0)
@@ -157,10 +157,9 @@ def main() -> None:
         weights=model.parameters(),
         clip=5.0,
     )
-    rng = np.random.default_rng(course.seed)
+    rng, shape_rng = np.random.default_rng(course.seed), random.Random(course.seed)
     while course.going:
-        scenes = shapes[rng.choice(len(shapes), p=shares)]
-        pictures, targets = scenes.batch(arguments.batch, rng)
+        pictures, targets = data.pick(shapes, shape_rng).batch(arguments.batch, rng)
         with reduced(device):
             loss = loss_of(model, pictures, targets)
         course.learn(loss)

@@ -7,7 +7,6 @@ on the device, so that a step waits for no other processor.
 
 from __future__ import annotations
 
-import argparse
 import math
 import os
 import random
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 from training import autoencoder, data
 from training.autoencoder import SCALE
 from training.captions import caption
-from training.common import RUNS, pick_device, reduced, to_tensor
+from training.common import RUNS, pick_device, reduced, set_parser, to_tensor
 from training.data import PictureSet
 from training.scenes import random_scene
 from training.vocabulary import LENGTH, build_tokenizer
@@ -86,18 +85,12 @@ class Examples:
         )
 
 
-class AllExamples:
-    """The pictures of every shape."""
-
-    def __init__(self, name: str, device: torch.device) -> None:
-        self.sets = [Examples(pictures, device) for pictures in data.load_all(name)]
-        if not self.sets:
-            sys.exit(f"no pictures {name!r}: run python -m training.data --name {name} first")
-
-    def pick(self, rng: random.Random) -> Examples:
-        """Those of one shape, each as often as there are pictures of it."""
-        (chosen,) = rng.choices(self.sets, [len(examples) for examples in self.sets])
-        return chosen
+def all_examples(name: str, device: torch.device) -> list[Examples]:
+    """The pictures of every shape; ends the program where there are none."""
+    found = [Examples(pictures, device) for pictures in data.load_all(name)]
+    if not found:
+        sys.exit(f"no pictures {name!r}: run python -m training.data --name {name} first")
+    return found
 
 
 @torch.no_grad()
@@ -160,11 +153,7 @@ def write(path: Path, values: NDArray[np.generic]) -> Path:
 
 def main() -> None:
     """Make what is missing."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default="poster")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
+    arguments = set_parser(__doc__).parse_args()
     sets = data.load_all(arguments.data)
     for pictures in sets:  # before a device is used: the workers are forks of this process
         tokens_of(pictures)

@@ -6,7 +6,6 @@ the text-to-image model draws has passed the decoder too, and its latents are ne
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from training import autoencoder, data
-from training.common import RUNS, pick_device, reduced, to_bytes, to_tensor
+from training.common import RUNS, pick_device, reduced, set_parser, to_bytes, to_tensor
 from training.data import PictureSet
 
 BLOCK = 50
@@ -81,11 +80,7 @@ def _write(
 
 def main() -> None:
     """Make both files of every shape, and the held-out set's, where they are missing."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default="poster")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
+    arguments = set_parser(__doc__).parse_args()
     device = pick_device(arguments.device, arguments.threads)
     begun = time.monotonic()
     for source in (*data.load_all(arguments.data), data.load("held_out")):

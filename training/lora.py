@@ -18,10 +18,10 @@ import torch
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import save_file
 
-from training import autoencoder, text_encoder
+from training import autoencoder, data, text_encoder
 from training.common import RUNS, load, parser, pick_device
 from training.course import Course
-from training.examples import AllExamples
+from training.examples import all_examples
 from training.models import build_scheduler
 from training.sample import PROMPTS, sample_sheet
 from training.styles import STYLES
@@ -103,7 +103,7 @@ def main() -> None:
     arguments = options.parse_args()
     device = pick_device(arguments.device, arguments.threads)
     style, checkpoint = arguments.style, RUNS / f"lora-{arguments.style}.pt"
-    examples = AllExamples(style, device)
+    sets = all_examples(style, device)
     torch.manual_seed(0)
     poster = adapted(device)
     trainable = [weight for weight in poster.unet.parameters() if weight.requires_grad]
@@ -122,7 +122,7 @@ def main() -> None:
     rng = random.Random(course.seed)
     torch.manual_seed(course.seed)
     while course.going:
-        some = examples.pick(rng)
+        some = data.pick(sets, rng)
         course.repeat(
             some.name,
             partial(step_of, poster, some, arguments.batch, text_encoder.LENGTH, alphas),

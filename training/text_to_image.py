@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from diffusers.models.attention_processor import AttnProcessor
 
-from training import autoencoder, shipped, text_encoder
+from training import autoencoder, data, shipped, text_encoder
 from training.common import (
     RUNS,
     Team,
@@ -27,7 +27,7 @@ from training.common import (
     reduced,
 )
 from training.course import Course
-from training.examples import AllExamples, Batch, Examples
+from training.examples import Batch, Examples, all_examples
 from training.models import build_scheduler, build_text_encoder, build_unet
 from training.muon import Muon
 from training.sample import PROMPTS, sample_sheet
@@ -182,7 +182,7 @@ def main() -> None:
     device = pick_device(arguments.device, arguments.threads)
     team = Team()
     with team.one_by_one():  # the first makes the file where there is none, the others open it
-        examples = AllExamples(arguments.data, device)
+        sets = all_examples(arguments.data, device)
     torch.manual_seed(0)  # all begin with the same weights
     poster = Poster(device)
     trainable = [*poster.unet.parameters(), *poster.text_encoder.parameters()]
@@ -208,7 +208,7 @@ def main() -> None:
     sampled = time.monotonic()
     while course.going:
         length = LENGTH if rng.random() < LONG else text_encoder.LENGTH
-        some = examples.pick(rng)
+        some = data.pick(sets, rng)
         course.repeat(
             (some.name, length),
             partial(step_of, poster, some, arguments.batch, length, alphas),

@@ -12,7 +12,7 @@ import torch
 
 from training import autoencoder, data, examples
 from training.captions import caption
-from training.examples import CAPTIONS, AllExamples, Examples, tokenize
+from training.examples import CAPTIONS, Examples, all_examples, tokenize
 from training.scenes import SHAPES, boxes, random_scene, render
 from training.vocabulary import LENGTH
 
@@ -28,7 +28,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             patch.setattr(module, "RUNS", folder)
         patch.setattr(autoencoder, "CHECKPOINT", folder / "none.pt")
         data.make_all("few", COUNT, SIZE, 2)
-        AllExamples("few", CPU)
+        all_examples("few", CPU)
     return folder
 
 
@@ -86,12 +86,12 @@ def test_captions_are_the_scenes_own_and_some_are_empty() -> None:
 
 
 def test_shapes_come_up_as_often_as_there_are_pictures_of_them() -> None:
-    everything, rng = AllExamples("few", CPU), random.Random(0)
-    seen = Counter(everything.pick(rng).name for _ in range(3200))
+    everything, rng = all_examples("few", CPU), random.Random(0)
+    seen = Counter(data.pick(everything, rng).name for _ in range(3200))
     assert seen["few"] == pytest.approx(2000, abs=150)
     assert seen["few-9x16"] == pytest.approx(200, abs=60)
 
 
 def test_pictures_that_are_not_there_are_asked_for() -> None:
     with pytest.raises(SystemExit, match=r"training\.data --name none"):
-        AllExamples("none", CPU)
+        all_examples("none", CPU)
