@@ -5,6 +5,8 @@ detector read the pictures.
 
 typed       prompts with synonyms, other word orders, plurals and missing parts: of what each names,
             the share that the picture shows
+strange     held-out prompts with words among them that the model does not know, and subjects that
+            it does not know in places that it does: what the other words name is shown
 counts      "a", "two" and "three" of every subject: how often the detector finds as many, and how
             often it does in renders
 weights     `(red:1.5)` against `(blue:1.5)` in one prompt, and negative prompts against none
@@ -74,6 +76,8 @@ TYPED = (
     "fortress in the fog below the mountains",
     "sailboats on a river in the city at sunset",
 )
+STRANGE = ("majestic", "masterpiece,", "8k", "cyberpunk", "trending", "ultra", "HDR,", "epic")
+UNKNOWN = ("dragon", "robot", "pirate ship", "unicorn", "wizard", "rocket", "dinosaur", "piano")
 ASPECTS = {"3:2": (384, 256), "2:3": (256, 384), "16:9": (448, 256), "9:16": (256, 448)}
 
 
@@ -132,6 +136,23 @@ class Prompts:
             print(f"  {text}: {'ok' if not wrong else 'shows ' + ', '.join(wrong)}")
         share = self.shown(TYPED * 2, pictures)
         yield Figure("typed", f"what {len(TYPED)} prompts name is shown", share, 0.85)
+
+    def strange(self) -> Iterator[Figure]:
+        """Words that the model does not know."""
+        prompts = []
+        for number, prompt in enumerate(self.held_out()):
+            words = prompt.split()
+            words.insert(number % (len(words) + 1), STRANGE[number % len(STRANGE)])
+            prompts.append(" ".join((*words, STRANGE[(number + 3) % len(STRANGE)])))
+        share = self.shown(prompts, self.make(prompts))
+        yield Figure("strange", "what prompts with strange words name is shown", share, 0.85)
+        settings, times = tuple(SETTING_WORDS.values()), ("by day", "at night", "at sunset")
+        prompts = [
+            f"a {UNKNOWN[i % len(UNKNOWN)]} {settings[i % 6][0]} {times[i // 6 % 3]}"
+            for i in range(self.count)
+        ]
+        share = self.shown(prompts, self.make(prompts))
+        yield Figure("strange", "place and time around unknown subjects are shown", share, 0.85)
 
     def counts(self) -> Iterator[Figure]:
         """One, two or three of a subject."""
@@ -286,6 +307,7 @@ def main() -> int:
     bench = Prompts(build_engines(EngineSettings(max_batch=8)), options.count)
     sections: dict[str, Callable[[], Iterator[Figure]]] = {
         "typed": bench.typed,
+        "strange": bench.strange,
         "counts": bench.counts,
         "weights": bench.weights,
         "guidance": bench.guidance,

@@ -217,6 +217,8 @@ EXTRA_WORDS = (
 )
 
 
+LETTERS = ("bcdfghjklmnprstvwyz", "aaeeiioou")
+"""What made-up words are made of, in turns."""
 POSITION_TOLD = {"left": 0.95, "center": 0.3, "right": 0.95}
 """How often a caption tells the position: where it tells none, the subject is mostly centred, or
 a model would learn to paint it in several places at once."""
@@ -366,6 +368,15 @@ def _phrases() -> Iterator[str]:
         EXTRA_WORDS,
     )
     yield "green blue pink white black orange yellow coat coats hat hats wearing dressed clothes"
+
+
+def with_strange_words(text: str, rng: random.Random) -> str:
+    """A caption with one to three made-up words somewhere in it, which say nothing."""
+    words = text.split()
+    for _ in range(rng.randint(1, 3)):
+        word = "".join(rng.choice(LETTERS[i % 2]) for i in range(rng.randint(3, 9)))
+        words.insert(rng.randint(0, len(words)), word)
+    return " ".join(words)
 
 
 def split_words(text: str) -> list[str]:

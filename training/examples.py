@@ -23,14 +23,16 @@ from numpy.typing import NDArray
 
 from training import autoencoder, data
 from training.autoencoder import SCALE
-from training.captions import caption
+from training.captions import caption, with_strange_words
 from training.common import RUNS, pick_device, reduced, set_parser, to_tensor
 from training.data import PictureSet
-from training.scenes import random_scene
+from training.scenes import Scene, random_scene
 from training.vocabulary import LENGTH, build_tokenizer
 
 CAPTIONS = 12
 """How many captions each picture has."""
+STRANGE, ONLY_STRANGE = 0.15, 0.01
+"""The shares of captions with words that say nothing, and with none but those."""
 EMPTY = 0.11
 """The share of captions that are empty, for classifier-free guidance."""
 SUBJECT = 3.0
@@ -127,8 +129,16 @@ def write_captions(start: int, shape: str, indices: Sequence[int]) -> NDArray[np
     texts = []
     for index in indices:
         scene, rng = random_scene(start + index, shape), random.Random(start + index)
-        texts += [caption(scene, rng) for _ in range(CAPTIONS)]
+        texts += [text_of(scene, rng) for _ in range(CAPTIONS)]
     return tokenize(texts).reshape(len(indices), CAPTIONS, LENGTH)
+
+
+def text_of(scene: Scene, rng: random.Random) -> str:
+    """A caption, now and then with words that say nothing, so that these do no harm."""
+    text = caption(scene, rng)
+    if (roll := rng.random()) < ONLY_STRANGE:
+        return with_strange_words("", rng)
+    return with_strange_words(text, rng) if roll < STRANGE else text
 
 
 def tokenize(texts: list[str]) -> NDArray[np.int16]:

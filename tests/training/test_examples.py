@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from training import autoencoder, data, examples
-from training.captions import caption
-from training.examples import CAPTIONS, Examples, all_examples, tokenize
+from training.captions import WORDS, caption, split_words, with_strange_words
+from training.examples import CAPTIONS, Examples, all_examples, text_of, tokenize
 from training.scenes import SHAPES, boxes, random_scene, render
 from training.vocabulary import LENGTH
 
@@ -77,7 +77,7 @@ def test_positions_inside_a_subject_weigh_three_times_as_much() -> None:
 def test_captions_are_the_scenes_own_and_some_are_empty() -> None:
     few = Examples(data.load("few"), CPU)
     scene, rng = random_scene(3), random.Random(3)
-    wanted = tokenize([caption(scene, rng) for _ in range(CAPTIONS)])
+    wanted = tokenize([text_of(scene, rng) for _ in range(CAPTIONS)])
     assert np.array_equal(few.tokens[3].numpy(), wanted)
     torch.manual_seed(0)
     tokens = few.batch(2000).tokens
@@ -95,3 +95,17 @@ def test_shapes_come_up_as_often_as_there_are_pictures_of_them() -> None:
 def test_pictures_that_are_not_there_are_asked_for() -> None:
     with pytest.raises(SystemExit, match=r"training\.data --name none"):
         all_examples("none", CPU)
+
+
+def test_strange_words_are_added_and_nothing_is_taken_away() -> None:
+    rng = random.Random(0)
+    for seed in range(50):
+        text = caption(random_scene(seed), rng)
+        more = with_strange_words(text, rng).split()
+        added = list(more)
+        for word in text.split():
+            added.remove(word)
+        assert 1 <= len(added) <= 3
+    texts = [text_of(random_scene(seed), rng) for seed in range(3000)]
+    strange = [not set(split_words(text)) <= set(WORDS) for text in texts]
+    assert sum(strange) / len(strange) == pytest.approx(examples.STRANGE, abs=0.03)
