@@ -11,7 +11,7 @@ counts      "a", "two" and "three" of every subject: how often the detector find
             often it does in renders
 weights     `(red:1.5)` against `(blue:1.5)` in one prompt, and negative prompts against none
 guidance    guidance scales from 1 to 8: what is shown, and the share of clipped pixels beyond that
-            of renders, which burnt colours would raise
+            of the same scenes rendered, which burnt colours would raise
 schedulers  every scheduler at 20 steps, and the model's own at 8 and 50
 sizes       3:2, 2:3, 16:9 and 9:16: how often the subject is there twice
 sources     image to image at strength 0.4, and inpainting of the left half
@@ -211,9 +211,9 @@ class Prompts:
 
     def guidance(self) -> Iterator[Figure]:
         """Guidance scales from 1 to 8."""
-        prompts = self.held_out()
-        scenes = held_out_scenes()
-        usual = _clipped([np.asarray(render(next(scenes), SIZE)) for _ in range(100)])
+        asked = held_out_prompts(self.count)
+        prompts = [each.prompt for each in asked]
+        usual = _clipped([np.asarray(render(each.scene, SIZE)) for each in asked])
         for scale in (1.0, 2.0, 4.0, 6.0, 8.0):
             pictures = self.make(prompts, guidance_scale=scale)
             shown = self.shown(prompts, pictures)

@@ -30,19 +30,23 @@ FIRST_SEED = HELD_OUT + 1_000_000
 
 @dataclass(frozen=True)
 class Asked:
-    """A prompt, and the value that it names for every part that the judge judges."""
+    """A prompt, and the scene that it describes."""
 
     prompt: str
-    parts: dict[str, str]
+    scene: Scene
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """The scene's value of every part that the judge judges."""
+        return {part: str(getattr(self.scene, part)) for part in PARTS}
 
 
 def held_out_prompts(number: int) -> list[Asked]:
     """The first prompts of the grammar, by seed, that name all five parts of a whole scene."""
-    every = ((named(text), text, asked) for asked, text in held_out_captions())
     found = (
-        Asked(text, asked)
-        for names, text, asked in every
-        if names == {part: {value} for part, value in asked.items()}
+        asked
+        for asked in _held_out_captions()
+        if named(asked.prompt) == {part: {value} for part, value in asked.parts.items()}
     )
     return list(islice(found, number))
 
@@ -52,13 +56,9 @@ def held_out_scenes() -> Iterator[Scene]:
     return (scene for scene in map(random_scene, count(FIRST_SEED)) if is_whole(scene))
 
 
-def held_out_captions() -> Iterator[tuple[dict[str, str], str]]:
-    """The parts of every such scene, and a caption that names some of them."""
-    for scene in held_out_scenes():
-        yield (
-            {part: str(getattr(scene, part)) for part in PARTS},
-            caption(scene, random.Random(scene.seed)),
-        )
+def _held_out_captions() -> Iterator[Asked]:
+    """A caption of every such scene, which names some of its parts."""
+    return (Asked(caption(scene, random.Random(scene.seed)), scene) for scene in held_out_scenes())
 
 
 def named(text: str) -> dict[str, set[str]]:
