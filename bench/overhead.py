@@ -72,7 +72,7 @@ class ByHand:
         library: Any = diffusers
         folder = str(builtin.ROOT / "poster")
         self.steps = steps
-        self.guidance = default_engines().diffusion.describe("poster").guidance_scale
+        self.info = default_engines().diffusion.describe("poster")
         self.text = library.StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
         self.image = library.AutoPipelineForImage2Image.from_pipe(self.text)
         for pipe in (self.text, self.image):
@@ -82,9 +82,12 @@ class ByHand:
         """Make both images and write them as PNG."""
         import torch
 
-        shared = {"num_inference_steps": self.steps, "guidance_scale": self.guidance}
+        shared = {"num_inference_steps": self.steps, "guidance_scale": self.info.guidance_scale}
         first = self.text(
-            PROMPT, generator=torch.Generator("cpu").manual_seed(SEED), **shared
+            PROMPT,
+            guidance_rescale=self.info.guidance_rescale,
+            generator=torch.Generator("cpu").manual_seed(SEED),
+            **shared,
         ).images[0]
         first.save(folder / "generated.png")
         second = self.image(

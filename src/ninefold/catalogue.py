@@ -39,6 +39,7 @@ def describe_model(engines: EngineSet, name: str) -> Json:
         "max_size": info.max_size,
         "steps": info.steps,
         "guidance_scale": info.guidance_scale,
+        "guidance_rescale": info.guidance_rescale,
         "scheduler": info.scheduler,
         "hint": info.hint,
         "examples": list(info.examples),

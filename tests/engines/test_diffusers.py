@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,22 @@ def test_text_to_image_is_bit_identical(
 ) -> None:
     made = run(engine, text(model=str(tiny_folder)))
     assert made.tobytes() == hand_call(by_hand, width=64, height=64).tobytes()
+
+
+def test_guidance_is_rescaled_where_the_model_asks_for_it_and_the_pipeline_can(
+    engine: DiffusersEngine, by_hand: Any, tiny_folder: Path, picture: Pixels, tmp_path: Path
+) -> None:
+    folder = tmp_path / "bright"
+    shutil.copytree(tiny_folder, folder)
+    (folder / "ninefold.json").write_text('{"default": {"guidance_rescale": 0.7}}')
+    made = engine.run(text(model=str(folder)), QUIET)
+    expected = hand_call(by_hand, width=64, height=64, guidance_rescale=0.7)
+    assert made.image.tobytes() == expected.tobytes()
+    assert made.image.tobytes() != hand_call(by_hand, width=64, height=64).tobytes()
+    assert made.info["guidance_rescale"] == 0.7
+    changed = engine.run(from_image(picture, model=str(folder)), QUIET)
+    assert "guidance_rescale" not in changed.info
+    assert "guidance_rescale" not in engine.run(text(model=str(tiny_folder)), QUIET).info
 
 
 def test_image_to_image_is_bit_identical(

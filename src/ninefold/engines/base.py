@@ -42,6 +42,9 @@ class ModelInfo:
     min_size: int = 64
     #: Pixels a side of what one position of the latents stands for.
     latent_scale: int = 8
+    #: How far a guided prediction is brought back to the contrast of the prompt's own (0 to 1;
+    #: https://arxiv.org/abs/2305.08891, 3.4). Against burnt colours, where the model asks for it.
+    guidance_rescale: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -64,11 +64,14 @@ class DiffusersJob:
     device: DeviceChoice
     warnings: list[str] = field(default_factory=list)
     pipe: Any = field(init=False)
+    #: Parameters of the pipeline's call.
+    accepted: Mapping[str, inspect.Parameter] = field(init=False)
 
     def __post_init__(self) -> None:
         """Pick the pipeline's form; raises `ModelError` where the family has none."""
         self.requests = [order.request for order in self.orders]
         self.pipe = self._pick()
+        self.accepted = inspect.signature(type(self.pipe).__call__).parameters
 
     def run(self) -> list[Generated]:
         """Make the images; may be called again with the same outcome after it failed."""
@@ -94,7 +97,6 @@ class DiffusersJob:
         shared, pipe = self.requests[0], self.pipe
         ran: list[int] = []
         keeper = self._keeper()
-        accepted = inspect.signature(type(pipe).__call__).parameters
 
         def on_step(_: Any, index: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             ran.append(index)
@@ -108,7 +110,8 @@ class DiffusersJob:
         generators = [torch.Generator("cpu").manual_seed(item.seed) for item in self.requests]
         arguments = {
             **self._prompts(),
-            **_guidance(accepted, shared.guidance_scale),
+            **_guidance(self.accepted, shared.guidance_scale),
+            "guidance_rescale": self.orders[0].info.guidance_rescale,
             **_source(self.requests, masked=keeper is None),
             "width": shared.width,
             "height": shared.height,
@@ -118,7 +121,7 @@ class DiffusersJob:
         }
         try:
             with _decoding_apart(pipe, len(self.requests) > 1 and self.device.name == "cpu"):
-                out = pipe(**{key: value for key, value in arguments.items() if key in accepted})
+                out = pipe(**{key: arguments[key] for key in arguments if key in self.accepted})
         finally:
             # A cancelled call leaves offloaded networks on the device.
             pipe.maybe_free_model_hooks()
@@ -184,6 +187,8 @@ class DiffusersJob:
             "dtype": self.model.dtype,
             "loras": [lora.record() for lora in order.loras],
         }
+        if order.info.guidance_rescale and "guidance_rescale" in self.accepted:
+            record["guidance_rescale"] = order.info.guidance_rescale
         if isinstance(request, ImageToImage):
             record["strength"] = request.strength
         if len(self.requests) > 1:

@@ -81,7 +81,8 @@ def describe(files: ModelFiles) -> ModelInfo:
     """What the files tell of a model; a sidecar `ninefold.json` in its folder wins.
 
     The sidecar may hold `native_size` [width, height], `size_multiple`, `min_size`, `max_size`,
-    `words`, `examples`, `hint` and `default` {`steps`, `guidance_scale`, `scheduler`}.
+    `words`, `examples`, `hint` and `default` {`steps`, `guidance_scale`, `guidance_rescale`,
+    `scheduler`}.
     Raises `ModelError` if a file of the model cannot be read.
     """
     sidecar = {} if files.is_file else _json(files.path / "ninefold.json", optional=True)
@@ -108,6 +109,7 @@ def describe(files: ModelFiles) -> ModelInfo:
             examples=tuple(str(example) for example in sidecar.get("examples", ())),
             hint=str(sidecar.get("hint", "")),
             latent_scale=scale,
+            guidance_rescale=float(default.get("guidance_rescale", 0)),
         )
     except (TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{files.name}/ninefold.json does not fit: {error}.") from error

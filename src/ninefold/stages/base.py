@@ -90,10 +90,11 @@ class DiffusionStage(EngineStage[S]):
             yield f"{self.name}.scheduler: {scheduler!r} is unknown.{suggest(scheduler, known)}"
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
-        """The hashes of the model and the LoRAs, and what runs them."""
-        diffusion = self.engines.diffusion
+        """The model's hash and what it asks for itself, the LoRAs' hashes, and what runs them."""
+        diffusion, info = self.engines.diffusion, self.model_info(context)
         return {
-            "model": self.model_info(context).hash,
+            "model": info.hash,
+            "guidance_rescale": info.guidance_rescale,
             "loras": [diffusion.lora_hash(lora.name) for lora in context.get(LORAS) or ()],
             "engines": dict(self.engines.versions),
         }
