@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,32 @@ import pytest
 from ninefold import PipelineConfig, PipelineContext
 from ninefold.cache import StageCache
 from ninefold.core.errors import ConfigError
+from ninefold.engines.base import EngineSet, ModelInfo
+from ninefold.engines.fake import FakeDiffusion
 from ninefold.testing import fake_engines
 from tests.support import files_in, picture, run
 
 SLOTS: dict[str, Any] = {"prompt": "a red house", "seed": 7}
 
 
-def made(folder: Path, cache: StageCache, *settings: str, **slots: Any) -> PipelineContext:
+class Rescaled(FakeDiffusion):
+    """The same weights, whose description asks for rescaled guidance."""
+
+    def describe(self, model: str) -> ModelInfo:
+        return replace(super().describe(model), guidance_rescale=0.7)
+
+
+def made(
+    folder: Path,
+    cache: StageCache,
+    *settings: str,
+    engines: EngineSet | None = None,
+    **slots: Any,
+) -> PipelineContext:
     """A full run through the cache, with fake engines."""
     config = PipelineConfig.preset("full").with_settings(settings)
     context = PipelineContext(folder, **{**SLOTS, **slots})
-    engines = fake_engines()
-    run(config.build(engines).execute(context, around=cache.around))
+    run(config.build(engines or fake_engines()).execute(context, around=cache.around))
     context.raise_for_error()
     return context
 
@@ -79,6 +94,16 @@ def test_another_source_image_misses(tmp_path: Path, cache: StageCache) -> None:
     other = made(tmp_path / "c", cache, image=picture(64, 64, seed=2))
     assert "text_to_image" in hits(again)
     assert "text_to_image" not in hits(other)
+
+
+def test_a_model_that_says_otherwise_how_it_is_run_misses(
+    tmp_path: Path, cache: StageCache
+) -> None:
+    made(tmp_path / "a", cache)
+    engines = replace(fake_engines(), diffusion=Rescaled())
+    found = hits(made(tmp_path / "b", cache, engines=engines))
+    assert "upscaler" in found  # the fake paints the same either way
+    assert {"text_to_image", "refiner", "detailer", "restorer"}.isdisjoint(found)
 
 
 def test_without_a_seed_nothing_is_reused(tmp_path: Path, cache: StageCache) -> None:
