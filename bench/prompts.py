@@ -12,7 +12,8 @@ counts      "a", "two" and "three" of every subject: how often the detector find
 weights     `(red:1.5)` against `(blue:1.5)` in one prompt, and negative prompts against none
 guidance    guidance scales from 1 to 8: what is shown, and the share of clipped pixels beyond that
             of the same scenes rendered, which burnt colours would raise
-schedulers  every scheduler at 20 steps, and the model's own at 8 and 50
+schedulers  every scheduler at 20 steps, and the model's own at 8 and 50: what is shown, and at 20
+            steps the distance to renders of the same scenes (compare it at equal --count)
 sizes       3:2, 2:3, 16:9 and 9:16: how often the subject is there twice
 sources     image to image at strength 0.4, and inpainting of the left half
 lora        how far each weight of the LoRA moves the picture: each farther than the last
@@ -45,6 +46,7 @@ from ninefold.imaging.likeness import mean_absolute_difference, ssim
 from ninefold.imaging.types import Pixels
 from training.captions import COUNT_WORDS, NAMES, PLURALS, SETTING_WORDS
 from training.data import HELD_OUT
+from training.distance import frechet_distance
 from training.palette import COLOURS
 from training.prompts import held_out_prompts, held_out_scenes, named
 from training.scenes import random_scene, render
@@ -224,10 +226,15 @@ class Prompts:
 
     def schedulers(self) -> Iterator[Figure]:
         """Schedulers, few and many steps."""
-        prompts = self.held_out()
+        asked = held_out_prompts(self.count)
+        prompts = [each.prompt for each in asked]
+        scenes = read([np.asarray(render(each.scene, SIZE)) for each in asked]).features
         for name in self.engines.diffusion.schedulers():
-            shown = self.shown(prompts, self.make(prompts, scheduler=name))
+            pictures = self.make(prompts, scheduler=name)
+            shown = self.shown(prompts, pictures)
             yield Figure("schedulers", f"{name}: what prompts name is shown", shown, 0.85)
+            distance = frechet_distance(read(pictures).features, scenes)
+            yield Figure("schedulers", f"{name}: distance to renders", distance)
         for steps in (8, 50):
             shown = self.shown(prompts, self.make(prompts, steps=steps))
             yield Figure("schedulers", f"{steps} steps: what prompts name is shown", shown, 0.85)

@@ -43,7 +43,7 @@ class ModelInfo:
     #: Pixels a side of what one position of the latents stands for.
     latent_scale: int = 8
     #: How far a guided prediction is brought back to the contrast of the prompt's own (0 to 1;
-    #: https://arxiv.org/abs/2305.08891, 3.4). Against burnt colours, where the model asks for it.
+    #: https://arxiv.org/abs/2305.08891, 3.4). Against burnt colours; 0 leaves it to the pipeline.
     guidance_rescale: float = 0.0
 
 

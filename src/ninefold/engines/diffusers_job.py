@@ -66,12 +66,16 @@ class DiffusersJob:
     pipe: Any = field(init=False)
     #: Parameters of the pipeline's call.
     accepted: Mapping[str, inspect.Parameter] = field(init=False)
+    #: As the model asks for it; 0 where it does not, or the pipeline cannot.
+    guidance_rescale: float = field(init=False)
 
     def __post_init__(self) -> None:
         """Pick the pipeline's form; raises `ModelError` where the family has none."""
         self.requests = [order.request for order in self.orders]
         self.pipe = self._pick()
         self.accepted = inspect.signature(type(self.pipe).__call__).parameters
+        can = "guidance_rescale" in self.accepted
+        self.guidance_rescale = self.orders[0].info.guidance_rescale if can else 0.0
 
     def run(self) -> list[Generated]:
         """Make the images; may be called again with the same outcome after it failed."""
@@ -111,7 +115,6 @@ class DiffusersJob:
         arguments = {
             **self._prompts(),
             **_guidance(self.accepted, shared.guidance_scale),
-            "guidance_rescale": self.orders[0].info.guidance_rescale,
             **_source(self.requests, masked=keeper is None),
             "width": shared.width,
             "height": shared.height,
@@ -119,6 +122,8 @@ class DiffusersJob:
             "generator": _one_or_all(generators),
             "callback_on_step_end": on_step,
         }
+        if self.guidance_rescale:  # else the pipeline's own default, which is not 0 in all
+            arguments["guidance_rescale"] = self.guidance_rescale
         try:
             with _decoding_apart(pipe, len(self.requests) > 1 and self.device.name == "cpu"):
                 out = pipe(**{key: arguments[key] for key in arguments if key in self.accepted})
@@ -187,8 +192,8 @@ class DiffusersJob:
             "dtype": self.model.dtype,
             "loras": [lora.record() for lora in order.loras],
         }
-        if order.info.guidance_rescale and "guidance_rescale" in self.accepted:
-            record["guidance_rescale"] = order.info.guidance_rescale
+        if self.guidance_rescale:
+            record["guidance_rescale"] = self.guidance_rescale
         if isinstance(request, ImageToImage):
             record["strength"] = request.strength
         if len(self.requests) > 1:
