@@ -37,7 +37,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # training/ is not installed
 
 from bench.figures import Figure, table
-from bench.judged import SIZE, STEPS, generate, read
+from bench.judged import SIZE, STEPS, Reading, generate, read
 from ninefold.core.values import Lora
 from ninefold.engines.base import EngineSet, ImageToImage, Inpaint, TextToImage
 from ninefold.engines.defaults import build_engines
@@ -111,11 +111,11 @@ class Prompts:
         requests = [self.request(text, seed, **changes) for seed, text in enumerate(prompts)]
         return generate(self.engines.diffusion, requests)
 
-    def shown(self, prompts: Sequence[str], pictures: Sequence[Pixels]) -> float:
-        """Of the parts that the prompts name, the share that the judge reads in the pictures."""
+    def shown(self, prompts: Sequence[str], reading: Reading) -> float:
+        """Of the parts that the prompts name, the share that the judge read in the pictures."""
         hits = [
             verdict[part] in values
-            for text, verdict in zip(prompts, read(pictures).verdicts, strict=True)
+            for text, verdict in zip(prompts, reading.verdicts, strict=True)
             for part, values in named(text).items()
             if values
         ]
@@ -127,16 +127,15 @@ class Prompts:
 
     def typed(self) -> Iterator[Figure]:
         """Prompts as people type them."""
-        pictures = self.make(TYPED * 2)
-        verdicts = read(pictures).verdicts
-        for text, verdict in zip(TYPED, verdicts, strict=False):
+        reading = read(self.make(TYPED * 2))
+        for text, verdict in zip(TYPED, reading.verdicts, strict=False):
             wrong = [
                 f"{part} {verdict[part]}"
                 for part, values in named(text).items()
                 if values and verdict[part] not in values
             ]
             print(f"  {text}: {'ok' if not wrong else 'shows ' + ', '.join(wrong)}")
-        share = self.shown(TYPED * 2, pictures)
+        share = self.shown(TYPED * 2, reading)
         yield Figure("typed", f"what {len(TYPED)} prompts name is shown", share, 0.85)
 
     def strange(self) -> Iterator[Figure]:
@@ -146,14 +145,14 @@ class Prompts:
             words = prompt.split()
             words.insert(number % (len(words) + 1), STRANGE[number % len(STRANGE)])
             prompts.append(" ".join((*words, STRANGE[(number + 3) % len(STRANGE)])))
-        share = self.shown(prompts, self.make(prompts))
+        share = self.shown(prompts, read(self.make(prompts)))
         yield Figure("strange", "what prompts with strange words name is shown", share, 0.85)
         settings, times = tuple(SETTING_WORDS.values()), ("by day", "at night", "at sunset")
         prompts = [
             f"a {UNKNOWN[i % len(UNKNOWN)]} {settings[i % 6][0]} {times[i // 6 % 3]}"
             for i in range(self.count)
         ]
-        share = self.shown(prompts, self.make(prompts))
+        share = self.shown(prompts, read(self.make(prompts)))
         yield Figure("strange", "place and time around unknown subjects are shown", share, 0.85)
 
     def counts(self) -> Iterator[Figure]:
@@ -218,7 +217,7 @@ class Prompts:
         usual = _clipped([np.asarray(render(each.scene, SIZE)) for each in asked])
         for scale in (1.0, 2.0, 4.0, 6.0, 8.0):
             pictures = self.make(prompts, guidance_scale=scale)
-            shown = self.shown(prompts, pictures)
+            shown = self.shown(prompts, read(pictures))
             target = 0.85 if scale >= 2 else None
             yield Figure("guidance", f"{scale:g}: what prompts name is shown", shown, target)
             more = _clipped(pictures) - usual
@@ -230,13 +229,13 @@ class Prompts:
         prompts = [each.prompt for each in asked]
         scenes = read([np.asarray(render(each.scene, SIZE)) for each in asked]).features
         for name in self.engines.diffusion.schedulers():
-            pictures = self.make(prompts, scheduler=name)
-            shown = self.shown(prompts, pictures)
+            reading = read(self.make(prompts, scheduler=name))
+            shown = self.shown(prompts, reading)
             yield Figure("schedulers", f"{name}: what prompts name is shown", shown, 0.85)
-            distance = frechet_distance(read(pictures).features, scenes)
+            distance = frechet_distance(reading.features, scenes)
             yield Figure("schedulers", f"{name}: distance to renders", distance)
         for steps in (8, 50):
-            shown = self.shown(prompts, self.make(prompts, steps=steps))
+            shown = self.shown(prompts, read(self.make(prompts, steps=steps)))
             yield Figure("schedulers", f"{steps} steps: what prompts name is shown", shown, 0.85)
 
     def sizes(self) -> Iterator[Figure]:
