@@ -8,6 +8,7 @@ SEED ?= 7
 PRESET ?= full
 VENV := .venv
 BIN := $(VENV)/bin
+CLIENTS := tests/server/clients
 
 # Handed over by the environment, so that quotes in a prompt stay what they are.
 export PROMPT SEED PRESET
@@ -17,7 +18,7 @@ export PROMPT SEED PRESET
 demo: $(VENV)/.installed
 	@$(BIN)/ninefold run "$$PROMPT" --preset "$$PRESET" --seed "$$SEED"
 
-test: lint types layers
+test: lint types layers $(CLIENTS)/.venv/.installed
 	@$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-dev
@@ -57,6 +58,7 @@ fuzz: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.server.fuzz.run --examples 500
 
 clean:
+	rm -rf $(CLIENTS)/.venv $(CLIENTS)/node_modules
 	rm -rf $(VENV) ninefold-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.installed: pyproject.toml tools/install.sh
@@ -67,3 +69,6 @@ $(VENV)/.installed-dev: pyproject.toml tools/install.sh
 
 $(VENV)/.installed-training: pyproject.toml tools/install.sh
 	@tools/install.sh $(VENV) training
+
+$(CLIENTS)/.venv/.installed: $(VENV)/.installed-dev $(addprefix $(CLIENTS)/,install.sh requirements.txt constraints.txt package-lock.json)
+	@$(CLIENTS)/install.sh "$(CURDIR)/$(BIN)/python"
