@@ -49,6 +49,8 @@ class JobStepped(JobEvent):
     total: int
     #: A small JPEG, base64.
     preview: str | None = field(default=None, repr=False)
+    #: When it was told, in milliseconds since the epoch.
+    at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,9 @@ def _reported(step: str, reports: Sequence[Json], base: int) -> Iterator[JobEven
     for number, report in enumerate(reports, 1):
         if report["kind"] == "stepped":
             preview = report.get("preview")
-            yield JobStepped(base + number, step, report["done"], report["total"], preview)
+            yield JobStepped(
+                base + number, step, report["done"], report["total"], preview, report.get("at")
+            )
         else:
             yield JobStageRetried(base + number, step, report.get("message", ""))
 

@@ -290,6 +290,13 @@ class JobExecutor:
                 await asyncio.sleep(WATCH)
         return await self.group(name)
 
+    async def events_so_far(self, job_id: str) -> Sequence[JobEvent]:
+        """What happened to the job until now; raises `NotFoundError` where there is none."""
+        found = await self._call(Reading, self.store, job_id)
+        steps = [step.name for step in self._pipeline(found.spec).steps]
+        job = found.job
+        return list(events_of(steps, found.done, found.reports, job.status, job.error))
+
     async def events(self, job_id: str, after: int = 0) -> AsyncGenerator[JobEvent, None]:
         """What happened to the job since event `after`, and what happens until it ends.
 

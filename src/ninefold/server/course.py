@@ -1,41 +1,122 @@
-"""How far a job is, told by its events."""
+"""How far a job is, told by its events, and how long it will still take."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from ninefold.core.values import Json
 from ninefold.jobs import JobEvent
 from ninefold.jobs.events import JobStageFinished, JobStageStarted, JobStarted, JobStepped
+
+#: What a stage is expected to take, in steps of its engine, until it says so itself. A prompt is
+#: read in no time; what a stage does that is not here counts as one step.
+_EXPECTED = {
+    "prompt": 0.0,
+    "text_to_image": 20.0,
+    "refiner": 6.0,
+    "detailer": 12.0,
+    "upscaler": 4.0,
+    "restorer": 16.0,
+    "finisher": 0.5,
+    "inspector": 0.5,
+    "publisher": 0.5,
+}
+#: The time left must grow by this part of it, and by this part of the time that passed, before it
+#: is told: less is how much steps vary, and that a step is told when the next one is under way.
+_SLOWER, _UNSURE = 0.3, 0.1
 
 
 @dataclass
 class Course:
-    """A job's course so far; each of its steps counts the same."""
+    """A job's course so far; `expected` is what its stages will take, in steps, by their names."""
 
+    expected: Mapping[str, float] = field(default_factory=dict)
     steps: Sequence[str] = ()
-    #: Of the running step's own steps, as it told last.
+    #: Of the running stage's own steps, as it told last.
     step: int = 0
     step_count: int = 0
+    #: When that was, in milliseconds since the epoch.
+    at: int | None = None
+    #: The part of the work that is done, 0 to 1; it never falls.
+    progress: float = 0.0
     _done: int = 0
+    _weights: list[float] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, config: Json, events: Iterable[JobEvent] = ()) -> Course:
+        """The course of a job of this config after these events."""
+        course = cls(expected_steps(config))
+        for event in events:
+            course.see(event)
+        return course
 
     def see(self, event: JobEvent) -> None:
         """Take the next event."""
         match event:
             case JobStarted():
                 self.steps = event.steps
+                self._weights = [self._expected(name) for name in event.steps]
             case JobStageStarted() if event.stage in self.steps:  # it may have gone back to it
                 self._begin(list(self.steps).index(event.stage))
             case JobStepped():
-                self.step, self.step_count = event.done, event.total
+                self.step, self.step_count, self.at = event.done, event.total, event.at
+                if self._done < len(self._weights):
+                    self._weights[self._done] = float(event.total)
             case JobStageFinished():
                 self._begin(self._done + 1)
-
-    @property
-    def progress(self) -> float:
-        """The part of the work that is done, 0 to 1."""
-        part = self.step / self.step_count if self.step_count else 0.0
-        return min(1.0, (self._done + part) / max(1, len(self.steps)))
+        self.progress = max(self.progress, self._progress())
 
     def _begin(self, number: int) -> None:
         self._done, self.step, self.step_count = number, 0, 0
+
+    def _progress(self) -> float:
+        whole = sum(self._weights)
+        if not whole:
+            return 0.0
+        part = self.step / self.step_count if self.step_count else 0.0
+        running = self._weights[self._done] if self._done < len(self._weights) else 0.0
+        return min(1.0, (sum(self._weights[: self._done]) + running * part) / whole)
+
+    def _expected(self, name: str) -> float:
+        stage, _, number = name.rpartition("_")
+        kind = stage if number.isdigit() else name
+        return self.expected.get(name, _EXPECTED.get(kind, 1.0))
+
+
+def expected_steps(config: Json) -> dict[str, float]:
+    """The steps that a config gives its stages, by the names that its steps have when they run."""
+    found: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for item in config.get("stages", ()):
+        stage, params = item["stage"], item.get("params") or {}
+        counts[stage] = counts.get(stage, 0) + 1
+        name = stage if counts[stage] == 1 else f"{stage}_{counts[stage]}"
+        if isinstance(steps := params.get("steps"), int):
+            found[name] = float(steps)
+    return found
+
+
+@dataclass
+class Estimate:
+    """When something will be done, from how far it is: steady while it goes on steadily.
+
+    Times are seconds of any one clock. Between two looks the end stays where it was; it is put off
+    only where the speed has fallen by more than steps vary anyway.
+    """
+
+    _end: float = math.inf
+
+    def left(self, progress: float, began: float, seen: float, now: float) -> float:
+        """Seconds from `now` to the end; 0 where nothing is known.
+
+        `progress` (0 to 1) is what was done at `seen`, of work that began at `began`.
+        """
+        if progress <= 0 or seen <= began:
+            return 0.0
+        end = seen + (seen - began) * (1 - progress) / progress
+        slack = max(_SLOWER * (self._end - now), _UNSURE * (seen - began))
+        if end < self._end or end > self._end + slack:
+            self._end = end
+        return max(0.0, self._end - now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterable
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -205,6 +205,11 @@ class Service:
         """What happens to a job after event `after`, until it or the server ends."""
         await self._own(caller, job_id)
         return self._events(job_id, after)
+
+    async def events_so_far(self, caller: Caller, job_id: str) -> Sequence[JobEvent]:
+        """What happened to a job until now."""
+        await self._own(caller, job_id)
+        return await self.jobs.events_so_far(job_id)
 
     async def told(self, job_id: str, after: int) -> bool:
         """Whether a job has ended and has no event after this one."""

@@ -7,19 +7,26 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import pytest
 
 from tests.server.doors import PATIENCE, Served, opened, served
+from tests.server.process import server
 
 
 @pytest.fixture(scope="module")
-def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sessions")
+
+
+@pytest.fixture(scope="module")
+def slow(folder: Path) -> Iterator[Served]:
     """One job at a time, each of four steps of half a second."""
     environment = {"NINEFOLD_CONCURRENCY": "1"}
-    folder = tmp_path_factory.mktemp("sessions")
     with served(folder, engines={"steps_delay": 0.5}, environment=environment) as found:
         yield found
 
@@ -140,3 +147,19 @@ def test_who_hangs_up_cancels_its_images(slow: Served) -> None:
         post(slow, "txt2img", body={"prompt": "a", "batch_size": 2}, timeout=1.0)
     slow.until("cancelled", 2)
     assert progress(slow)["state"]["job_count"] == 0
+
+
+def test_a_keys_sessions_are_the_same_on_every_server(
+    folder: Path, slow: Served, waiting: Callable[..., Future[dict[str, Any]]]
+) -> None:
+    with server(folder, "--no-worker") as found:
+        other = replace(slow, url=found.url)
+        mine = waiting(batch_size=2, force_task_id="mine")
+        seen = until_seen(other, lambda item: item["progress"] > 0)
+        assert (seen["state"]["job"], seen["state"]["job_count"]) == ("mine", 2)
+        assert progress(other, slow.other)["state"]["job_count"] == 0
+        post(other, "skip")
+        until_seen(slow, lambda item: item["state"]["job_no"] == 1)
+        post(other, "interrupt", params={"task_id": "mine"})
+        assert mine.result()["images"] == []
+        assert progress(other)["state"]["job_count"] == 0

@@ -36,5 +36,5 @@ def install(app: FastAPI, settings: Settings) -> None:
 async def running(app: FastAPI, service: Service) -> AsyncIterator[None]:
     """Open what the routes keep: the clients' options, and the requests that are open."""
     app.state.sdapi_options = await asyncio.to_thread(Options, service.jobs.store.engine)
-    app.state.sdapi_sessions = Sessions()
+    app.state.sdapi_sessions = await asyncio.to_thread(Sessions, service)
     yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -15,6 +14,7 @@ from ninefold.server.sdapi.documents import OptionsRequest
 from ninefold.server.sdapi.examples import OPTIONS, PROGRESS
 from ninefold.server.sdapi.making import SessionsDep
 from ninefold.server.sdapi.options import model_set, shown
+from ninefold.server.sdapi.session_progress import SessionProgress, session_progress
 from ninefold.server.sdapi.sessions import IDLE, Session
 from ninefold.server.sdapi.shared import options_of, sdapi_responses, shelf_for
 from ninefold.server.service import Service, ServiceDep
@@ -36,20 +36,19 @@ async def sdapi_progress(
     task_id: _TaskId = None,
 ) -> ProgressAnswer:
     """How far the caller's request is."""
-    session = sessions.find(caller, task_id)
+    session = await sessions.find(caller, task_id)
     if session is None:
         return ProgressAnswer(
             progress=0, eta_relative=0, state=IDLE, current_image=None, textinfo=None
         )
-    progress = session.progress
-    passed = time.time() - session.started
+    now = await session_progress(service, caller, session)
     image = None
     if not skip_current_image:
-        image = session.preview or await _last_file(service, caller, session)
+        image = now.preview or await _last_file(service, caller, session, now)
     return ProgressAnswer(
-        progress=round(progress, 4),
-        eta_relative=round(passed / progress - passed, 2) if progress else 0.0,
-        state=session.state(),
+        progress=round(now.progress, 4),
+        eta_relative=round(now.left(sessions.estimate(session)), 2),
+        state=session.state(now.course),
         current_image=image,
         textinfo=None,
     )
@@ -60,9 +59,9 @@ async def sdapi_interrupt(
     service: ServiceDep, sessions: SessionsDep, caller: Submitter, task_id: _TaskId = None
 ) -> dict[str, Any]:
     """End the caller's request: it answers with the images that are made already."""
-    session = sessions.find(caller, task_id)
+    session = await sessions.find(caller, task_id)
     if session is not None:
-        session.interrupted = True
+        await sessions.interrupt(session)
         await service.cancel_group(caller, session.group.id)
     return {}
 
@@ -72,10 +71,10 @@ async def sdapi_skip(
     service: ServiceDep, sessions: SessionsDep, caller: Submitter, task_id: _TaskId = None
 ) -> dict[str, Any]:
     """Leave out the image that the caller's request makes now, and go on with the next."""
-    session = sessions.find(caller, task_id)
+    session = await sessions.find(caller, task_id)
     if session is not None:
-        session.skipped = True
-        await service.cancel(caller, session.job_id)
+        await sessions.skip(session)
+        await service.cancel(caller, session.job.id)
     return {}
 
 
@@ -97,9 +96,11 @@ async def sdapi_set_options(
         await service.call(options_of(request).choose, caller, model)
 
 
-async def _last_file(service: Service, caller: Caller, session: Session) -> str | None:
-    if session.file is None:
+async def _last_file(
+    service: Service, caller: Caller, session: Session, now: SessionProgress
+) -> str | None:
+    if now.file is None:
         return None
-    file = await service.artifact(caller, session.job_id, session.file)
+    file = await service.artifact(caller, session.job.id, now.file)
     data = await service.call(file.path.read_bytes)
     return base64.b64encode(data).decode("ascii")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Sequence
-from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -190,16 +189,14 @@ async def _made(
     Raises as `Service.submit_group` does, and `UnfinishedError`.
     """
     found = []
-    async with placed(service, caller, order) as group:
-        with sessions.opened(caller, kind, task_id, group) as session:
-            for number, member in enumerate(group.jobs):
-                session.begin(number)
-                async with aclosing(await service.events(caller, member.id)) as events:
-                    async for event in events:
-                        session.see(event)
-                job = await service.job(caller, member.id)
-                if job.status != "cancelled":
-                    found.append(await _read(service, caller, made(job)))
+    async with (
+        placed(service, caller, order) as group,
+        sessions.opened(caller, kind, task_id, group),
+    ):
+        for member in group.jobs:
+            job = await service.wait(caller, member.id)
+            if job.status != "cancelled":
+                found.append(await _read(service, caller, made(job)))
     return found
 
 
