@@ -82,6 +82,36 @@ class FogStage(DepthStage):
         return context
 '''
 
+SMALL = '''
+"""The smallest stages that somebody else could write."""
+
+from pydantic import Field
+
+from ninefold import IMAGE, PipelineContext, PipelineStage, StageParams, stage
+
+
+class Mine(PipelineStage):
+    """Does nothing much."""
+
+    name = "mine"
+
+    async def execute(self, context: PipelineContext) -> PipelineContext:
+        context.add_metadata(self.name, seen=True)
+        return context
+
+
+class MeasureParams(StageParams):
+    """Parameters of `measure`."""
+
+    unit: str = Field("px", description="What it counts in.")
+
+
+@stage(requires=[IMAGE])
+def measure(context: PipelineContext, params: MeasureParams) -> None:
+    """Notes how wide the image is."""
+    context.add_metadata("measure", width=f"{context[IMAGE].width} {params.unit}")
+'''
+
 RUN = """
 import asyncio, json, sys
 from ninefold import NinefoldError, PipelineConfig, PipelineContext
@@ -168,6 +198,43 @@ def test_an_installed_stage_is_named_in_a_config_like_one_of_ours(
     assert manifest["stages"]["depth"]["far"] == 4
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the plugin of the smallest stages is installed."""
+    folder = tmp_path_factory.mktemp("small")
+    return install(folder, "my_small", SMALL, mine="my_small:Mine", measure="my_small:measure")
+
+
+def test_the_smallest_stages_can_be_installed(tmp_path: Path, small: Path) -> None:
+    found = run(
+        tmp_path,
+        small,
+        {"stage": "text_to_image"},
+        {"stage": "mine"},
+        {"stage": "measure", "params": {"unit": "pixels"}},
+    )
+    assert "error" not in found
+    assert found["metadata"]["mine"]["seen"]
+    assert found["metadata"]["measure"]["width"] == "128 pixels"
+    wrong = run(tmp_path, small, {"stage": "text_to_image"}, {"stage": "mine", "params": {"a": 1}})
+    assert wrong == {"kind": "ConfigError", "error": "mine.a: unknown."}
+    for arguments, told in (
+        (["stages"], "mine           Does nothing much."),
+        (["stages", "mine"], "no parameters"),
+        (["stages", "measure"], "unit  text; default px"),
+        (["config", "schema"], '"const": "mine"'),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "ninefold", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=True,
+            env=os.environ | {"PYTHONPATH": str(small)},
+        )
+        assert told in done.stdout
+
+
 def test_its_parameters_and_wiring_are_checked_like_ours(tmp_path: Path, depth: Path) -> None:
     wrong = run(tmp_path, depth, {"stage": "depth", "params": {"far": -1, "fra": 1}})
     assert wrong == {
@@ -220,6 +287,17 @@ def installed_by_hand(
         ("", "x = {}_nothing:X", "cannot be loaded: .*nothing"),
         ("X = 5", "x = {}:X", "expected a PipelineStage, got 5"),
         ("class X: pass", "x = {}:X", "expected a PipelineStage"),
+        ("import ninefold\nclass X(ninefold.PipelineStage): pass", "x = {}:X", "X: has no `name`"),
+        (
+            "import ninefold\nclass X(ninefold.PipelineStage): name = 'x'",
+            "x = {}:X",
+            "X: has no `execute`",
+        ),
+        (
+            "import ninefold\nclass X(ninefold.PipelineStage): name = 7",
+            "x = {}:X",
+            r"cannot be loaded: .*X\.name: expected letters",
+        ),
         (
             "from ninefold.stages import RefinerStage as X",
             "x = {}:X",

@@ -2,7 +2,7 @@
 
 The layers are those of docs/architecture.md, top to bottom. A module may import its own layer and
 those below. Torch and the other libraries that run models are imported in `engines` alone, `core`
-imports no third party but pydantic, and no stage imports another.
+imports no third party but pydantic and what that is built on, and no stage imports another.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"core", "_version"}),
 )
 RUNTIMES = frozenset({"torch", "diffusers", "transformers", "peft", "onnxruntime", "accelerate"})
-IN_CORE = frozenset({"pydantic", "pydantic_core", "ninefold"}) | sys.stdlib_module_names
+IN_CORE = frozenset({"pydantic", "pydantic_core", "typing_extensions", "ninefold"})
+IN_CORE |= sys.stdlib_module_names
 #: What stages share; the rest of the folder are stages.
 SHARED_BY_STAGES = frozenset({"base", "registry", "__init__"})
 

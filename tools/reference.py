@@ -72,9 +72,12 @@ def _section(stage: type[PipelineStage[Any]]) -> Iterator[str]:
     yield f"{(stage.__doc__ or '').strip()}\n"
     slots = {"Requires": stage.requires, "accepts": stage.accepts, "provides": stage.provides}
     yield "; ".join(f"{word} {_listed(given)}" for word, given in slots.items()) + ".\n"
+    if not (parameters := parameters_of(stage.params_type)):
+        yield "No parameters.\n"
+        return
     yield "| parameter | type | default | meaning |"
     yield "|---|---|---|---|"
-    for item in parameters_of(stage.params_type):
+    for item in parameters:
         kind = f"{item.type}, {item.limits}" if item.limits else item.type
         cells = (f"`{item.name}`", kind, item.default, item.description)
         yield f"| {' | '.join(map(_cell, cells))} |"

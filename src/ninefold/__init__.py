@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         WiringError,
     )
     from ninefold.core.events import Event
+    from ninefold.core.function_stage import stage
     from ninefold.core.pipeline import Pipeline, Step
     from ninefold.core.progress import Previews
     from ninefold.core.slots import Slot
@@ -62,6 +63,7 @@ _HOMES = {
         "WiringError",
     ),
     "ninefold.core.events": ("Event",),
+    "ninefold.core.function_stage": ("stage",),
     "ninefold.core.pipeline": ("Pipeline", "Step"),
     "ninefold.core.progress": ("Previews",),
     "ninefold.core.slots": ("Slot",),
@@ -124,6 +126,7 @@ __all__ = [
     "Verdict",
     "WiringError",
     "__version__",
+    "stage",
 ]
 
 

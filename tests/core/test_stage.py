@@ -246,7 +246,7 @@ def test_a_stage_without_execute_cannot_be_made() -> None:
         name = "nothing"
         params_type = NoParams
 
-    with pytest.raises(TypeError, match="abstract"):
+    with pytest.raises(ContractError, match="Nothing: has no `execute`"):
         Nothing()  # type: ignore[abstract]
 
 

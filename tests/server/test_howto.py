@@ -27,7 +27,11 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_shows_works(page: str, here: Served, tmp_path: Path) -> None:
     text = (ROOT / "docs/howto" / page).read_text(encoding="utf-8")
-    programs = [(kind, body) for kind, body in _BLOCK.findall(text) if "NINEFOLD_KEY" in body]
+    programs = [
+        (kind, body)
+        for kind, body in _BLOCK.findall(text)
+        if "NINEFOLD_KEY" in body or kind == "py"
+    ]
     assert len(programs) >= 2
     for kind, body in programs:
         body = re.sub(r"http://127\.0\.0\.1:\d+", here.url, body)

@@ -44,6 +44,8 @@ def show_stage(name: str, as_json: bool) -> int:
             typer.echo(f"{kind:<9} {', '.join(_names(given))}")
     for parameter in parameters:
         typer.echo("\n" + _shown(parameter))
+    if not parameters:
+        typer.echo("\nno parameters")
     return DONE
 
 

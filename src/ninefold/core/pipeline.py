@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -307,11 +308,22 @@ def _numbered(stages: Sequence[PipelineStage[Any] | Step]) -> Iterator[Step]:
     for item in stages:
         step = item if isinstance(item, Step) else Step(item)
         if not isinstance(step.stage, PipelineStage):
-            raise WiringError(f"expected a PipelineStage, got {step.stage!r}")
+            raise WiringError(_no_stage(step.stage))
         seen[step.name] += 1
         if (count := seen[step.name]) > 1:
             step = replace(step, stage=step.stage.renamed(f"{step.name}_{count}"))
         yield step
+
+
+def _no_stage(given: object) -> str:
+    if isinstance(given, type) and issubclass(given, PipelineStage):
+        return f"expected a PipelineStage, got its class. Write {given.__name__}()."
+    if callable(getattr(given, "execute", None)):
+        kind = given if isinstance(given, type) else type(given)
+        return f"expected a PipelineStage. Write `class {kind.__name__}(PipelineStage):`."
+    if inspect.isfunction(given):
+        return f"expected a PipelineStage, got the function {given.__name__}. Put @stage above it."
+    return f"expected a PipelineStage, got {given!r}."
 
 
 def _wiring_problems(steps: Sequence[Step]) -> Iterator[str]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
+import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, ClassVar, Generic, TypeVar
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import Any, ClassVar, Generic, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from typing_extensions import TypeVar
 
 from ninefold.core.context import PipelineContext, Scope
-from ninefold.core.errors import ConfigError, StageInputError
+from ninefold.core.errors import ConfigError, ContractError, StageInputError
 from ninefold.core.problems import field_names, problems_of
 from ninefold.core.slots import Slot
 from ninefold.core.values import Json
@@ -22,6 +25,10 @@ class StageParams(BaseModel):
     """Base of every stage's parameters: frozen, nothing extra, finite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class NoParams(StageParams):
+    """No parameters."""
 
 
 class Rewind(Exception):  # noqa: N818 - control flow, not an error
@@ -36,14 +43,19 @@ class Rewind(Exception):  # noqa: N818 - control flow, not an error
         self.changes = changes
 
 
-P = TypeVar("P", bound=StageParams)
+P = TypeVar("P", bound=StageParams, default=NoParams)
 Execute = Callable[[Any, PipelineContext], Coroutine[Any, Any, PipelineContext]]
+
+#: What a stage may be called: it stands before the dot in `--set stage.parameter=value`.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 class PipelineStage(ABC, Generic[P]):
     """One step from context to context.
 
-    A subclass sets `name`, `params_type` and its slots, and writes `execute`. Whoever calls
+    A subclass sets `name` and writes `execute`; where it has parameters or touches slots, it sets
+    `params_type` and the slots, too. A declaration of the wrong kind raises `ContractError` when
+    the class is made, a missing one when the stage is. Whoever calls
     `execute` gets the same guarantees, alone or in a pipeline: inputs are checked first, only
     declared slots can be touched, a failure is recorded in the context and raised, and the time
     taken lands in the metadata as `duration_ms`.
@@ -51,7 +63,7 @@ class PipelineStage(ABC, Generic[P]):
 
     #: What configs call it. In a pipeline that repeats a stage, later ones are `name_2`, `name_3`.
     name: str
-    params_type: type[P]
+    params_type: type[P] = NoParams  # type: ignore[assignment]  # the default of P
     #: Part of the key under which results may be reused: raise it when the same input would
     #: give another output.
     version: ClassVar[str] = "1"
@@ -61,6 +73,11 @@ class PipelineStage(ABC, Generic[P]):
     accepts: ClassVar[tuple[Slot[Any], ...]] = ()
     #: Slots it sets.
     provides: ClassVar[tuple[Slot[Any], ...]] = ()
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Raises `ContractError` where the class lacks what every stage declares."""
+        check_stage_type(cls)
+        return super().__new__(cls)
 
     def __init__(self, /, *, engines: Any = None, **params: Any) -> None:
         """`params` are the fields of `params_type`; raises `ConfigError` with every problem."""
@@ -73,6 +90,8 @@ class PipelineStage(ABC, Generic[P]):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if problems := tuple(_wrong_declarations(cls, cls.__dict__)):
+            raise ContractError("\n".join(problems))
         if "execute" in cls.__dict__:
             cls.execute = _guarded(cls.__dict__["execute"])  # type: ignore[assignment, method-assign]
 
@@ -123,6 +142,40 @@ class PipelineStage(ABC, Generic[P]):
         return f"{type(self).__name__}({self.params!r})"
 
 
+def check_stage_type(stage: Any) -> None:
+    """Raise `ContractError` where `stage` is no class of stages that can be made."""
+    if not (isinstance(stage, type) and issubclass(stage, PipelineStage)):
+        raise ContractError(f"expected a PipelineStage, got {stage!r}.")
+    missing = []
+    if not hasattr(stage, "name"):
+        missing.append(f'`name`: write `name = "{stage.__name__.lower()}"` in the class')
+    if "execute" in stage.__abstractmethods__:
+        missing.append("`execute`: write `async def execute(self, context)`")
+    if missing:
+        raise ContractError(f"{stage.__name__}: has no {', and no '.join(missing)}.")
+
+
+def _wrong_declarations(stage: type, declared: Mapping[str, Any]) -> Iterator[str]:
+    """What a class of stages declares itself that is of the wrong kind."""
+    where = stage.__name__
+    name = declared.get("name", "mine")
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        yield (
+            f"{where}.name: expected letters, digits, `_` or `-`, beginning with a letter, got "
+            f"{name!r}."
+        )
+    params = declared.get("params_type", NoParams)
+    if not (isinstance(params, type) and issubclass(params, StageParams)):
+        yield f"{where}.params_type: expected a subclass of StageParams, got {params!r}."
+    for kind in ("requires", "accepts", "provides"):
+        slots = declared.get(kind, ())
+        if not isinstance(slots, tuple) or not all(isinstance(slot, Slot) for slot in slots):
+            shown = f"the slot {slots.name!r} alone" if isinstance(slots, Slot) else repr(slots)
+            yield f"{where}.{kind}: expected a tuple of slots, such as (IMAGE,), got {shown}."
+    if not callable(declared.get("execute", len)):
+        yield f"{where}.execute: expected `async def execute(self, context)`."
+
+
 def _guarded(execute: Execute) -> Execute:
     @functools.wraps(execute)
     async def run(stage: PipelineStage[Any], context: PipelineContext) -> PipelineContext:
@@ -132,9 +185,14 @@ def _guarded(execute: Execute) -> Execute:
         started = time.perf_counter()
         try:
             with context.limited_to(scope):
-                if not await stage.validate_input(context):
+                if not await _awaited(stage, "validate_input", stage.validate_input(context)):
                     raise _input_error(stage, context)
-                result = await execute(stage, context)
+                result: object = await _awaited(stage, "execute", execute(stage, context))
+            if result is not context:
+                raise ContractError(
+                    f"{stage.name}: expected execute to return its context, got {result!r}. "
+                    "End it with `return context`."
+                )
         except Rewind:
             raise
         except Exception as error:
@@ -143,9 +201,16 @@ def _guarded(execute: Execute) -> Execute:
         finally:
             elapsed = (time.perf_counter() - started) * 1000
             context.add_metadata(stage.name, duration_ms=round(elapsed, 1))
-        return result
+        return context
 
     return run
+
+
+async def _awaited(stage: PipelineStage[Any], method: str, outcome: Any) -> Any:
+    """What a stage's method returned; raises `ContractError` where that is no awaitable."""
+    if not inspect.isawaitable(outcome):
+        raise ContractError(f"{stage.name}: expected `async def {method}`, got a plain function.")
+    return await outcome
 
 
 def _input_error(stage: PipelineStage[Any], context: PipelineContext) -> StageInputError:

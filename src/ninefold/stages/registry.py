@@ -10,7 +10,7 @@ from typing import Any
 
 from ninefold.core.errors import ConfigError, ContractError
 from ninefold.core.problems import suggest
-from ninefold.core.stage import PipelineStage
+from ninefold.core.stage import PipelineStage, check_stage_type
 from ninefold.stages import STAGES
 
 #: Where a plugin's package names its stages: `my_stage = "my_package.module:MyStage"`.
@@ -65,8 +65,8 @@ def _loaded(
         stage = point.load()
     except (Exception, SystemExit) as error:
         raise ContractError(f"cannot be loaded: {error!r}.") from error
-    if not (isinstance(stage, type) and issubclass(stage, PipelineStage)):
-        raise ContractError(f"expected a PipelineStage, got {stage!r}.")
+    check_stage_type(stage)
     if stage.name != point.name:
         raise ContractError(f"its class calls itself {stage.name!r}.")
-    return stage
+    found: type[PipelineStage[Any]] = stage
+    return found
