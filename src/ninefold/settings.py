@@ -40,17 +40,12 @@ Secret = Annotated[SecretStr, AfterValidator(_hard_to_guess)]
 _Pair = Annotated[str, StringConstraints(pattern=r"^[^=,]+=[^=,]+$")]
 
 
-class Settings(EngineSettings):
-    """What a server or worker may be told about engines, jobs, admission and its doors."""
-
-    # -- jobs (`ninefold worker`, `submit`, `jobs` know these, too) ------------------------------
+class JobSettings(EngineSettings):
+    """What everything that touches jobs may be told: where they lie, and how they are run."""
 
     data: Folder = Field(Path("ninefold-data"), description="The folder of jobs and their files.")
     database: str | None = Field(
         None, description="URL of the PostgreSQL database of jobs; by default a file in `data`."
-    )
-    wildcards: Folder | None = Field(
-        None, description="A folder of wildcards, text files with one choice a line."
     )
     concurrency: PositiveInt | None = Field(
         None,
@@ -68,6 +63,10 @@ class Settings(EngineSettings):
     def cache_bytes(self) -> int:
         """Bytes that the stage cache may hold."""
         return int(self.cache_gb * 2**30)
+
+
+class Settings(JobSettings):
+    """What a server or worker may be told about engines, jobs, admission and its doors."""
 
     # -- the server ------------------------------------------------------------------------------
 

@@ -69,6 +69,7 @@ def run(
         Path | None,
         typer.Option(metavar="DIR", help="Go on with the run in DIR at its first open stage."),
     ] = None,
+    settings_file: a.SettingsFile = None,
 ) -> int:
     """Make images of PROMPT.
 
@@ -95,6 +96,7 @@ def run(
         quiet=quiet,
         dry_run=dry_run,
         resume=resume,
+        settings_file=settings_file,
     )
     return run_images(options, context.obj)
 
@@ -123,11 +125,14 @@ def stages(
 
 @app.command()
 @guarded
-def models(context: typer.Context, as_json: a.AsJson = False) -> int:
+def models(
+    context: typer.Context, settings_file: a.SettingsFile = None, as_json: a.AsJson = False
+) -> int:
     """List diffusion models, schedulers, LoRAs, detectors and upscalers at hand."""
     from ninefold.cli.catalogue import show_models
+    from ninefold.cli.settings import engines_for
 
-    return show_models(context.obj, as_json)
+    return show_models(engines_for(settings_file, context.obj), as_json)
 
 
 @config_app.command("show")

@@ -14,7 +14,6 @@ from ninefold.cli.guard import DONE, say
 from ninefold.cli.parameters import Parameter, parameters_of
 from ninefold.core.slots import Slot
 from ninefold.engines.base import EngineSet
-from ninefold.engines.defaults import default_engines
 from ninefold.stages.registry import find_stage, installed, stage_types
 
 
@@ -49,9 +48,8 @@ def show_stage(name: str, as_json: bool) -> int:
     return DONE
 
 
-def show_models(engines: EngineSet | None, as_json: bool) -> int:
+def show_models(engines: EngineSet, as_json: bool) -> int:
     """Every model that can be named without a path or a download."""
-    engines = engines or default_engines()
     diffusion = {name: describe_model(engines, name) for name in engines.diffusion.models()}
     others = other_models(engines)
     if as_json:

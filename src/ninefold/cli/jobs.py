@@ -17,8 +17,10 @@ from ninefold.cli.guard import DONE, say
 from ninefold.cli.report import short
 from ninefold.config import PipelineConfig
 from ninefold.core.errors import ConfigError, InputError
+from ninefold.core.settings import read_settings
 from ninefold.core.values import Json
 from ninefold.jobs import Group, Job, JobExecutor, JobStatus
+from ninefold.settings import JobSettings
 
 #: Characters of a prompt in a list.
 PROMPT_WIDTH = 60
@@ -32,12 +34,19 @@ class Place:
 
     data: Path | None = None
     database: str | None = None
+    #: The file of settings that says the rest; None for the one that `NINEFOLD_SETTINGS` names.
+    settings: Path | None = None
+
+    def resolved(self) -> tuple[Path, str | None]:
+        """The folder and the database; raises `ConfigError`."""
+        flags = {"data": self.data, "database": self.database or None}
+        chosen = read_settings(JobSettings, file=self.settings, flags=flags, part=True)
+        return chosen.data, chosen.database
 
     def open(self, **options: Any) -> JobExecutor:
         """The jobs there, for looking at them where `options` say nothing else."""
-        return JobExecutor(
-            self.data, self.database or None, **{"create": False, "worker": False, **options}
-        )
+        data, database = self.resolved()
+        return JobExecutor(data, database, **{"create": False, "worker": False, **options})
 
     def command(self, *arguments: str) -> str:
         """A command of ninefold to type, for the same jobs."""

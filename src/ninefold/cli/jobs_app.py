@@ -38,6 +38,7 @@ def submit(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Make every stage anew, and keep none for others.")
     ] = False,
+    settings_file: a.SettingsFile = None,
     data: a.Data = None,
     database: a.Database = None,
 ) -> int:
@@ -48,6 +49,7 @@ def submit(
     """
     from ninefold.cli.jobs import Place
     from ninefold.cli.options import RunOptions
+    from ninefold.cli.settings import engines_for
     from ninefold.cli.submit import submit as submit_jobs
 
     options = RunOptions(
@@ -67,11 +69,11 @@ def submit(
     return _done(
         submit_jobs(
             options,
-            Place(data, database),
+            Place(data, database, settings_file),
             priority=priority,
             key=key,
             cache=not no_cache,
-            engines=context.obj,
+            engines=engines_for(settings_file, context.obj),
         )
     )
 
@@ -130,10 +132,12 @@ def worker(
 
     from ninefold.cli.jobs import Place
     from ninefold.cli.worker import work
+    from ninefold.engines.defaults import build_engines
 
     where = data or (chosen.data if "data" in chosen.model_fields_set else None)
     place = Place(where, chosen.database)
-    return _done(work(place, chosen, name=name, drain=drain, engines=context.obj))
+    engines = context.obj or build_engines(chosen)
+    return _done(work(place, chosen, name=name, drain=drain, engines=engines))
 
 
 @guarded

@@ -11,6 +11,7 @@ from typing import Any, cast
 import typer
 
 from ninefold.cli.guard import DONE, say
+from ninefold.cli.jobs import Place
 from ninefold.core.errors import StorageError
 from ninefold.jobs.database import connect, data_folder, database_url
 from ninefold.server.keys import Key, Keys, Scope
@@ -61,14 +62,15 @@ def revoke(data: Path | None, database: str | None, name: str) -> int:
 @contextmanager
 def _keys(data: Path | None, database: str | None) -> Iterator[Keys]:
     """The keys of the jobs' database, which is made where it is missing."""
-    folder = data_folder(data)
+    where, url = Place(data, database).resolved()
+    folder = data_folder(where)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(
             f"{folder}: {error.strerror}. Name another folder with --data."
         ) from None
-    engine = connect(database_url(folder, database or None), create=True)
+    engine = connect(database_url(folder, url), create=True)
     try:
         yield Keys(engine)
     finally:

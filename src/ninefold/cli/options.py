@@ -44,10 +44,12 @@ class RunOptions:
     quiet: bool = False
     dry_run: bool = False
     resume: Path | None = None
+    #: Of engines, and for `submit` of jobs.
+    settings_file: Path | None = None
 
 
 #: What may be said beside --resume: the rest was fixed when the run began.
-_HOW = frozenset({"as_json", "quiet", "resume"})
+_HOW = frozenset({"as_json", "quiet", "resume", "settings_file"})
 _FILES = frozenset({"image", "mask"})
 _SPELLED = {"prompt": "PROMPT", "settings": "--set"}
 

@@ -19,23 +19,23 @@ from ninefold.cli.options import RunOptions, planned, resolve_config, resumed
 from ninefold.cli.process import between_images, collector_held
 from ninefold.cli.progress import progress_for
 from ninefold.cli.report import Result, Status
+from ninefold.cli.settings import engines_for
 from ninefold.core.errors import UserError
 from ninefold.core.events import Observer
 from ninefold.engines.base import EngineSet
-from ninefold.engines.defaults import default_engines
 from ninefold.runs import Run
 
 _CODES = {"succeeded": DONE, "failed": FAILED, "cancelled": INTERRUPTED}
 
 
 @collector_held()
-def run(options: RunOptions, engines: EngineSet | None) -> int:
-    """Make the images and return the exit code."""
+def run(options: RunOptions, given: EngineSet | None) -> int:
+    """Make the images and return the exit code; `given` are engines instead of the settings'."""
     results: list[Result] = []
     warnings: set[str] = set()
     refused: UserError | None = None
     try:
-        engines = engines or default_engines()
+        engines = engines_for(options.settings_file, given)
         if options.dry_run:
             return _dry_run(options, engines)
         for number, job in enumerate(_runs(options, engines), 1):

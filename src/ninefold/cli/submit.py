@@ -13,7 +13,6 @@ from ninefold.cli.jobs import Place
 from ninefold.cli.options import RunOptions, given_slots, planned, resolve_config, with_prompt
 from ninefold.core.errors import ConfigError
 from ninefold.engines.base import EngineSet
-from ninefold.engines.defaults import default_engines
 
 
 async def submit(
@@ -23,12 +22,11 @@ async def submit(
     priority: int,
     key: str | None,
     cache: bool,
-    engines: EngineSet | None,
+    engines: EngineSet,
 ) -> int:
     """Print the id of the job, or of the group where there are several images."""
     if key is not None and options.count > 1:
         raise ConfigError("--key: expected with one image, got --count. Give each its own key.")
-    engines = engines or default_engines()
     options = with_prompt(options)
     config = resolve_config(options)
     # As for a run, and before there is a database: what is refused leaves nothing behind.

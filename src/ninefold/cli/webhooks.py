@@ -12,6 +12,7 @@ import sqlalchemy as sa
 import typer
 
 from ninefold.cli.guard import DONE, say
+from ninefold.cli.jobs import Place
 from ninefold.core.errors import InputError, NotFoundError
 from ninefold.core.settings import read_settings
 from ninefold.jobs.database import connect, data_folder, database_url
@@ -82,7 +83,7 @@ def _owner(keys: Keys, prefix: str) -> str:
 @contextmanager
 def _outbox(data: Path | None, database: str | None) -> Iterator[Outbox]:
     with _engine(data, database) as engine:
-        store = JobStore(engine, data_folder(data))
+        store = JobStore(engine, data_folder(Place(data, database).resolved()[0]))
         try:
             yield open_outbox(store)
         finally:
@@ -92,7 +93,8 @@ def _outbox(data: Path | None, database: str | None) -> Iterator[Outbox]:
 @contextmanager
 def _engine(data: Path | None, database: str | None) -> Iterator[sa.Engine]:
     """The jobs' database, which is there already."""
-    engine = connect(database_url(data_folder(data), database or None), create=False)
+    where, url = Place(data, database).resolved()
+    engine = connect(database_url(data_folder(where), url), create=False)
     try:
         yield engine
     finally:

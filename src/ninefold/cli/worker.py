@@ -31,7 +31,7 @@ async def work(
     *,
     name: str | None,
     drain: bool,
-    engines: EngineSet | None,
+    engines: EngineSet,
 ) -> int:
     """Run jobs; with `drain`, until none is queued or running any more."""
     if name is not None and not (name.strip() and len(name) <= MAX_NAME):
@@ -101,16 +101,15 @@ class _End:
 
 
 @contextmanager
-def _metrics(jobs: JobExecutor, engines: EngineSet | None, settings: Settings) -> Iterator[None]:
+def _metrics(jobs: JobExecutor, engines: EngineSet, settings: Settings) -> Iterator[None]:
     """Serve what the worker counts, where it was given a port."""
     if settings.metrics_port is None:
         yield
         return
-    from ninefold.engines.defaults import default_engines
     from ninefold.server.metrics.registry import WorkMetrics, new_registry, serve_metrics
 
     registry = new_registry()
-    jobs.listen(WorkMetrics(registry, jobs.cache, (engines or default_engines()).stats))
+    jobs.listen(WorkMetrics(registry, jobs.cache, engines.stats))
     host = settings.metrics_host
     port, close = serve_metrics(registry, host, settings.metrics_port)
     say(f"metrics: http://{host}:{port}/metrics")

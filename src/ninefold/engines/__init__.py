@@ -2,6 +2,8 @@
 
 import os
 
-# ONNX Runtime would tell its makers of each process and model; read once, as it is first imported,
-# which diffusers does, too.
+# The only write to the environment. ONNX Runtime tells its makers of each process and model, and
+# notes a number for the machine in the home folder, while it is being imported; what its
+# `disable_telemetry_events` does afterwards comes too late. Diffusers imports it, too, so it has to
+# be said before either is.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from ninefold.core.progress import Progress
@@ -177,5 +178,7 @@ class EngineSet:
     upscaling: UpscaleEngine
     #: Names and versions of the libraries underneath, for manifests.
     versions: Mapping[str, str] = field(default_factory=dict)
+    #: The folder of text files that `__name__` in a prompt chooses from; None where there is none.
+    wildcards: Path | None = None
     #: Asked from any thread at any time; quick.
     stats: Callable[[], EngineStats] = EngineStats

@@ -44,7 +44,7 @@ def build_engines(settings: EngineSettings) -> EngineSet:
         }
         return EngineStats(resident, diffusion.batches())
 
-    return EngineSet(diffusion, detection, upscaling, _versions(), stats)
+    return EngineSet(diffusion, detection, upscaling, _versions(), settings.wildcards, stats)
 
 
 def _versions() -> Mapping[str, str]:

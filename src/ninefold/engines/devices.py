@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,7 +101,8 @@ def choose_device(settings: EngineSettings) -> DeviceChoice:
             "Set NINEFOLD_DEVICE=auto, or install a PyTorch build for it."
         )
     if settings.deterministic and choice == "cuda":
-        # cuBLAS reads this when its first handle is made.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        # cuBLAS repeats its results where a handle has one stream, or a workspace of its own; torch
+        # gives it both. Torch asks for a variable all the same, which tells cuBLAS nothing more.
+        warnings.filterwarnings("ignore", message="(?s).*CUBLAS_WORKSPACE_CONFIG")
         torch.use_deterministic_algorithms(True, warn_only=True)
     return DeviceChoice(choice)

@@ -61,6 +61,10 @@ class EngineSettings(SettingsBase):
         description="The only folder, beside the built-in one, in which LoRA names are looked up.",
     )
 
+    wildcards: Folder | None = Field(
+        None, description="A folder of wildcards, text files with one choice a line."
+    )
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Settings from `NINEFOLD_*` variables, and from the file that `NINEFOLD_SETTINGS` names.

@@ -12,6 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from ninefold.core.errors import ConfigError, StorageError
+from ninefold.settings import JobSettings
 
 FILE_NAME = "ninefold.db"
 #: Raise it when what ninefold keeps in the database changes its meaning.
@@ -230,5 +231,17 @@ def _reason(error: SQLAlchemyError) -> str:
 
 
 def data_folder(given: str | os.PathLike[str] | None) -> Path:
-    """The data folder asked for, from `NINEFOLD_DATA`, or `ninefold-data` below this one."""
-    return Path(given or os.environ.get("NINEFOLD_DATA") or "ninefold-data").absolute()
+    """The data folder asked for, or that of the settings; raises `ConfigError`."""
+    return Path(given or JobSettings.from_environment().data).absolute()
+
+
+def place_of(data: str | os.PathLike[str] | None, database: str | None) -> tuple[Path, sa.URL]:
+    """The data folder and the database asked for; where neither was, those of the settings.
+
+    Raises `ConfigError`.
+    """
+    if data is None and database is None:
+        settings = JobSettings.from_environment()
+        data, database = settings.data, settings.database
+    folder = data_folder(data)
+    return folder, database_url(folder, database)

@@ -18,7 +18,7 @@ from ninefold.core.priority import DEFAULT_PRIORITY
 from ninefold.engines.base import EngineSet
 from ninefold.jobs import retention
 from ninefold.jobs.admission import Admission
-from ninefold.jobs.database import connect, data_folder, database_url, unusable
+from ninefold.jobs.database import connect, place_of, unusable
 from ninefold.jobs.events import JobEvent, events_of
 from ninefold.jobs.following import Follower, Reading
 from ninefold.jobs.model import OPEN, Group, Job, JobStatus
@@ -76,13 +76,13 @@ class JobExecutor:
     ) -> None:
         """Nothing is touched before `async with`.
 
+        Where neither `data` nor `database` is given, both are as the settings say.
         `create` makes the database where it is missing. `name` is the worker's own, never used
         by two at once; `concurrency` is how many jobs each worker on this database runs at a time;
         `cache_bytes` limits the stage cache, 0 keeps none; `grace` is how many seconds running
         steps have to finish when it closes.
         """
-        self.data = data_folder(data)
-        self._url = database_url(self.data, database)
+        self.data, self._url = place_of(data, database)
         self._create = create
         self._with_worker = worker
         self._engines = engines

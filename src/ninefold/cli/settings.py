@@ -1,0 +1,20 @@
+"""The engines of a command, as a file of settings says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ninefold.core.settings import read_settings
+from ninefold.engines.base import EngineSet
+from ninefold.engines.defaults import build_engines, default_engines
+from ninefold.settings import Settings
+
+
+def engines_for(file: Path | None, given: EngineSet | None) -> EngineSet:
+    """The engines `given`, or those of the settings' file, or those of the environment.
+
+    Raises `ConfigError` with every problem of the settings.
+    """
+    if given is not None:
+        return given
+    return default_engines() if file is None else build_engines(read_settings(Settings, file=file))
