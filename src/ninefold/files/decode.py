@@ -3,11 +3,14 @@
 Every function takes the file's bytes or its path, goes by content and never by suffix, turns the
 picture upright by its EXIF orientation, takes the first frame of an animation, and raises
 ValueError, with what was expected, got and the remedy, for anything that is not a whole PNG, JPEG,
-WebP or AVIF file within the limits. Colour profiles are not applied: values are taken as sRGB.
+WebP or AVIF file within the limits, or whose colour profile cannot be used. Colours come out as
+sRGB, by the profile that the file has (`profiles`); those of a file without one are taken as sRGB.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,8 @@ from PIL import Image
 from ninefold.files.exif import read_exif
 from ninefold.files.formats import ImageFormat
 from ninefold.files.opening import ImageLimits, open_image, read_bytes
+from ninefold.files.png import bit_depth
+from ninefold.files.profiles import profile_of, to_srgb
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -30,6 +35,7 @@ _UPRIGHT = {
 }
 _SWAPS_SIDES = (5, 6, 7, 8)
 _DEFAULT_LIMITS = ImageLimits()
+_DEEPEST = 65_535
 
 
 @dataclass(frozen=True)
@@ -53,31 +59,54 @@ def probe(source: bytes | Path, limits: ImageLimits = _DEFAULT_LIMITS) -> ImageI
 
 def decode(source: bytes | Path, limits: ImageLimits = _DEFAULT_LIMITS) -> NDArray[np.uint8]:
     """Pixels as uint8, H x W x 3 RGB, writable; what is transparent is laid on white."""
-    with open_image(read_bytes(source, limits), limits) as image:
-        upright = _upright(image)
-        if not _transparent(upright):
-            return np.array(_to_eight_bits(upright).convert("RGB"))
-        return _lay_on(np.array(_to_rgba(upright)), 255)
+    with _opened(source, limits) as (image, data):
+        return pixels_of(image, data)
 
 
 def decode_rgba(source: bytes | Path, limits: ImageLimits = _DEFAULT_LIMITS) -> NDArray[np.uint8]:
     """Pixels as uint8, H x W x 4 RGBA, writable; alpha is straight, 255 is opaque."""
-    with open_image(read_bytes(source, limits), limits) as image:
-        return np.array(_to_rgba(_upright(image)))
+    with _opened(source, limits) as (image, data):
+        colours, alpha = _colours(image, data), _alpha(image, data)
+        if alpha is None:
+            alpha = np.full(colours.shape[:2], 255, np.uint8)
+        return np.dstack([colours, alpha])
 
 
 def decode_mask(source: bytes | Path, limits: ImageLimits = _DEFAULT_LIMITS) -> NDArray[np.float32]:
     """Brightness as float32, H x W, 0 (keep) to 1 (repaint), writable.
 
-    Colours count by their ITU-R 601 luma, 16-bit grey at its full depth, transparent as black.
+    Colours count by their ITU-R 601 luma in sRGB, 16-bit grey at its full depth, transparent as
+    black.
     """
-    with open_image(read_bytes(source, limits), limits) as image:
-        upright = _upright(image)
-        if _is_deep(upright):
-            return np.array(upright, np.float32) / np.float32(65_535)
-        if _transparent(upright):
-            upright = Image.fromarray(_lay_on(np.array(_to_rgba(upright)), 0))
-        return np.array(upright.convert("L"), np.float32) / np.float32(255)
+    with _opened(source, limits) as (image, data):
+        return mask_of(image, data)
+
+
+def pixels_of(image: Image.Image, data: bytes = b"") -> NDArray[np.uint8]:
+    """The pixels of a Pillow image as `decode` gives them; `data` are the bytes of its file."""
+    colours, alpha = _colours(image, data), _alpha(image, data)
+    return colours if alpha is None else _lay_on(colours, alpha, 255)
+
+
+def mask_of(image: Image.Image, data: bytes = b"") -> NDArray[np.float32]:
+    """The values of a Pillow image as `decode_mask` gives them; `data` as for `pixels_of`."""
+    alpha = _alpha(image, data)
+    if _is_deep(image):
+        mask = _deep_mask(image, data)
+        # Straight alpha over black.
+        return mask if alpha is None else np.where(alpha > 0, mask, np.float32(0))
+    colours = _colours(image, data)
+    if alpha is not None:
+        colours = _lay_on(colours, alpha, 0)
+    return np.array(Image.fromarray(colours).convert("L"), np.float32) / np.float32(255)
+
+
+@contextmanager
+def _opened(source: bytes | Path, limits: ImageLimits) -> Iterator[tuple[Image.Image, bytes]]:
+    """The upright image and the bytes of its file."""
+    data = read_bytes(source, limits)
+    with open_image(data, limits) as image:
+        yield _upright(image), data
 
 
 def _orientation(image: Image.Image) -> int:
@@ -96,8 +125,45 @@ def _upright(image: Image.Image) -> Image.Image:
     return turned
 
 
-def _transparent(image: Image.Image) -> bool:
-    return image.has_transparency_data and not _is_deep(image)
+def _colours(image: Image.Image, data: bytes) -> NDArray[np.uint8]:
+    """H x W x 3 in sRGB, whatever is transparent."""
+    plain = _plain(image)
+    if (profile := profile_of(image, data)) is not None:
+        plain = to_srgb(plain, profile)
+    return np.array(plain.convert("RGB"))
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The same in mode L, RGB or CMYK, its alpha left out."""
+    if image.mode in ("L", "RGB", "CMYK"):
+        return image
+    if _is_deep(image):
+        deep = np.array(image).clip(0, _DEEPEST).astype(np.uint32)
+        return Image.fromarray(((deep + 128) // 257).astype(np.uint8))
+    if image.mode in ("1", "LA", "La"):
+        return image.convert("L")
+    # By way of RGBA, since Pillow warns of a palette with transparent entries.
+    return image.convert("RGBA").convert("RGB")
+
+
+def _alpha(image: Image.Image, data: bytes) -> NDArray[np.uint8] | None:
+    """H x W, 255 opaque; None where nothing is transparent by the file's own word."""
+    key = image.info.get("transparency")
+    if key is None or image.mode == "P":
+        if not image.has_transparency_data:
+            return None
+        return np.array(image.convert("RGBA").getchannel("A"))
+    depth = bit_depth(data) or 8
+    samples = np.array(image.convert("L") if image.mode == "1" else image)
+    # Pillow widens samples of fewer bits and narrows RGB's of more, but leaves the key as it is.
+    if image.mode == "L" and depth < 8:
+        key = key * 255 // ((1 << depth) - 1)
+    elif image.mode == "RGB" and depth == 16:
+        key = tuple(part >> 8 for part in key)
+    seen = samples != np.asarray(key, samples.dtype)
+    if seen.ndim == 3:
+        seen = seen.any(axis=2)
+    return np.where(seen, np.uint8(255), np.uint8(0))
 
 
 def _is_deep(image: Image.Image) -> bool:
@@ -105,20 +171,20 @@ def _is_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I")
 
 
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    if not _is_deep(image):
-        return image
-    deep = np.array(image).astype(np.uint32)
-    return Image.fromarray(((deep + 128) // 257).astype(np.uint8))
+def _deep_mask(image: Image.Image, data: bytes) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = np.array(image, np.float32).clip(0, _DEEPEST)
+    values /= np.float32(_DEEPEST)
+    if (profile := profile_of(image, data)) is None:
+        return values
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+    levels = np.array(to_srgb(ramp, profile).convert("L"), np.float32)[0] / np.float32(255)
+    found: NDArray[np.float64] = np.interp(values, np.linspace(0, 1, 256), levels)
+    return found.astype(np.float32)
 
 
-def _to_rgba(image: Image.Image) -> Image.Image:
-    return _to_eight_bits(image).convert("RGBA")
-
-
-def _lay_on(rgba: NDArray[np.uint8], ground: int) -> NDArray[np.uint8]:
+def _lay_on(colours: NDArray[np.uint8], alpha: NDArray[np.uint8], ground: int) -> NDArray[np.uint8]:
     """Straight alpha over a grey ground (Porter and Duff's "over"), rounded to nearest."""
-    alpha = rgba[..., 3:].astype(np.uint16)
+    wide = alpha[..., None].astype(np.uint16)
     # 255 * 255 + 127 is just under 2**16.
-    mixed = rgba[..., :3] * alpha + np.uint16(ground) * (255 - alpha) + np.uint16(127)
+    mixed = colours * wide + np.uint16(ground) * (255 - wide) + np.uint16(127)
     return (mixed // 255).astype(np.uint8)

@@ -13,7 +13,8 @@ from PIL import Image
 
 from ninefold.files.embed import PARAMETERS, XMP_KEYWORD, Carried, EmbeddedMetadata, carry
 from ninefold.files.formats import FORMATS, FormatInfo, ImageFormat, Lossless, image_format
-from ninefold.files.png import add_text, write_png
+from ninefold.files.png import add_srgb, add_text, write_png
+from ninefold.files.profiles import srgb_profile
 
 _NO_METADATA = EmbeddedMetadata()
 _FULL_COLOUR_QUALITY = 90  # from here on a viewer sees JPEG's halved colour before its blocks
@@ -54,6 +55,8 @@ def encode(
         return _png(pixels, compression, carried)
     options = _options(info, quality or info.quality, lossless, compression)
     options |= {"exif": carried.exif or b"", "xmp": carried.xmp or b""}
+    if info.format is not ImageFormat.AVIF:  # Pillow writes sRGB's coding points there
+        options["icc_profile"] = srgb_profile()
     return _save(pixels, info.format, options)
 
 
@@ -66,7 +69,7 @@ def _png(pixels: NDArray[np.uint8], compression: Compression, carried: Carried) 
     texts = {PARAMETERS: carried.parameters} if carried.parameters is not None else {}
     if carried.xmp is not None:
         texts[XMP_KEYWORD] = carried.xmp.decode()
-    return add_text(data, texts)
+    return add_srgb(add_text(data, texts))
 
 
 def _options(
@@ -93,15 +96,28 @@ def _options(
 
 
 def _save(pixels: NDArray[np.uint8], format: ImageFormat, options: dict[str, Any]) -> bytes:
-    buffer = BytesIO()
-    try:
-        Image.fromarray(pixels).save(buffer, format.value.upper(), **options)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"{format.value}: expected pixels and metadata that the format holds, got {error}; "
-            "shorten the prompt, use the metadata level minimal, or write PNG"
-        ) from error
-    return buffer.getvalue()
+    """The file's bytes; raises ValueError for metadata that is too long, and a failed encoder."""
+    options = dict(options)
+    while True:
+        buffer = BytesIO()
+        try:
+            Image.fromarray(pixels).save(buffer, format.value.upper(), **options)
+        except ValueError as error:  # what Pillow says of metadata, before it encodes
+            raise ValueError(
+                f"{format.value}: expected metadata that the format holds, got {error}; "
+                "shorten the prompt, use the metadata level minimal, or write PNG"
+            ) from error
+        except (OSError, RuntimeError) as error:
+            # To optimize, libjpeg needs a buffer for the whole file, whose size Pillow guesses too
+            # small for noise. Without, it needs none.
+            if options.pop("optimize", False):
+                continue
+            height, width = pixels.shape[:2]
+            raise ValueError(
+                f"{format.value}: the encoder failed on {width} x {height} pixels ({error}); "
+                "write another format, such as PNG"
+            ) from error
+        return buffer.getvalue()
 
 
 def _check(

@@ -1,4 +1,4 @@
-"""The two EXIF fields that matter here: the user comment and the orientation.
+"""The EXIF fields that matter here: user comment, orientation, and the mark for Adobe RGB.
 
 Read and written by hand: a corrupt block must never stop a good image from opening, and readers
 of A1111's infotext expect a big-endian comment, which Pillow's EXIF class does not promise.
@@ -14,6 +14,9 @@ _ORIENTATION = 0x0112
 _EXIF_POINTER = 0x8769
 _VERSION = 0x9000
 _USER_COMMENT = 0x9286
+_INTEROP_POINTER = 0xA005
+_INTEROP_INDEX = 0x0001
+_ADOBE_RGB = b"R03"
 _UNICODE = b"UNICODE\0"
 _BYTE, _ASCII, _SHORT, _LONG, _UNDEFINED = 1, 2, 3, 4, 7
 _PREFIX = b"Exif\0\0"
@@ -21,10 +24,14 @@ _PREFIX = b"Exif\0\0"
 
 @dataclass(frozen=True)
 class Exif:
-    """`orientation` is 1 to 8 (1 is upright); `comment` is the decoded user comment, if any."""
+    """`orientation` is 1 to 8 (1 is upright); `comment` is the decoded user comment, if any.
+
+    `adobe_rgb` is how a camera says so where it embeds no profile.
+    """
 
     orientation: int = 1
     comment: str | None = None
+    adobe_rgb: bool = False
 
 
 def write_exif(comment: str) -> bytes:
@@ -51,12 +58,17 @@ def read_exif(block: bytes) -> Exif:
         if _EXIF_POINTER in first:
             at = struct.unpack(order + "I", first[_EXIF_POINTER][:4])[0]
             inner = _directory(tiff, order, at)
+        interop: dict[int, bytes] = {}
+        if _INTEROP_POINTER in inner:
+            at = struct.unpack(order + "I", inner[_INTEROP_POINTER][:4])[0]
+            interop = _directory(tiff, order, at)
         turned = first.get(_ORIENTATION, b"")
         orientation = struct.unpack(order + "H", turned[:2])[0] if len(turned) >= 2 else 1
     except struct.error:
         return Exif()
     comment = _comment(inner[_USER_COMMENT], order) if _USER_COMMENT in inner else None
-    return Exif(orientation if 1 <= orientation <= 8 else 1, comment)
+    adobe_rgb = interop.get(_INTEROP_INDEX, b"").rstrip(b"\0 ") == _ADOBE_RGB
+    return Exif(orientation if 1 <= orientation <= 8 else 1, comment, adobe_rgb)
 
 
 def _directory(tiff: bytes, order: str, at: int) -> dict[int, bytes]:

@@ -62,8 +62,9 @@ FORMATS: Mapping[ImageFormat, FormatInfo] = MappingProxyType(
                 ImageFormat.WEBP, "image/webp", (".webp",), Lossless.OPTIONAL, True, 16_383, 90
             ),
             # Pillow always converts to YCbCr for AVIF, so quality 100 is still off by up to 2/255.
+            # libavif writes longer sides and then refuses to read them.
             FormatInfo(
-                ImageFormat.AVIF, "image/avif", (".avif",), Lossless.NEVER, True, 65_535, 80
+                ImageFormat.AVIF, "image/avif", (".avif",), Lossless.NEVER, True, 32_768, 80
             ),
         )
     }
@@ -98,3 +99,40 @@ def sniff(data: bytes) -> ImageFormat | None:
         if any(brands[i : i + 4] in (b"avif", b"avis") for i in range(0, len(brands), 4)):
             return ImageFormat.AVIF
     return None
+
+
+#: What other files start with, and how messages name them.
+_FOREIGN = (
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF (or a camera's raw file)"),
+    (b"MM\0*", "TIFF (or a camera's raw file)"),
+    (b"II+\0", "BigTIFF"),
+    (b"MM\0+", "BigTIFF"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"8BPS", "Photoshop (PSD)"),
+    (b"\0\0\1\0", "an icon (ICO)"),
+    (b"%PDF", "PDF"),
+    (b"qoif", "QOI"),
+    (b"\x76\x2f\x31\x01", "OpenEXR"),
+    (b"#?RADIANCE", "Radiance HDR"),
+    (b"PK\3\4", "a ZIP archive"),
+    (b"\x1aE\xdf\xa3", "a video (Matroska or WebM)"),
+)
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+
+def foreign_format(data: bytes) -> str | None:
+    """What `data` seems to be where it is none of the four formats, or None where nobody knows."""
+    if data[4:8] == b"ftyp":
+        heif = data[8:12] in _HEIF_BRANDS
+        return "HEIC (a phone's photo: share or export it as JPEG)" if heif else "a video (MP4)"
+    text = data[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<svg", b"<?xml", b"<!doctype svg")):
+        return "SVG, or other XML"
+    if text.startswith((b"<html", b"<!doctype html")):
+        return "an HTML page (of a download that failed, perhaps)"
+    return next((name for start, name in _FOREIGN if data.startswith(start)), None)

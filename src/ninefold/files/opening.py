@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 from PIL.ImageFile import ImageFile
 
-from ninefold.files.formats import FORMATS, ImageFormat, sniff
+from ninefold.files.formats import FORMATS, ImageFormat, foreign_format, sniff
 
 _READERS: dict[ImageFormat, Callable[[BytesIO], ImageFile]] = {
     ImageFormat.PNG: PngImagePlugin.PngImageFile,
@@ -25,8 +25,8 @@ _READERS: dict[ImageFormat, Callable[[BytesIO], ImageFile]] = {
 _WARNINGS = threading.Lock()
 
 
-class _RefusedError(ValueError):
-    """Our own refusal, told apart from the ValueErrors that Pillow and the system raise."""
+class RefusedError(ValueError):
+    """Our own refusal, apart from the ValueErrors that Pillow and the system raise."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ def open_image(data: bytes, limits: ImageLimits | None = None) -> Iterator[Image
     kind = sniff(data)
     if kind is None:
         known = ", ".join(info.format.value.upper() for info in FORMATS.values())
-        got = f"bytes that start {data[:8].hex(' ')}" if data else "an empty file"
+        got = foreign_format(data) or f"bytes that start {data[:8].hex(' ')}"
+        if not data:
+            raise ValueError(f"image: expected {known}, got an empty file; export or copy it again")
         raise ValueError(f"image: expected {known}, got {got}; convert it to one of those first")
     with _pillow_errors(kind):
         # The reader is called by itself: `Image.open` would try other formats, and warn of a large
@@ -76,10 +78,10 @@ def _read_file(path: Path, most: int) -> bytes:
     try:
         # A pipe or a device could block, or never end.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise _RefusedError("image: expected a file, got a folder or device")
+            raise RefusedError("image: expected a file, got a folder or device")
         with path.open("rb") as file:
             return file.read(most)
-    except _RefusedError:
+    except RefusedError:
         raise
     except (OSError, ValueError) as error:
         raise ValueError(
@@ -91,7 +93,7 @@ def _read_file(path: Path, most: int) -> bytes:
 def _check_size(size: tuple[int, int], limits: ImageLimits) -> None:
     width, height = size
     if max(size) > limits.max_side or width * height > limits.max_pixels:
-        raise _RefusedError(
+        raise RefusedError(
             f"image: expected at most {limits.max_side:,} pixels a side and "
             f"{limits.max_pixels:,} in all, got {width} x {height}; use a smaller image"
         )
@@ -101,7 +103,7 @@ def _check_size(size: tuple[int, int], limits: ImageLimits) -> None:
 def _pillow_errors(kind: ImageFormat) -> Iterator[None]:
     try:
         yield
-    except (_RefusedError, MemoryError):
+    except (RefusedError, MemoryError):
         raise
     # WebP's reader asks Pillow's own limit before we can ask ours.
     except Image.DecompressionBombError as error:

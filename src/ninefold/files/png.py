@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -76,7 +76,7 @@ def read_text(png: bytes) -> dict[str, str]:
     if not png.startswith(SIGNATURE):
         raise ValueError("PNG text: expected a PNG file, got other bytes; check the file")
     texts: dict[str, str] = {}
-    for kind, body in _chunks(png):
+    for kind, body in _chunks(png, (b"tEXt", b"zTXt", b"iTXt")):
         try:
             key, text = _read_text_chunk(kind, body)
         except (ValueError, zlib.error):
@@ -84,6 +84,24 @@ def read_text(png: bytes) -> dict[str, str]:
         if key:
             texts.setdefault(key, text)
     return texts
+
+
+def add_srgb(png: bytes) -> bytes:
+    """`png` with the chunk `sRGB` (perceptual intent), right after its header."""
+    return png[:_HEADER_END] + _chunk(b"sRGB", b"\0") + png[_HEADER_END:]
+
+
+def find_chunk(png: bytes, kind: bytes) -> bytes | None:
+    """The body of the first chunk called `kind` before the pixels; None where there is none."""
+    if not png.startswith(SIGNATURE):
+        return None
+    found, body = next(_chunks(png, (kind, b"IDAT")), (b"", b""))
+    return body if found == kind else None
+
+
+def bit_depth(png: bytes) -> int | None:
+    """Bits a sample in the file; None where it is no PNG."""
+    return png[24] if png.startswith(SIGNATURE) and len(png) > 24 else None
 
 
 def _in_order(
@@ -117,14 +135,14 @@ def _text_chunk(key: str, text: str) -> bytes:
         return _chunk(b"iTXt", keyword + b"\0\0\0\0" + encoded)
 
 
-def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _chunks(png: bytes, kinds: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:
     at = len(SIGNATURE)
     while at + 12 <= len(png):
         length = int.from_bytes(png[at : at + 4], "big")
         kind = png[at + 4 : at + 8]
         if at + 12 + length > len(png) or kind == b"IEND":
             return
-        if kind in (b"tEXt", b"zTXt", b"iTXt"):
+        if kind in kinds:
             yield kind, png[at + 8 : at + 8 + length]
         at += 12 + length
 

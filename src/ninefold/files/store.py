@@ -14,7 +14,7 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError, StorageError
 from ninefold.core.values import Artifact, ImageRecord
 from ninefold.files.atomic import write_atomic
-from ninefold.files.decode import decode, decode_mask
+from ninefold.files.decode import decode, decode_mask, mask_of, pixels_of
 from ninefold.files.encode import Compression, encode
 from ninefold.files.formats import ImageFormat
 from ninefold.imaging.arrays import to_bytes
@@ -61,7 +61,7 @@ def read_image(context: PipelineContext, record: ImageRecord) -> Pixels:
     Raises `InputError` where the file is gone or no longer an image.
     """
     if record.sha256 not in context.pixels:
-        _keep(context, record.sha256, _decoded(record.path, decode))
+        _keep(context, record.sha256, _given(record.path.name, lambda: decode(record.path)))
     found: Pixels = context.pixels[record.sha256]
     return found
 
@@ -74,37 +74,36 @@ def read_mask(context: PipelineContext, record: ImageRecord) -> Mask:
 def import_image(context: PipelineContext, value: Any) -> ImageRecord:
     """Copy an image that a caller gave (a path, a Pillow image or an array) as `source.png`.
 
-    What is transparent is laid on white. Raises `InputError` where it cannot be read.
+    Its colours become sRGB by its profile; what is transparent is laid on white. Raises
+    `InputError` where it cannot be read.
     """
-    if isinstance(value, str | Path):
-        pixels = _decoded(Path(value), decode)
+    if isinstance(value, np.ndarray):
+        pixels = _from_array("source", value)
+    elif isinstance(value, Image.Image):
+        pixels = _given("source", lambda: pixels_of(value))
     else:
-        pixels = _in_memory("source", value, "white")
+        pixels = _given(_path("source", value).name, lambda: decode(Path(value)))
     return _write_png(context, "source.png", pixels, "input")
 
 
 def import_mask(context: PipelineContext, value: Any) -> ImageRecord:
     """Like `import_image`, as `mask.png`: brightness counts, and transparent is black."""
-    if isinstance(value, str | Path):
-        mask = _decoded(Path(value), decode_mask)
+    if isinstance(value, np.ndarray):
+        mask = mask_from_pixels(_from_array("mask", value))
+    elif isinstance(value, Image.Image):
+        mask = _given("mask", lambda: mask_of(value))
     else:
-        mask = mask_from_pixels(_in_memory("mask", value, "black"))
+        mask = _given(_path("mask", value).name, lambda: decode_mask(Path(value)))
     grey = to_bytes(mask * np.float32(255))
     return _write_png(context, "mask.png", np.repeat(grey[..., None], 3, axis=2), "input")
 
 
-def _in_memory(name: str, value: Any, ground: str) -> Pixels:
-    """Pixels of a Pillow image, its transparent parts laid on `ground`, or of an array."""
-    if isinstance(value, np.ndarray):
-        return _from_array(name, value)
-    if not isinstance(value, Image.Image):
+def _path(name: str, value: Any) -> Path:
+    if not isinstance(value, str | Path):
         raise InputError(
             f"{name}: expected a path, a Pillow image or an array, got {type(value).__name__}"
         )
-    if value.has_transparency_data:
-        under = Image.new("RGBA", value.size, ground)
-        value = Image.alpha_composite(under, value.convert("RGBA"))
-    return np.array(value.convert("RGB"))
+    return Path(value)
 
 
 def _from_array(name: str, array: np.ndarray[Any, Any]) -> Pixels:
@@ -117,11 +116,12 @@ def _from_array(name: str, array: np.ndarray[Any, Any]) -> Pixels:
     return np.ascontiguousarray(array)
 
 
-def _decoded(path: Path, decoder: Callable[[Path], T]) -> T:
+def _given(name: str, read: Callable[[], T]) -> T:
+    """What `read` reads; raises `InputError` with `name` in front."""
     try:
-        return decoder(path)
+        return read()
     except ValueError as error:
-        raise InputError(f"{path.name}: {str(error).removeprefix('image: ')}") from None
+        raise InputError(f"{name}: {str(error).removeprefix('image: ')}") from None
 
 
 def _write_png(context: PipelineContext, name: str, pixels: Pixels, made_by: str) -> ImageRecord:
