@@ -327,11 +327,30 @@ def test_settings_change_a_copy() -> None:
         ("text_to_image.model=[", "["),
         ("publisher.manifest=no", False),
         ("publisher.quality=80", 80),
+        ("prompt.negative_prompt=fog #1 rain", "fog #1 rain"),
+        ('prompt.negative_prompt="q"', '"q"'),
+        ("prompt.negative_prompt=null", "null"),
+        ("prompt.negative_prompt= a ", " a "),
+        ("prompt.negative_prompt=[a, b]", "[a, b]"),
+        ("prompt.negative_prompt={a|b} #2", "{a|b} #2"),
+        ("prompt.negative_prompt=a: b\n# c", "a: b\n# c"),
+        ("text_to_image.model='x'", "'x'"),
+        ("text_to_image.model=", ""),
+        ("text_to_image.steps=null", None),
+        ("text_to_image.steps=", None),
+        ("text_to_image.steps=7", 7),
+        ("publisher.formats=[png, jpeg]", ["png", "jpeg"]),
+        ("publisher.formats=png", ["png"]),
+        ("prompt.styles=[yes, 010, 2024-01-01, null]", ["yes", "010", "2024-01-01", "null"]),
+        ('prompt.styles=["a, b", no#1, a #2]', ["a, b", "no#1", "a #2"]),
+        ("prompt.styles=film #1", ["film #1"]),
+        ("prompt.styles=", []),
+        ("prompt.styles=[]", []),
+        ("prompt.style_texts={yes: a #1 door}", {"yes": "a #1 door"}),
+        ("prompt.wildcards={on: [off, 1.0]}", {"on": ["off", "1.0"]}),
     ],
 )
-def test_a_value_is_yaml_where_the_parameter_takes_that_and_else_a_text(
-    setting: str, value: Any
-) -> None:
+def test_a_text_is_taken_to_the_letter_and_all_else_is_yaml(setting: str, value: Any) -> None:
     made = PipelineConfig.preset("draft").with_settings([setting])
     stage, parameter = setting.partition("=")[0].split(".")
     (item,) = [item for item in made.stages if item.stage == stage]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -25,11 +25,15 @@ from ninefold.core.errors import ConfigError
 from ninefold.core.pipeline import OnError, Pipeline, Step
 from ninefold.core.problems import field_names, problems_of, suggest
 from ninefold.core.stage import PipelineStage
+from ninefold.parameter_text import parse_parameter
 from ninefold.slots import CONFIG, MAX_SEED, MODEL, SEED
 from ninefold.stages.registry import find_stage, stage_types
 
 #: Largest config file that is read, in bytes.
 MAX_BYTES = 2**20
+
+#: Fields of a config that settings may name beside the stages' parameters.
+_OWN = ("model", "seed")
 
 _PRESETS = files("ninefold") / "presets"
 
@@ -157,25 +161,65 @@ class PipelineConfig(BaseModel):
         return text
 
     def with_settings(self, settings: Iterable[str]) -> Self:
-        """A copy with `stage.parameter=value` settings applied; values are read as YAML.
+        """A copy with `stage.parameter=value` settings applied; how a value is written is told
+        in `parameter_text`.
 
         A stage that is repeated is set as `detailer_2.confidence=0.5`. Raises `ConfigError` with
         every problem.
         """
+        problems = []
+        values: dict[str, Any] = {}
+        for setting in settings:
+            key, separator, text = setting.partition("=")
+            key = key.strip()
+            if not separator:
+                problems.append(f"--set {setting}: expected stage.parameter=value.")
+            elif isinstance(found := self._field(key), str):
+                problems.append(f"--set {setting}: {found}")
+            else:
+                values[key] = parse_parameter(*found, text)
+        return self._with(values, "--set", problems)
+
+    def with_values(self, values: Mapping[str, Any], where: str = "overrides") -> Self:
+        """A copy with parameters by `stage.parameter`, each a value as the config would hold it.
+
+        Raises `ConfigError` with every problem, named as those of `where`.
+        """
+        problems = [
+            f"{where} {key}: {found}"
+            for key in values
+            if isinstance(found := self._field(key), str)
+        ]
+        return self._with(values, where, problems)
+
+    def _with(self, values: Mapping[str, Any], where: str, problems: Sequence[str]) -> Self:
+        """A copy with values of known fields; others are among the `problems` already."""
         document: dict[str, Any] = self.model_dump(mode="json")
         places = _places(self.stages)
-        problems = [
-            problem
-            for setting in settings
-            if (problem := _apply(document, places, setting)) is not None
-        ]
+        for key, value in values.items():
+            stage, _, parameter = key.partition(".")
+            if parameter and stage in places:
+                document["stages"][places[stage]]["params"][parameter] = value
+            elif not parameter and stage in _OWN:
+                document[stage] = value
         try:
-            config = self.parse(document, "--set")
+            config = self.parse(document, where)
         except ConfigError as error:
-            problems.extend(error.problems)
+            problems = [*problems, *error.problems]
         if problems:
             raise ConfigError(problems)
         return config
+
+    def _field(self, key: str) -> tuple[type[BaseModel], str] | str:
+        """The model and the field that a key stands for, or what is wrong with the key."""
+        stage, _, parameter = key.partition(".")
+        if not parameter:
+            known = "expected stage.parameter=value, model=... or seed=..."
+            return (type(self), stage) if stage in _OWN else known
+        places = _places(self.stages)
+        if stage not in places:
+            return f"no stage {stage!r} in this pipeline.{suggest(stage, places)}"
+        return find_stage(self.stages[places[stage]].stage).params_type, parameter
 
 
 def _stage(item: StageConfig, engines: Any = None) -> PipelineStage[Any]:
@@ -233,39 +277,3 @@ def _places(stages: Iterable[StageConfig]) -> dict[str, int]:
             name = f"{item.stage}_{number}"
         places[name] = index
     return places
-
-
-def _apply(document: dict[str, Any], places: Mapping[str, int], setting: str) -> str | None:
-    """Put one setting into the document; returns what is wrong with it, if anything."""
-    key, separator, text = setting.partition("=")
-    if not separator:
-        return f"--set {setting}: expected stage.parameter=value."
-    stage, _, parameter = key.strip().partition(".")
-    if not parameter:
-        if stage not in ("model", "seed"):
-            return f"--set {setting}: expected stage.parameter=value, model=... or seed=..."
-        document[stage] = _value(PipelineConfig, stage, text)
-        return None
-    if stage not in places:
-        return f"--set {setting}: no stage {stage!r} in this pipeline.{suggest(stage, places)}"
-    entry = document["stages"][places[stage]]
-    value = _value(find_stage(entry["stage"]).params_type, parameter, text)
-    entry["params"][parameter] = value
-    return None
-
-
-def _value(model: type[BaseModel], name: str, text: str) -> Any:
-    """`text` as YAML, or as it is where a field takes that alone: `{job_id}`, `yes`, `a: b`."""
-
-    def fits(value: Any) -> bool:
-        try:
-            model.model_validate({name: value})
-        except ValidationError as error:
-            return all(item["loc"][:1] != (name,) for item in error.errors())
-        return True
-
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-    return text if not fits(value) and fits(text) else value

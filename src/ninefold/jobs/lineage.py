@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -115,8 +114,7 @@ def _changed(
         if "." not in key and from_stage is None:
             raise ConfigError(f"changes: expected stage.parameter, got {key!r}.")
         named[key if "." in key else f"{from_stage}.{key}"] = value
-    settings = [f"{key}={json.dumps(value)}" for key, value in named.items()]
-    config = config.with_settings(settings) if settings else config
+    config = config.with_values(named, "changes") if named else config
     touched = [names.index(key.partition(".")[0]) for key in named]
     if reader is not None:
         named[reader[1]] = None

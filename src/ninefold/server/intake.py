@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -104,10 +103,9 @@ class Intake:
         problems += self._limits.override_problems(overrides)
         try:
             if overrides:
-                settings = [f"{name}={json.dumps(value)}" for name, value in overrides.items()]
-                found = found.with_settings(settings)
+                found = found.with_values(overrides)
         except ConfigError as error:
-            problems += [line.replace("--set", "overrides", 1) for line in error.problems]
+            problems += error.problems
         if problems:
             raise ConfigError(problems)
         return found
