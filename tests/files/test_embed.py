@@ -121,7 +121,7 @@ def test_exif_is_what_piexif_reads(picture: NDArray[np.uint8]) -> None:
 @settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufeff"), min_size=1))
 def test_exif_round_trip(text: str) -> None:
-    assert read_exif(write_exif(text + ": Steps")).comment == text + ": Steps"
+    assert read_exif(write_exif(text + "\nSteps: 1")).comment == text + "\nSteps: 1"
 
 
 @pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be", "utf-16"])
@@ -133,6 +133,60 @@ def test_comments_of_other_writers(save: Save, picture: NDArray[np.uint8], order
     assert info == Infotext("赤い家", "x", {"Steps": "1", "Seed": "2", "Size": "8x8"})
     exif[0x8769] = {0x9286: b"ASCII\0\0\0a house"}
     assert read_parameters(save(picture, "WEBP", exif=exif)) == "a house"
+
+
+TEXT = "a red house\nNegative prompt: fog\nSteps: 20, Seed: 5, Size: 8x8"
+CJK = "一一一一一一 赤い家\nNegative prompt: x\nSteps: 1, Seed: 2, Size: 8x8"
+
+
+def user_comment(value: bytes, *, order: str = ">", first: bool = False, kind: int = 7) -> bytes:
+    """An EXIF block with this user comment, among the first directory's tags or in its own."""
+    head = {">": b"MM\0*", "<": b"II*\0"}[order] + struct.pack(f"{order}I", 8)
+    at = 26 if first else 44
+    entry = struct.pack(f"{order}HHHIII", 1, 0x9286, kind, len(value), at, 0)
+    pointer = struct.pack(f"{order}HHHIII", 1, 0x8769, 4, 1, 26, 0)
+    return b"Exif\0\0" + head + (entry if first else pointer + entry) + value
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b"UNICODE\0" + TEXT.encode("utf-16-be"), TEXT),
+        (b"UNICODE\0" + TEXT.encode("utf-16-le"), TEXT),
+        (b"UNICODE\0" + CJK.encode("utf-16-be"), CJK),
+        (b"UNICODE\0" + CJK.encode("utf-16-le"), CJK),
+        (b"Unicode\0" + CJK.encode("utf-16"), CJK),
+        (b"UNICODE\0" + CJK.encode(), CJK),
+        (b"UNICODE\0" + TEXT.encode() + b"\0", TEXT),
+        (b"ASCII\0\0\0" + TEXT.encode(), TEXT),
+        (b"ASCII\0\0\0" + "Häuschen".encode("latin-1"), "Häuschen"),
+        (b"JIS\0\0\0\0\0" + CJK.encode("iso2022_jp"), CJK),
+        (b"JIS\0\0\0\0\0" + CJK.encode("shift_jis"), CJK),
+        (bytes(8) + CJK.encode(), CJK),
+        (bytes(8) + TEXT.encode("utf-16-le"), TEXT),
+        (TEXT.encode(), TEXT),
+        (CJK.encode() + b"\0", CJK),
+        (TEXT.encode("utf-16-le"), TEXT),
+        ("ein rotes Häuschen".encode("latin-1"), "ein rotes Häuschen"),
+        (b"hi there", "hi there"),
+    ],
+)
+def test_user_comments_of_any_code(value: bytes, text: str, order: str, first: bool) -> None:
+    for kind in (1, 2, 7, 129):
+        block = user_comment(value, order=order, first=first, kind=kind)
+        assert read_exif(block).comment == text
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF", "PNG"])
+@pytest.mark.parametrize("first", [False, True])
+def test_user_comments_in_every_format(
+    save: Save, picture: NDArray[np.uint8], kind: str, first: bool
+) -> None:
+    for value in (TEXT.encode(), b"UNICODE\0" + TEXT.encode("utf-16-le")):
+        info = read_infotext(save(picture, kind, exif=user_comment(value, first=first)))
+        assert info == Infotext("a red house", "fog", {"Steps": "20", "Seed": "5", "Size": "8x8"})
 
 
 @settings(deadline=None)
@@ -153,6 +207,48 @@ def test_json_parameters_are_not_infotext(picture: NDArray[np.uint8]) -> None:
     data = add_text(encode(picture, "png"), {"parameters": text})
     assert read_infotext(data) is None
     assert read_parameters(data) == text
+
+
+@pytest.mark.parametrize("prompt", ['{"a": 1, "b": 2}', "{", "{a|b}", "[1, 2]", '"a"', "{" * 9_000])
+def test_prompts_that_look_like_json_are_infotext(picture: NDArray[np.uint8], prompt: str) -> None:
+    info = Infotext(prompt, '{"b": "c"}', FIELDS)
+    assert read_infotext(encode(picture, "png", metadata=EmbeddedMetadata(info))) == info
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", '"a red house"', "[[cat]]", "12", "[" * 9_000, "{a}"])
+def test_only_a_json_object_is_no_infotext(picture: NDArray[np.uint8], text: str) -> None:
+    assert read_infotext(add_text(encode(picture, "png"), {"parameters": text})) == Infotext(text)
+
+
+# What a prompt may hold and infotext can say: no ends of blanks, one kind of line end.
+EXACT = st.text(
+    st.one_of(
+        st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufeff"),
+        st.sampled_from('{}[]()<>|:,"$_#%\\/\n'),
+    ),
+    max_size=60,
+).map(str.strip)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@settings(deadline=None, max_examples=25)
+@given(EXACT, EXACT)
+def test_any_prompt_comes_back(kind: str, prompt: str, negative: str) -> None:
+    small = np.full((16, 16, 3), 90, np.uint8)
+    info = Infotext(prompt, negative, FIELDS)
+    metadata = EmbeddedMetadata(info, Xmp(prompt=prompt))
+    data = encode(small, kind, quality=10 if kind == "avif" else None, metadata=metadata)
+    assert read_infotext(data) == info
+    assert (parse_xmp(read_xmp(data) or b"") or Xmp()).prompt == (prompt or None)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_words_of_a_prompt_are_exact(picture: NDArray[np.uint8], kind: str) -> None:
+    prompt = "a flag bearer marching, /red/blue/green stripes, ~5m/16ft tall, sk-eleton-warriors"
+    info = Infotext(prompt, prompt, {**FIELDS, "ADetailer prompt 2nd": prompt})
+    data = encode(picture, kind, metadata=EmbeddedMetadata(info, Xmp(prompt=prompt)))
+    assert read_infotext(data) == info
+    assert parse_xmp(read_xmp(data) or b"") == Xmp(prompt=prompt)
 
 
 def test_compressed_text_is_read_too(save: Save, picture: NDArray[np.uint8]) -> None:

@@ -89,6 +89,48 @@ def test_round_trip(prompt: str, negative: str, fields: dict[str, str]) -> None:
     assert parse_infotext(format_infotext(again)) == again
 
 
+# Drawn to provoke: what readers take for marks, settings, JSON, templates.
+HOSTILE = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "\n",
+                "\r\n",
+                " ",
+                ", ",
+                ": ",
+                '"',
+                "{",
+                "}",
+                "[",
+                "]",
+                "\\",
+                "(a:1.2)",
+                "赤い",
+                "🏠",
+            ),
+            *(
+                "Steps: 1, Seed: 2, Size: 3x4",
+                "Steps: 20, Sampler: Euler a, CFG scale: 7",
+                "Seed: 5",
+            ),
+            *("Template: a {b|c}", "Negative Template: x", '{"a": 1}', '{"sui_image_params": {}}'),
+            *('"a, b"', "Hashes: {", "BREAK", "a red house", "negative prompt:", "Version: 1"),
+        ]
+    ),
+    max_size=12,
+).map("".join)
+
+
+@settings(deadline=None)
+@given(HOSTILE, HOSTILE)
+def test_prompts_that_look_like_settings_come_back(prompt: str, negative: str) -> None:
+    again = parse_infotext(format_infotext(Infotext(prompt, negative, FIELDS)))
+    assert again.prompt == prompt.replace("\r\n", "\n").strip()
+    assert again.negative_prompt == negative.replace("\r\n", "\n").strip()
+    assert again.fields == FIELDS
+
+
 @settings(deadline=None)
 @given(prompts)
 def test_any_text_parses(text: str) -> None:
@@ -107,6 +149,93 @@ def test_a_last_line_with_two_pairs_is_prompt_text() -> None:
     assert parse_infotext("a house\nlight: red, sky: blue") == Infotext(
         "a house\nlight: red, sky: blue"
     )
+
+
+SETTINGS = "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x768"
+READ = dict(part.split(": ") for part in SETTINGS.split(", "))
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "negative", "more"),
+    [
+        (f"{{a}}\n{SETTINGS}", "{a}", "", {}),
+        (f'{{"a": 1}}\nNegative prompt: fog\n{SETTINGS}', '{"a": 1}', "fog", {}),
+        (f"a house\r\nNegative prompt: fog\r\n{SETTINGS}\r\n", "a house", "fog", {}),
+        (
+            f"Steps: 1, Seed: 2, Size: 3\nhouse\n{SETTINGS}",
+            "Steps: 1, Seed: 2, Size: 3\nhouse",
+            "",
+            {},
+        ),
+        (f"house\nNegative prompt: a\nNegative prompt: b\n{SETTINGS}", "house", "a\nb", {}),
+        (
+            f"house\nNegative prompt: fog\n{SETTINGS}\nTemplate: a {{b|c}}\nNegative Template: fog",
+            "house",
+            "fog",
+            {"Template": "a {b|c}", "Negative Template": "fog"},
+        ),
+        (
+            f"house\n{SETTINGS}\nTemplate: a\n(red:1.1), (blue:1.2), (sky:1.3)",
+            "house",
+            "",
+            {"Template": "a\n(red:1.1), (blue:1.2), (sky:1.3)"},
+        ),
+        (
+            f"house\n{SETTINGS}\nNegative Template: (red:1.1), (blue:1.2), (sky:1.3)",
+            "house",
+            "",
+            {"Negative Template": "(red:1.1), (blue:1.2), (sky:1.3)"},
+        ),
+        (f"house\n{SETTINGS}\nUsed Embeddings: x, y", "house", "", {"Used Embeddings": "x, y"}),
+        (
+            f'house\n{SETTINGS}, Hashes: {{"model": "abc", "lora:x": "def"}}, Version: v1',
+            "house",
+            "",
+            {"Hashes": '{"model": "abc", "lora:x": "def"}', "Version": "v1"},
+        ),
+        (
+            f'house\n{SETTINGS}, Civitai resources: [{{"type":"lora","name":"a, b: c"}}], '
+            "Civitai metadata: {}",
+            "house",
+            "",
+            {"Civitai resources": '[{"type":"lora","name":"a, b: c"}]', "Civitai metadata": "{}"},
+        ),
+        (f"house\n{SETTINGS}, Hashes: {{a, ENSD: 1", "house", "", {"Hashes": "{a", "ENSD": "1"}),
+        (
+            f'house\n{SETTINGS}, Hires prompt: "a, \\"b\\": c\\nd", RNG: CPU',
+            "house",
+            "",
+            {"Hires prompt": 'a, "b": c\nd', "RNG": "CPU"},
+        ),
+    ],
+)
+def test_what_other_tools_write(
+    text: str, prompt: str, negative: str, more: dict[str, str]
+) -> None:
+    assert parse_infotext(text) == Infotext(prompt, negative, READ | more)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{SETTINGS}\nand then a red house",
+        f"a\n{SETTINGS}\nNegative prompt: b",
+        "a house\nSteps: 20, Seed: 5",
+    ],
+)
+def test_what_is_not_at_the_end_is_prompt_text(text: str) -> None:
+    read = parse_infotext(text)
+    assert not read.fields
+    assert "Steps: 20" in read.prompt
+
+
+@pytest.mark.parametrize(
+    "part", ["a ", "- ", "ab:", 'ab:"\\",', "Hashes:[1,", "Template: x\n", "ab\n"]
+)
+def test_long_text_is_read_in_time(part: str) -> None:
+    text = part * (200_000 // len(part))  # takes its length squared where a pattern backtracks
+    assert parse_infotext(f"{SETTINGS}\n{text}")
+    assert parse_infotext(f"{text}!")
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,31 @@ def test_paths_and_secrets_are_left_out() -> None:
     assert document["stages"]["detailer"]["warning"] == "cannot open mask.png"
 
 
+def test_prompts_stay_as_they_were_painted() -> None:
+    prompt = "a flag bearer marching, /red/blue/green stripes, ~5m/16ft tall"
+    params = {
+        "prompt": prompt,
+        "class_prompts": {"cookie": prompt},
+        "style_texts": {"/red/blue/green": prompt},
+        "wildcards": {"secret": [prompt, "x"]},
+    }
+    stages = {
+        "prompt": {"template": prompt, "seed": 1, "warnings": ["/mnt/ann/x.txt: empty"]},
+        "detailer": {"regions": [{"prompt": prompt}]},
+    }
+    document = read_manifest(manifest(config={"stages": [{"params": params}]}, stages=stages))
+    assert document["config"]["stages"] == [{"params": params}]
+    assert document["stages"]["detailer"] == stages["detailer"]
+    assert document["stages"]["prompt"]["template"] == prompt
+    assert document["stages"]["prompt"]["warnings"] == ["x.txt: empty"]
+
+
+@pytest.mark.parametrize("stage", ["prompt", "detailer"])
+def test_a_stage_is_no_prompt_by_its_name(stage: str) -> None:
+    document = read_manifest(manifest(stages={stage: {"warnings": ["see /mnt/ann/x"]}}))
+    assert document["stages"] == {stage: {"warnings": ["see [path removed]"]}}
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), b"bytes", object(), {1: 2}, {1, 2}])
 def test_what_json_does_not_hold_is_named(value: object) -> None:
     stages: Mapping[str, Any] = {"upscaler": {"sizes": [1, value]}}

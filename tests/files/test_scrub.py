@@ -1,10 +1,14 @@
-"""Scrubbing: paths and secrets go, prompts and URLs stay."""
+"""Scrubbing: paths and secrets go, prompts and URLs stay; words of a prompt are neither."""
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
 
-from ninefold.files.scrub import is_secret_key, scrub_text
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ninefold.files.scrub import is_prompt_key, is_secret_key, scrub_prompt, scrub_text
 
 
 @pytest.mark.parametrize(
@@ -25,6 +29,9 @@ from ninefold.files.scrub import is_secret_key, scrub_text
         ("model=/data/ann/sd", "model=[path removed]"),
         ("<lora:/home/ann/x:0.8>", "<lora:[path removed]:0.8>"),
         ("(/home/ann/x.png)", "(x.png)"),
+        (r"C:\Users\Ann Smith\models", "[path removed]"),
+        ("/data/Ann Smith/models", "[path removed]"),
+        ("/home/ann/x: no such file", "[path removed]: no such file"),
     ],
 )
 def test_paths_go(text: str, left: str) -> None:
@@ -48,6 +55,60 @@ def test_paths_go(text: str, left: str) -> None:
 )
 def test_prompts_and_urls_stay(text: str) -> None:
     assert scrub_text(text) == text
+    assert scrub_prompt(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a flag bearer marching through the snow, ring bearer carrying flowers",
+        "a standard bearer 18th-century style, a bearer 1920s-look",
+        "/red/blue/green stripes",
+        "a tower ~5m/16ft tall",
+        "C:\\ and D:\\games on a screen",
+        "a terminal that shows /etc/passwd and /usr/bin/bash",
+        "a sk-eleton-warrior-with-a-sword, sk-8-the-infinity-skate, sk-1920s-style-dress",
+        "xoxo-hugs-and-kisses-2024",
+        "ann@example.com, mailto:ann.smith@example.com, @ann",
+        "a sign: the password: friend, secret key, access token, api key: golden",
+        "a poster of https://example.com/red/house.png?size=large",
+        "asia, akita inu, hf_ and nf_words, gh_town, eyJ",
+        "¯\\_(ツ)_/¯ 1/2 a/b //comment <b>/i",
+    ],
+)
+def test_words_of_a_prompt_are_no_secrets_and_no_paths(text: str) -> None:
+    assert scrub_prompt(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("see /home/ann/x.png, then go", "see x.png, then go"),
+        ("in the style of /mnt/client/secret/lora.safetensors", "in the style of lora.safetensors"),
+        (r"from C:\Users\ann\desk", "from [path removed]"),
+        ("/Users/ann/desk and ~/desk", "[path removed] and [path removed]"),
+        ("<lora:/home/ann/x:0.8>", "<lora:[path removed]:0.8>"),
+    ],
+)
+def test_private_paths_leave_prompts_too(text: str, left: str) -> None:
+    assert scrub_prompt(text) == left
+
+
+WORDS = st.sampled_from(
+    [
+        *("bearer", "Bearer", "standing", "sk-", "hf_", "token", "key", "secret", "password"),
+        *("red", "/red", "/red/blue", "~5m/16ft", "C:", "D:\\", "and/or", "a|b", "{a|b}", "__x__"),
+        *("1920s", "18th-century", "@ann", "ann@example.com", "https://example.com/a", "#1", "$5"),
+        *("%", "(sky:1.2)", "[SEP]", "BREAK", "赤い", "🏠", "\\", "/", "~", ":", "=", "?", "&"),
+    ]
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(WORDS, st.sampled_from([" ", ", ", "\n", "-"])), max_size=30))
+def test_prompts_of_ordinary_words_stay(parts: list[tuple[str, str]]) -> None:
+    text = "".join(word + separator for word, separator in parts)
+    assert scrub_prompt(text) == text
 
 
 @pytest.mark.parametrize(
@@ -62,13 +123,27 @@ def test_prompts_and_urls_stay(text: str) -> None:
         "https://ann:hunter22@example.com/x",
         "https://civitai.com/api/download/1?type=Model&token=0123456789abcdef",
         "-----BEGIN RSA PRIVATE KEY-----\nabcdef\n-----END RSA PRIVATE KEY-----",
+        "sk-proj-abcd-abcdef12_34567890",
+        "nf_abcdefgh23_abcdefabcdefABCDEF-_abcdefabcdefabcdef0123",
+        "authorization: Basic abcdefgh",
+        "Authorization: abcdefgh",
+        "Bearer abcdef123456",
+        "api_key=abcdef0123456789, password: hunter22",
+        "https://abcdefghijklmnopqr@example.com/x",
     ],
 )
-def test_secrets_go(text: str) -> None:
-    left = scrub_text(text)
+@pytest.mark.parametrize("scrub", [scrub_text, scrub_prompt])
+def test_secrets_go(text: str, scrub: Callable[[str], str]) -> None:
+    left = scrub(f"a red house, {text}")
+    assert left.startswith("a red house, ")
     assert "[secret removed]" in left
     for secret in ("abcdef", "hunter22", "0123456789", "AKIA", "eyJ"):
         assert secret not in left
+
+
+@pytest.mark.parametrize("part", ["sk-", "sk-a1_", "bearer a", "~a/", "C:\\", "://", "/a", "a:"])
+def test_scrubbing_long_text_ends(part: str) -> None:
+    assert scrub_prompt(part * 5_000)  # takes its length squared where a pattern backtracks
 
 
 def test_scrubbing_twice_changes_nothing_more() -> None:
@@ -100,3 +175,24 @@ def test_scrubbing_twice_changes_nothing_more() -> None:
 )
 def test_secret_keys(key: str, secret: bool) -> None:
     assert is_secret_key(key) is secret
+
+
+@pytest.mark.parametrize(
+    ("key", "prompt"),
+    [
+        ("prompt", True),
+        ("negative_prompt", True),
+        ("class_prompts", True),
+        ("ADetailer prompt 2nd", True),
+        ("Hires prompt", True),
+        ("style_texts", True),
+        ("wildcards", True),
+        ("template", True),
+        ("prompt_file", False),
+        ("prompter", False),
+        ("model", False),
+        ("", False),
+    ],
+)
+def test_prompt_keys(key: str, prompt: bool) -> None:
+    assert is_prompt_key(key) is prompt

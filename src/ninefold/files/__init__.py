@@ -21,7 +21,7 @@ from ninefold.files.infotext import (
 from ninefold.files.manifest import FileRecord, build_manifest, canonical_json, read_manifest
 from ninefold.files.names import NameFields, check_template, render_name, slug
 from ninefold.files.opening import ImageLimits
-from ninefold.files.scrub import is_secret_key, scrub_text
+from ninefold.files.scrub import is_prompt_key, is_secret_key, scrub_prompt, scrub_text
 from ninefold.files.xmp import DigitalSourceType, Xmp, format_xmp, parse_xmp
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "format_infotext",
     "format_xmp",
     "image_format",
+    "is_prompt_key",
     "is_secret_key",
     "parse_hashes",
     "parse_infotext",
@@ -60,6 +61,7 @@ __all__ = [
     "read_parameters",
     "read_xmp",
     "render_name",
+    "scrub_prompt",
     "scrub_text",
     "slug",
     "write_atomic",

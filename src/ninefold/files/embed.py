@@ -6,6 +6,8 @@ Infotext: PNG text chunk `parameters`, elsewhere the EXIF user comment. XMP: PNG
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -13,7 +15,7 @@ from ninefold.files.exif import read_exif, write_exif
 from ninefold.files.infotext import Infotext, format_infotext, parse_infotext
 from ninefold.files.opening import open_image
 from ninefold.files.png import read_text
-from ninefold.files.scrub import is_secret_key, scrub_text
+from ninefold.files.scrub import is_prompt_key, is_secret_key, scrub_prompt, scrub_text
 from ninefold.files.xmp import Xmp, format_xmp
 
 PARAMETERS = "parameters"
@@ -75,21 +77,19 @@ def read_parameters(data: bytes) -> str | None:
     Raises ValueError where `data` is none of these or its header is corrupt.
     """
     with open_image(data) as image:
-        if image.format == "PNG":
-            return read_text(data).get(PARAMETERS)
-        return read_exif(image.info.get("exif") or b"").comment
+        text = read_text(data).get(PARAMETERS) if image.format == "PNG" else None
+        return read_exif(image.info.get("exif") or b"").comment if text is None else text
 
 
 def read_infotext(data: bytes) -> Infotext | None:
     """The infotext of a PNG, JPEG, WebP or AVIF file, or None where it has none.
 
-    Text in JSON, as SwarmUI writes it, is no infotext: get it from `read_parameters`. Raises
-    ValueError where `data` is none of the four formats or its header is corrupt.
+    Text that is a JSON object, as SwarmUI writes it, is no infotext: get it from
+    `read_parameters`. Raises ValueError where `data` is none of the four formats or its header is
+    corrupt.
     """
     text = read_parameters(data)
-    if text is None or text.lstrip().startswith('{"'):
-        return None
-    return parse_infotext(text)
+    return None if text is None or _is_json_object(text) else parse_infotext(text)
 
 
 def read_xmp(data: bytes) -> bytes | None:
@@ -105,21 +105,35 @@ def read_xmp(data: bytes) -> bytes | None:
         return packet if isinstance(packet, bytes) else None
 
 
+def _is_json_object(text: str) -> bool:
+    text = text.strip()
+    if not (text.startswith("{") and text.endswith("}")):
+        return False
+    try:
+        return isinstance(json.loads(text), dict)
+    except RecursionError:  # only JSON goes so deep
+        return True
+    except ValueError:
+        return False
+
+
 def _scrub_infotext(info: Infotext) -> Infotext:
     fields = {
-        key: scrub_text(value) for key, value in info.fields.items() if not is_secret_key(key)
+        key: scrub_prompt(value) if is_prompt_key(key) else scrub_text(value)
+        for key, value in info.fields.items()
+        if not is_secret_key(key)
     }
-    return Infotext(scrub_text(info.prompt), scrub_text(info.negative_prompt), fields)
+    return Infotext(scrub_prompt(info.prompt), scrub_prompt(info.negative_prompt), fields)
 
 
 def _scrub_xmp(xmp: Xmp) -> Xmp:
-    def clean(value: str | None) -> str | None:
-        return scrub_text(value) if value is not None else None
+    def clean(value: str | None, scrub: Callable[[str], str] = scrub_text) -> str | None:
+        return scrub(value) if value is not None else None
 
     return Xmp(
         xmp.source_type,
         clean(xmp.system),
         clean(xmp.system_version),
-        clean(xmp.prompt),
+        clean(xmp.prompt, scrub_prompt),
         clean(xmp.prompt_writer),
     )

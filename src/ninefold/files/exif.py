@@ -8,6 +8,7 @@ Layout: TIFF 6.0 section 2, Exif 2.32 section 4.6.
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 
 _ORIENTATION = 0x0112
@@ -18,7 +19,10 @@ _INTEROP_POINTER = 0xA005
 _INTEROP_INDEX = 0x0001
 _ADOBE_RGB = b"R03"
 _UNICODE = b"UNICODE\0"
-_BYTE, _ASCII, _SHORT, _LONG, _UNDEFINED = 1, 2, 3, 4, 7
+_JIS = b"JIS\0\0\0\0\0"
+# So many bytes of UTF-16 are printable UTF-8 only where someone wants them to be.
+_TOO_LONG_FOR_CHANCE = 16
+_BYTE, _ASCII, _SHORT, _LONG, _UNDEFINED, _UTF8 = 1, 2, 3, 4, 7, 129
 _PREFIX = b"Exif\0\0"
 
 
@@ -66,7 +70,8 @@ def read_exif(block: bytes) -> Exif:
         orientation = struct.unpack(order + "H", turned[:2])[0] if len(turned) >= 2 else 1
     except struct.error:
         return Exif()
-    comment = _comment(inner[_USER_COMMENT], order) if _USER_COMMENT in inner else None
+    value = inner.get(_USER_COMMENT) or first.get(_USER_COMMENT)  # some write it beside the size
+    comment = _comment(value, order) if value else None
     adobe_rgb = interop.get(_INTEROP_INDEX, b"").rstrip(b"\0 ") == _ADOBE_RGB
     return Exif(orientation if 1 <= orientation <= 8 else 1, comment, adobe_rgb)
 
@@ -74,7 +79,7 @@ def read_exif(block: bytes) -> Exif:
 def _directory(tiff: bytes, order: str, at: int) -> dict[int, bytes]:
     """The raw values of one directory, by tag; only the types that are needed here."""
     # Pillow writes comments as bytes, not as the specification's undefined type.
-    sizes = {_BYTE: 1, _ASCII: 1, _SHORT: 2, _LONG: 4, _UNDEFINED: 1}
+    sizes = {_BYTE: 1, _ASCII: 1, _SHORT: 2, _LONG: 4, _UNDEFINED: 1, _UTF8: 1}
     entries: dict[int, bytes] = {}
     (count,) = struct.unpack_from(order + "H", tiff, at)
     for index in range(count):
@@ -91,17 +96,48 @@ def _directory(tiff: bytes, order: str, at: int) -> dict[int, bytes]:
 
 
 def _comment(value: bytes, order: str) -> str | None:
-    code, text = value[:8], value[8:]
+    """The text after its character code; all of it where a writer gave none."""
+    code, text = value[:8].upper(), value[8:]
     if code == _UNICODE:
-        return text.decode(_utf16(text, order), "replace").strip("\0\ufeff") or None
-    return text.decode("utf-8", "replace").strip("\0 ") or None
+        decoded = text.decode() if _is_utf8(text.rstrip(b"\0")) else _utf16(text, order)
+    elif code == _JIS:
+        decoded = _first_that_decodes(text, "iso2022_jp", "shift_jis")
+    else:
+        rest = text if code in (b"ASCII\0\0\0", bytes(8)) else value
+        decoded = _utf16(rest, order) if b"\0" in rest.strip(b"\0") else _narrow(rest)
+    return decoded.strip("\0\ufeff") or None
+
+
+def _is_utf8(text: bytes) -> bool:
+    """Whether `text` is none of the UTF-16 that its code promises."""
+    if len(text) < _TOO_LONG_FOR_CHANCE or b"\0" in text:
+        return False
+    try:
+        return all(letter.isprintable() or letter in "\t\n\r" for letter in text.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def _narrow(text: bytes) -> str:
+    return _first_that_decodes(text, "utf-8", "latin-1").strip(" ")
+
+
+def _first_that_decodes(text: bytes, *codecs: str) -> str:
+    for codec in codecs:
+        with suppress(UnicodeDecodeError):
+            return text.decode(codec)
+    return text.decode("utf-8", "replace")
 
 
 def _utf16(text: bytes, order: str) -> str:
-    """The byte order of `text`: writers disagree on whether it follows the block's."""
+    """`text` in the byte order that makes sense: writers disagree on whether it is the block's."""
     if text[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16"
-    even, odd = text[0::2].count(0), text[1::2].count(0)
-    if even != odd:
-        return "utf-16-be" if even > odd else "utf-16-le"
-    return "utf-16-le" if order == "<" else "utf-16-be"
+        return text.decode("utf-16", "replace")
+    big, little = (text.decode(f"utf-16-{end}", "replace") for end in ("be", "le"))
+    for mark in ("Negative prompt:", "Steps: "):
+        if (mark in big) != (mark in little):
+            return big if mark in big else little
+    plain = [sum(letter.isascii() and letter.isprintable() for letter in t) for t in (big, little)]
+    if plain[0] != plain[1]:
+        return big if plain[0] > plain[1] else little
+    return little if order == "<" else big

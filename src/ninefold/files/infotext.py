@@ -11,7 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 _NEGATIVE = "Negative prompt:"
-_FIELD = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+# A1111's pattern, but for the look behind, without which a long line takes its length squared.
+_FIELD = re.compile(r'(?<![\w \-/])[ \-/]*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+_STEPS = re.compile(r"\s*Steps: \d+\s*,")
+_EXTRA = re.compile(r"\s*(\w[\w \-/]+):(.*)")
+#: Settings that are written as JSON, commas and all, without quotes around it.
+_IN_JSON = frozenset(("Civitai metadata", "Civitai resources", "Hashes"))
+_NEXT_FIELD = re.compile(r"\s*(?:,|$)")
+# What sd-dynamic-prompts writes below the settings; both may span lines.
+_TEMPLATES = ("Template", "Negative Template")
 _KEY = re.compile(r"\w[\w \-/]*[\w\-/]")
 _LONE_KEY = re.compile(r"\s*(\w[\w \-/]*[\w\-/])\s*,?")
 #: A shorter last line is prompt text to readers.
@@ -87,11 +95,17 @@ def format_infotext(info: Infotext) -> str:
 
 
 def parse_infotext(text: str) -> Infotext:
-    """Read infotext, from any tool that writes it; what cannot be read stays prompt text."""
+    """Read infotext, from any tool that writes it; what cannot be read stays prompt text.
+
+    Settings are on the last line; lines that a tool put below it, such as `Template: a {b|c}`,
+    become settings too.
+    """
     lines = _newlines(text).strip().split("\n")
     fields: dict[str, str] = {}
-    if len(_FIELD.findall(lines[-1])) >= FEWEST_FIELDS:
-        fields = _fields(lines.pop())
+    at = _settings_line(lines)
+    if at is not None:
+        fields = _fields(lines[at]) | (_extras(lines[at + 1 :]) or {})
+        del lines[at:]
     prompt: list[str] = []
     negative: list[str] = []
     part = prompt
@@ -143,16 +157,64 @@ def _unquote(value: str) -> str:
         return value
 
 
+def _settings_line(lines: list[str]) -> int | None:
+    """Index of the line of settings: the last one, or A1111's with extras below it."""
+    last = len(lines) - 1
+    if _is_settings(lines[last]) and _STEPS.match(lines[last]):
+        return last
+    for index in reversed(range(last)):
+        if _STEPS.match(lines[index]) and _is_settings(lines[index]):
+            extras = _extras(lines[index + 1 :])
+            # Weights on the last line of a template look like settings.
+            if extras and (set(_TEMPLATES) & set(extras) or not _is_settings(lines[last])):
+                return index
+            break
+    return last if _is_settings(lines[last]) else None
+
+
+def _is_settings(line: str) -> bool:
+    return len(_FIELD.findall(line)) >= FEWEST_FIELDS
+
+
+def _extras(lines: list[str]) -> dict[str, str] | None:
+    """What stands below the settings, by name; None where it is something else."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in lines:
+        match = _EXTRA.fullmatch(line)
+        if match and match[1] == _NEGATIVE[:-1]:
+            return None
+        if match and (name not in _TEMPLATES or match[1] in _TEMPLATES):
+            name, line = match[1], match[2]
+            found[name] = []
+        elif not name:
+            return None
+        found[name].append(line)
+    return {name: "\n".join(value).strip() for name, value in found.items()}
+
+
 def _fields(line: str) -> dict[str, str]:
-    """Settings of the last line, those written as a key alone too, which A1111 itself skips."""
+    """Settings of a line, those written as a key alone too, which A1111 itself skips."""
     fields: dict[str, str] = {}
     end = 0
-    for match in _FIELD.finditer(line):
+    while match := _FIELD.search(line, end):
         _add_lone_keys(fields, line[end : match.start()])
-        fields[match[1].strip()] = _unquote(match[2].strip())
-        end = match.end()
+        key, value, end = match[1].strip(), _unquote(match[2].strip()), match.end()
+        if key in _IN_JSON - fields.keys() and (whole := _json(line, match.start(2))):
+            value, end = whole
+        fields[key] = value
     _add_lone_keys(fields, line[end:])
     return fields
+
+
+def _json(line: str, start: int) -> tuple[str, int] | None:
+    """The JSON that begins at `start`, as it is written, and where the next setting does."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(line, start)
+    except (ValueError, RecursionError):
+        return None
+    rest = _NEXT_FIELD.match(line, end)
+    return (line[start:end], rest.end()) if rest and line[start] in "{[" else None
 
 
 def _add_lone_keys(fields: dict[str, str], text: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ninefold.files.scrub import is_secret_key, scrub_text
+from ninefold.files.scrub import is_prompt_key, is_secret_key, scrub_prompt, scrub_text
 
 SCHEMA = "ninefold.manifest/1"
 
@@ -39,7 +39,8 @@ def build_manifest(
 
     `stages` is the context's metadata by stage name, `versions` the programs' by package name, and
     the times are ISO 8601 with their zone. Absolute paths and secrets are taken out of every value
-    (see `scrub_text`), and entries whose name says that they hold a secret are left out.
+    (see `scrub_text`), and entries whose name says that they hold a secret are left out; prompts
+    stay as they are, less keys and private paths (see `scrub_prompt`).
 
     Raises ValueError for a value that JSON does not hold, naming the place.
     """
@@ -88,7 +89,9 @@ def _scrub(value: Any, place: str) -> Any:
         return value
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {
-            scrub_text(key): _scrub(entry, f"{place}.{key}")
+            scrub_text(key): _scrub_prompts(entry)
+            if is_prompt_key(key) and _is_prompts(entry, named=key.endswith("s"))
+            else _scrub(entry, f"{place}.{key}")
             for key, entry in value.items()
             if not is_secret_key(key)
         }
@@ -98,3 +101,21 @@ def _scrub(value: Any, place: str) -> Any:
         f"{place}: expected text, a finite number, true, false, null, a list or a mapping by text; "
         f"got {value!r}; convert it first"
     )
+
+
+def _is_prompts(value: Any, named: bool) -> bool:
+    """Whether `value` is text or a list of it, or where they are `named` a mapping of those."""
+    if named and isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_prompts(item, False) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(isinstance(item, str) for item in value)
+    return isinstance(value, str)
+
+
+def _scrub_prompts(value: Any) -> Any:
+    """Prompts, by name or in lists: what names them are a user's words too."""
+    if isinstance(value, Mapping):
+        return {scrub_prompt(key): _scrub_prompts(item) for key, item in value.items()}
+    if isinstance(value, str):
+        return scrub_prompt(value)
+    return [_scrub_prompts(item) for item in value]

@@ -1,6 +1,9 @@
 """Keep absolute paths and secrets out of files that leave the machine.
 
-Peers have leaked both through image metadata (ComfyUI-fal-API#1, InvokeAI#1450).
+Peers have leaked both through image metadata (ComfyUI-fal-API#1, InvokeAI#1450). What a value is
+decides how it is scrubbed: settings, names and messages lose every absolute path (`scrub_text`);
+prompts, which must come back as they were painted, lose only what no picture is described by
+(`scrub_prompt`). Which is which is told by the name of the entry (`is_prompt_key`).
 """
 
 from __future__ import annotations
@@ -23,7 +26,10 @@ _FILE_SUFFIXES = frozenset(
     for suffix in kinds
 )
 
-_WHOLE_PATH = re.compile(r"(?:file://|[A-Za-z]:[\\/]|\\\\|~[\w.-]*[\\/]|/(?!/))[^\n]*")
+# A message may begin with a path as well: `/home/ann/x: no such file`.
+_WHOLE_PATH = re.compile(
+    r"(?!.*:\s)(?:file://|[A-Za-z]:[\\/]|\\\\|~[\w.-]*[\\/]|/(?!/)[^/\n]+/)[^\n]*"
+)
 _PATH_IN_TEXT = re.compile(
     r"""
     (?:
@@ -36,17 +42,30 @@ _PATH_IN_TEXT = re.compile(
     """,
     re.VERBOSE,
 )
+#: Paths that tell whose machine it is; in a prompt, others are words such as `/red/blue/green`.
+_PRIVATE_PATH = re.compile(
+    r"file:|~/|/(?:home|users|root)/|[a-z]:[\\/](?:users|documents and settings)[\\/]|\\\\",
+    re.IGNORECASE,
+)
+# A token has a digit in one of its longer parts, is longer than any word, comes with a prefix that
+# no word has, or stands where only a token does: bearers, 18th-century ones too, are people.
 _SECRET_IN_TEXT = re.compile(
     r"""
-      \bhf_[A-Za-z0-9]{16,} | \bsk-[A-Za-z0-9_-]{16,} | \bgh[pousr]_[A-Za-z0-9]{16,}
-    | \bgithub_pat_\w{16,} | \b(?:AKIA|ASIA)[0-9A-Z]{16}\b | \bAIza[\w-]{30,}
-    | \bxox[abeoprs]-[\w-]{8,} | \bglpat-[\w-]{16,} | \br8_[A-Za-z0-9]{30,}
-    | \beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]* | \b[Bb]earer\s+[\w.~+/=-]{8,}
+      \b(?:hf|gh[pousr]|r8)_[A-Za-z0-9]{16,} | \bgithub_pat_\w{16,} | \bnf_[a-z2-7]{10}_[\w-]{16,}
+    | \b(?:AKIA|ASIA)[0-9A-Z]{16}\b | \bAIza[\w-]{30,} | \bglpat-[\w-]{16,}
+    | \bxox[abeoprs]-\d[\w-]{9,} | \beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*
+    | \bsk-(?=(?:[A-Za-z0-9]{0,100}[_-]){0,12}
+        (?:(?=[A-Za-z]{0,99}\d)[A-Za-z0-9]{8}|[A-Za-z0-9]{20}))[\w-]{12,}
+    | \bauthorization["']?\s*:\s*["']?(?:(?:basic|bearer|digest|token|api-?key)\s+)?[\w.~+/=-]{6,}
+    | \bbearer\s+(?=(?:[A-Za-z0-9]{0,100}[._~+/=-]){0,12}
+        (?=[A-Za-z]{0,99}\d)[A-Za-z0-9]{8})[\w.~+/=-]{8,}
+    | \b(?:(?:api|access|secret)[ _-]?key|(?:access|auth)[ _-]?token|client[ _-]?secret|password)
+      ["']?\s*[=:]\s*["']?(?=[\w.~+/-]{0,200}\d)[\w.~+/=-]{6,}
     | -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----[\s\S]*?(?:-----END[ ][A-Z ]*PRIVATE[ ]KEY-----|\Z)
-    | (?<=://)[^\s/@]+@
+    | (?<=://)(?:[^\s/@:]*:[^\s/@]+|[^\s/@]{16,})@
     | (?<=[?&])(?:token|key|api_?key|access_token|sig|signature|X-Amz-[A-Za-z-]+)=[^\s&#"']+
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.IGNORECASE,
 )
 _SECRET_WORDS = frozenset(
     ("apikey", "authorization", "credential", "credentials", "passphrase", "password", "secret")
@@ -56,6 +75,8 @@ _SECRET_ENDINGS = frozenset(("cookie", "token"))
 _KEY_OWNERS = frozenset(
     ("access", "api", "auth", "encryption", "private", "secret", "signing", "ssh")
 )
+_PROMPT_ENDINGS = frozenset(("prompt", "prompts", "styles", "template", "texts", "wildcards"))
+_ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)?")
 
 
 def scrub_text(text: str) -> str:
@@ -65,18 +86,41 @@ def scrub_text(text: str) -> str:
     `[path removed]`; a secret becomes `[secret removed]`. URLs stay, less what signs them in.
     """
     text = _SECRET_IN_TEXT.sub(_REMOVED_SECRET, text)
-    if _WHOLE_PATH.fullmatch(text) and _names_file(text):
+    if _WHOLE_PATH.fullmatch(text):
         return _file_name(text)  # blanks in it included
     return _PATH_IN_TEXT.sub(lambda match: _file_name(match[0]), text)
 
 
+def scrub_prompt(text: str) -> str:
+    """A prompt as it was painted, less keys and passwords, and paths that no picture shows.
+
+    Those are paths below a user's folder, and paths of model, image or settings files.
+    """
+
+    def told(match: re.Match[str]) -> str:
+        path = match[0]
+        return _file_name(path) if _names_file(path) or _PRIVATE_PATH.match(path) else path
+
+    return _PATH_IN_TEXT.sub(told, _SECRET_IN_TEXT.sub(_REMOVED_SECRET, text))
+
+
 def is_secret_key(key: str) -> bool:
     """Whether a setting called `key` holds a secret: `api_key`, `hfToken`, `DB-PASSWORD`."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", key)
-    words = [word for word in re.split(r"[^A-Za-z0-9]+", spaced.lower()) if word]
+    words = _words(key)
     if _SECRET_WORDS.intersection(words) or _SECRET_ENDINGS.intersection(words[-1:]):
         return True
     return any(owner in _KEY_OWNERS and word in ("key", "keys") for owner, word in pairwise(words))
+
+
+def is_prompt_key(key: str) -> bool:
+    """Whether an entry called `key` holds prompts: `class_prompts`, `ADetailer prompt 2nd`."""
+    words = [word for word in _words(key) if not _ORDINAL.fullmatch(word)]
+    return bool(_PROMPT_ENDINGS.intersection(words[-1:]))
+
+
+def _words(key: str) -> list[str]:
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", key)
+    return [word for word in re.split(r"[^A-Za-z0-9]+", spaced.lower()) if word]
 
 
 def _file_name(path: str) -> str:

@@ -20,6 +20,7 @@ from ninefold.files.formats import FORMATS, ImageFormat, Lossless
 from ninefold.files.infotext import FEWEST_FIELDS, Infotext, format_hashes
 from ninefold.files.manifest import FileRecord, build_manifest
 from ninefold.files.names import NameFields, check_template, render_name
+from ninefold.files.scrub import scrub_prompt
 from ninefold.files.store import read_image, write_file
 from ninefold.files.xmp import DigitalSourceType, Xmp
 from ninefold.imaging.resize import fit_size, resize
@@ -148,7 +149,7 @@ class PublisherStage(EngineStage[PublisherParams]):
             date=_today(),
             width=record.width,
             height=record.height,
-            prompt=context.get(PROMPT) or "",
+            prompt=scrub_prompt(context.get(PROMPT) or ""),
         )
         # The longest suffix leaves room for every other one.
         return render_name(self.params.name, fields, ".webp").removesuffix(".webp")
