@@ -112,7 +112,7 @@ def parse_infotext(text: str) -> Infotext:
     for line in lines:
         if line.strip().startswith(_NEGATIVE):
             part = negative
-            line = line.strip().removeprefix(_NEGATIVE).strip()
+            line = line.lstrip().removeprefix(_NEGATIVE).lstrip()
         part.append(line)
     return Infotext("\n".join(prompt).strip(), "\n".join(negative).strip(), fields)
 
