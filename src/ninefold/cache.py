@@ -23,6 +23,7 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError
 from ninefold.core.pipeline import Attempt, Step
 from ninefold.core.record import StageRecord
+from ninefold.core.timing import LOADED, WAITED
 from ninefold.files.atomic import link_atomic, write_atomic
 
 #: Where nobody says otherwise.
@@ -65,10 +66,8 @@ class StageCache:
         else:
             self.hits += 1
             spent = round((time.perf_counter() - started) * 1000, 1)
-            return replace(
-                found,
-                metadata={**found.metadata, "cached": True, "duration_ms": spent},
-            )
+            made = {k: v for k, v in found.metadata.items() if k not in (WAITED, LOADED)}
+            return replace(found, metadata={**made, "cached": True, "duration_ms": spent})
         record = await attempt()
         if record.succeeded:
             await run_blocking(context, self.put, key, record, context)

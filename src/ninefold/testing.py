@@ -20,13 +20,17 @@ def fake_engines(
     steps_delay: float = 0.0,
     words: Iterable[str] = (),
     loras: Iterable[str] = ("sketch",),
+    wait_delay: float = 0.0,
+    load_delay: float = 0.0,
 ) -> EngineSet:
     """Engines that paint in microseconds, the same picture for the same request on any machine.
 
     They answer to the built-in models' names (`poster`, `detector`, `2x`, `4x`). Calls named in
     `fail_on` (of `CALLS`) raise `error`, the first `fail_times` of them or all. Each step of a
-    diffusion call takes `steps_delay` seconds. `words` are those that the model knows (none
-    given: all words), `loras` the names it accepts. Raises `ValueError` for unknown calls.
+    diffusion call takes `steps_delay` seconds; before the first it waits `wait_delay` seconds as
+    for a busy model and `load_delay` as for one that is loaded. `words` are those that the model
+    knows (none given: all words), `loras` the names it accepts. Raises `ValueError` for unknown
+    calls.
     """
     on = frozenset({fail_on} if isinstance(fail_on, str) else fail_on)
     if on - CALLS:
@@ -35,7 +39,9 @@ def fake_engines(
         )
     faults = Faults(on, error, fail_times)
     return EngineSet(
-        diffusion=FakeDiffusion(faults, steps_delay, frozenset(words), tuple(loras)),
+        diffusion=FakeDiffusion(
+            faults, steps_delay, frozenset(words), tuple(loras), wait_delay, load_delay
+        ),
         detection=FakeDetection(faults),
         upscaling=FakeUpscale(faults),
         versions={"ninefold-fake": "1"},

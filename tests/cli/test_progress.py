@@ -29,6 +29,8 @@ EVENTS: list[Event] = [
     StageProgressed("text_to_image", 1, 4),
     StageFinished("text_to_image", {"duration_ms": 1234.5}, ("generated.png",)),
     StageFailed("refiner", Failure("no"), skipped=True),
+    StageFinished("inspector", {"duration_ms": 5000.0, "waited_ms": 32800.0, "load_ms": 0.4}, ()),
+    StageFinished("inspector", {"duration_ms": 5000.0, "load_ms": 2100.0}, ()),
     Rewound("text_to_image", "inspector"),
     StageFailed("inspector", Failure("no"), skipped=False),
 ]
@@ -44,6 +46,8 @@ def test_a_line_for_each_stage_that_ends() -> None:
         "[1/4] prompt          done before",
         "[2/4] text_to_image   1.2 s  generated.png",
         "[3/4] refiner         skipped",
+        "[4/4] inspector       5.0 s (waited 32.8 s)",
+        "[4/4] inspector       5.0 s (model loaded in 2.1 s)",
         "inspector sent the image back: once more from text_to_image",
     ]
 

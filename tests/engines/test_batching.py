@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ninefold.core.priority import current_priority
 from ninefold.core.progress import Cancelled, PreviewMaker, SilentProgress
+from ninefold.core.timing import StageClock, current_clock
+from ninefold.core.turns import Turn, current_turn
 from ninefold.engines.base import ImageToImage, ModelInfo
 from ninefold.engines.batching import Batch, Batcher
 from ninefold.engines.capacity import Capacity
@@ -72,16 +73,21 @@ class Caller(threading.Thread):
     """A job's thread: asks for one word and keeps what comes of it."""
 
     def __init__(
-        self, batcher: Batcher[str, str], word: str, progress: Any = None, priority: int = 0
+        self,
+        batcher: Batcher[str, str],
+        word: str,
+        progress: Any = None,
+        priority: int = 0,
+        accepted: int = 0,
     ) -> None:
         super().__init__()
-        self.batcher, self.word, self.priority = batcher, word, priority
+        self.batcher, self.word, self.turn = batcher, word, Turn(priority, accepted)
         self.progress = progress or SilentProgress()
         self.result: str | None = None
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        current_priority.set(self.priority)
+        current_turn.set(self.turn)
         try:
             self.result = self.batcher.run(self.word, self.progress)
         except Exception as error:
@@ -428,3 +434,37 @@ def test_a_limit_can_be_set_and_is_lowered_by_what_did_not_fit() -> None:
 
 def test_deterministic_engines_make_every_image_alone() -> None:
     assert capacity(deterministic=True, max_batch=8).limit(order()) == 1
+
+
+def test_the_oldest_job_goes_first_whoever_asked_first() -> None:
+    model = Model()
+    batcher = queue(model, Cap(2))
+    with held(model, batcher) as callers:
+        callers += [Caller(batcher, word, accepted=n) for n, word in ((4, "dd"), (2, "bb"))]
+        callers += [Caller(batcher, word, accepted=n) for n, word in ((3, "cc"), (1, "aa"))]
+    assert model.runs[1:] == [("aa", "bb"), ("cc", "dd")]
+
+
+def test_waiting_loading_and_work_are_told_apart() -> None:
+    def load_and_run(batch: Batch[str]) -> Sequence[str]:
+        threading.Event().wait(0.05)  # the model is loaded
+        words = batch.take(len)
+        threading.Event().wait(0.02)
+        return words
+
+    batcher: Batcher[str, str] = Batcher(load_and_run, len, Cap(1))
+    clocks = [StageClock(), StageClock()]
+
+    def ask(clock: StageClock) -> None:
+        current_clock.set(clock)
+        batcher.run("ab", SilentProgress())
+
+    threads = [threading.Thread(target=ask, args=(clock,)) for clock in clocks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIMEOUT)
+    for fields in (clock.fields() for clock in clocks):
+        assert fields["load_ms"] >= 50
+        assert fields["duration_ms"] >= 20
+    assert max(clock.fields()["waited_ms"] for clock in clocks) >= 50  # while the other had it

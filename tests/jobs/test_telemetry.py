@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from ninefold import PipelineConfig
+from ninefold.jobs import Job, JobEvent, JobStageFinished
 from ninefold.jobs.telemetry import JobBegan, JobLeft, StageRan, Told
 from ninefold.testing import fake_engines
 from tests.jobs.conftest import Place
@@ -76,3 +77,30 @@ def test_failures_retries_and_cancels_are_told(here: Place, tmp_path: Path) -> N
 
 def _names() -> tuple[str, ...]:
     return tuple(step.name for step in CONFIG.build(fake_engines()).steps)
+
+
+def test_waiting_for_a_model_is_no_work_of_a_stage(here: Place) -> None:
+    told: list[Told] = []
+    engines = fake_engines(wait_delay=0.2, load_delay=0.1)
+
+    async def scenario() -> tuple[Job, Job, list[JobEvent]]:
+        async with here.jobs(engines=engines) as jobs:
+            jobs.listen(told.append)
+            first, second = [
+                await jobs.wait((await jobs.submit("draft", INPUT)).id) for _ in range(2)
+            ]
+            return first, second, [event async for event in jobs.events(first.id)]
+
+    first, second, events = run(scenario())
+    entry = first.metadata["text_to_image"]
+    assert entry["waited_ms"] >= 200
+    assert entry["load_ms"] >= 100
+    ran = next(item for item in told if isinstance(item, StageRan) and item.stage != "prompt")
+    assert (ran.waited, ran.loaded) == (entry["waited_ms"] / 1000, entry["load_ms"] / 1000)
+    assert entry["duration_ms"] / 1000 <= ran.seconds - 0.3
+    assert "waited_ms" not in first.metadata["publisher"]
+    finished = [e for e in events if isinstance(e, JobStageFinished) and e.stage == ran.stage]
+    assert finished[0].metadata["waited_ms"] == entry["waited_ms"]
+    cached = second.metadata["text_to_image"]
+    assert cached["cached"]
+    assert not {"waited_ms", "load_ms"} & cached.keys()

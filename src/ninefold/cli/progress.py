@@ -19,6 +19,8 @@ from ninefold.core.events import (
     StageReused,
     StageStarted,
 )
+from ninefold.core.timing import LOADED, WAITED
+from ninefold.core.values import Json
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -68,8 +70,7 @@ class Lines:
     def _line(self, event: Shown) -> str | None:
         match event:
             case StageFinished(stage, metadata, artifacts):
-                seconds = metadata.get("duration_ms", 0) / 1000
-                spent = "from the cache" if metadata.get("cached") else f"{seconds:.1f} s"
+                spent = "from the cache" if metadata.get("cached") else _spent(metadata)
                 return f"{self._place(stage)}  {spent}  {', '.join(artifacts)}".rstrip()
             case StageRepeated(stage, reason):
                 return f"{self._place(stage)}  begins again: {reason}"
@@ -83,6 +84,17 @@ class Lines:
 
     def _place(self, stage: str) -> str:
         return f"[{self._steps.index(stage) + 1}/{len(self._steps)}] {stage:<14}"
+
+
+def _spent(metadata: Json) -> str:
+    """How long a stage worked, and what came before that: `5.0 s (waited 32.8 s)`."""
+    waits = [
+        f"{said} {seconds:.1f} s"
+        for said, name in (("waited", WAITED), ("model loaded in", LOADED))
+        if (seconds := metadata.get(name, 0) / 1000) >= 0.05  # else it would be shown as 0.0 s
+    ]
+    before = f" ({', '.join(waits)})" if waits else ""
+    return f"{metadata.get('duration_ms', 0) / 1000:.1f} s{before}"
 
 
 class Bar:

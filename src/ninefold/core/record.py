@@ -10,10 +10,11 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ninefold.core.errors import InputError
 from ninefold.core.problems import problems_of
+from ninefold.core.timing import LOADED, WAITED
 from ninefold.core.values import Failure, Json
 
 #: Metadata that differs between two runs that made the same image.
-_CIRCUMSTANCES = frozenset({"duration_ms", "cached", "batch_size", "oom_steps"})
+_CIRCUMSTANCES = frozenset({"duration_ms", WAITED, LOADED, "cached", "batch_size", "oom_steps"})
 
 
 def facts(metadata: Mapping[str, Json]) -> dict[str, Json]:

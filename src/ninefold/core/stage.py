@@ -6,7 +6,6 @@ import copy
 import functools
 import inspect
 import re
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any, ClassVar, Generic, Self
@@ -18,6 +17,7 @@ from ninefold.core.context import PipelineContext, Scope
 from ninefold.core.errors import ConfigError, ContractError, StageInputError
 from ninefold.core.problems import field_names, problems_of
 from ninefold.core.slots import Slot
+from ninefold.core.timing import StageClock, current_clock
 from ninefold.core.values import Json
 
 
@@ -58,7 +58,8 @@ class PipelineStage(ABC, Generic[P]):
     the class is made, a missing one when the stage is. Whoever calls
     `execute` gets the same guarantees, alone or in a pipeline: inputs are checked first, only
     declared slots can be touched, a failure is recorded in the context and raised, and the time
-    taken lands in the metadata as `duration_ms`.
+    taken lands in the metadata: `duration_ms` for its own work, `waited_ms` and `load_ms` for the
+    time until a model was free and loaded, where there was any.
     """
 
     #: What configs call it. In a pipeline that repeats a stage, later ones are `name_2`, `name_3`.
@@ -182,7 +183,8 @@ def _guarded(execute: Execute) -> Execute:
         scope = stage.scope()
         if context.scope == scope:  # a subclass calling super().execute()
             return await execute(stage, context)
-        started = time.perf_counter()
+        clock = StageClock()
+        outer = current_clock.set(clock)
         try:
             with context.limited_to(scope):
                 if not await _awaited(stage, "validate_input", stage.validate_input(context)):
@@ -199,8 +201,8 @@ def _guarded(execute: Execute) -> Execute:
             context.set_error(error, stage.name)
             raise
         finally:
-            elapsed = (time.perf_counter() - started) * 1000
-            context.add_metadata(stage.name, duration_ms=round(elapsed, 1))
+            current_clock.reset(outer)
+            context.add_metadata(stage.name, **clock.fields())
         return context
 
     return run

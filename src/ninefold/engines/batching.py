@@ -1,13 +1,14 @@
 """Requests of many callers run together where they agree. Nothing of torch, and no timers.
 
-While a model is busy its requests wait. When it is free the most urgent one is taken, the oldest
-among equals, and with it all that can share its run, the most urgent first, up to a limit. A
-request that finds the model idle runs at once and alone.
+While a model is busy its requests wait. When it is free the most urgent one is taken, among equals
+that of the job accepted first, and with it all that can share its run, in the same order, up to a
+limit. A request that finds the model idle runs at once and alone.
 """
 
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -16,8 +17,9 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
 
-from ninefold.core.priority import current_priority
 from ninefold.core.progress import Cancelled, PreviewMaker, Progress
+from ninefold.core.timing import current_clock
+from ninefold.core.turns import Turn, current_turn
 from ninefold.engines.memory import is_out_of_memory
 
 Q = TypeVar("Q")
@@ -46,12 +48,22 @@ class _Ticket(Generic[Q]):
     progress: Progress
     #: Tickets of equal keys may share a run.
     key: object
-    #: Priority, then age.
-    rank: tuple[int, int]
+    #: The number in the order of asking.
+    number: int
+    #: The job's that asks.
+    turn: Turn
     #: The caller's, so that what its progress calls finds the caller's context variables.
     context: Context = field(default_factory=copy_context)
     outcome: Future[Any] = field(default_factory=Future)
     running: bool = False
+    #: Seconds of the runs that it was in, and that the model took to be ready for them.
+    ran: float = 0.0
+    loaded: float = 0.0
+
+    @property
+    def rank(self) -> tuple[tuple[int, int], int]:
+        """Priority, then the job's age, then its own."""
+        return self.turn.rank, self.number
 
     @property
     def settled(self) -> bool:
@@ -77,6 +89,7 @@ class Batch(Generic[Q]):
     ) -> None:
         self.tickets = list(tickets)
         self.taken = False
+        self._began = time.perf_counter()
         self._limits = limits
         self._put_back = put_back
 
@@ -87,7 +100,7 @@ class Batch(Generic[Q]):
         others wait on. To be called once, when the model is ready, since keys may need it.
         """
         self.check()
-        live = self._live()
+        live, ready = self._live(), time.perf_counter()
         if len(live) > 1:
             first = key(live[0].request)
             live = [live[0], *(t for t in live[1:] if key(t.request) == first)]
@@ -97,6 +110,8 @@ class Batch(Generic[Q]):
         self.tickets, self.taken = live, True
         for ticket in live:
             ticket.running = True
+            ticket.loaded += ready - self._began
+        self._began = ready
         self._put_back(others)
         return tuple(ticket.request for ticket in live)
 
@@ -110,6 +125,15 @@ class Batch(Generic[Q]):
         Whoever's progress raises is given that error, and its result will be thrown away.
         """
         self._tell(lambda progress, index: progress.step(done, total, previews[index]))
+
+    def end(self) -> None:
+        """The run is over: note how long it was."""
+        spent = time.perf_counter() - self._began
+        for ticket in self.tickets:
+            if self.taken:
+                ticket.ran += spent
+            else:  # the model did not become ready
+                ticket.loaded += spent
 
     def _tell(self, tell: Callable[[Progress, int], None]) -> None:
         for index, ticket in enumerate(self.tickets):
@@ -163,12 +187,15 @@ class Batcher(Generic[Q, R]):
     def run(self, request: Q, progress: Progress) -> R:
         """Wait for the result; raises what the run or `progress` raised.
 
-        A request is as urgent as `current_priority` says. While it waits for its turn, `progress`
-        is asked several times a second whether to go on; then at every step of the run.
+        A request is as urgent as `current_turn` says. While it waits for its turn, `progress`
+        is asked several times a second whether to go on; then at every step of the run. What was
+        no part of a run is told to `current_clock`.
         """
-        rank = (current_priority.get(), next(self._numbers))
-        ticket = _Ticket(request, progress, self._key(request), rank)
+        began, turn = time.perf_counter(), current_turn.get()
+        turn.ask(progress.check)
+        ticket = _Ticket(request, progress, self._key(request), next(self._numbers), turn)
         self._put_back([ticket])
+        turn.asked()
         self._worker.submit(self._serve)
         try:
             while not wait([ticket.outcome], _PATIENCE).done:
@@ -177,6 +204,10 @@ class Batcher(Generic[Q, R]):
         except BaseException:
             ticket.outcome.cancel()
             raise
+        finally:
+            turn.answered()
+            waited = time.perf_counter() - began - ticket.ran - ticket.loaded
+            current_clock.get().add(waited=waited, loaded=ticket.loaded)
         result: R = ticket.outcome.result()
         return result
 
@@ -206,7 +237,12 @@ class Batcher(Generic[Q, R]):
     def _attempt(self, batch: Batch[Q]) -> None:
         try:
             batch.check()
-            results = self._run(batch)
+            try:
+                results = self._run(batch)
+            finally:
+                batch.end()
+            for ticket in batch.tickets:  # before any of their jobs goes on
+                ticket.turn.answered()
             for ticket, result in zip(batch.tickets, results, strict=True):
                 ticket.succeed(result)
             return

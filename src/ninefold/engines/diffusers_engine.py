@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 from ninefold.core.progress import Progress
+from ninefold.core.timing import current_clock
 from ninefold.core.values import Lora
 from ninefold.engines import builtin
 from ninefold.engines.base import Generated, ModelInfo, TextToImage
@@ -90,7 +91,9 @@ class DiffusersEngine:
         check_scheduler(request.scheduler)
         at_hand = lora_files(self.settings.loras, self._root) if request.loras else {}
         loras = find_loras(request.loras, at_hand, self._root)
-        return self._batcher(known).run(Order(request, known.info, loras), progress)
+        with current_clock.get().loading():
+            batcher = self._batcher(known)
+        return batcher.run(Order(request, known.info, loras), progress)
 
     def resident(self) -> dict[str, int]:
         """Bytes of each loaded model, by name."""
@@ -114,8 +117,9 @@ class DiffusersEngine:
         known = self._known.get(reference)
         if known is not None and known.signature == known.files.signature():
             return known
-        files = resolve(reference, self.settings, self._root)
-        info = describe(files)
+        with current_clock.get().loading():
+            files = resolve(reference, self.settings, self._root)
+            info = describe(files)
         self._known[reference] = found = _Known(files.signature(), files, info)
         return found
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from ninefold.core.errors import InputError, ModelError
 from ninefold.core.progress import Progress
+from ninefold.core.timing import current_clock
 from ninefold.engines.base import (
     Detection,
     Generated,
@@ -64,6 +65,8 @@ class FakeDiffusion:
     steps_delay: float = 0.0
     words: frozenset[str] = frozenset()
     known_loras: tuple[str, ...] = ("sketch",)
+    wait_delay: float = 0.0
+    load_delay: float = 0.0
 
     def models(self) -> tuple[str, ...]:
         """Stands in for the built-in model, by its name."""
@@ -109,6 +112,9 @@ class FakeDiffusion:
         unknown = [lora.name for lora in request.loras if lora.name not in self.known_loras]
         if unknown:
             raise InputError(f"No LoRA named {unknown}. At hand: {', '.join(self.known_loras)}.")
+        for waited, loaded in ((self.wait_delay, 0.0), (0.0, self.load_delay)):
+            time.sleep(waited + loaded)
+            current_clock.get().add(waited=waited, loaded=loaded)
         self.faults.strike(_call_name(request))
         painted = _paint(request)
         for step in range(request.steps):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import ModelError
+from ninefold.core.timing import current_clock
 from ninefold.engines import builtin
 from ninefold.engines.hashing import file_sha256
 from ninefold.engines.settings import EngineSettings
@@ -86,7 +87,7 @@ class OnnxModels:
         path = self._path(reference)
         builtin.verify(path, self._root)
         key = (str(path), file_sha256(path))
-        with self._lock:
+        with current_clock.get().loading(), self._lock:
             if key not in self._open:
                 name = reference if reference in self._names else path.stem
                 self._open[key] = _open(path, name, self._settings)

@@ -9,11 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ninefold.core.errors import QueueFullError
-from ninefold.jobs.database import stand_in_line
 from ninefold.jobs.naming import OPEN_STATUS, WORKFLOW
-
-#: Any number that nobody else locks in the database.
-_LOCK = 0x6E696E65
 
 
 @dataclass(frozen=True)
@@ -40,9 +36,8 @@ def check_quota(
 ) -> None:
     """Raise `QueueFullError` where `more` jobs of `owner` would be too many.
 
-    Exact: submits stand in line here until their transaction ends.
+    Exact where submits stand in line until their transaction ends.
     """
-    stand_in_line(connection, _LOCK)
     rows = jobs.c
     user = rows.authenticated_user
     own = user.is_(None) if owner is None else user == owner

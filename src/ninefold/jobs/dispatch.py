@@ -67,14 +67,19 @@ class Dispatcher(threading.Thread):
             is_latest_version=False,  # every job names its version
         )
         # What is not started below looks stranded, and the worker's watch puts it back.
-        for status in dbos._sys_db.get_workflow_statuses(claimed):
-            if status["status"] != "PENDING":  # cancelled since
-                continue
-            job_id = status["workflow_uuid"]
-            self.runtime.active[job_id] = status["recovery_attempts"] or 1
+        found = dbos._sys_db.get_workflow_statuses(claimed)
+        taken = [status for status in found if status["status"] == "PENDING"]  # else cancelled
+        for status in taken:  # all are in line before the first begins
+            self.runtime.take(
+                status["workflow_uuid"],
+                status["recovery_attempts"] or 1,
+                status["priority"] or 0,
+                status["created_at"] or 0,
+            )
+        for status in taken:
             try:
                 execute_dequeued_workflow(dbos, status, token)
             except Exception as error:
-                self.runtime.active.pop(job_id, None)
-                _log.error("jobs: %s could not be started: %s", job_id, error)
+                self.runtime.drop(status["workflow_uuid"])
+                _log.error("jobs: %s could not be started: %s", status["workflow_uuid"], error)
         return True

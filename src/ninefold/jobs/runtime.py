@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +19,10 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import failure_of
 from ninefold.core.events import Event, StageProgressed
 from ninefold.core.pipeline import Attempt, Step
-from ninefold.core.priority import current_priority
 from ninefold.core.progress import Previews
 from ninefold.core.record import StageRecord
+from ninefold.core.timing import LOADED, WAITED
+from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.core.values import Json
 from ninefold.engines.base import EngineSet
 from ninefold.jobs.model import job_folder
@@ -49,6 +51,15 @@ class HandedBack(BaseException):
     """
 
 
+@dataclass(frozen=True)
+class Claim:
+    """A job that this worker holds."""
+
+    #: How often it was given to a worker.
+    attempt: int
+    turn: Turn
+
+
 @dataclass
 class Runtime:
     """The engines, the files and the jobs of one worker process."""
@@ -58,8 +69,10 @@ class Runtime:
     cache: StageCache | None = None
     #: Told what is done.
     tell: Telling = field(default_factory=Telling)
-    #: Jobs that this worker holds, and how often each was given to a worker.
-    active: dict[str, int] = field(default_factory=dict)
+    #: Jobs that this worker holds.
+    active: dict[str, Claim] = field(default_factory=dict)
+    #: Their order.
+    line: Line = field(default_factory=Line)
     #: Seconds that the last preview took.
     preview_cost: float = 0.0
     #: Set where the queue is to be looked at now: a job was put into it here, or the last ended.
@@ -70,6 +83,15 @@ class Runtime:
     def folder(self, job_id: str) -> Path:
         """Where a job's files lie."""
         return job_folder(self.data, job_id)
+
+    def take(self, job_id: str, attempt: int, priority: int, accepted: int) -> None:
+        """A job was given to this worker, which is to run it next."""
+        self.active[job_id] = Claim(attempt, self.line.join(priority, accepted))
+
+    def drop(self, job_id: str) -> None:
+        """This worker holds the job no more."""
+        if (claim := self.active.pop(job_id, None)) is not None:
+            claim.turn.leave()
 
     async def run(self, job_id: str, document: Json) -> Json:
         """Run a job to its end; raises `JobFailedError`, or `HandedBack` to go on later."""
@@ -94,7 +116,7 @@ class Runtime:
             left = JobLeft(job_id, "handed_back" if self.draining else "cancelled")
             raise
         finally:
-            self.active.pop(job_id, None)
+            self.drop(job_id)
             if not self.active:  # while others run, several places are filled by one look
                 self.wake.set()
             self.tell(left)
@@ -102,15 +124,18 @@ class Runtime:
     async def _run(self, job_id: str, spec: JobSpec) -> Json:
         context = spec.open(job_id, self.folder(job_id))
         pipeline = spec.pipeline_config.build(self.engines)
-        again = self.active.get(job_id, 1) > 1
+        claim = self.active.get(job_id) or Claim(1, Turn())
+        current_turn.set(claim.turn)
         waited = time.time() - datetime.fromisoformat(spec.created_at).timestamp()
-        self.tell(JobBegan(job_id, spec.group, max(0.0, waited), again))
-        steps = _DurableSteps(self, job_id, spec, again)
+        self.tell(JobBegan(job_id, spec.group, max(0.0, waited), claim.attempt > 1))
+        names = [step.name for step in pipeline.steps]
+        steps = _DurableSteps(self, job_id, spec, names, claim)
         previews = Previews(PREVIEW_FIRST, PREVIEW_PAUSE, self._preview_share, self.preview_cost)
         await pipeline.execute(
             context, around=steps.around, observer=steps.observe, previews=previews
         )
         self.preview_cost = previews.cost
+        await claim.turn.end()
         if context.error is not None:
             raise JobFailedError(context.error)
         return {"steps": len(context.completed)}
@@ -122,18 +147,23 @@ class Runtime:
 class _DurableSteps:
     """Carries out the steps of one job."""
 
-    def __init__(self, runtime: Runtime, job_id: str, spec: JobSpec, restarted: bool) -> None:
+    def __init__(
+        self, runtime: Runtime, job_id: str, spec: JobSpec, names: Sequence[str], claim: Claim
+    ) -> None:
         self.runtime = runtime
         self.job_id = job_id
         self.cache = runtime.cache if spec.cache else None
         self.reused = deque(spec.reused())
-        self.restarted = restarted
+        self.names = names
+        self.turn = claim.turn
+        self.restarted = claim.attempt > 1
         self.reporter: Reporter | None = None
 
     async def around(self, step: Step, context: PipelineContext, attempt: Attempt) -> StageRecord:
         """The step's record: of the parent, of an earlier dispatch, or by running it now."""
         if self.reused:
             return self.reused.popleft()
+        await self.turn.begin(self.names[self.names.index(step.name) :])
         if self.runtime.draining:
             raise HandedBack
         made: StageRecord | None = None
@@ -177,7 +207,10 @@ class _DurableSteps:
             record = await self.cache.around(step, context, attempt)
         spent = time.perf_counter() - started
         cached = record.metadata.get("cached") is True
-        told = StageRan(self.job_id, step.name, began, spent, cached, record.failure)
+        waited, loaded = (record.metadata.get(name, 0.0) / 1000 for name in (WAITED, LOADED))
+        told = StageRan(
+            self.job_id, step.name, began, spent, cached, record.failure, waited, loaded
+        )
         self.runtime.tell(told)
         return record
 
@@ -202,5 +235,4 @@ async def run_job(document: Json, priority: int) -> Json:
     job_id = DBOS.workflow_id
     if _runtime is None or job_id is None:
         raise HandedBack
-    current_priority.set(priority)
     return await _runtime.run(job_id, document)

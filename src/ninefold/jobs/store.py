@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from ninefold.core.errors import ConflictError, NotFoundError
 from ninefold.core.record import StageRecord
 from ninefold.core.values import Failure, Json
 from ninefold.jobs.admission import Admission, check_quota
+from ninefold.jobs.database import stand_in_line
 from ninefold.jobs.events import Done
 from ninefold.jobs.model import Job, JobStatus, Mark, job_folder, timestamp
 from ninefold.jobs.naming import APP_VERSION, QUEUE, STATUS, WORKFLOW
@@ -22,6 +24,9 @@ from ninefold.jobs.queue import JobQueue
 from ninefold.jobs.reports import STREAM
 from ninefold.jobs.serializer import JobFailedError, JsonSerializer
 from ninefold.jobs.spec import JobSpec
+
+#: Any number that nobody else locks in the database: of the line that submits stand in.
+_LOCK = 0x6E696E65
 
 _DEAD_LETTER = Failure(
     "every worker that took it died. Look for a lack of memory, then rerun it.",
@@ -56,11 +61,14 @@ class JobStore:
         """
         try:
             with self.engine.begin() as connection:
+                stand_in_line(connection, _LOCK)
                 if admission is not None and admission.quota is not None:
                     owner = next(iter(specs.values())).owner
                     check_quota(connection, self._jobs, admission.quota, owner, len(specs))
+                first = self._next_place(connection)
                 for job_id, spec in specs.items():
                     self._enqueue(connection, job_id, spec, priority)
+                self._put_in_place(connection, specs, first)
                 if admission is not None and admission.beside is not None:
                     admission.beside(connection, list(specs))
         except DBOSWorkflowIDInUseError:
@@ -103,6 +111,24 @@ class JobStore:
         if spec.owner is not None:
             options["authenticated_user"] = spec.owner
         self.client.enqueue_in_transaction(connection, options, spec.to_json(), priority)
+
+    def _next_place(self, connection: sa.Connection) -> int:
+        """A new job's place in the order of acceptance, which DBOS reads off `created_at`.
+
+        It is the time, but later than that of every job before, though a clock was set back.
+        Exact where submits stand in line.
+        """
+        last = connection.scalar(sa.select(sa.func.max(self._jobs.c.created_at)))
+        return max(round(time.time() * 1000), (last or 0) + 1)
+
+    def _put_in_place(self, connection: sa.Connection, job_ids: Iterable[str], first: int) -> None:
+        """Give new jobs their places, one after the other."""
+        connection.execute(
+            sa.update(self._jobs)
+            .where(self._jobs.c.workflow_uuid == sa.bindparam("job"))
+            .values(created_at=sa.bindparam("place")),
+            [{"job": job_id, "place": place} for place, job_id in enumerate(job_ids, first)],
+        )
 
     def job(self, job_id: str) -> Job:
         """A job without what it made; raises `NotFoundError` where there is none."""

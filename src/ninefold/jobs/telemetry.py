@@ -32,11 +32,15 @@ class StageRan:
     stage: str
     #: Seconds since the epoch.
     began: float
+    #: From its begin to its end.
     seconds: float
     #: Whether its result was found in the cache.
     cached: bool
     #: Why it failed; None where it did not.
     failure: Failure | None
+    #: The parts of `seconds` in which it waited for a model, and in which one was loaded for it.
+    waited: float = 0.0
+    loaded: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,8 @@ class Traces:
         span.set_attribute("ninefold.job.id", told.job_id)
         span.set_attribute("ninefold.stage", told.stage)
         span.set_attribute("ninefold.stage.cached", told.cached)
+        span.set_attribute("ninefold.stage.waited_seconds", told.waited)
+        span.set_attribute("ninefold.stage.loaded_seconds", told.loaded)
         _failed(span, told.failure)
         span.end(int((told.began + told.seconds) * 1e9))
 

@@ -95,6 +95,8 @@ class WorkMetrics:
         stats: Callable[[], EngineStats],
     ) -> None:
         self._stages = histogram(table.STAGE_SECONDS, registry)
+        self._stage_waits = histogram(table.STAGE_WAIT, registry)
+        self._stage_loads = histogram(table.STAGE_LOAD, registry)
         self._failures = counter(table.STAGE_FAILURES, registry)
         self._jobs = counter(table.JOBS, registry)
         self._seconds = histogram(table.JOB_SECONDS, registry)
@@ -116,7 +118,11 @@ class WorkMetrics:
                 kind = told.failure.kind
                 self._failures.labels(told.stage, _class(told.failure), kind).inc()
             if not told.cached:
-                self._stages.labels(told.stage).observe(told.seconds)
+                work = max(0.0, told.seconds - told.waited - told.loaded)
+                self._stages.labels(told.stage).observe(work)
+                self._stage_waits.labels(told.stage).observe(told.waited)
+                if told.loaded:
+                    self._stage_loads.labels(told.stage).observe(told.loaded)
         else:
             self._jobs.labels(told.outcome).inc()
             began = self._began.pop(told.job_id, None)

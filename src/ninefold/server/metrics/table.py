@@ -30,7 +30,21 @@ class Metric:
 STAGE_SECONDS = Metric(
     "ninefold_stage_seconds",
     "histogram",
-    "Time that stages took to run; what came from the cache is not in it.",
+    "Time of the stages' own work; what came from the cache is not in it.",
+    ("stage",),
+    WORK,
+)
+STAGE_WAIT = Metric(
+    "ninefold_stage_wait_seconds",
+    "histogram",
+    "Time that stages waited for a model that others used, or for a batch; 0 where they did not.",
+    ("stage",),
+    WORK,
+)
+STAGE_LOAD = Metric(
+    "ninefold_stage_load_seconds",
+    "histogram",
+    "Time in which stages had a model loaded; stages that found theirs loaded are not in it.",
     ("stage",),
     WORK,
 )

@@ -1,0 +1,156 @@
+"""Whose turn it is: jobs that run side by side keep the order in which they were accepted.
+
+Jobs that take the same steps at the same time would overtake one another by accident, for threads,
+locks and databases let those who wait go on in any order. So the later of two holds back for a
+moment where the earlier one is about to do the same thing next. A job that is further behind, or
+that waits for a model, holds nobody back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+#: Most seconds that a job holds back at one point.
+PATIENCE = 0.25
+#: Seconds between two looks at whether one that holds back should stop.
+_LOOK = 0.1
+
+
+class Line:
+    """The jobs of one process. Safe to use from any thread."""
+
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self.patience = patience
+        self._turns: set[Turn] = set()
+        self._changed = threading.Condition()
+        #: Those who hold back on an event loop.
+        self._sleepers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+
+    def join(self, priority: int, accepted: int) -> Turn:
+        """A turn for a job; until it is told its steps, it may be about to do anything."""
+        turn = Turn(priority, accepted, self)
+        with self.changing():
+            self._turns.add(turn)
+        return turn
+
+    def leave(self, turn: Turn) -> None:
+        """Take a turn out."""
+        with self.changing():
+            self._turns.discard(turn)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Change turns inside the block; whoever holds back looks again after it."""
+        with self._changed:
+            yield
+            self._changed.notify_all()
+            for loop, event in self._sleepers:
+                loop.call_soon_threadsafe(event.set)
+
+    def wait(self, held: Callable[[Turn], bool], turn: Turn, check: Callable[[], None]) -> None:
+        """Block while `held` is true of an earlier turn; `check` may raise meanwhile."""
+        deadline = time.monotonic() + self.patience
+        with self._changed:
+            while self._any(held, turn) and (left := deadline - time.monotonic()) > 0:
+                check()
+                self._changed.wait(min(left, _LOOK))
+
+    async def wait_async(self, held: Callable[[Turn], bool], turn: Turn) -> None:
+        """As `wait`, on an event loop."""
+        if not self._any(held, turn):
+            return
+        event = asyncio.Event()
+        sleeper = asyncio.get_running_loop(), event
+        with self._changed:
+            self._sleepers.add(sleeper)
+        try:
+            async with asyncio.timeout(self.patience):
+                while self._any(held, turn):
+                    await event.wait()
+                    event.clear()
+        except TimeoutError:
+            return
+        finally:
+            with self._changed:
+                self._sleepers.discard(sleeper)
+
+    def _any(self, held: Callable[[Turn], bool], turn: Turn) -> bool:
+        return any(other.rank < turn.rank and held(other) for other in tuple(self._turns))
+
+
+class Turn:
+    """A job's place among others: smaller priorities first, then those accepted earlier."""
+
+    def __init__(self, priority: int = 0, accepted: int = 0, line: Line | None = None) -> None:
+        """Without a `line` it holds nobody back, and waits for nobody."""
+        self.rank = priority, accepted
+        self._line = line or Line()
+        #: The steps to come, the next one first; None where they are not known yet.
+        self._coming: Sequence[str] | None = None
+        #: The step that it is in.
+        self._step: str | None = None
+        #: Whether it has asked a model for something in this step.
+        self._asked = False
+        #: Whether a model works for it, or it waits for one.
+        self._busy = False
+
+    async def begin(self, steps: Sequence[str]) -> None:
+        """Begin the first of `steps`, which are all that are to come.
+
+        Returns once no earlier job is about to begin the same one.
+        """
+        with self._line.changing():
+            self._coming, self._busy = steps, False
+        await self._line.wait_async(lambda other: other._is_before(steps[0]), self)
+        with self._line.changing():
+            self._step, self._coming, self._asked = steps[0], steps[1:], False
+
+    async def end(self) -> None:
+        """Returns once no earlier job is about to end."""
+        with self._line.changing():
+            self._coming, self._busy = (), False
+        await self._line.wait_async(lambda other: other._is_before(None), self)
+
+    def ask(self, check: Callable[[], None]) -> None:
+        """Returns once no earlier job is about to ask a model for something in the same step.
+
+        Blocks; `check` raises where the job should stop.
+        """
+        step = self._step
+        if step is not None and not self._asked:
+            self._line.wait(lambda other: other._will_ask_in(step), self, check)
+
+    def asked(self) -> None:
+        """It waits for a model, or one works for it."""
+        with self._line.changing():
+            self._asked = self._busy = True
+
+    def answered(self) -> None:
+        """The model is done with it."""
+        with self._line.changing():
+            self._busy = False
+
+    def leave(self) -> None:
+        """The job has ended, or goes on elsewhere."""
+        self._line.leave(self)
+
+    def _is_before(self, step: str | None) -> bool:
+        """Whether it will begin `step` (or end, for None) next, and soon."""
+        if self._busy:
+            return False
+        return self._coming is None or next(iter(self._coming), None) == step
+
+    def _will_ask_in(self, step: str) -> bool:
+        """Whether it may soon ask a model for something in `step`."""
+        here = self._step == step and not self._asked and not self._busy
+        return here or self._is_before(step)
+
+
+#: The turn of the work at hand: set where a job begins, read where models are shared. Worker
+#: threads inherit it (`core/blocking.py`).
+current_turn: ContextVar[Turn] = ContextVar("current_turn", default=Turn())  # noqa: B039
