@@ -33,6 +33,7 @@ def describe_model(engines: EngineSet, name: str) -> Json:
     except ModelError as error:
         return {"error": str(error)}
     return {
+        "created": info.created,
         "hash": info.hash,
         "native_size": list(info.native_size),
         "size_multiple": info.size_multiple,

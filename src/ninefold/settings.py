@@ -18,6 +18,7 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     StringConstraints,
+    field_validator,
 )
 
 from ninefold.engines.settings import EngineSettings, Folder
@@ -37,7 +38,12 @@ Secret = Annotated[SecretStr, AfterValidator(_hard_to_guess)]
 
 
 #: `name=value`.
-_Pair = Annotated[str, StringConstraints(pattern=r"^[^=,]+=[^=,]+$")]
+_Pair = Annotated[str, StringConstraints(pattern=r"^\s*[^=,\s][^=,]*=\s*[^=,\s][^=,]*$")]
+
+
+def _split(pair: str) -> tuple[str, str]:
+    name, _, value = pair.partition("=")
+    return name.strip(), value.strip()
 
 
 class JobSettings(EngineSettings):
@@ -132,6 +138,19 @@ class Settings(JobSettings):
         description="Names that OpenAI's clients ask for and the models they get, such as "
         "gpt-image-1=poster, with commas between.",
     )
+
+    @field_validator("openai_models")
+    @classmethod
+    def _one_model_each(cls, pairs: tuple[str, ...]) -> tuple[str, ...]:
+        names = [name for name, _ in map(_split, pairs)]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"expected one model for each name, got several for {twice[0]}")
+        return pairs
+
+    @property
+    def openai_aliases(self) -> dict[str, str]:
+        """Models by the names that OpenAI's clients ask for."""
+        return dict(map(_split, self.openai_models))
 
     # -- webhooks, metrics, traces ---------------------------------------------------------------
 

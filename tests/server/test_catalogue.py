@@ -41,7 +41,8 @@ def test_models_are_listed_as_openai_lists_them(idle: Door) -> None:
     assert poster["native_size"] == [128, 128]
     assert found["upscalers"] == ["2x", "4x"]
     assert idle.client.get("/v1/models/poster").json() == poster
-    assert "Did you mean 'poster'" in idle.client.get("/v1/models/postr").json()["detail"]
+    error = idle.client.get("/v1/models/postr").json()["error"]
+    assert "Did you mean 'poster'" in error["message"]
 
 
 def test_a_config_is_checked_without_running_it(idle: Door) -> None:

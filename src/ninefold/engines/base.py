@@ -46,6 +46,8 @@ class ModelInfo:
     #: How far a guided prediction is brought back to the contrast of the prompt's own (0 to 1;
     #: https://arxiv.org/abs/2305.08891, 3.4). Against burnt colours; 0 leaves it to the pipeline.
     guidance_rescale: float = 0.0
+    #: When its weights were written, in seconds since the epoch; 0 where nobody knows.
+    created: int = 0
 
 
 @dataclass(frozen=True)

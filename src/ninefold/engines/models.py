@@ -110,6 +110,7 @@ def describe(files: ModelFiles) -> ModelInfo:
             hint=str(sidecar.get("hint", "")),
             latent_scale=scale,
             guidance_rescale=float(default.get("guidance_rescale", 0)),
+            created=max(int(path.stat().st_mtime) for path in files.weights),
         )
     except (TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{files.name}/ninefold.json does not fit: {error}.") from error

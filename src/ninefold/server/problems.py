@@ -147,22 +147,32 @@ def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Respo
 Shape = Callable[[Problem], Response]
 
 
+def shape_for(path: str, shapes: Mapping[str, Shape]) -> Shape:
+    """The error form of a path: that of the prefix it lies under, else a problem document."""
+    for prefix, shape in shapes.items():
+        if path == prefix or path.startswith(f"{prefix}/"):
+            return shape
+    return respond
+
+
 def install(app: FastAPI, shapes: Mapping[str, Shape]) -> None:
-    """Answer every error of `app`; `shapes` are those of paths with an error form of their own."""
+    """Answer every error of `app`; `shapes` are the error forms of paths by their prefixes."""
 
     def answer(request: Request, error: Exception) -> Response:
-        problem = problem_of(error)
+        problem, headers = problem_of(error), headers_of(error)
+        path = request.url.path
         if problem.status >= 500:
-            _log.error("%s %s", request.method, request.url.path, exc_info=error)
-        headers = headers_of(error)
+            _log.error("%s %s", request.method, path, exc_info=error)
         if problem.status == 405:
             headers["Allow"] = ", ".join(sorted(_methods(app, request)))
-        for prefix, shape in shapes.items():
-            if request.url.path.startswith(prefix):
-                response = shape(problem)
-                response.headers.update(headers)
-                return response
-        return respond(problem, headers)
+            detail = f"expected {headers['Allow']}, got {request.method}."
+            problem = problem.model_copy(update={"detail": detail})
+        elif problem.status == 404 and isinstance(error, HTTPException):
+            detail = f"there is no {request.method} {path[:200]}. GET /openapi.json lists all."
+            problem = problem.model_copy(update={"detail": detail})
+        response = shape_for(path, shapes)(problem)
+        response.headers.update(headers)
+        return response
 
     handler: ExceptionHandler = answer
     for kind in (NinefoldError, RequestValidationError, HTTPException, Exception):

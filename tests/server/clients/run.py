@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent
 _PYTHON = FOLDER / ".venv/bin/python"
 _MODULES = FOLDER / "node_modules"
 #: Longest that a script may take, in seconds; its imports alone take many.
-_TIMEOUT = 300
+_TIMEOUT = 600
 
 needs_python_clients = pytest.mark.skipif(
     not _PYTHON.exists(), reason="run tests/server/clients/install.sh first"

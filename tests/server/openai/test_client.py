@@ -186,6 +186,13 @@ def test_errors_are_the_clients_own(here: Served, client: openai.OpenAI) -> None
     with pytest.raises(openai.BadRequestError) as wrong:
         client.images.generate(prompt="a tree", size="10x10", n=1)
     assert wrong.value.param == "size"
+    assert wrong.value.type == "invalid_request_error"
+    assert wrong.value.body == {
+        "message": wrong.value.body["message"],  # type: ignore[index]
+        "type": "invalid_request_error",
+        "param": "size",
+        "code": None,
+    }
     with pytest.raises(openai.BadRequestError, match="background"):
         client.images.generate(prompt="a tree", background="transparent")
     with client_of(here, "nf_wrong") as stranger, pytest.raises(openai.AuthenticationError):
@@ -195,8 +202,15 @@ def test_errors_are_the_clients_own(here: Served, client: openai.OpenAI) -> None
 
 
 def test_models_are_listed(client: openai.OpenAI) -> None:
-    assert [model.id for model in client.models.list()] == ["poster"]
-    assert client.models.retrieve("poster").id == "poster"
+    listed = {model.id: model for model in client.models.list()}
+    assert list(listed) == ["poster", "gpt-image-1"]
+    for name, model in listed.items():
+        found = client.models.retrieve(name)
+        assert (found.id, found.object, found.owned_by) == (name, "model", "ninefold")
+        assert found.created == model.created
+    with pytest.raises(openai.NotFoundError) as absent:
+        client.models.retrieve("owner/absent")
+    assert (absent.value.code, absent.value.param) == ("model_not_found", "model")
 
 
 # -- clients that go away --------------------------------------------------------------------------

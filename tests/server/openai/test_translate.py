@@ -12,7 +12,7 @@ from ninefold.config import PipelineConfig
 from ninefold.core.errors import InputError
 from ninefold.files.decode import decode
 from ninefold.files.opening import ImageLimits
-from ninefold.server.openai.documents import EditRequest, GenerationRequest
+from ninefold.server.openai.documents import NOT_OFFERED, EditRequest, GenerationRequest
 from ninefold.server.openai.translate import Ordered, edit, generation
 from ninefold.testing import fake_engines
 
@@ -91,8 +91,32 @@ def test_format_and_compression_go_to_the_publisher() -> None:
     assert stages(generated(output_compression=100))["publisher"] == {"formats": ["png"]}
 
 
-def test_style_is_told_not_to_be_honoured() -> None:
-    assert "style" in generated(style="vivid").order.warnings[0]
+def test_what_is_not_honoured_is_told() -> None:
+    style, complexity = generated(style="vivid", complexity="high").order.warnings
+    assert style.startswith("style: ")
+    assert complexity.startswith("complexity: ")
+    assert edited(png(64, 64), complexity="low").order.warnings == (complexity,)
+
+
+def test_null_says_nothing() -> None:
+    fields = {*GenerationRequest.model_fields, *NOT_OFFERED} - {"prompt"}
+    assert generated(**dict.fromkeys(fields)) == generated()
+
+
+@pytest.mark.parametrize(
+    ("asked", "links"),
+    [
+        ({}, False),
+        ({"model": "poster"}, False),
+        ({"model": "gpt-image-1"}, False),
+        ({"model": "dall-e-2"}, True),
+        ({"model": "dall-e-3"}, True),
+        ({"model": "dall-e-3", "response_format": "b64_json"}, False),
+        ({"model": "gpt-image-1", "response_format": "url"}, True),
+    ],
+)
+def test_links_are_for_who_asks_and_for_dall_e(asked: dict[str, Any], links: bool) -> None:
+    assert GenerationRequest(prompt="a house", **asked).wants_urls == links
 
 
 @pytest.mark.parametrize(
@@ -112,6 +136,7 @@ def test_style_is_told_not_to_be_honoured() -> None:
         {"stream": True, "response_format": "url"},
         {"seed": -1},
         {"unheard_of": 1},
+        *({name: 1} for name in NOT_OFFERED),
     ],
 )
 def test_what_cannot_be_done_is_refused(asked: dict[str, Any]) -> None:

@@ -6,10 +6,12 @@ Fields of ours: `seed` and `negative_prompt`; in answers `seed`, `job_id` and `w
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import UploadFile
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from ninefold.slots import MAX_PROMPT, MAX_SEED
 
@@ -27,13 +29,28 @@ QUALITIES: dict[str, Quality] = {
     "xhigh": "high",
     "max": "high",
 }
+#: What is taken and not done, with the remedy that the answer's warning names.
+NOT_HONOURED = {"style": "say it in the prompt.", "complexity": "quality chooses the effort."}
+#: What OpenAI offers and ninefold does not, with why it is refused.
+NOT_OFFERED = {
+    "frame_count": "expected none, for images are still, but got one. Leave it out.",
+    "frame_duration_ms": "expected none, for images are still, but got one. Leave it out.",
+    "svg": "expected none, for images are made of pixels, but got one. Leave it out.",
+    "markup": "expected none, but got one. Say where to edit with mask.",
+}
 MAX_IMAGES = 10
 MAX_PARTIAL_IMAGES = 3
 
 
-def _unless_empty(value: Any) -> Any:
-    """Forms say nothing by an empty field."""
-    return None if value == "" else value
+_SIZE = re.compile(r"auto|[1-9]\d{1,4}x[1-9]\d{1,4}")
+
+
+def _size(value: str | None) -> str | None:
+    if value is not None and not _SIZE.fullmatch(value):
+        raise ValueError(
+            f"expected WIDTHxHEIGHT in pixels, such as 1024x1024, or auto, got {value[:40]!r}"
+        )
+    return value
 
 
 class ImageRequest(BaseModel):
@@ -46,10 +63,10 @@ class ImageRequest(BaseModel):
         None, max_length=200, description="One of `GET /v1/models`; by default the service's own."
     )
     n: int | None = Field(None, ge=1, le=MAX_IMAGES, description="How many images; 1 by default.")
-    size: Annotated[str | None, BeforeValidator(_unless_empty)] = Field(
+    size: Annotated[str | None, AfterValidator(_size)] = Field(
         None,
-        pattern=r"^(auto|[1-9]\d{1,4}x[1-9]\d{1,4})$",
         description="WIDTHxHEIGHT in pixels, or auto.",
+        json_schema_extra={"pattern": f"^({_SIZE.pattern})$"},
     )
     quality: Literal["auto", "low", "medium", "high", "standard", "hd", "xhigh", "max"] | None = (
         Field(None, description="low: draft; medium, auto, standard: standard; the others: full.")
@@ -58,7 +75,9 @@ class ImageRequest(BaseModel):
         None, description="Images are opaque; transparent ones cannot be made."
     )
     response_format: Literal["b64_json", "url"] | None = Field(
-        None, description="The image itself (the default), or a signed link that expires."
+        None,
+        description="The image itself, or a signed link that expires; by default the link for "
+        "models that are asked for as dall-e-2 and dall-e-3, as their clients expect.",
     )
     output_format: OutputFormat | None = Field(None, description="png by default.")
     output_compression: int | None = Field(
@@ -67,6 +86,9 @@ class ImageRequest(BaseModel):
     stream: bool | None = Field(None, description="Answer with server-sent events.")
     partial_images: int | None = Field(
         None, ge=0, le=MAX_PARTIAL_IMAGES, description="Most previews in a stream."
+    )
+    complexity: Literal["low", "medium", "high"] | None = Field(
+        None, description="Not honoured; say it by `quality`."
     )
     user: str | None = Field(None, description="Not used.")
     safety_identifier: str | None = Field(None, description="Not used.")
@@ -92,6 +114,33 @@ class ImageRequest(BaseModel):
                 "output_compression: expected with jpeg or webp, got png, which loses nothing."
             )
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_offered(cls, given: Any) -> Any:
+        """Refuse what OpenAI knows and ninefold does not, with the reason; null says nothing."""
+        if not isinstance(given, Mapping):
+            return given
+        if found := [name for name in NOT_OFFERED if given.get(name) not in (None, "")]:
+            raise ValueError(f"{found[0]}: {NOT_OFFERED[found[0]]}")
+        return {name: value for name, value in given.items() if name not in NOT_OFFERED}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is asked for and will not be done."""
+        asked = {name: getattr(self, name, None) for name in NOT_HONOURED}
+        return tuple(
+            f"{name}: is not honoured; {NOT_HONOURED[name]}"
+            for name, value in asked.items()
+            if value is not None
+        )
+
+    @property
+    def wants_urls(self) -> bool:
+        """Whether the answer is links; otherwise it is the images themselves."""
+        if self.response_format is None:
+            return (self.model or "").startswith("dall-e-")
+        return self.response_format == "url"
 
     @property
     def final_format(self) -> OutputFormat:
@@ -131,7 +180,7 @@ class GenerationRequest(ImageRequest):
 
 
 class EditRequest(ImageRequest):
-    """An image changed by a prompt, as a multipart form."""
+    """An image changed by a prompt, as a multipart form, which says nothing by an empty field."""
 
     image: list[UploadFile] = Field([], description="The image; PNG, JPEG, WebP or AVIF.")
     images: list[UploadFile] = Field(
@@ -154,6 +203,23 @@ class ImageDocument(BaseModel):
     job_id: str = Field(description="Its job, for `GET /v1/jobs/{id}`.")
 
 
+class TokensDocument(BaseModel):
+    """Tokens of images and text."""
+
+    image_tokens: int = 0
+    text_tokens: int = 0
+
+
+class UsageDocument(BaseModel):
+    """Nothing is counted in tokens here; clients expect the fields."""
+
+    input_tokens: int = 0
+    input_tokens_details: TokensDocument = TokensDocument()
+    output_tokens: int = 0
+    output_tokens_details: TokensDocument = TokensDocument()
+    total_tokens: int = 0
+
+
 class ImagesDocument(BaseModel):
     """The images that were asked for."""
 
@@ -163,6 +229,7 @@ class ImagesDocument(BaseModel):
     output_format: OutputFormat
     quality: Quality
     size: str = Field(description="Of every image, in pixels.")
+    usage: UsageDocument = UsageDocument()
     warnings: list[str] = Field(description="What was asked for and not done, or went wrong.")
 
 

@@ -26,14 +26,17 @@ from ninefold.server.openai.documents import (
     ImageDocument,
     ImageRequest,
     ImagesDocument,
+    UsageDocument,
 )
 from ninefold.server.openai.errors import openai_responses, problem_response
+from ninefold.server.openai.forms import FormRoute
 from ninefold.server.openai.stream import EventKind, events
 from ninefold.server.openai.translate import Ordered, edit, generation
 from ninefold.server.service import Service, ServiceDep
 from ninefold.stages.base import DEFAULT_MODEL
 
 router = APIRouter(tags=["openai"])
+_forms = APIRouter(tags=["openai"], route_class=FormRoute)
 
 _EXAMPLE = {
     "created": 1_760_000_000,
@@ -42,6 +45,7 @@ _EXAMPLE = {
     "output_format": "png",
     "quality": "medium",
     "size": "512x512",
+    "usage": UsageDocument().model_dump(),
     "warnings": [],
 }
 _RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -55,7 +59,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
             },
         },
     },
-    **openai_responses(404, 409),
+    **openai_responses(404, 409, body=True),
 }
 
 
@@ -73,7 +77,7 @@ async def generate_images(
     return await _answer(request, service, caller, asked, ordered, "image_generation")
 
 
-@router.post("/v1/images/edits", responses=_RESPONSES, response_model=None)
+@_forms.post("/v1/images/edits", responses=_RESPONSES, response_model=None)
 async def edit_image(
     request: Request,
     service: ServiceDep,
@@ -84,13 +88,19 @@ async def edit_image(
     """An image changed as the prompt says: whole, or where the mask is transparent."""
     sent = [*asked.image, *asked.images]
     if len(sent) != 1:
-        raise InputError(f"image: expected one image, got {len(sent)}.")
+        raise InputError(
+            f"image: expected one image, got {len(sent)}. Send the one to change, as image or "
+            "image[]."
+        )
     limits = ImageLimits(service.settings.max_image_bytes, service.settings.max_image_pixels)
     image = await sent[0].read()
     mask = await asked.mask.read() if asked.mask is not None else None
     model, info = await _model(service, asked.model)
     ordered = await service.call(edit, asked, model, info, image, mask, limits)
     return await _answer(request, service, caller, asked, ordered, "image_edit")
+
+
+router.include_router(_forms)
 
 
 async def _answer(
@@ -140,7 +150,7 @@ async def _document(
     for job in jobs:
         output = final_image(job)
         image = ImageDocument(seed=job.seed, job_id=job.id)
-        if asked.response_format == "url":
+        if asked.wants_urls:
             image.url = urljoin(str(request.base_url), service.link(job.id, output.name))
         else:
             file = await service.artifact(caller, job.id, output.name)
@@ -161,12 +171,12 @@ async def _document(
 
 async def _model(service: Service, asked: str | None) -> tuple[str | None, ModelInfo]:
     """Our model for a name that a client asks for; raises `NotFoundError`."""
-    names = dict(pair.split("=") for pair in service.settings.openai_models)
-    name = names.get(asked, asked) if asked else None
+    aliases = service.settings.openai_aliases
+    name = aliases.get(asked, asked) if asked else None
     known = service.model_names()
     if name is not None and name not in known:
         raise NotFoundError(
-            f"model: {name!r} is not served here. Ask for one of: {', '.join(known)}."
+            f"model: {asked!r} is not served here. Ask for one of: {', '.join((*known, *aliases))}."
         )
     info = await service.call(service.engines.diffusion.describe, name or DEFAULT_MODEL)
     return name, info

@@ -18,6 +18,7 @@ from ninefold.jobs.events import JobStageFinished, JobStepped
 from ninefold.server.callers import Caller
 from ninefold.server.course import Course
 from ninefold.server.held import UnfinishedError, final_image, made, warnings_of
+from ninefold.server.openai.documents import UsageDocument
 from ninefold.server.openai.errors import error_document
 from ninefold.server.openai.translate import Ordered
 from ninefold.server.problems import problem_of
@@ -27,14 +28,6 @@ from ninefold.server.sse import event_text
 EventKind = Literal["image_generation", "image_edit"]
 
 _log = logging.getLogger(__name__)
-
-#: Nothing is counted in tokens here; clients expect the field.
-_NO_TOKENS = {
-    "input_tokens": 0,
-    "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
-    "output_tokens": 0,
-    "total_tokens": 0,
-}
 
 
 @dataclass
@@ -89,7 +82,7 @@ async def events(
         told = {
             "b64_json": data,
             **head,
-            "usage": _NO_TOKENS,
+            "usage": UsageDocument().model_dump(),
             "seed": job.seed,
             "job_id": job.id,
             "warnings": [*ordered.order.warnings, *warnings_of(job)],

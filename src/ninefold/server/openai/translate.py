@@ -59,8 +59,7 @@ def generation(request: GenerationRequest, model: str | None, info: ModelInfo) -
         plan = SizePlan(width, height, factor, (round(width * factor), round(height * factor)))
     else:
         plan = plan_size(*request.final_size, info)
-    warnings = ("style: is not honoured; say it in the prompt.",) if request.style else ()
-    order = _order(request, model, _sized(preset, plan, request), warnings=warnings)
+    order = _order(request, model, _sized(preset, plan, request))
     return Ordered(order, quality, request.final_format, plan.final)
 
 
@@ -138,6 +137,7 @@ def _order(request: ImageRequest, model: str | None, stages: Sequence[Json], **g
         seed=request.seed,
         model=model,
         count=request.n or 1,
+        warnings=request.warnings,
         **given,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ninefold.catalogue import describe_model, describe_stage, other_models
 from ninefold.config import PipelineConfig, presets
@@ -13,6 +13,7 @@ from ninefold.core.errors import NotFoundError
 from ninefold.core.problems import suggest
 from ninefold.server.auth import Known
 from ninefold.server.documents import ConfigDocument, ConfigRequest
+from ninefold.server.openai.errors import openai_responses
 from ninefold.server.problems import responses
 from ninefold.server.routes.examples import CONFIG, MODEL, MODELS, PRESETS, SCHEMA, STAGES
 from ninefold.server.service import Service, ServiceDep
@@ -59,7 +60,7 @@ class ModelDocument(BaseModel):
 
     id: str
     object: str = "model"
-    created: int = 0
+    created: int = Field(0, description="When its weights were written; 0 where nobody knows.")
     owned_by: str = "ninefold"
 
 
@@ -94,26 +95,32 @@ async def list_presets(caller: Known) -> PresetList:
     )
 
 
-@router.get("/models", responses={200: MODELS, **responses()})
+@router.get("/models", responses={200: MODELS, **openai_responses()})
 async def list_models(caller: Known, service: ServiceDep) -> ModelList:
-    """What requests may name: diffusion models, schedulers, LoRAs, detectors, upscalers."""
+    """What requests may name: diffusion models, schedulers, LoRAs, detectors, upscalers.
+
+    Names that the operator has given to models for OpenAI's clients are listed, too.
+    """
 
     def look() -> ModelList:
-        data = [_model(service, name) for name in service.model_names()]
+        names = (*service.model_names(), *service.settings.openai_aliases)
         others = other_models(service.engines)
-        return ModelList(data=data, **{kind: list(names) for kind, names in others.items()})
+        return ModelList(
+            data=[_model(service, name) for name in names],
+            **{kind: list(names) for kind, names in others.items()},
+        )
 
     return await service.call(look)
 
 
-@router.get("/models/{model}", responses={200: MODEL, **responses(404)})
+@router.get("/models/{model:path}", responses={200: MODEL, **openai_responses(404)})
 async def get_model(
     caller: Known, service: ServiceDep, model: Annotated[str, Path(min_length=1, max_length=200)]
 ) -> ModelDocument:
-    """A diffusion model."""
-    names = service.model_names()
+    """A diffusion model, by its own name or one that the operator has given it."""
+    names = (*service.model_names(), *service.settings.openai_aliases)
     if model not in names:
-        raise NotFoundError(f"no model is called {model!r}.{suggest(model, names)}")
+        raise NotFoundError(f"model: {model!r} is not served here.{suggest(model, names)}")
     return await service.call(_model, service, model)
 
 
@@ -137,4 +144,6 @@ async def validate_config(
 
 
 def _model(service: Service, name: str) -> ModelDocument:
-    return ModelDocument(id=name, **describe_model(service.engines, name))
+    meant = service.settings.openai_aliases.get(name)
+    known = describe_model(service.engines, meant or name)
+    return ModelDocument(id=name, **({"alias_of": meant} if meant else {}), **known)
