@@ -16,15 +16,18 @@ def main(argv: Sequence[str] | None = None, *, engines: EngineSet | None = None)
     `argv` is without the program's name; where it is None, the process is taken to run nothing
     else. `engines` replaces the real ones, as in tests.
     """
+    from ninefold.cli.streams import own_streams, present_streams
+
     if argv is None:
         from ninefold.cli.process import own_process
 
-        with own_process():
+        with own_streams(), own_process():
             return main(sys.argv[1:], engines=engines)
     from ninefold.cli.app import app
 
     try:
-        app(list(argv), prog_name="ninefold", obj=engines)
+        with present_streams():
+            app(list(argv), prog_name="ninefold", obj=engines)
     except SystemExit as leaving:
         code = leaving.code
         return code if isinstance(code, int) else int(code is not None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ import typer
 from ninefold.catalogue import describe_model, describe_stage, other_models, summary_of
 from ninefold.cli.guard import DONE, say
 from ninefold.cli.parameters import Parameter, parameters_of
+from ninefold.core.json_text import json_text
 from ninefold.core.slots import Slot
 from ninefold.engines.base import EngineSet
 from ninefold.stages.registry import find_stage, installed, stage_types
@@ -91,4 +91,4 @@ def _print_table(rows: Any) -> None:
 
 
 def _print_json(document: Any) -> None:
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    typer.echo(json_text(document, indent=2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import yaml
 from ninefold.cli.guard import DONE
 from ninefold.cli.options import load_config
 from ninefold.config import PipelineConfig
+from ninefold.core.json_text import json_text
 
 
 def show_config(
@@ -21,7 +21,7 @@ def show_config(
     found = load_config(preset, config, settings)
     document = found.resolved() if resolved else found.document()
     if as_json:
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        typer.echo(json_text(document, indent=2))
     else:
         typer.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip())
     return DONE
@@ -36,5 +36,5 @@ def validate_config(file: Path) -> int:
 
 def show_schema() -> int:
     """Print the JSON schema that editors and services can use."""
-    typer.echo(json.dumps(PipelineConfig.model_json_schema(), indent=2, ensure_ascii=False))
+    typer.echo(json_text(PipelineConfig.model_json_schema(), indent=2))
     return DONE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from ninefold.cli.guard import DONE, say
 from ninefold.cli.report import short
 from ninefold.config import PipelineConfig
 from ninefold.core.errors import ConfigError, InputError
+from ninefold.core.json_text import json_text
 from ninefold.core.settings import read_settings
 from ninefold.core.values import Json
 from ninefold.jobs import Group, Job, JobExecutor, JobStatus
@@ -250,7 +250,7 @@ def _listed(job: Job) -> Json:
 
 
 def _print_json(document: object) -> None:
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    typer.echo(json_text(document, indent=2))
 
 
 def _time(stamp: str | None) -> str | None:

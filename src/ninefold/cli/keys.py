@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from ninefold.cli.guard import DONE, say
 from ninefold.cli.jobs import Place
 from ninefold.core.errors import StorageError
+from ninefold.core.json_text import json_text
 from ninefold.jobs.database import connect, data_folder, database_url
 from ninefold.server.keys import Key, Keys, Scope
 
@@ -40,7 +40,7 @@ def show(data: Path | None, database: str | None, as_json: bool) -> int:
     with _keys(data, database) as keys:
         found = keys.list()
     if as_json:
-        typer.echo(json.dumps([_document(key) for key in found], indent=2, ensure_ascii=False))
+        typer.echo(json_text([_document(key) for key in found], indent=2))
         return DONE
     for key in found:
         state = f"revoked {key.revoked_at}" if key.revoked_at else "active"

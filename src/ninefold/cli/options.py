@@ -134,7 +134,10 @@ def planned(options: RunOptions, config: PipelineConfig, engines: EngineSet) -> 
 
 def _prepared(options: RunOptions, config: PipelineConfig, job_id: str, engines: EngineSet) -> Run:
     out = options.out or DEFAULT_OUT
-    made = not out.exists()
+    try:
+        made = not out.exists()
+    except OSError as error:
+        raise ConfigError(f"--out: {error.strerror or error}. Choose another folder.") from None
     context = PipelineContext(out / job_id, job_id=job_id)
     pipeline = config.build(engines)
     try:

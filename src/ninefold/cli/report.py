@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -17,6 +16,7 @@ from ninefold.cli.guard import explain, say, say_error
 from ninefold.cli.picture import show_picture
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ContractError, NinefoldError, UserError
+from ninefold.core.json_text import json_text
 from ninefold.core.values import Failure, Output
 from ninefold.slots import IMAGE, OUTPUTS, SEED
 
@@ -72,7 +72,7 @@ def print_json(results: Sequence[Result], refused: UserError | None, *, several:
         error = Failure(str(refused), kind=type(refused).__name__, user_error=True)
         jobs.append(_REFUSED | {"error": asdict(error)})
     document = {"jobs": jobs} if several else jobs[0]
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    typer.echo(json_text(document, indent=2))
 
 
 def as_document(result: Result) -> dict[str, Any]:

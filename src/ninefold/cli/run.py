@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from ninefold.cli.report import Result, Status
 from ninefold.cli.settings import engines_for
 from ninefold.core.errors import UserError
 from ninefold.core.events import Observer
+from ninefold.core.json_text import json_text
 from ninefold.engines.base import EngineSet
 from ninefold.runs import Run
 
@@ -89,7 +89,7 @@ def _dry_run(options: RunOptions, engines: EngineSet) -> int:
         next(planned(replace(options, out=Path(folder), count=1), config, engines))
     document = config.resolved()
     if options.as_json:
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        typer.echo(json_text(document, indent=2))
     else:
         typer.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip())
     return DONE

@@ -9,6 +9,7 @@ from ninefold.cli import report
 from ninefold.cli.guard import DONE, FAILED, INTERRUPTED, say, say_error
 from ninefold.cli.jobs import Place, find
 from ninefold.cli.progress import Shown, StageRepeated, progress_for
+from ninefold.cli.streams import nobody_reads
 from ninefold.config import PipelineConfig
 from ninefold.core.events import (
     PipelineStarted,
@@ -44,8 +45,10 @@ async def watch(place: Place, name: str) -> int:
         for number, job in enumerate(members, 1):
             label = f"job {number} of {len(members)}" if isinstance(found, Group) else ""
             await _follow(jobs, job, label)
+            if nobody_reads():
+                break
             codes.append(_tell(await jobs.get(job.id), place, warnings))
-    return max(codes)
+    return max(codes, default=DONE)
 
 
 async def _follow(jobs: JobExecutor, job: Job, label: str) -> None:
@@ -58,6 +61,8 @@ async def _follow(jobs: JobExecutor, job: Job, label: str) -> None:
         retold = Retold(job, observer)
         async for event in jobs.events(job.id):
             retold(event)
+            if nobody_reads():
+                return
 
 
 class Retold:

@@ -24,6 +24,7 @@ from ninefold.core.errors import (
     StageInputError,
     failure_of,
 )
+from ninefold.core.json_text import json_text
 from ninefold.core.problems import problems_of
 from ninefold.core.progress import StageProgress
 from ninefold.core.record import StageRecord
@@ -290,7 +291,7 @@ class PipelineContext:
             "completed": self.completed,
             "error": _FAILURE.dump_python(self.error, mode="json"),
         }
-        return json.dumps(document, indent=2, ensure_ascii=False)
+        return json_text(document, indent=2)
 
     @classmethod
     def from_json(cls, text: str, workdir: str | Path | None = None) -> PipelineContext:

@@ -32,6 +32,8 @@ def described(item: Any, known: Iterable[str] = ()) -> str:
         return f"unknown.{suggest(str(item['loc'][-1]), known)}"
     if item["type"] == "missing":
         return "missing."
+    if item["type"] == "string_unicode":
+        return f"expected text in UTF-8, got {_short(item['input'])}."
     message = item["msg"].removeprefix("Value error, ").rstrip(".")
     got = "" if "got" in message else f", got {_short(item['input'])}"
     return f"{message[:1].lower()}{message[1:]}{got}."

@@ -46,6 +46,13 @@ _TABLES_LOCK = 0x6E696E66
 def database_url(data: Path, database: str | None) -> sa.URL:
     """The URL of the database asked for; raises `ConfigError` where it cannot be one."""
     if database is None:
+        try:
+            str(data).encode()
+        except UnicodeEncodeError:  # SQLite takes it, but a URL cannot hold it
+            raise ConfigError(
+                f"data: expected a folder whose path is UTF-8, got {str(data)!r}. Rename it, or "
+                "name another one with --data."
+            ) from None
         return sa.URL.create("sqlite", database=str(data / FILE_NAME))
     try:
         url = sa.make_url(database)

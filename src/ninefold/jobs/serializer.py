@@ -9,6 +9,7 @@ from typing import Any
 from dbos import Serializer
 
 from ninefold.core.errors import NinefoldError
+from ninefold.core.json_text import json_text
 from ninefold.core.values import Failure
 
 _ERROR = "$error"
@@ -29,7 +30,7 @@ class JsonSerializer(Serializer):
         """Values to text; raises TypeError for what JSON cannot hold."""
         if isinstance(data, BaseException):
             data = {_ERROR: dataclasses.asdict(_failure(data))}
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        return json_text(data, separators=(",", ":"))
 
     def deserialize(self, serialized_data: str) -> Any:
         """Text to values; failures become `JobFailedError`."""
