@@ -8,6 +8,7 @@ from ninefold.core.errors import ModelError
 from ninefold.core.stage import PipelineStage
 from ninefold.core.values import Json
 from ninefold.engines.base import EngineSet, ModelInfo
+from ninefold.imaging.resize import RESAMPLERS
 
 
 def summary_of(stage: type[PipelineStage[Any]]) -> str:
@@ -53,5 +54,5 @@ def other_models(engines: EngineSet) -> dict[str, tuple[str, ...]]:
         "schedulers": tuple(engines.diffusion.schedulers()),
         "loras": tuple(engines.diffusion.loras()),
         "detectors": tuple(engines.detection.models()),
-        "upscalers": tuple(engines.upscaling.models()),
+        "upscalers": (*engines.upscaling.models(), *RESAMPLERS),
     }

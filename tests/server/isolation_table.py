@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.server.conftest import png
+from tests.server.sdapi.orders import b64, plain
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,15 @@ class Probe:
 
 _INPUT = {"prompt": "a red house", "image": Own("upload")}
 
+_TOLD = plain(8, 8)
+_TOLD.info["parameters"] = "a red house\nSteps: 8, Seed: 7, Size: 8x8"
+_DESCRIBED = b64(_TOLD)
 _PNG = base64.b64encode(png(seed=1)).decode()
 _FILES = {"image": ("a.png", png(seed=1))}
 _LISTS = (
     "cmd-flags",
     "embeddings",
+    "extensions",
     "face-restorers",
     "hypernetworks",
     "latent-upscale-modes",
@@ -74,8 +79,21 @@ _LISTS = (
     "script-info",
     "scripts",
     "sd-models",
+    "sd-modules",
     "sd-vae",
     "upscalers",
+)
+_REFRESHED = ("checkpoints", "embeddings", "loras", "vae")
+_EXTENSIONS = (
+    "internal/ping",
+    "adetailer/v1/ad_model",
+    "adetailer/v1/schema",
+    "adetailer/v1/version",
+    "controlnet/control_types",
+    "controlnet/model_list",
+    "controlnet/module_list",
+    "controlnet/settings",
+    "controlnet/version",
 )
 
 PROBES: dict[str, Probe] = {
@@ -120,7 +138,10 @@ PROBES: dict[str, Probe] = {
     "GET /sdapi/v1/options": Probe(shows_nothing=True, scope="any"),
     "POST /sdapi/v1/options": Probe(shows_nothing=True, json={"sd_model_checkpoint": "poster"}),
     "POST /sdapi/v1/png-info": Probe(public=True, scope="any", json={"image": _PNG}),
-    "POST /sdapi/v1/refresh-checkpoints": Probe(public=True, scope="any"),
-    "POST /sdapi/v1/refresh-loras": Probe(public=True, scope="any"),
+    "POST /sdapi/v1/interrogate": Probe(public=True, scope="any", json={"image": _DESCRIBED}),
+    "POST /sdapi/v1/unload-checkpoint": Probe(public=True, scope="any"),
+    "POST /sdapi/v1/reload-checkpoint": Probe(public=True, scope="any"),
+    **{f"POST /sdapi/v1/refresh-{name}": Probe(public=True, scope="any") for name in _REFRESHED},
+    **{f"GET /{name}": Probe(public=True, scope="any") for name in _EXTENSIONS},
     **{f"GET /sdapi/v1/{name}": Probe(public=True, scope="any") for name in _LISTS},
 }

@@ -134,3 +134,36 @@ def test_a_result_that_would_be_too_large_is_refused_before_any_work(tmp_path: P
 def test_other_factors_are_refused(factor: Any) -> None:
     with pytest.raises(ConfigError, match=r"upscaler\.upscale_factor"):
         UpscalerStage(upscale_factor=factor)
+
+
+@pytest.mark.parametrize(
+    ("size", "cropped"), [((160, 120), False), ((160, 160), True), ((20, 30), True)]
+)
+def test_an_image_is_enlarged_to_a_size_and_cut_to_its_shape(
+    tmp_path: Path, size: tuple[int, int], cropped: bool
+) -> None:
+    source = picture(80, 60)
+    context = upscaled(tmp_path, source, width=size[0], height=size[1], upscaler="nearest")
+    assert context["image"].size == size
+    before = pixels_of(context["unscaled_image"].path)
+    assert (before.shape != source.shape) == cropped
+    height, width = before.shape[:2]
+    top, left = (60 - height) // 2, (80 - width) // 2
+    assert np.array_equal(before, source[top : top + height, left : left + width])
+    assert width / height == pytest.approx(size[0] / size[1], rel=0.02)
+
+
+def test_a_size_needs_both_sides_and_may_not_be_too_large(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="expected width and height, or neither"):
+        UpscalerStage(engines=fake_engines(), width=100)
+    with pytest.raises(InputError, match="at most 8 times"):
+        upscaled(tmp_path, picture(20, 20), width=200, height=20)
+
+
+@pytest.mark.parametrize("name", ["lanczos", "nearest"])
+def test_filters_are_upscalers_too(tmp_path: Path, name: str) -> None:
+    source = picture(40, 30)
+    context = upscaled(tmp_path, source, upscale_factor=2, upscaler=name)
+    assert context.metadata["upscaler"]["upscalers"] == [name]
+    enlarged = pixels_of(context["image"].path)
+    assert np.array_equal(enlarged, source.repeat(2, 0).repeat(2, 1)) == (name == "nearest")

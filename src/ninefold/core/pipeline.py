@@ -87,7 +87,7 @@ class Pipeline:
         return tuple(
             StageInputError(step.name, slot.name, slot.remedy)
             for step, slot in self._needs()
-            if slot.name not in self.defaults and context.lacks(slot)
+            if slot.name not in self.defaults and step.stage.lacks(context, slot)
         )
 
     def prepare(self, context: PipelineContext) -> None:

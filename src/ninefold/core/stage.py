@@ -106,7 +106,11 @@ class PipelineStage(ABC, Generic[P]):
 
     def missing_inputs(self, context: PipelineContext) -> tuple[Slot[Any], ...]:
         """The required slots that are unset or hold a blank text."""
-        return tuple(slot for slot in self.requires if context.lacks(slot))
+        return tuple(slot for slot in self.requires if self.lacks(context, slot))
+
+    def lacks(self, context: PipelineContext, slot: Slot[Any]) -> bool:
+        """Whether what `slot` holds is too little for it: by default nothing, or a blank text."""
+        return context.lacks(slot)
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """What would stop it later, as far as that can be told before anything runs.

@@ -1,6 +1,7 @@
 """Changing sizes, and choosing them."""
 
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,9 @@ _FILTERS: dict[Method, Image.Resampling] = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 
+#: Filters that stand beside super-resolution models wherever an upscaler is named.
+RESAMPLERS: Mapping[str, Method] = {"lanczos": "lanczos", "nearest": "nearest"}
+
 
 def resize(pixels: Pixels, width: int, height: int, method: Method = "lanczos") -> Pixels:
     """Resample to height x width x 3; the same size gives back `pixels` itself."""
@@ -36,6 +40,22 @@ def resize_mask(mask: Mask, width: int, height: int, method: Method = "bilinear"
     if mask.shape == _checked(width, height):
         return mask
     return np.array(Image.fromarray(mask).resize((width, height), _filter(method)))
+
+
+def centre_crop(pixels: Pixels, width: int, height: int) -> Pixels:
+    """The largest middle part of the shape of `width` x `height`, at its own scale.
+
+    `pixels` itself where it has that shape already, to the nearest pixel.
+    """
+    check_pixels(pixels)
+    down, across = pixels.shape[:2]
+    _checked(width, height)
+    factor = min(across / width, down / height)
+    kept_across, kept_down = max(1, round(width * factor)), max(1, round(height * factor))
+    if (kept_across, kept_down) == (across, down):
+        return pixels
+    left, top = (across - kept_across) // 2, (down - kept_down) // 2
+    return np.ascontiguousarray(pixels[top : top + kept_down, left : left + kept_across])
 
 
 def round_to_multiple(

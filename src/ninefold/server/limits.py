@@ -12,10 +12,12 @@ from ninefold.config import PipelineConfig
 from ninefold.core.errors import ConfigError, ModelError
 from ninefold.core.problems import suggest
 from ninefold.engines.base import EngineSet
+from ninefold.imaging.resize import RESAMPLERS
 from ninefold.settings import Settings
 from ninefold.stages.base import DEFAULT_MODEL
 from ninefold.stages.prompt import all_variants
 from ninefold.stages.registry import stage_types
+from ninefold.stages.upscaler import UpscalerParams
 
 #: Parameters that name a model, in whatever stage: a name that is not on a list could be a path.
 _MODEL_FIELDS = ("model", "detector", "upscaler")
@@ -34,7 +36,8 @@ class Limits:
             "detector": self._engines.detection.models,
             "upscaler": self._engines.upscaling.models,
         }
-        return (*at_hand[field](), *self._settings.models)
+        filters = RESAMPLERS if field == "upscaler" else ()
+        return (*at_hand[field](), *filters, *self._settings.models)
 
     def config_problems(self, document: Mapping[str, Any]) -> Iterator[str]:
         """What a config from outside may not say; the document may have other faults, too."""
@@ -119,8 +122,11 @@ class Limits:
                 native = self._native(params.model or slots.get("model") or config.model)
                 width = params.width or width or native[0]
                 height = params.height or height or native[1]
-            factor = getattr(params, "upscale_factor", 1.0)
-            width, height = math.ceil(width * factor), math.ceil(height * factor)
+            if isinstance(params, UpscalerParams):
+                width, height = params.size(width, height)
+            else:  # a plugin's stage may enlarge, too
+                factor = getattr(params, "upscale_factor", 1.0)
+                width, height = math.ceil(width * factor), math.ceil(height * factor)
             largest = max(largest, width * height)
         return largest
 

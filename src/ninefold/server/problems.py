@@ -171,7 +171,8 @@ def install(app: FastAPI, shapes: Mapping[str, Shape]) -> None:
             detail = f"there is no {request.method} {path[:200]}. GET /openapi.json lists all."
             problem = problem.model_copy(update={"detail": detail})
         response = shape_for(path, shapes)(problem)
-        response.headers.update(headers)
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
         return response
 
     handler: ExceptionHandler = answer

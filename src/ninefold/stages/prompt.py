@@ -16,6 +16,7 @@ from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
 from ninefold.core.problems import suggest
+from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
 from ninefold.core.values import Json, Lora
 from ninefold.engines.prompts import LORA_TAG
@@ -43,6 +44,9 @@ class PromptParams(StageParams):
     wildcards: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="Choices for `__name__`, by name."
     )
+    allow_blank: bool = Field(
+        False, description="Take a prompt that is blank, or is so beside its LoRA tags."
+    )
 
     @field_validator("wildcards")
     @classmethod
@@ -61,6 +65,12 @@ class PromptStage(PipelineStage[PromptParams]):
     accepts = (NEGATIVE_PROMPT, SEED)
     provides = (PROMPT, NEGATIVE_PROMPT, SEED, LORAS)
 
+    def lacks(self, context: PipelineContext, slot: Slot[Any]) -> bool:
+        """As every stage; but a blank prompt may be allowed."""
+        if slot is PROMPT and self.params.allow_blank:
+            return slot not in context
+        return super().lacks(context, slot)
+
     async def execute(self, context: PipelineContext) -> PipelineContext:
         """Set `prompt`, `negative_prompt`, `seed` and `loras`."""
         template = context[PROMPT]
@@ -72,7 +82,7 @@ class PromptStage(PipelineStage[PromptParams]):
             context, _resolved, (styled, negative), seed, self.params.wildcards
         )
         prompt, loras = _without_lora_tags(prompt)
-        if not prompt:
+        if not prompt and not self.params.allow_blank:
             raise InputError("prompt: expected text beside its LoRA tags, got none.")
         context[PROMPT] = prompt
         context[NEGATIVE_PROMPT] = negative

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from typing import Any
 
 from pydantic import Field
 
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.problems import suggest
+from ninefold.core.slots import Slot
 from ninefold.core.values import Json
 from ninefold.engines.base import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.checks import nearest_sizes
@@ -39,6 +41,9 @@ class TextToImageParams(SamplingParams):
     strength: float = Field(
         0.6, gt=0, le=1, description="How far a source image may change: 1 replaces it."
     )
+    allow_blank: bool = Field(
+        False, description="Take a blank prompt, too: the model then paints what comes to it."
+    )
 
 
 class TextToImageStage(DiffusionStage[TextToImageParams]):
@@ -56,6 +61,12 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
             context[SEED] = secrets.randbelow(2**32)
         await run_blocking(context, self._run, context)
         return context
+
+    def lacks(self, context: PipelineContext, slot: Slot[Any]) -> bool:
+        """As every stage; but a blank prompt may be allowed."""
+        if slot is PROMPT and self.params.allow_blank:
+            return slot not in context
+        return super().lacks(context, slot)
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the model and the LoRAs are at hand, and it can do the size asked for."""

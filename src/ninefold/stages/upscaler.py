@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
@@ -15,7 +16,7 @@ from ninefold.core.stage import StageParams
 from ninefold.core.values import Json
 from ninefold.files.store import read_image, write_image
 from ninefold.imaging.blending import blend_tiles
-from ninefold.imaging.resize import resize
+from ninefold.imaging.resize import RESAMPLERS, centre_crop, resize
 from ninefold.imaging.tiles import Tile, plan_tiles
 from ninefold.imaging.types import Pixels
 from ninefold.slots import IMAGE, UNSCALED_IMAGE, UPSCALE_FACTOR, UPSCALED_PATH
@@ -23,24 +24,46 @@ from ninefold.stages.base import EngineStage, told
 
 #: Largest image that is made, in pixels: 16384 x 16384.
 MAX_PIXELS = 16384**2
+MAX_FACTOR = 8.0
 
 
 class UpscalerParams(StageParams):
     """Parameters of `upscaler`."""
 
     upscale_factor: float = Field(
-        2.0, ge=1, le=8, description="How many times wider and higher the image becomes."
+        2.0, ge=1, le=MAX_FACTOR, description="How many times wider and higher the image becomes."
     )
+    width: int | None = Field(
+        None,
+        ge=1,
+        le=16384,
+        description="With `height`, the size in pixels in place of `upscale_factor`: what does not "
+        "fit its shape is cut off, half on either side.",
+    )
+    height: int | None = Field(None, ge=1, le=16384, description="See `width`.")
     upscaler: str | None = Field(
         None,
-        description="A super-resolution model's name or .onnx file; by default the built-in one "
-        "nearest to the factor. Passes are repeated until the factor is reached.",
+        description="A super-resolution model's name or .onnx file, or the filter `lanczos` or "
+        "`nearest`; by default the built-in model nearest to the factor. Passes are repeated until "
+        "the factor is reached.",
     )
     tile: int = Field(256, ge=32, le=4096, description="Side of a tile, in source pixels.")
     overlap: int = Field(
         16, ge=0, le=512, description="Least overlap of tiles, in source pixels; never less than "
         "the model needs to leave no seam."
     )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _both_sides(self) -> Self:
+        if (self.width is None) != (self.height is None):
+            raise ValueError("expected width and height, or neither; got one of them")
+        return self
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """The size that an image of `width` x `height` becomes."""
+        if self.width is not None and self.height is not None:
+            return self.width, self.height
+        return round(width * self.upscale_factor), round(height * self.upscale_factor)
 
 
 class UpscalerStage(EngineStage[UpscalerParams]):
@@ -59,20 +82,26 @@ class UpscalerStage(EngineStage[UpscalerParams]):
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the upscaler is at hand."""
         if (upscaler := self.params.upscaler) is not None:
-            yield from told(f"{self.name}.upscaler", lambda: self.engines.upscaling.hash(upscaler))
+            yield from told(f"{self.name}.upscaler", lambda: self._hashes([upscaler]))
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The hashes of the models, and what runs them."""
-        models = self._passes(self.params.upscale_factor)
+        source = context.get(IMAGE)
+        factor = self.params.upscale_factor if source is None else self._factor(*source.size)
         return {
-            "models": [self.engines.upscaling.hash(model) for model in models],
+            "models": self._hashes(self._passes(factor)),
             "engines": dict(self.engines.versions),
         }
 
     def _run(self, context: PipelineContext) -> None:
         source = context[IMAGE]
-        factor = self.params.upscale_factor
-        width, height = round(source.width * factor), round(source.height * factor)
+        width, height = self.params.size(*source.size)
+        factor = self._factor(*source.size)
+        if factor > MAX_FACTOR:
+            raise InputError(
+                f"{self.name}: expected at most {MAX_FACTOR:g} times the size of "
+                f"{source.width} x {source.height}, got {width} x {height}. Choose a smaller size."
+            )
         if width * height > MAX_PIXELS:
             raise InputError(
                 f"{self.name}: expected at most {MAX_PIXELS} pixels, got {width} x {height}. "
@@ -80,13 +109,21 @@ class UpscalerStage(EngineStage[UpscalerParams]):
             )
         passes = self._passes(factor)
         image = read_image(context, source)
-        for index, model in enumerate(passes):
-            progress = PartialProgress(context.progress, index, len(passes))
-            image = self._enlarged(image, model, progress)
+        before = source
+        if self.params.width is not None:
+            cut = centre_crop(image, width, height)
+            if cut is not image:  # colours are later taken from what can be seen
+                name = self.artifact_name("generated_cropped")
+                before, image = write_image(context, self.name, name, cut), cut
+        filtered = RESAMPLERS.get(self.params.upscaler or "")
+        if filtered is None:
+            for index, model in enumerate(passes):
+                progress = PartialProgress(context.progress, index, len(passes))
+                image = self._enlarged(image, model, progress)
         if image.shape[:2] != (height, width):
-            image = resize(image, width, height)
+            image = resize(image, width, height, filtered or "lanczos")
         record = write_image(context, self.name, self.artifact_name("generated_upscaled"), image)
-        context[UNSCALED_IMAGE] = context.get(UNSCALED_IMAGE) or source
+        context[UNSCALED_IMAGE] = context.get(UNSCALED_IMAGE) or before
         context[IMAGE] = record
         context[UPSCALED_PATH] = record.path
         context[UPSCALE_FACTOR] = factor
@@ -96,14 +133,28 @@ class UpscalerStage(EngineStage[UpscalerParams]):
             original_size=list(source.size),
             upscaled_size=list(record.size),
             upscalers=passes,
-            upscaler_hashes=[self.engines.upscaling.hash(model) for model in passes],
+            upscaler_hashes=self._hashes(passes),
             tile=self.params.tile,
         )
 
+    def _factor(self, width: int, height: int) -> float:
+        """How far an image of `width` x `height` is enlarged."""
+        if self.params.width is None:
+            return self.params.upscale_factor
+        wanted = self.params.size(width, height)
+        return max(wanted[0] / width, wanted[1] / height)
+
+    def _hashes(self, passes: list[str]) -> list[str]:
+        """Of each model; a filter is its name. Raises `ModelError`."""
+        engine = self.engines.upscaling
+        return [name if name in RESAMPLERS else engine.hash(name) for name in passes]
+
     def _passes(self, factor: float) -> list[str]:
         """The models to run one after another until `factor` is reached or passed."""
-        engine = self.engines.upscaling
-        names = [self.params.upscaler] if self.params.upscaler else engine.models()
+        engine, chosen = self.engines.upscaling, self.params.upscaler
+        if chosen is not None and chosen in RESAMPLERS:
+            return [chosen] if factor > 1 else []
+        names = [chosen] if chosen else engine.models()
         by_scale = sorted((engine.scale(name), name) for name in names)
         passes: list[str] = []
         while factor > 1:

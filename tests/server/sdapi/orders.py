@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import Any
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ninefold.config import PipelineConfig
 from ninefold.files.opening import ImageLimits
@@ -18,8 +19,9 @@ ENGINES = fake_engines()
 SHELF = Shelf(
     ["poster", "other.safetensors"],
     ["detector"],
-    ["2x", "4x"],
+    ["2x", "4x", "lanczos", "nearest"],
     lambda name: ENGINES.diffusion.describe("poster"),
+    labels=ENGINES.detection.labels,
 )
 LIMITS = ImageLimits(2**20, 2**20, 4096)
 
@@ -44,6 +46,9 @@ def plain(width: int, height: int, colour: tuple[int, ...] = (80, 120, 60)) -> I
 
 def b64(image: Image.Image, data_url: bool = False) -> str:
     out = BytesIO()
-    image.save(out, "PNG")
+    text_chunks = PngInfo()
+    for name, value in image.info.items():
+        text_chunks.add_text(str(name), str(value))
+    image.save(out, "PNG", pnginfo=text_chunks)
     text = base64.b64encode(out.getvalue()).decode()
     return f"data:image/png;base64,{text}" if data_url else text

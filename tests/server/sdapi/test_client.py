@@ -143,13 +143,13 @@ def test_what_is_not_done_is_told(api: Any) -> None:
     for name in ("s_noise", "hr_upscaler", "scheduler"):
         assert name in warnings
     with pytest.raises(RuntimeError) as refused:
-        api.txt2img(prompt="a tree", restore_faces=True, tiling=True)
+        api.txt2img(prompt="a tree", subseed_strength=0.5, styles=["mine"])
     status, text = refused.value.args
     assert status == 422
     error = json.loads(text)
     assert set(error) == {"error", "detail", "body", "errors"}
-    assert "restore_faces" in error["detail"]
-    assert "tiling" in error["detail"]
+    assert "subseed_strength" in error["detail"]
+    assert "styles" in error["detail"]
 
 
 # -- what can be chosen ----------------------------------------------------------------------------
@@ -166,7 +166,13 @@ def test_lists_hold_what_requests_may_name(api: Any) -> None:
     )  # fmt: skip
     assert "sketch" in told(api, answer.image).fields["Lora hashes"]
     assert [item["name"] for item in api.get_loras()] == ["sketch"]
-    assert {item["name"] for item in api.get_upscalers()} == {"None", "2x", "4x"}
+    assert {item["name"] for item in api.get_upscalers()} == {
+        "None",
+        "Lanczos",
+        "Nearest",
+        "2x",
+        "4x",
+    }
     assert {"karras", "automatic"} <= set(api.util_get_scheduler_names())
 
 

@@ -8,22 +8,27 @@ from typing import Any
 import pytest
 
 from ninefold.server import create_app
+from ninefold.server.sdapi import PREFIXES
 from ninefold.settings import Settings
 from tests.server.conftest import Door, png
+from tests.server.sdapi.orders import b64, plain
 
 DOCUMENT: dict[str, Any] = create_app(Settings()).openapi()
+DESCRIBED = plain(8, 8)
+DESCRIBED.info["parameters"] = "a red house\nSteps: 8, Seed: 7, Size: 8x8"
 BODIES: dict[str, Any] = {
     "txt2img": {"prompt": "a"},
     "img2img": {"prompt": "a", "init_images": [base64.b64encode(png()).decode()]},
     "extra-single-image": {"image": base64.b64encode(png()).decode(), "upscaler_1": "2x"},
     "extra-batch-images": {"imageList": [{"data": base64.b64encode(png()).decode()}]},
     "png-info": {"image": base64.b64encode(png()).decode()},
+    "interrogate": {"image": b64(DESCRIBED)},
     "options": {"sd_model_checkpoint": "poster"},
 }
 OPERATIONS = [
     (method, path, operation)
     for path, methods in DOCUMENT["paths"].items()
-    if path.startswith("/sdapi/v1/")
+    if path.startswith(PREFIXES)
     for method, operation in methods.items()
 ]
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from ninefold.core.errors import ConfigError
-from ninefold.files.decode import decode
 from ninefold.server.held import Order
 from ninefold.server.sdapi.documents import ExtrasRequest
 from ninefold.server.sdapi.extras import extras
@@ -28,15 +27,18 @@ def test_extras_enlarge() -> None:
 
 def test_extras_to_a_size() -> None:
     order = enlarged(upscaler_1="4x", resize_mode=1, upscaling_resize_w=400, upscaling_resize_h=400)
-    assert order.image is not None
-    assert decode(order.image).shape == (150, 150, 3)
-    assert params(order, "upscaler")["upscale_factor"] == pytest.approx(400 / 150)
+    assert params(order, "upscaler") == {"width": 400, "height": 400, "upscaler": "4x"}
     whole = enlarged(
         upscaler_1="4x", resize_mode=1, upscaling_resize_w=400, upscaling_resize_h=400,
         upscaling_crop=False,
     )  # fmt: skip
-    assert params(whole, "upscaler")["upscale_factor"] == 2
+    assert params(whole, "upscaler") == {"width": 400, "height": 300, "upscaler": "4x"}
     assert "became 400x300" in whole.warnings[0]
+
+
+@pytest.mark.parametrize(("name", "ours"), [("Lanczos", "lanczos"), ("Nearest", "nearest")])
+def test_extras_by_a_filter(name: str, ours: str) -> None:
+    assert params(enlarged(upscaler_1=name), "upscaler")["upscaler"] == ours
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def test_extras_to_a_size() -> None:
         {"upscaler_1": "LDSR"},
         {"gfpgan_visibility": 0.5},
         {"upscaler_2": "2x", "extras_upscaler_2_visibility": 0.5},
-        {"upscaler_1": "2x", "resize_mode": 1, "upscaling_resize_w": 20, "upscaling_resize_h": 20},
+        {"upscaler_1": "2x", "resize_mode": 1, "upscaling_resize_w": 1700},
     ],
 )
 def test_extras_refuse_what_they_cannot_do(asked: dict[str, Any]) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import base64
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from ninefold.core.errors import ConfigError, InputError
 from ninefold.files.decode import decode
 from ninefold.server.held import Order
 from ninefold.server.sdapi.documents import Img2ImgRequest
+from ninefold.server.sdapi.pictures import from_base64
 from ninefold.server.sdapi.translate import img2img
-from tests.server.sdapi.orders import LIMITS, SHELF, b64, names, params, plain
+from tests.server.sdapi.orders import LIMITS, SHELF, b64, names, params, plain, stages
 
 
 def changed(image: Image.Image | None = None, **asked: Any) -> Order:
@@ -31,13 +35,18 @@ def spot(width: int, height: int, box: tuple[int, int, int, int]) -> Image.Image
 def test_an_image_is_changed_whole() -> None:
     order = changed(width=192, height=144, denoising_strength=0.4)
     assert names(order) == ["prompt", "text_to_image", "publisher"]
-    assert params(order, "text_to_image") == {"width": 192, "height": 144, "strength": 0.4}
+    assert params(order, "text_to_image") == {
+        "width": 192,
+        "height": 144,
+        "strength": 0.4,
+        "allow_blank": True,
+    }
     assert order.image == base64.b64decode(b64(plain(200, 150)))
 
 
 def test_data_urls_are_taken_and_addresses_are_not() -> None:
     assert changed(init_images=[b64(plain(64, 64), data_url=True)]).image
-    for text in ("https://example.com/a.png", "%%%", ""):
+    for text in ("https://example.com/a.png", "HTTP://a.b", "%%%", "", "data:image/png,abc", "A"):
         with pytest.raises(InputError, match=r"init_images\.0"):
             changed(init_images=[text])
 
@@ -52,6 +61,34 @@ def test_cropping_and_filling_keep_the_picture_in_shape() -> None:
     assert filled is not None
     assert decode(filled).shape == (128, 128, 3)
     assert (decode(filled)[:, 64] == 255).all()
+
+
+FILE = base64.b64decode(b64(plain(64, 64)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        base64.b64encode(FILE).decode(),
+        base64.encodebytes(FILE).decode(),
+        base64.encodebytes(FILE).decode().replace("\n", "\r\n"),
+        "  " + base64.b64encode(FILE).decode() + "\n",
+        base64.b64encode(FILE).decode().rstrip("="),
+        base64.urlsafe_b64encode(FILE).decode(),
+        "DATA:image/png;BASE64," + base64.encodebytes(FILE).decode(),
+        "data:;base64," + quote(base64.b64encode(FILE).decode(), safe=""),
+        "data:image/png;name=a.png;base64," + base64.b64encode(FILE).decode(),
+    ],
+)
+def test_base64_as_people_write_it(text: str) -> None:
+    assert from_base64(text, "image") == FILE
+
+
+@given(st.binary(min_size=1, max_size=200), st.text(" \r\n\t.!%", max_size=5), st.integers(1, 80))
+def test_base64_is_read_as_python_reads_it(data: bytes, junk: str, width: int) -> None:
+    text = base64.b64encode(data).decode()
+    broken = junk.join(text[start : start + width] for start in range(0, len(text), width))
+    assert from_base64(broken, "image") == base64.b64decode(broken) == data
 
 
 def test_a_masked_place_is_painted_alone() -> None:
@@ -93,14 +130,103 @@ def test_a_mask_over_the_whole_picture() -> None:
     assert len(values) > 2  # its edge is soft
 
 
+def test_denoising_of_zero_changes_the_size_alone() -> None:
+    order = changed(denoising_strength=0, width=100, height=100)
+    assert names(order) == ["prompt", "publisher"]
+    assert order.image is not None
+    assert decode(order.image).shape == (100, 100, 3)
+    assert "nothing was painted" in order.warnings[0]
+
+
+UNIT = {"ad_model": "detector"}
+
+
+@pytest.mark.parametrize(
+    ("args", "asked", "painted"),
+    [
+        ([True, False, UNIT], {"denoising_strength": 0}, False),
+        ([True, True, UNIT], {"width": 100, "height": 100}, False),
+        ([True, True, UNIT], {"mask": b64(spot(200, 150, (0, 0, 9, 9)))}, False),
+        ([True, False, UNIT], {}, True),
+        ([True, UNIT], {}, True),
+        ([False, True, UNIT], {}, True),
+        ([True, True, {}], {}, True),
+    ],
+)
+def test_detailers_may_work_alone(args: list[Any], asked: dict[str, Any], painted: bool) -> None:
+    order = changed(alwayson_scripts={"ADetailer": {"args": args}}, **asked)
+    assert ("text_to_image" in names(order)) == painted
+    if not painted:
+        assert names(order) == ["prompt", "detailer", "publisher"]
+        assert order.image == base64.b64decode(b64(plain(200, 150)))
+
+
+@pytest.mark.parametrize("whole", [{"mask": ""}, {"mask": None}])
+def test_no_mask(whole: dict[str, Any]) -> None:
+    order = changed(**whole)
+    assert order.mask is None
+    assert order.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("mask", "inverted"),
+    [(spot(200, 150, (0, 0, 0, 0)), 0), (spot(200, 150, (0, 0, 200, 150)), 1)],
+)
+def test_a_blank_mask(mask: Image.Image, inverted: int) -> None:
+    asked: dict[str, Any] = {"mask": b64(mask), "inpainting_mask_invert": inverted}
+    order = changed(**asked)
+    assert names(order) == ["prompt", "text_to_image", "publisher"]
+    assert order.mask is None
+    assert "mask: is blank" in order.warnings[0]
+    order = changed(**asked, inpaint_full_res=False, width=100, height=100)
+    assert names(order) == ["prompt", "publisher"]
+    assert "nothing was painted" in order.warnings[0]
+
+
+def test_sd_upscale_is_upscaler_and_restorer() -> None:
+    order = changed(
+        script_name="SD Upscale", script_args=["", 8, "Lanczos", 2.0], width=64, height=64,
+        batch_size=4, n_iter=2, denoising_strength=0.4,
+    )  # fmt: skip
+    assert names(order) == ["prompt", "upscaler", "restorer", "publisher"]
+    assert params(order, "upscaler") == {"upscale_factor": 2.0, "upscaler": "lanczos"}
+    found = params(order, "restorer")
+    assert (found["strength"], found["tile"], found["overlap"]) == (0.4, 64, 0.125)
+    assert (order.count, order.warnings) == (2, ())
+
+
+@pytest.mark.parametrize(
+    ("args", "upscaler"),
+    [([], None), ([None, 8, 0, 2], None), (["", 8, 1, 2], "lanczos"), (["", 8, 3, 4], "2x")],
+)
+def test_the_upscaler_of_sd_upscale_by_its_place(args: list[Any], upscaler: str | None) -> None:
+    order = changed(script_name="sd upscale", script_args=args)
+    assert dict(stages(order)).get("upscaler", {}).get("upscaler") == upscaler
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"script_args": ["", 8, 9, 2]}, "script_args.upscaler"),
+        ({"script_args": ["", 8, "LDSR", 2]}, "script_args.upscaler"),
+        ({"script_args": ["", -1, "2x", 2]}, "script_args.overlap"),
+        ({"script_args": ["", 8, "2x", "much"]}, "script_args.scale"),
+        ({"mask": b64(spot(200, 150, (0, 0, 9, 9)))}, "mask: cannot be used"),
+        ({"script_name": "Loopback"}, "At hand: sd upscale"),
+    ],
+)
+def test_what_sd_upscale_cannot_do(asked: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        changed(**{"script_name": "sd upscale", **asked})
+    assert told in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
         ({"init_images": []}, "init_images"),
         ({"init_images": [b64(plain(8, 8))] * 2}, "init_images"),
-        ({"denoising_strength": 0}, "denoising_strength"),
         ({"init_images": [base64.b64encode(b"GIF89a...").decode()]}, "init_images.0"),
-        ({"mask": b64(spot(200, 150, (0, 0, 0, 0)))}, "mask: expected white"),
         ({"mask": "AAAA"}, "mask: expected"),
         ({"init_images": [b64(plain(2000, 2000))]}, "expected at most"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ def test_a_plain_request() -> None:
         "steps": 9,
         "guidance_scale": 3.5,
         "scheduler": "euler_a",
+        "allow_blank": True,
     }
     assert (order.prompt, order.negative_prompt, order.seed) == ("a house", "rain", 7)
     assert (order.count, order.model, order.warnings) == (6, None, ())
@@ -42,8 +44,18 @@ def test_a_plain_request() -> None:
 
 def test_what_a_request_leaves_out_is_the_models_own() -> None:
     order = drawn(seed=-1)
-    assert params(order, "text_to_image") == {"width": 128, "height": 128}
+    assert params(order, "text_to_image") == {"width": 128, "height": 128, "allow_blank": True}
     assert order.seed is None
+
+
+def test_null_is_left_out_too() -> None:
+    given = dict.fromkeys(Txt2ImgRequest.model_fields)
+    assert txt2img(Txt2ImgRequest(**given), SHELF) == drawn(prompt="")
+
+
+def test_a_prompt_may_be_blank() -> None:
+    for order in (drawn(prompt=""), drawn(prompt=" ")):
+        assert params(order, "prompt") == {"allow_blank": True}
 
 
 @pytest.mark.parametrize(
@@ -60,6 +72,10 @@ def test_what_a_request_leaves_out_is_the_models_own() -> None:
         ("DPM++ 2M", "Exponential", "dpmpp_2m", True),
         ("UniPC", "Karras", "unipc", True),
         ("DDIM", "", "ddim", False),
+        ("PLMS", None, "ddim", True),
+        ("DPM++ 2M SDE Karras", None, "dpmpp_2m_karras", True),
+        ("DPM++ SDE", None, "euler_a", True),
+        ("EULER A", "automatic", "euler_a", False),
     ],
 )
 def test_samplers(sampler: str | None, schedule: str | None, ours: str | None, told: bool) -> None:
@@ -85,13 +101,38 @@ def test_hires_fix_is_upscaler_and_restorer() -> None:
     assert order.warnings == ()
 
 
-def test_hires_fix_to_a_size() -> None:
-    order = drawn(enable_hr=True, hr_resize_x=384, width=128, height=96)
-    assert params(order, "upscaler")["upscale_factor"] == 3
+@pytest.mark.parametrize(
+    ("asked", "size"),
+    [
+        ({"hr_resize_x": 384}, (384, 288)),
+        ({"hr_resize_y": 192}, (256, 192)),
+        ({"hr_resize_x": 256, "hr_resize_y": 300}, (256, 300)),
+        ({"hr_resize_x": 64, "hr_resize_y": 64}, (64, 64)),
+    ],
+)
+def test_hires_fix_to_a_size(asked: dict[str, Any], size: tuple[int, int]) -> None:
+    order = drawn(enable_hr=True, width=128, height=96, **asked)
+    found = params(order, "upscaler")
+    assert (found["width"], found["height"]) == size
+    assert params(order, "restorer")["tile"] == max(size)
+    assert order.warnings == ()
+
+
+def test_hires_fix_by_the_size_of_the_first_image() -> None:
     order = drawn(enable_hr=True, firstphase_width=128, firstphase_height=96, width=256, height=192)
     assert params(order, "text_to_image")["width"] == 128
-    assert params(order, "upscaler")["upscale_factor"] == 2
-    assert "expected the shape" in problems(enable_hr=True, hr_resize_x=256, hr_resize_y=300)
+    assert params(order, "upscaler")["width"] == 256
+    assert "at most 8 times" in problems(enable_hr=True, hr_resize_x=256, hr_resize_y=1200)
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [("Lanczos", "lanczos"), ("nearest", "nearest"), ("None", "lanczos"), ("2X", "2x")],
+)
+def test_upscalers_of_hires_fix(name: str, ours: str) -> None:
+    order = drawn(enable_hr=True, hr_upscaler=name)
+    assert params(order, "upscaler")["upscaler"] == ours
+    assert order.warnings == ()
 
 
 def test_latent_upscalers_are_told_to_be_ours() -> None:
@@ -175,7 +216,7 @@ def test_adetailer_may_be_off(args: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("unit", "told"),
     [
-        ({"ad_model": "face_yolov8n.pt"}, "'face_yolov8n.pt' is not at hand. At hand: detector."),
+        ({"ad_model": "mine.pt"}, "'mine.pt' is not at hand. At hand: detector."),
         ({"ad_confidence": 7}, "ad_confidence"),
         ({"ad_restore_face": True}, "ad_restore_face"),
         ({"ad_controlnet_model": "tile"}, "ad_controlnet_model"),
@@ -184,6 +225,38 @@ def test_adetailer_may_be_off(args: list[Any]) -> None:
 def test_adetailer_refuses_what_it_cannot_do(unit: dict[str, Any], told: str) -> None:
     scripts = {"ADetailer": {"args": [{"ad_model": "detector", **unit}]}}
     assert told in problems(alwayson_scripts=scripts)
+
+
+@pytest.mark.parametrize(
+    ("unit", "classes"),
+    [
+        ({"ad_model": "face_yolov8n.pt"}, ["face"]),
+        ({"ad_model": "mediapipe_face_mesh_eyes_only"}, ["face"]),
+        ({"ad_model": "yolov8x-worldv2.pt", "ad_model_classes": "dog, house"}, ["house"]),
+        ({"ad_model": "yolov8x-worldv2.pt"}, []),
+        ({"ad_model": "hand_yolov8n.pt"}, None),
+        ({"ad_model": "person_yolov8n-seg.pt"}, None),
+        ({"ad_model": "deepfashion2_yolov8s-seg.pt"}, None),
+        ({"ad_model": "detector", "ad_denoising_strength": 0}, None),
+        ({"ad_model": "detector", "ad_tap_enable": False}, None),
+    ],
+)
+def test_names_of_adetailers_models(unit: dict[str, Any], classes: list[str] | None) -> None:
+    """The detector knows faces and houses; a unit that it cannot serve is left out."""
+    order = drawn(alwayson_scripts={"ADetailer": {"args": [unit]}})
+    found = [given for name, given in stages(order) if name == "detailer"]
+    assert [item["classes"] for item in found] == ([] if classes is None else [classes])
+    assert len(order.warnings) == ("ad_tap_enable" not in unit)
+
+
+def test_faces_are_restored_by_a_detailer() -> None:
+    order = drawn(restore_faces=True)
+    assert params(order, "detailer")["classes"] == ["face"]
+    assert params(order, "detailer")["detector"] == "detector"
+    blind = replace(SHELF, labels=lambda _: ("house",))
+    order = txt2img(Txt2ImgRequest(restore_faces=True), blind)
+    assert "detailer" not in names(order)
+    assert "no detector at hand finds faces" in order.warnings[0]
 
 
 def test_adetailer_tells_what_it_leaves_out() -> None:
@@ -196,14 +269,11 @@ def test_adetailer_tells_what_it_leaves_out() -> None:
 @pytest.mark.parametrize(
     "asked",
     [
-        {"prompt": " "},
-        {"restore_faces": True},
-        {"tiling": True},
         {"styles": ["cinematic"]},
         {"subseed_strength": 0.5},
         {"seed_resize_from_w": 512},
         {"script_name": "X/Y/Z plot"},
-        {"sampler_name": "DPM++ SDE"},
+        {"sampler_name": "Foo"},
         {"override_settings": {"sd_model_checkpoint": "sdxl"}},
         {"refiner_checkpoint": "sdxl_refiner"},
         {"hr_upscaler": "R-ESRGAN 4x+", "enable_hr": True},
@@ -220,6 +290,11 @@ def test_what_would_be_a_lie_is_refused(asked: dict[str, Any]) -> None:
     [
         {"eta": 0.3},
         {"s_noise": 2},
+        {"tiling": True},
+        {"sampler_name": "PLMS"},
+        {"sampler_name": "k_dpm_2_a"},
+        {"script_args": [1]},
+        {"override_settings_restore_afterwards": False},
         {"override_settings": {"CLIP_stop_at_last_layers": 2}},
         {"override_settings": {"sd_vae": "fancy.safetensors"}},
         {"brand_new": 1},
@@ -241,8 +316,8 @@ def test_what_clients_always_send_is_not_told() -> None:
 
 
 def test_every_problem_is_told_at_once() -> None:
-    told = problems(prompt="", tiling=True, sampler_name="Foo")
-    for name in ("prompt", "tiling", "sampler_name"):
+    told = problems(script_name="xyz", subseed_strength=1, sampler_name="Foo")
+    for name in ("script_name", "subseed_strength", "sampler_name"):
         assert name in told
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
 
-from ninefold.server.sdapi import control, lists, making
+from ninefold.server.sdapi import control, extensions, lists, making
 from ninefold.server.sdapi.options import Options
 from ninefold.server.sdapi.sessions import Sessions
 from ninefold.server.sdapi.shared import problem_response
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["PREFIXES", "install", "problem_response", "router", "running"]
 
 #: Paths whose errors are told in A1111's form.
-PREFIXES = ("/sdapi",)
+PREFIXES = ("/sdapi", "/internal", "/adetailer", "/controlnet")
 
 router = APIRouter(tags=["sdapi"])
-for _part in (making, control, lists):
+for _part in (making, control, lists, extensions):
     router.include_router(_part.router)
 
 

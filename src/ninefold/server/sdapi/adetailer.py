@@ -6,15 +6,24 @@ Source: `adetailer/args.py` and `mask.py` of Bing-su/adetailer.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ninefold.core.problems import problems_of
 from ninefold.core.values import Json
 from ninefold.server.sdapi.samplers import scheduler_of
 from ninefold.server.sdapi.shelf import Notes, Shelf
 
+#: What ADetailer's own models find, by a part of their names; None: what a unit names.
+_FINDS: dict[str, str | None] = {
+    "face": "face",
+    "hand": "hand",
+    "person": "person",
+    "deepfashion": "clothes",
+    "world": None,
+}
 _MODES = {"None": "separate", "Merge": "merge", "Merge and Invert": "invert"}
 
 
@@ -31,7 +40,9 @@ class Unit(BaseModel):
 
     ad_model: str = "None"
     ad_model_classes: Annotated[list[str], BeforeValidator(_classes)] = []
-    ad_tab_enable: bool = True
+    ad_tab_enable: bool = Field(
+        True, validation_alias=AliasChoices("ad_tab_enable", "ad_tap_enable")
+    )
     ad_prompt: str = Field("", max_length=4000)
     ad_negative_prompt: str = ""
     ad_confidence: float = Field(0.3, ge=0, le=1)
@@ -45,7 +56,7 @@ class Unit(BaseModel):
     ad_y_offset: int = Field(0, ge=-4096, le=4096)
     ad_mask_merge_invert: Literal["None", "Merge", "Merge and Invert"] = "None"
     ad_mask_blur: float = Field(4, ge=0, le=128)
-    ad_denoising_strength: float = Field(0.4, gt=0, le=1)
+    ad_denoising_strength: float = Field(0.4, ge=0, le=1)
     ad_inpaint_only_masked: bool = True
     ad_inpaint_only_masked_padding: int = Field(32, ge=0, le=4096)
     ad_use_inpaint_width_height: bool = False
@@ -74,13 +85,25 @@ class Unit(BaseModel):
     ad_controlnet_guidance_end: float = 1.0
 
 
-def detailer_stages(args: Any, sampling: Json, shelf: Shelf, notes: Notes) -> list[Json]:
-    """One detailer for each unit that is on; `args` are those of the always-on script."""
+@dataclass(frozen=True)
+class Detailing:
+    """What the always-on script asks for: one detailer for each unit that is on."""
+
+    stages: tuple[Json, ...] = ()
+    #: Whether they work on the source itself, and nothing else is done to it.
+    alone: bool = False
+
+
+def detailing(args: Any, sampling: Json, shelf: Shelf, notes: Notes) -> Detailing:
+    """What `args`, those of the always-on script, ask for."""
     stages: list[Json] = []
-    for number, unit in _units(args, notes):
+    units = tuple(_units(args, notes))
+    for number, unit in units:
         where = f"ADetailer.args.{number}"
-        stages.append({"stage": "detailer", "params": _params(unit, sampling, shelf, notes, where)})
-    return stages
+        params = _params(unit, sampling, shelf, notes, where)
+        if params is not None:
+            stages.append({"stage": "detailer", "params": params})
+    return Detailing(tuple(stages), bool(units) and len(args) > 1 and args[1] is True)
 
 
 def _units(args: Any, notes: Notes) -> Iterator[tuple[int, Unit]]:
@@ -88,8 +111,7 @@ def _units(args: Any, notes: Notes) -> Iterator[tuple[int, Unit]]:
     if not isinstance(args, Sequence) or isinstance(args, str):
         notes.refuse("ADetailer.args", "expected a list.")
         return
-    switches = [item for item in args if isinstance(item, bool)]
-    if switches and not switches[0]:
+    if args and args[0] is False:
         return
     for number, item in enumerate(args):
         if isinstance(item, bool):
@@ -98,7 +120,8 @@ def _units(args: Any, notes: Notes) -> Iterator[tuple[int, Unit]]:
             notes.refuse(f"ADetailer.args.{number}", "expected an object.")
             continue
         try:
-            unit = Unit.model_validate(dict(item))
+            given = {str(name): value for name, value in item.items() if value is not None}
+            unit = Unit.model_validate(given)
         except ValidationError as error:
             notes.problems += problems_of(error, f"ADetailer.args.{number}", Unit.model_fields)
             continue
@@ -106,14 +129,47 @@ def _units(args: Any, notes: Notes) -> Iterator[tuple[int, Unit]]:
             yield number, unit
 
 
-def _params(unit: Unit, sampling: Json, shelf: Shelf, notes: Notes, where: str) -> Json:
+def _finder(unit: Unit, shelf: Shelf, notes: Notes, where: str) -> tuple[str, Sequence[str]] | None:
+    """The detector of a unit and the classes to take; None where it is left out."""
+    name = unit.ad_model
+    if (found := shelf.detector(name)) is not None:
+        return found, unit.ad_model_classes
+    kind = next((part for part in _FINDS if part in name.lower()), None)
+    if kind is None:
+        notes.unknown(where, name, shelf.detectors)
+        return None
+    label = _FINDS[kind]
+    wanted = unit.ad_model_classes if label is None else [label]
+    for detector in shelf.detectors:
+        known = [item for item in wanted if item in shelf.labels_of(detector)]
+        if known or not wanted:
+            classes = f"classes {', '.join(known)}" if known else "every class"
+            notes.warn(where, f"{name!r} is not at hand; {detector!r} was used, for {classes}.")
+            return detector, known
+    notes.warn(
+        where,
+        f"{name!r} is not at hand, and no detector finds {', '.join(wanted)}: this unit was left "
+        "out.",
+    )
+    return None
+
+
+def _params(unit: Unit, sampling: Json, shelf: Shelf, notes: Notes, where: str) -> Json | None:
+    """The parameters of a unit's detailer; None where it is left out."""
+
     def at(name: str) -> str:
         return f"{where}.{name}"
 
+    finder = _finder(unit, shelf, notes, at("ad_model"))
+    if unit.ad_denoising_strength == 0:
+        notes.warn(at("ad_denoising_strength"), "0 changes nothing: this unit was left out.")
+        return None
+    if finder is None:
+        return None
     params: Json = {
         **sampling,
-        "detector": shelf.detector(unit.ad_model, at("ad_model"), notes),
-        "classes": unit.ad_model_classes,
+        "detector": finder[0],
+        "classes": list(finder[1]),
         "confidence": unit.ad_confidence,
         "order": unit.ad_mask_filter_method.lower(),
         "top_k": unit.ad_mask_k or unit.ad_mask_k_largest,

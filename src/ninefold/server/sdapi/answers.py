@@ -78,14 +78,41 @@ class Made:
         return base64.b64encode(self.file).decode("ascii")
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What the first image of a request is made with; stands in where no job has told it."""
+
+    model: str
+    model_hash: str
+    sampler: str
+    steps: int
+    guidance_scale: float
+    width: int
+    height: int
+
+    def infotext_fields(self) -> dict[str, str]:
+        """The same by the names of infotext."""
+        return {
+            "Steps": str(self.steps),
+            "Sampler": self.sampler,
+            "CFG scale": f"{self.guidance_scale:g}",
+            "Model hash": self.model_hash,
+            "Model": self.model,
+        }
+
+
 def images_answer(
-    request: Processing, found: Sequence[Made], warnings: Sequence[str], started: float
+    request: Processing,
+    found: Sequence[Made],
+    settings: Settings,
+    warnings: Sequence[str],
+    started: float,
 ) -> ImagesAnswer:
     """The answer of txt2img and img2img; fewer images than asked for where it was interrupted."""
     return ImagesAnswer(
         images=[image.base64 for image in found] if request.send_images else [],
         parameters=_parameters(request),
-        info=json.dumps(_info(request, found, warnings, started), ensure_ascii=False),
+        info=json.dumps(_info(request, found, settings, warnings, started), ensure_ascii=False),
     )
 
 
@@ -115,33 +142,43 @@ def _parameters(request: Processing) -> dict[str, Any]:
 
 
 def _info(
-    request: Processing, found: Sequence[Made], warnings: Sequence[str], started: float
+    request: Processing,
+    found: Sequence[Made],
+    settings: Settings,
+    warnings: Sequence[str],
+    started: float,
 ) -> dict[str, Any]:
-    """A1111's `info`, and `warnings` and `job_ids` of ours."""
-    prompts = [_stage(image, "prompt") for image in found]
-    seeds = [image.job.seed for image in found]
+    """A1111's `info`, complete whatever was made, and `warnings` and `job_ids` of ours."""
+    told = [parse_infotext(image.infotext) for image in found]
+    entries = [
+        {"prompt": text.prompt, "negative_prompt": text.negative_prompt, **_stage(image, "prompt")}
+        for image, text in zip(found, told, strict=True)
+    ]
+    first = entries[0] if entries else request.model_dump(include={"prompt", "negative_prompt"})
+    seeds = [_seed(image, text) for image, text in zip(found, told, strict=True)]
     made = _pass(found[0]) if found else {}
-    size = made.get("size", [request.width, request.height])
+    size = made.get("size", [settings.width, settings.height])
+    first_seed = seeds[0] if seeds else -1 if request.seed is None else request.seed
     return {
-        "prompt": prompts[0].get("prompt") if prompts else request.prompt,
-        "all_prompts": [entry.get("prompt") for entry in prompts],
-        "negative_prompt": request.negative_prompt,
-        "all_negative_prompts": [entry.get("negative_prompt") for entry in prompts],
-        "seed": seeds[0] if seeds else request.seed,
+        "prompt": first["prompt"],
+        "all_prompts": [entry["prompt"] for entry in entries],
+        "negative_prompt": first["negative_prompt"],
+        "all_negative_prompts": [entry["negative_prompt"] for entry in entries],
+        "seed": first_seed,
         "all_seeds": seeds,
-        "subseed": seeds[0] if seeds else request.subseed,
+        "subseed": first_seed,
         "all_subseeds": seeds,
         "subseed_strength": 0,
         "width": size[0],
         "height": size[1],
-        "sampler_name": _field(found, "Sampler"),
-        "cfg_scale": made.get("guidance_scale"),
-        "steps": made.get("steps"),
+        "sampler_name": (told[0].fields.get("Sampler") if told else None) or settings.sampler,
+        "cfg_scale": made.get("guidance_scale", settings.guidance_scale),
+        "steps": made.get("steps", settings.steps),
         "batch_size": request.batch_size,
-        "restore_faces": False,
+        "restore_faces": bool(request.restore_faces),
         "face_restoration_model": None,
-        "sd_model_name": made.get("model"),
-        "sd_model_hash": made.get("model_hash"),
+        "sd_model_name": made.get("model", settings.model),
+        "sd_model_hash": made.get("model_hash", settings.model_hash),
         "sd_vae_name": None,
         "sd_vae_hash": None,
         "seed_resize_from_w": -1,
@@ -169,5 +206,8 @@ def _pass(image: Made) -> Json:
     return next((item for item in image.job.metadata.values() if "scheduler" in item), {})
 
 
-def _field(found: Sequence[Made], name: str) -> str | None:
-    return parse_infotext(found[0].infotext).fields.get(name) if found else None
+def _seed(image: Made, told: Infotext) -> int:
+    """The seed of an image; that of a job that never drew one is in what its file tells."""
+    seed = image.job.seed
+    text = told.fields.get("Seed", "")
+    return seed if seed is not None else int(text) if text.isdigit() else -1

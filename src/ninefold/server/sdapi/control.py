@@ -13,7 +13,7 @@ from ninefold.server.sdapi.answers import ProgressAnswer
 from ninefold.server.sdapi.documents import OptionsRequest
 from ninefold.server.sdapi.examples import OPTIONS, PROGRESS
 from ninefold.server.sdapi.making import SessionsDep
-from ninefold.server.sdapi.options import model_set, shown
+from ninefold.server.sdapi.options import options_set, shown
 from ninefold.server.sdapi.session_progress import SessionProgress, session_progress
 from ninefold.server.sdapi.sessions import IDLE, Session
 from ninefold.server.sdapi.shared import options_of, sdapi_responses, shelf_for
@@ -60,6 +60,9 @@ async def sdapi_interrupt(
 ) -> dict[str, Any]:
     """End the caller's request: it answers with the images that are made already."""
     session = await sessions.find(caller, task_id)
+    if session is None:
+        sessions.interrupt_arrival(caller, task_id)
+        session = await sessions.find(caller, task_id)  # it may have come meanwhile
     if session is not None:
         await sessions.interrupt(session)
         await service.cancel_group(caller, session.group.id)
@@ -82,18 +85,19 @@ async def sdapi_skip(
 async def sdapi_options(request: Request, service: ServiceDep, caller: Known) -> dict[str, Any]:
     """The caller's options."""
     shelf = await shelf_for(request, service, caller)
-    return await service.call(shown, shelf)
+    kept = await service.call(options_of(request).kept, caller)
+    return await service.call(shown, shelf, kept)
 
 
 @router.post("/options", responses=sdapi_responses(body=True))
 async def sdapi_set_options(
     request: Request, service: ServiceDep, caller: Submitter, asked: OptionsRequest
 ) -> None:
-    """Choose the model of the caller's requests; another option must keep its value."""
+    """Choose the model of the caller's requests; what concerns A1111's own form is kept as well."""
     shelf = await shelf_for(request, service, caller)
-    model = await service.call(model_set, asked.model_dump(), shelf)
-    if model is not None:
-        await service.call(options_of(request).choose, caller, model)
+    given = asked.model_dump(exclude_unset=True)
+    changes = await service.call(options_set, given, shelf)
+    await service.call(options_of(request).change, caller, changes)
 
 
 async def _last_file(

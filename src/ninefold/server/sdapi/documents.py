@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ninefold.slots import MAX_PROMPT, MAX_SEED
 
@@ -30,6 +30,14 @@ _EXAMPLE: dict[str, Any] = {
 class _Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nulls_left_out(cls, data: Any) -> Any:
+        """Clients send null for what they leave to the server."""
+        if not isinstance(data, dict):
+            return data
+        return {name: value for name, value in data.items() if value is not None}
+
     @property
     def unknown(self) -> tuple[str, ...]:
         """Names that are no fields."""
@@ -39,7 +47,7 @@ class _Request(BaseModel):
 class Processing(_Request):
     """What txt2img and img2img have in common."""
 
-    prompt: _Text = Field("", description="What to show; must not be empty.")
+    prompt: _Text = Field("", description="What to show.")
     negative_prompt: _Text = ""
     styles: list[_Name] | None = Field(None, description="None are at hand: must be empty.")
     seed: int | None = Field(-1, lt=MAX_SEED, description="Below 0: a random one.")
@@ -56,7 +64,7 @@ class Processing(_Request):
     cfg_scale: float | None = Field(None, ge=0, le=30)
     width: _Side | None = None
     height: _Side | None = None
-    restore_faces: bool | None = None
+    restore_faces: bool | None = Field(None, description="Paint faces again, by a detailer.")
     tiling: bool | None = None
     do_not_save_samples: bool = False
     do_not_save_grid: bool = False
@@ -66,10 +74,19 @@ class Processing(_Request):
     s_tmax: float | None = None
     s_tmin: float | None = None
     s_noise: float | None = None
+    s_min_uncond: float | None = None
+    seed_enable_extras: bool | None = None
+    disable_extra_networks: bool | None = None
+    comments: dict[str, Any] | None = None
     override_settings: dict[str, Any] | None = None
     override_settings_restore_afterwards: bool = True
     refiner_checkpoint: _Name_ = None
     refiner_switch_at: float | None = Field(None, ge=0, le=1)
+    infotext: str | None = Field(
+        None,
+        max_length=20_000,
+        description="Settings as `png-info` gives them, for what the request leaves out.",
+    )
     script_name: _Name_ = None
     script_args: list[Any] | None = None
     send_images: bool = True
@@ -118,6 +135,9 @@ class Img2ImgRequest(Processing):
     )
     mask: _Image | None = Field(None, description="White where to paint.")
     mask_blur: float | None = Field(None, ge=0, le=128, description="Sigma in pixels; 4.")
+    mask_blur_x: float | None = Field(None, ge=0, le=128, description="Where mask_blur is not.")
+    mask_blur_y: float | None = Field(None, ge=0, le=128)
+    mask_round: bool | None = None
     inpainting_fill: int = Field(
         0, ge=0, le=3, description="0 starts from the colours around, 1 from the image itself."
     )
@@ -174,6 +194,15 @@ class ExtrasBatchRequest(_Extras):
     )
 
     imageList: list[ListedImage] = Field(min_length=1, max_length=100)  # noqa: N815 - their name
+
+
+class InterrogateRequest(_Request):
+    """An image to be described."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"image": "iVBORw0KGgo..."}]})
+
+    image: _Image
+    model: _Name = "clip"
 
 
 class PngInfoRequest(BaseModel):

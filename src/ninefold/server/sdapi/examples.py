@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ninefold.server.sdapi.options import FIXED
+from ninefold.server.sdapi.options import FIXED, KEPT
 from ninefold.server.sdapi.sessions import IDLE
+
+
+def _argument(label: str, value: Any, **limits: Any) -> dict[str, Any]:
+    """One argument of a script, as its list tells it."""
+    nothing = {"minimum": None, "maximum": None, "step": None, "choices": None}
+    return {"label": label, "value": value, **nothing, **limits}
+
 
 _IMAGE = "iVBORw0KGgo..."
 _INFOTEXT = "a red house\nNegative prompt:\nSteps: 8, Sampler: Euler a, CFG scale: 4, Seed: 7"
@@ -33,6 +40,7 @@ OPTIONS: dict[str, Any] = {
     "sd_model_checkpoint": "poster [0123456789]",
     "sd_checkpoint_hash": "0123456789",
     **FIXED,
+    **KEPT,
 }
 MODEL: dict[str, Any] = {
     "title": "poster [0123456789]",
@@ -58,13 +66,28 @@ UPSCALER: dict[str, Any] = {
     "scale": 2,
 }
 LORA: dict[str, Any] = {"name": "sketch", "alias": "sketch", "path": "sketch", "metadata": {}}
-SCRIPT: dict[str, Any] = {
-    "name": "adetailer",
-    "is_alwayson": True,
-    "is_img2img": False,
-    "args": [],
-}
-SCRIPTS: dict[str, list[str]] = {"txt2img": ["adetailer"], "img2img": ["adetailer"]}
+SCRIPT_INFO: list[dict[str, Any]] = [
+    {"name": "adetailer", "is_alwayson": True, "is_img2img": False, "args": []},
+    {"name": "adetailer", "is_alwayson": True, "is_img2img": True, "args": []},
+    {
+        "name": "sd upscale",
+        "is_alwayson": False,
+        "is_img2img": True,
+        "args": [
+            _argument("", ""),
+            _argument("Tile overlap", 64, minimum=0, maximum=256, step=16),
+            _argument("Upscaler", "None"),
+            _argument("Scale Factor", 2.0, minimum=1.0, maximum=8.0, step=0.05),
+        ],
+    },
+]
+SCRIPTS: dict[str, list[str]] = {"txt2img": ["adetailer"], "img2img": ["adetailer", "sd upscale"]}
+CAPTION: dict[str, str] = {"caption": "a red house"}
+AD_MODELS: dict[str, list[str]] = {"ad_model": ["detector"]}
+CONTROL_MODELS: dict[str, list[str]] = {"model_list": []}
+CONTROL_MODULES: dict[str, Any] = {"module_list": [], "module_detail": {}}
+CONTROL_TYPES: dict[str, dict[str, Any]] = {"control_types": {}}
+CONTROL_SETTINGS: dict[str, int] = {"control_net_unit_count": 0}
 EMBEDDINGS: dict[str, dict[str, Any]] = {"loaded": {}, "skipped": {}}
 MEMORY: dict[str, dict[str, str]] = {
     "ram": {"error": "not told"},

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from ninefold.core.errors import ModelError
+from ninefold.imaging.resize import RESAMPLERS
 from ninefold.server.auth import Known
 from ninefold.server.sdapi.examples import (
     EMBEDDINGS,
@@ -15,7 +16,7 @@ from ninefold.server.sdapi.examples import (
     MODEL,
     SAMPLER,
     SCHEDULE,
-    SCRIPT,
+    SCRIPT_INFO,
     SCRIPTS,
     UPSCALER,
 )
@@ -60,7 +61,7 @@ async def sdapi_schedulers(_caller: Known) -> _List:
 
 @router.get("/upscalers", responses=sdapi_responses(example=[UPSCALER]))
 async def sdapi_upscalers(service: ServiceDep, _caller: Known) -> _List:
-    """The upscalers; `None` enlarges nothing."""
+    """The upscalers; `None` enlarges nothing, `Lanczos` and `Nearest` are filters."""
     return await service.call(_upscalers, service)
 
 
@@ -73,17 +74,14 @@ async def sdapi_loras(service: ServiceDep, _caller: Known) -> _List:
 
 @router.get("/scripts", responses=sdapi_responses(example=SCRIPTS))
 async def sdapi_scripts(_caller: Known) -> dict[str, list[str]]:
-    """The scripts that a request may name: ADetailer."""
+    """The scripts that a request may name: ADetailer, always on, and SD upscale."""
     return SCRIPTS
 
 
-@router.get("/script-info", responses=sdapi_responses(example=[SCRIPT]))
+@router.get("/script-info", responses=sdapi_responses(example=SCRIPT_INFO))
 async def sdapi_script_info(_caller: Known) -> _List:
     """What is known of the scripts."""
-    return [
-        {"name": "adetailer", "is_alwayson": True, "is_img2img": is_img2img, "args": []}
-        for is_img2img in (False, True)
-    ]
+    return SCRIPT_INFO
 
 
 @router.get("/embeddings", responses=sdapi_responses(example=EMBEDDINGS))
@@ -140,14 +138,48 @@ async def sdapi_memory(_caller: Known) -> dict[str, dict[str, str]]:
     return MEMORY
 
 
+@router.get("/extensions", responses=sdapi_responses(example=[]))
+async def sdapi_extensions(_caller: Known) -> _List:
+    """None: what is served of extensions is built in."""
+    return []
+
+
+@router.get("/sd-modules", responses=sdapi_responses(example=[]))
+async def sdapi_modules(_caller: Known) -> _List:
+    """None: Forge's list of VAEs and text encoders; each model has its own."""
+    return []
+
+
 @router.post("/refresh-checkpoints", responses=sdapi_responses())
 async def sdapi_refresh_checkpoints(_caller: Known) -> None:
     """Nothing to do: what is at hand is looked up each time."""
 
 
+@router.post("/refresh-vae", responses=sdapi_responses())
+async def sdapi_refresh_vae(_caller: Known) -> None:
+    """Nothing to do: there are none."""
+
+
+@router.post("/refresh-embeddings", responses=sdapi_responses())
+async def sdapi_refresh_embeddings(_caller: Known) -> None:
+    """Nothing to do: there are none."""
+
+
 @router.post("/refresh-loras", responses=sdapi_responses())
 async def sdapi_refresh_loras(_caller: Known) -> None:
     """Nothing to do: what is at hand is looked up each time."""
+
+
+@router.post("/unload-checkpoint", responses=sdapi_responses(example={}))
+async def sdapi_unload_checkpoint(_caller: Known) -> dict[str, Any]:
+    """Nothing to do: models leave the memory by themselves, and others may be using one."""
+    return {}
+
+
+@router.post("/reload-checkpoint", responses=sdapi_responses(example={}))
+async def sdapi_reload_checkpoint(_caller: Known) -> dict[str, Any]:
+    """Nothing to do: a model is loaded with the first image that it makes."""
+    return {}
 
 
 def _models(service: Service) -> _List:
@@ -172,7 +204,10 @@ def _models(service: Service) -> _List:
 
 def _upscalers(service: Service) -> _List:
     found: _List = [_upscaler("None", 4)]
+    found += [_upscaler(name.capitalize(), 4) for name in RESAMPLERS]
     for name in service.limits.models("upscaler"):
+        if name in RESAMPLERS:
+            continue
         try:
             found.append(_upscaler(name, service.engines.upscaling.scale(name)))
         except ModelError:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from ninefold.core.errors import InputError
+from ninefold.core.errors import InputError, NotFoundError
 from ninefold.files.embed import read_infotext, read_parameters
 from ninefold.files.opening import ImageLimits
 from ninefold.jobs import Job
@@ -31,16 +32,19 @@ from ninefold.server.sdapi.documents import (
     ExtrasBatchRequest,
     ExtrasRequest,
     Img2ImgRequest,
+    InterrogateRequest,
     PngInfoRequest,
     Processing,
     Txt2ImgRequest,
 )
-from ninefold.server.sdapi.examples import EXTRAS, EXTRAS_BATCH, IMAGES, PNG_INFO
+from ninefold.server.sdapi.examples import CAPTION, EXTRAS, EXTRAS_BATCH, IMAGES, PNG_INFO
 from ninefold.server.sdapi.extras import extras
 from ninefold.server.sdapi.pictures import from_base64
-from ninefold.server.sdapi.sessions import Sessions, sessions_of
+from ninefold.server.sdapi.sessions import Arrival, Sessions, sessions_of
 from ninefold.server.sdapi.shared import problem_response, sdapi_responses, shelf_for
+from ninefold.server.sdapi.shelf import Shelf
 from ninefold.server.sdapi.translate import img2img, txt2img
+from ninefold.server.sdapi.unfinished import Unfinished, settings_of
 from ninefold.server.service import Service, ServiceDep
 
 router = APIRouter(prefix="/sdapi/v1")
@@ -64,9 +68,9 @@ async def sdapi_txt2img(
     asked: Txt2ImgRequest,
 ) -> Response:
     """Images from text."""
-    shelf = await shelf_for(request, service, caller)
-    order = await service.call(txt2img, asked, shelf)
-    return await _images(request, service, sessions, caller, asked, order, "txt2img")
+    return await _images(
+        request, service, sessions, caller, "txt2img", asked, partial(txt2img, asked)
+    )
 
 
 @router.post("/img2img", responses=_IMAGES, response_model=None)
@@ -79,9 +83,8 @@ async def sdapi_img2img(
     asked: Img2ImgRequest,
 ) -> Response:
     """Images from an image, whole or inside a mask."""
-    shelf = await shelf_for(request, service, caller)
-    order = await service.call(img2img, asked, shelf, _limits(service))
-    return await _images(request, service, sessions, caller, asked, order, "img2img")
+    translated = partial(img2img, asked, limits=_limits(service))
+    return await _images(request, service, sessions, caller, "img2img", asked, translated)
 
 
 @router.post(
@@ -158,22 +161,53 @@ async def sdapi_png_info(
     return await service.call(read)
 
 
+@router.post("/interrogate", responses=sdapi_responses(404, example=CAPTION, body=True))
+async def sdapi_interrogate(
+    service: ServiceDep, _caller: Known, asked: InterrogateRequest
+) -> dict[str, str]:
+    """The prompt that an image's own text tells; there is no model that describes others."""
+    data = from_base64(asked.image, "image")
+
+    def read() -> str:
+        try:
+            info = read_infotext(data)
+        except ValueError as error:
+            raise InputError(f"{error}.") from None
+        if info is None or not info.prompt:
+            raise NotFoundError(
+                f"model: no model at hand describes images, {asked.model[:80]!r} neither; and this "
+                "image holds no prompt."
+            )
+        return info.prompt
+
+    return {"caption": await service.call(read)}
+
+
 async def _images(
     request: Request,
     service: Service,
     sessions: Sessions,
     caller: Caller,
-    asked: Processing,
-    order: Order,
     kind: str,
+    asked: Processing,
+    translated: Callable[[Shelf], Order],
 ) -> Response:
     started = time.time()
+    task_id = asked.force_task_id
+    with sessions.arriving(caller, task_id) as arrival:
+        shelf = await shelf_for(request, service, caller)
+        order = await service.call(translated, shelf)
+        settings = settings_of(order, await service.call(shelf.info, order.model))
+        unfinished = Unfinished(service, caller, order, settings)
 
-    async def work() -> Response:
-        found = await _made(service, sessions, caller, order, kind, asked.force_task_id)
-        return _json(await service.call(images_answer, asked, found, order.warnings, started))
+        async def work() -> Response:
+            found = await _made(
+                service, sessions, caller, order, kind, task_id, arrival, unfinished
+            )
+            arguments = asked, found, settings, order.warnings, started
+            return _json(await service.call(images_answer, *arguments))
 
-    return await answer(request, service, problem_response, work())
+        return await answer(request, service, problem_response, work())
 
 
 async def _made(
@@ -183,20 +217,27 @@ async def _made(
     order: Order,
     kind: str,
     task_id: str | None = None,
+    arrival: Arrival | None = None,
+    unfinished: Unfinished | None = None,
 ) -> list[Made]:
-    """The images of an order, those that were interrupted or skipped left out.
+    """The images of an order, those that were skipped left out.
 
-    Raises as `Service.submit_group` does, and `UnfinishedError`.
+    Of an `arrival` that was interrupted meanwhile nothing is made; `unfinished` makes the images
+    of jobs that are interrupted. Raises as `Service.submit_group` does, and `UnfinishedError`.
     """
-    found = []
+    found: list[Made] = []
     async with (
         placed(service, caller, order) as group,
-        sessions.opened(caller, kind, task_id, group),
+        sessions.opened(caller, kind, task_id, group) as session_id,
     ):
+        if arrival is not None and arrival.interrupted:
+            await service.cancel_group(caller, group.id)
         for member in group.jobs:
             job = await service.wait(caller, member.id)
             if job.status != "cancelled":
                 found.append(await _read(service, caller, made(job)))
+            elif unfinished is not None and await sessions.interrupted(session_id):
+                found += await unfinished.pictures(job)
     return found
 
 

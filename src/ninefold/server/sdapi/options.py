@@ -1,12 +1,14 @@
-"""The options that a client may read and set: each key has its own model, kept with the jobs."""
+"""The options that a client may read and set: each key has its own, kept with the jobs."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
-from ninefold.core.errors import ConfigError
 from ninefold.jobs.database import own_tables
 from ninefold.server.callers import Caller
 from ninefold.server.sdapi.shelf import Notes, Shelf
@@ -20,6 +22,13 @@ _OPTIONS = sa.Table(
     sa.Column("owner", sa.String(32), primary_key=True),
     sa.Column("model", sa.String(200), nullable=False),
 )
+_KEPT = sa.Table(
+    "ninefold_sdapi_kept",
+    sa.MetaData(),
+    sa.Column("owner", sa.String(32), primary_key=True),
+    sa.Column("name", sa.String(80), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
 #: The owner of what came without a key: a primary key holds no NULL.
 _LOCAL = ""
 #: Options that are read by clients and cannot be set to anything else.
@@ -27,7 +36,6 @@ FIXED: dict[str, Any] = {
     "sd_vae": "Automatic",
     "CLIP_stop_at_last_layers": 1,
     "samples_format": "png",
-    "save_images_add_number": True,
     "return_grid": False,
     "live_previews_enable": True,
     "live_previews_image_format": "jpeg",
@@ -35,15 +43,40 @@ FIXED: dict[str, Any] = {
     "img2img_fix_steps": False,
     "eta_noise_seed_delta": 0,
 }
+#: Options of A1111's own form and folders, which no image hangs on: kept as a client sets them.
+KEPT: dict[str, Any] = {
+    "send_seed": True,
+    "send_size": True,
+    "samples_save": True,
+    "grid_save": True,
+    "save_images_add_number": True,
+    "save_txt": False,
+    "do_not_show_images": False,
+    "js_modal_lightbox": True,
+    "show_progressbar": True,
+    "show_progress_in_title": True,
+    "add_model_name_to_info": True,
+    "add_version_to_infotext": True,
+    "api_enable_requests": False,
+}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a client sets: its model, and options to be kept."""
+
+    model: str | None = None
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Options:
-    """The models that clients have chosen; every method blocks."""
+    """What clients have chosen; every method blocks."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        """Makes the table where it is missing; raises `StorageError`."""
+        """Makes the tables where they are missing; raises `StorageError`."""
         self._engine = engine
         own_tables(engine, _METADATA, "sdapi_options", _VERSION)
+        own_tables(engine, _KEPT.metadata, "sdapi_kept", _VERSION)
 
     def model(self, caller: Caller) -> str | None:
         """The model that the caller has chosen."""
@@ -52,15 +85,29 @@ class Options:
             found: str | None = connection.execute(query).scalar()
         return found
 
-    def choose(self, caller: Caller, model: str) -> None:
-        """Let the caller's requests use this model where they name none."""
+    def kept(self, caller: Caller) -> dict[str, Any]:
+        """The options that were kept for the caller."""
+        query = sa.select(_KEPT.c.name, _KEPT.c.value).where(
+            _KEPT.c.owner == (caller.owner or _LOCAL)
+        )
+        with self._engine.connect() as connection:
+            return {name: json.loads(value) for name, value in connection.execute(query)}
+
+    def change(self, caller: Caller, changes: Changes) -> None:
+        """Let the caller's requests use this model where they name none, and keep the rest."""
         owner = caller.owner or _LOCAL
         with self._engine.begin() as connection:
-            connection.execute(sa.delete(_OPTIONS).where(_OPTIONS.c.owner == owner))
-            connection.execute(sa.insert(_OPTIONS).values(owner=owner, model=model))
+            if changes.model is not None:
+                connection.execute(sa.delete(_OPTIONS).where(_OPTIONS.c.owner == owner))
+                connection.execute(sa.insert(_OPTIONS).values(owner=owner, model=changes.model))
+            for name, value in changes.kept.items():
+                mine = (_KEPT.c.owner == owner) & (_KEPT.c.name == name)
+                connection.execute(sa.delete(_KEPT).where(mine))
+                row = {"owner": owner, "name": name, "value": json.dumps(value)}
+                connection.execute(sa.insert(_KEPT).values(row))
 
 
-def shown(shelf: Shelf) -> dict[str, Any]:
+def shown(shelf: Shelf, kept: Mapping[str, Any]) -> dict[str, Any]:
     """The options as clients read them."""
     info = shelf.info(None)
     name = shelf.chosen or DEFAULT_MODEL
@@ -68,23 +115,29 @@ def shown(shelf: Shelf) -> dict[str, Any]:
         "sd_model_checkpoint": f"{name} [{info.hash}]",
         "sd_checkpoint_hash": info.hash,
         **FIXED,
+        **KEPT,
+        **{name: value for name, value in kept.items() if name in KEPT},
     }
 
 
-def model_set(asked: dict[str, Any], shelf: Shelf) -> str | None:
-    """The model that a client sets; raises `ConfigError` for all else that would change."""
+def options_set(asked: Mapping[str, Any], shelf: Shelf) -> Changes:
+    """What a client sets; raises `ConfigError` for what cannot be set."""
     notes = Notes()
-    now = shown(shelf)
+    now = shown(shelf, {})
+    kept: dict[str, Any] = {}
     for name, value in asked.items():
-        if name == "sd_model_checkpoint":
+        if name == "sd_model_checkpoint" or value is None:
             continue
         if name not in now:
             notes.refuse(name[:80], "is no option here. Leave it out.")
-        elif value != now[name]:
+        elif name not in KEPT and value != now[name]:
             notes.refuse(name, f"cannot be set here; it is {now[name]!r}.")
-    chosen = None
+        elif name in KEPT and not isinstance(value, bool):
+            notes.refuse(name, f"expected true or false, got {str(value)[:80]!r}.")
+        elif name in KEPT:
+            kept[name] = value
+    model = None
     if asked.get("sd_model_checkpoint"):
-        chosen = shelf.model(str(asked["sd_model_checkpoint"]), "sd_model_checkpoint", notes)
-    if notes.problems:
-        raise ConfigError(notes.problems)
-    return chosen
+        model = shelf.model(str(asked["sd_model_checkpoint"]), "sd_model_checkpoint", notes)
+    notes.check()
+    return Changes(model, kept)

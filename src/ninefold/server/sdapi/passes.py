@@ -10,13 +10,16 @@ from ninefold.server.sdapi.documents import Processing, Txt2ImgRequest
 from ninefold.server.sdapi.samplers import scheduler_of
 from ninefold.server.sdapi.shelf import Notes, Shelf
 from ninefold.stages.refiner import STRENGTHS
+from ninefold.stages.upscaler import MAX_FACTOR
 
 #: A1111's denoising strength of a hires pass where none is given.
 HIRES_STRENGTH = 0.75
+#: How far a face may change where faces are to be restored.
+FACE_STRENGTH = 0.3
 _MAX_STEPS = 200
 _SAME = ("", "None", "Use same checkpoint")
-#: A1111 also enlarges latents; what names do so is left to our own upscaler.
-_LATENT = ("latent", "none")
+#: A1111 also enlarges latents; that is left to our own upscaler.
+_LATENT = "latent"
 
 
 def refiner_stages(request: Processing, sampling: Json, shelf: Shelf, notes: Notes) -> list[Json]:
@@ -37,6 +40,19 @@ def refiner_stages(request: Processing, sampling: Json, shelf: Shelf, notes: Not
     return [{"stage": "refiner", "params": {**sampling, "model": model, "refinement_level": level}}]
 
 
+def restored_faces(request: Processing, sampling: Json, shelf: Shelf, notes: Notes) -> list[Json]:
+    """`restore_faces`: a detailer on every face, where a detector finds them."""
+    if not request.restore_faces:
+        return []
+    detector = shelf.finder("face")
+    if detector is None:
+        notes.warn("restore_faces", "is not done: no detector at hand finds faces.")
+        return []
+    notes.warn("restore_faces", f"faces that {detector!r} found were painted again.")
+    found = {"detector": detector, "classes": ["face"], "top_k": 0, "strength": FACE_STRENGTH}
+    return [{"stage": "detailer", "params": {**sampling, **found}}]
+
+
 def hires_stages(
     request: Txt2ImgRequest,
     size: tuple[int, int],
@@ -46,23 +62,23 @@ def hires_stages(
     notes: Notes,
 ) -> list[Json]:
     """The upscaler, and a diffusion pass over what it made; `size` is that of the first image."""
-    factor = _factor(request, size, notes)
+    enlarged = _enlarged(request, size, notes)
     upscaler = None
-    name = request.hr_upscaler or "None"
-    if name.lower().startswith(_LATENT):
-        if request.hr_upscaler:
-            notes.warn("hr_upscaler", f"{name!r} was done by the service's own upscaler.")
-    else:
-        upscaler = shelf.upscaler(name, "hr_upscaler", notes)
-    enlarged = {"upscale_factor": factor, "upscaler": upscaler}
-    stages: list[Json] = [{"stage": "upscaler", "params": enlarged}]
+    name = request.hr_upscaler or _LATENT
+    if not name.lower().startswith(_LATENT):
+        upscaler = enlarger(name, "hr_upscaler", shelf, notes)
+    elif request.hr_upscaler:
+        notes.warn("hr_upscaler", f"{name!r} was done by the service's own upscaler.")
+    stages: list[Json] = [{"stage": "upscaler", "params": {**enlarged, "upscaler": upscaler}}]
     strength = HIRES_STRENGTH if request.denoising_strength is None else request.denoising_strength
     if request.hr_negative_prompt not in ("", request.negative_prompt):
         notes.warn("hr_negative_prompt", "is not honoured; negative_prompt was used.")
     if strength == 0:
         return stages
     params = {**sampling, "strength": strength, **_second(request, strength, shelf, notes)}
-    longest = max(round(side * factor) for side in size)
+    factor = enlarged.get("upscale_factor", 1)
+    longest = max(enlarged.get("width", size[0] * factor), enlarged.get("height", size[1] * factor))
+    longest = round(longest)
     if longest <= info.max_size:  # A1111 does it in one piece; so do we where the model can
         params = {"prompt": "{prompt}", **params, "tile": max(32, longest)}
     return [*stages, {"stage": "restorer", "params": params}]
@@ -93,23 +109,23 @@ def _second(request: Txt2ImgRequest, strength: float, shelf: Shelf, notes: Notes
     return params
 
 
-def _factor(request: Txt2ImgRequest, size: tuple[int, int], notes: Notes) -> float:
+def enlarger(name: str, where: str, shelf: Shelf, notes: Notes) -> str | None:
+    """The upscaler of a pass that enlarges; without one A1111 does so by Lanczos' filter."""
+    return "lanczos" if name == "None" else shelf.upscaler(name, where, notes)
+
+
+def _enlarged(request: Txt2ImgRequest, size: tuple[int, int], notes: Notes) -> Json:
+    """The upscaler's size or factor; a size of another shape is covered, and cut to its shape."""
     wanted = request.hr_resize_x, request.hr_resize_y
     if request.firstphase_width or request.firstphase_height:
         wanted = request.width or 0, request.height or 0
-    factors = [target / side for target, side in zip(wanted, size, strict=True) if target and side]
-    if not factors:
-        return request.hr_scale
-    factor = factors[0]
-    if any(
-        target and round(side * factor) != target for target, side in zip(wanted, size, strict=True)
-    ):
+    if not any(wanted):
+        return {"upscale_factor": request.hr_scale}
+    across, down = size
+    width = wanted[0] or max(1, wanted[1] * across // down)
+    height = wanted[1] or max(1, wanted[0] * down // across)
+    if (factor := max(width / across, height / down)) > MAX_FACTOR:
         notes.refuse(
-            "hr_resize_x",
-            f"expected the shape of {size[0]}x{size[1]}, got {wanted[0]}x{wanted[1]}. "
-            "Use hr_scale.",
+            "hr_resize_x", f"expected at most {MAX_FACTOR:g} times the first size, got {factor:g}."
         )
-    if not 1 <= factor <= 8:
-        notes.refuse("hr_resize_x", f"expected 1 to 8 times the first size, got {factor:g} times.")
-        return 1.0
-    return factor
+    return {"width": width, "height": height}

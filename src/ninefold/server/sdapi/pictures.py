@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,23 +15,34 @@ from ninefold.files.encode import Compression, encode
 from ninefold.files.formats import ImageFormat
 from ninefold.files.opening import ImageLimits
 from ninefold.imaging.arrays import to_bytes
-from ninefold.imaging.resize import resize
+from ninefold.imaging.resize import centre_crop, resize
 from ninefold.imaging.types import Mask, Pixels
 
 #: `resize_mode` of img2img.
 STRETCH, CROP, FILL = 0, 1, 2
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 def from_base64(text: str, where: str) -> bytes:
-    """The bytes of an image given in base64 or as a data URL; raises `InputError`."""
-    text = text.strip()
-    if text.startswith(("http://", "https://")):
+    """The bytes of an image given in base64 or as a data URL; raises `InputError`.
+
+    Read as Python's `b64decode` does without `validate`, which is how A1111 reads it: line breaks
+    and all else outside the alphabet are skipped. Beyond that the URL-safe alphabet is taken, and
+    padding may be missing.
+    """
+    head = text[:8].strip().lower()
+    if head.startswith(("http://", "https:/")):
         raise InputError(f"{where}: expected the image itself in base64, got an address.")
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
+    if head.startswith("data:"):
+        kind, comma, text = text.partition(",")
+        if not comma or not kind.strip().lower().endswith(";base64"):
+            raise InputError(f"{where}: expected a data URL in base64, got another one.")
+        if "%" in text:
+            text = unquote(text)
+    plain = text.translate(_URL_SAFE).encode("ascii", "ignore")
     try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        data = base64.b64decode(plain + b"===")  # more than is needed is ignored
+    except binascii.Error:  # one letter too many, which holds no whole byte
         raise InputError(f"{where}: expected base64, got text that is not.") from None
     if not data:
         raise InputError(f"{where}: expected an image in base64, got nothing.")
@@ -48,7 +60,7 @@ def pixels_of(data: bytes, where: str, limits: ImageLimits) -> Pixels:
 def mask_of(data: bytes, where: str, limits: ImageLimits, *, inverted: bool) -> Mask:
     """1 where to paint, 0 elsewhere: white, or opaque where the mask has transparent parts.
 
-    Raises `InputError`, for an empty mask too.
+    Raises `InputError`.
     """
     try:
         alpha = decode_rgba(data, limits)[..., 3]
@@ -59,11 +71,7 @@ def mask_of(data: bytes, where: str, limits: ImageLimits, *, inverted: bool) -> 
     except ValueError as error:
         raise _named(where, error) from None
     mask: Mask = (grey > 0.5).astype(np.float32)
-    if inverted:
-        mask = 1 - mask
-    if not mask.any():
-        raise InputError(f"{where}: expected white where to paint, got none.")
-    return mask
+    return 1 - mask if inverted else mask
 
 
 def fitted(pixels: Pixels, width: int, height: int, mode: int) -> Pixels:
@@ -71,13 +79,10 @@ def fitted(pixels: Pixels, width: int, height: int, mode: int) -> Pixels:
 
     Cropping keeps the middle; filling goes on with the pixels at the edge.
     """
-    down, across = pixels.shape[:2]
     if mode == CROP:
-        factor = min(across / width, down / height)
-        kept_across, kept_down = round(width * factor), round(height * factor)
-        left, top = (across - kept_across) // 2, (down - kept_down) // 2
-        return np.ascontiguousarray(pixels[top : top + kept_down, left : left + kept_across])
+        return centre_crop(pixels, width, height)
     if mode == FILL:
+        down, across = pixels.shape[:2]
         factor = min(width / across, height / down)
         inner = max(1, round(across * factor)), max(1, round(down * factor))
         left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
@@ -88,6 +93,11 @@ def fitted(pixels: Pixels, width: int, height: int, mode: int) -> Pixels:
         )
         return np.pad(resize(pixels, *inner), around, mode="edge")
     return pixels
+
+
+def resized(pixels: Pixels, width: int, height: int, mode: int) -> Pixels:
+    """The image at `width` x `height`: stretched, cut or extended."""
+    return resize(fitted(pixels, width, height, mode), width, height)
 
 
 def as_pixels(mask: Mask) -> Pixels:

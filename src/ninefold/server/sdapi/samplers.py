@@ -40,6 +40,39 @@ _SCHEDULERS |= {"default": None, "dpm++ 2m karras": "dpmpp_2m_karras"}
 _SCHEDULERS |= {
     alias: _SCHEDULERS[sampler.name.lower()] for sampler in LISTED for alias in sampler.aliases
 }
+#: A1111's other samplers, and the nearest of ours: as deterministic, and of the same kind.
+_NEAREST = {
+    "plms": "ddim",
+    "ddim cfg++": "ddim",
+    "euler cfg++": "euler",
+    "lms": "dpmpp_2m",
+    "heun": "euler",
+    "restart": "euler",
+    "dpm2": "euler",
+    "dpm fast": "dpmpp_2m",
+    "dpm adaptive": "dpmpp_2m",
+    "dpm2 a": "euler_a",
+    "dpm++ 2s a": "euler_a",
+    "dpm++ sde": "euler_a",
+    "dpm++ 2m sde": "dpmpp_2m",
+    "dpm++ 2m sde heun": "dpmpp_2m",
+    "dpm++ 3m sde": "dpmpp_2m",
+}
+#: By their aliases in A1111.
+_ALIASES = {
+    "k_lms": "lms",
+    "k_heun": "heun",
+    "k_dpm_2": "dpm2",
+    "k_dpm_2_a": "dpm2 a",
+    "k_dpm_fast": "dpm fast",
+    "k_dpm_ad": "dpm adaptive",
+    "k_dpmpp_2s_a": "dpm++ 2s a",
+    "k_dpmpp_sde": "dpm++ sde",
+    "k_dpmpp_2m_sde": "dpm++ 2m sde",
+    "k_dpmpp_3m_sde": "dpm++ 3m sde",
+}
+#: Schedule types that older versions wrote behind a sampler's name.
+_SUFFIXES = (" karras", " exponential", " polyexponential")
 #: Names for "the same as before".
 _SAME = frozenset({"", "none", "automatic", "use same sampler", "use same scheduler"})
 
@@ -51,20 +84,30 @@ def scheduler_of(
     wanted = (schedule or "").strip().lower()
     if wanted in _SAME:
         wanted = ""
-    if sampler is None or sampler.strip().lower() in _SAME:
-        ours = None
-    else:
-        name = sampler.strip().lower()
+    ours = None
+    if sampler is not None and (name := sampler.strip().lower()) not in _SAME:
         if name not in _SCHEDULERS:
+            for suffix in _SUFFIXES:
+                if name.endswith(suffix):
+                    name, wanted = name.removesuffix(suffix), wanted or suffix.strip()
+            name = _ALIASES.get(name, name)
+        if (nearest := _NEAREST.get(name)) is not None:
+            notes.warn(where, f"{sampler!r} is not at hand; {SAMPLERS[nearest][0]} was used.")
+        elif name not in _SCHEDULERS:
             notes.unknown(where, sampler, names())
             return None
-        ours = _SCHEDULERS[name]
+        ours = nearest or _SCHEDULERS[name]
     if ours == "dpmpp_2m":  # A1111's own schedule for it is Karras
         ours = "dpmpp_2m_karras" if wanted in ("", "karras") else ours
     if wanted not in ("", "uniform") and ours != "dpmpp_2m_karras":
         shown = sampler or "the model's own sampler"
-        notes.warn("scheduler", f"{schedule!r} is not honoured with {shown}.")
+        notes.warn("scheduler", f"{schedule or wanted!r} is not honoured with {shown}.")
     return ours
+
+
+def name_of(scheduler: str) -> str:
+    """A1111's name of one of our schedulers."""
+    return SAMPLERS.get(scheduler, (scheduler, None))[0]
 
 
 def names() -> Sequence[str]:

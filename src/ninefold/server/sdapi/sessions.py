@@ -11,8 +11,8 @@ import asyncio
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -107,6 +107,15 @@ IDLE: dict[str, Any] = {
 }
 
 
+@dataclass(eq=False)
+class Arrival:
+    """A request whose jobs are not submitted yet: a client may have enough of it already."""
+
+    owner: str | None
+    task_id: str | None
+    interrupted: bool = False
+
+
 class Sessions:
     """The sessions of all servers on one database."""
 
@@ -115,13 +124,14 @@ class Sessions:
         self._service = service
         self._engine = service.jobs.store.engine
         self._estimates: OrderedDict[str, Estimate] = OrderedDict()
+        self._arrivals: list[Arrival] = []
         own_tables(self._engine, _METADATA, "sdapi_sessions", _VERSION)
 
     @asynccontextmanager
     async def opened(
         self, caller: Caller, kind: str, task_id: str | None, group: Group
-    ) -> AsyncIterator[None]:
-        """A session for as long as the block lasts."""
+    ) -> AsyncIterator[str]:
+        """A session for as long as the block lasts; yields its id."""
         session_id = secrets.token_hex(16)
         # Shielded: what a thread stores must be taken away again, whoever gives up meanwhile.
         storing = asyncio.ensure_future(
@@ -129,11 +139,32 @@ class Sessions:
         )
         try:
             await asyncio.shield(storing)
-            yield
+            yield session_id
         finally:
             with anyio.CancelScope(shield=True):
                 await asyncio.wait({storing})
                 await self._service.call(self._delete, session_id)
+
+    @contextmanager
+    def arriving(self, caller: Caller, task_id: str | None = None) -> Iterator[Arrival]:
+        """A request that this server has begun to read, until the block ends."""
+        arrival = Arrival(caller.owner, task_id)
+        self._arrivals.append(arrival)
+        try:
+            yield arrival
+        finally:
+            self._arrivals.remove(arrival)
+
+    def interrupt_arrival(self, caller: Caller, task_id: str | None) -> None:
+        """Note that the client wants no more of a request of its that has no session yet."""
+        for arrival in self._arrivals:
+            if arrival.owner == caller.owner and task_id in (None, arrival.task_id):
+                arrival.interrupted = True
+                return
+
+    async def interrupted(self, session_id: str) -> bool:
+        """Whether the client wants no more of this session."""
+        return bool(await self._service.call(self._interrupted, session_id))
 
     async def find(self, caller: Caller, task_id: str | None = None) -> Session | None:
         """The caller's session of that name, or the one that it opened first."""
@@ -189,6 +220,11 @@ class Sessions:
         this = _SESSIONS.c.id == session_id
         with self._engine.begin() as connection:
             connection.execute(sa.update(_SESSIONS).where(this).values(**values))
+
+    def _interrupted(self, session_id: str) -> bool | None:
+        query = sa.select(_SESSIONS.c.interrupted).where(_SESSIONS.c.id == session_id)
+        with self._engine.connect() as connection:
+            return connection.scalar(query)
 
     def _rows(self, caller: Caller, task_id: str | None) -> list[dict[str, Any]]:
         query = (

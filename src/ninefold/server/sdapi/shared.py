@@ -15,6 +15,8 @@ from ninefold.server.sdapi.options import Options
 from ninefold.server.sdapi.shelf import Shelf
 from ninefold.server.service import Service
 
+CHALLENGE = 'Basic realm="ninefold", Bearer realm="ninefold"'
+
 
 class ErrorAnswer(BaseModel):
     """An error in A1111's form."""
@@ -39,7 +41,9 @@ def problem_response(problem: Problem) -> Response:
         body="",
         errors=told,
     )
-    return JSONResponse(document.model_dump(), problem.status)
+    # Clients of A1111 know Basic alone, and send its name and password once they are asked.
+    headers = {"WWW-Authenticate": CHALLENGE} if problem.status == 401 else None
+    return JSONResponse(document.model_dump(), problem.status, headers)
 
 
 def sdapi_responses(
@@ -72,4 +76,5 @@ async def shelf_for(request: Request, service: Service, caller: Caller) -> Shelf
         limits.models("upscaler"),
         partial(service.engines.diffusion.describe),
         chosen if chosen in models else None,  # it may be gone from the settings
+        partial(service.engines.detection.labels),
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ninefold.core.errors import ConfigError
+from ninefold.core.errors import ConfigError, ModelError
 from ninefold.engines.base import ModelInfo
+from ninefold.imaging.resize import RESAMPLERS
 from ninefold.stages.base import DEFAULT_MODEL
 
 _SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".onnx")
@@ -22,6 +23,8 @@ class Shelf:
     #: What is known of a model; raises `ModelError`.
     describe: Callable[[str], ModelInfo]
     chosen: str | None = None
+    #: What a detector finds.
+    labels: Callable[[str], Sequence[str]] = lambda _: ()
 
     def model(self, name: str, where: str, notes: Notes) -> str | None:
         """The model that a client names, by title (`name [hash]`), name or file."""
@@ -34,18 +37,37 @@ class Shelf:
         """What is known of a model, or of the one where none is named."""
         return self.describe(model or self.chosen or DEFAULT_MODEL)
 
-    def detector(self, name: str, where: str, notes: Notes) -> str | None:
-        """The detector that a client names."""
-        found = _match(name, self.detectors)
-        if found is None:
-            notes.unknown(where, name, self.detectors)
-        return found
+    def knows_model(self, name: str) -> str | None:
+        """The model of that name, if it is at hand."""
+        return _match(name, self.models)
+
+    def detector(self, name: str) -> str | None:
+        """The detector of that name, if it is at hand."""
+        return _match(name, self.detectors)
+
+    def finder(self, label: str) -> str | None:
+        """The first detector that finds things of this label."""
+        return next((name for name in self.detectors if label in self.labels_of(name)), None)
+
+    def labels_of(self, name: str) -> Sequence[str]:
+        """What a detector finds; nothing where it is none."""
+        try:
+            return self.labels(name)
+        except ModelError:  # the settings may name what is no detector
+            return ()
+
+    @property
+    def upscaler_names(self) -> tuple[str, ...]:
+        """The upscalers as A1111 lists them: none, the filters, the models."""
+        filters = [name.capitalize() for name in self.upscalers if name in RESAMPLERS]
+        models = [name for name in self.upscalers if name not in RESAMPLERS]
+        return ("None", *filters, *models)
 
     def upscaler(self, name: str, where: str, notes: Notes) -> str | None:
         """The upscaler that a client names."""
         found = _match(name, self.upscalers)
         if found is None:
-            notes.unknown(where, name, self.upscalers)
+            notes.unknown(where, name, self.upscaler_names)
         return found
 
 
@@ -80,7 +102,8 @@ def _match(name: str, known: Sequence[str]) -> str | None:
     for text in (name, plain, _stem(plain)):
         if text in known:
             return text
-    return next((item for item in known if _stem(item) == _stem(plain)), None)
+    wanted = _stem(plain).lower()
+    return next((item for item in known if _stem(item).lower() == wanted), None)
 
 
 def _stem(name: str) -> str:

@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ninefold.core.values import Json
 from ninefold.files.opening import ImageLimits
-from ninefold.imaging.fill import fill_inside
-from ninefold.imaging.masks import blur
-from ninefold.imaging.resize import resize_mask
-from ninefold.imaging.types import Mask, Pixels
+from ninefold.imaging.types import Mask
 from ninefold.server.held import Order
 from ninefold.server.sdapi import pictures
-from ninefold.server.sdapi.adetailer import detailer_stages
 from ninefold.server.sdapi.documents import Img2ImgRequest, Processing, Txt2ImgRequest
-from ninefold.server.sdapi.passes import hires_stages, refiner_stages
+from ninefold.server.sdapi.inpainting import Source, filled, inpainting, mask_of
+from ninefold.server.sdapi.passes import hires_stages, refiner_stages, restored_faces
+from ninefold.server.sdapi.pasted import with_infotext
 from ninefold.server.sdapi.samplers import scheduler_of
+from ninefold.server.sdapi.scripts import SD_UPSCALE, always_on, selected, upscale_stages
 from ninefold.server.sdapi.shelf import Notes, Shelf
 
-#: A1111's own values where a request gives none.
+#: A1111's own value where a request gives none.
 IMG2IMG_STRENGTH = 0.75
-MASK_BLUR = 4.0
-#: What the detector and its models do not know of, by parameter: values that ask for nothing.
-_NOTHING: dict[str, tuple[Any, ...]] = {
-    "restore_faces": (None, False),
-    "tiling": (None, False),
-    "script_name": (None, "", "None"),
-}
-#: The same, for what only shifts the result: told as a warning. Clients send some of them always.
+#: What only shifts the result, and the values that ask for nothing: else reported as a warning.
+#: Clients send some of them always.
 _MINOR: dict[str, tuple[Any, ...]] = {
+    "tiling": (None, False),
     "eta": (None, 0, 1),
     "s_churn": (None, 0),
     "s_tmax": (None, 0),
     "s_tmin": (None, 0),
     "s_noise": (None, 1),
+    "s_min_uncond": (None, 0),
+    "seed_enable_extras": (None, True),
+    "disable_extra_networks": (None, False),
+    "comments": (None, {}),
+    "override_settings_restore_afterwards": (True,),
     "initial_noise_multiplier": (None, 1),
+    "mask_round": (None, True),
 }
 #: Settings that may be overridden by what they already are.
 _SETTINGS: dict[str, tuple[Any, ...]] = {
@@ -50,84 +51,103 @@ _SETTINGS: dict[str, tuple[Any, ...]] = {
 def txt2img(request: Txt2ImgRequest, shelf: Shelf) -> Order:
     """Images from text; raises `ConfigError` with every problem, or `ModelError`."""
     notes = Notes()
+    request = with_infotext(request, shelf, notes)
     model = _model(request, shelf, notes)
     sampling = _sampling(request, notes)
+    selected(request, notes)
     info = shelf.info(model)
     width, height = request.width or info.native_size[0], request.height or info.native_size[1]
     if request.enable_hr and (request.firstphase_width or request.firstphase_height):
         width = request.firstphase_width or info.native_size[0]
         height = request.firstphase_height or info.native_size[1]
     first = {**sampling, "width": width, "height": height}
-    stages: list[Json] = [{"stage": "prompt"}, {"stage": "text_to_image", "params": first}]
-    stages += refiner_stages(request, sampling, shelf, notes)
+    stages = [_painting(first), *refiner_stages(request, sampling, shelf, notes)]
     if request.enable_hr:
         stages += hires_stages(request, (width, height), sampling, info, shelf, notes)
-    stages += _scripts(request, sampling, shelf, notes)
+    stages += restored_faces(request, sampling, shelf, notes)
+    stages += always_on(request, sampling, shelf, notes).stages
     return _order(request, model, stages, notes)
 
 
 def img2img(request: Img2ImgRequest, shelf: Shelf, limits: ImageLimits) -> Order:
     """Images from an image, whole or in a mask; raises as `txt2img`, and `InputError`."""
     notes = Notes()
+    request = with_infotext(request, shelf, notes)
     model = _model(request, shelf, notes)
     sampling = _sampling(request, notes)
+    script = selected(request, notes)
     if len(request.init_images) != 1:
         notes.refuse("init_images", f"expected one image, got {len(request.init_images)}.")
-    if request.denoising_strength == 0:
-        notes.refuse("denoising_strength", "expected above 0, which would change nothing.")
     if request.resize_mode == 3:
         notes.warn("resize_mode", "3 was taken for 0.")
     refiner = refiner_stages(request, sampling, shelf, notes)
-    detailers = _scripts(request, sampling, shelf, notes)
-    if request.mask is not None and detailers:
-        notes.refuse("ADetailer", "cannot be used with a mask.")
+    after = always_on(request, sampling, shelf, notes)
     notes.check()
     data = pictures.from_base64(request.init_images[0], "init_images.0")
     pixels = pictures.pixels_of(data, "init_images.0", limits)
-    strength = request.denoising_strength or IMG2IMG_STRENGTH
+    strength = request.denoising_strength
+    strength = IMG2IMG_STRENGTH if strength is None else strength
+    source = Source(request, data, pixels)
+    faces = restored_faces(request, sampling, shelf, notes)
+    detailers = [*faces, *after.stages]
+    if script == SD_UPSCALE:
+        if request.mask:
+            notes.refuse("mask", f"cannot be used with the script {SD_UPSCALE!r}. Leave it out.")
+        info = shelf.info(model)
+        stages = upscale_stages(request, strength, sampling, info, shelf, notes)
+        order = _order(request, model, [*stages, *detailers], notes, image=data)
+        return replace(order, count=request.n_iter)  # a batch is of tiles
+    if after.alone:
+        if request.mask:
+            notes.warn("mask", "has no effect where ADetailer works alone.")
+        return _order(request, model, detailers, notes, image=data)
+    mask = mask_of(source, limits, notes)
+    if strength == 0 or (mask is not None and not mask.any()):
+        if not detailers:
+            notes.warn("denoising_strength" if strength == 0 else "mask", "nothing was painted.")
+        return _order(request, model, detailers, notes, image=_unpainted(source, mask, notes))
     painted: Json = {**sampling, "strength": strength}
-    if request.mask is None or not request.inpaint_full_res:
-        painted |= {"width": request.width, "height": request.height}
-    stages: list[Json] = [{"stage": "prompt"}]
-    if request.mask is None:
-        cut = _fitted(pixels, request)
-        stages += [{"stage": "text_to_image", "params": painted}, *refiner, *detailers]
-        image = data if cut is pixels else pictures.png(cut)
-        return _order(request, model, stages, notes, image=image)
-    inverted = bool(request.inpainting_mask_invert)
-    mask = pictures.mask_of(
-        pictures.from_base64(request.mask, "mask"), "mask", limits, inverted=inverted
-    )
-    mask = resize_mask(mask, pixels.shape[1], pixels.shape[0], "nearest")
-    if request.inpainting_fill > 1:
-        notes.warn("inpainting_fill", f"{request.inpainting_fill} was taken for 0.")
-    soft = MASK_BLUR if request.mask_blur is None else request.mask_blur
-    if request.inpaint_full_res:
+    size = {"width": request.width, "height": request.height}
+    if mask is None:
+        stages = [_painting({**painted, **size}), *refiner, *detailers]
+        return _order(request, model, stages, notes, image=source.fitted())
+    if after.stages:
+        notes.refuse("ADetailer", "cannot be used with a mask.")
+    if faces:
+        notes.warn("restore_faces", "is not done with a mask.")
+    place = inpainting(source, mask, notes)
+    if not request.inpaint_full_res:
+        stages = [_painting({**painted, **size}), *refiner]
+    else:
         if refiner:
             notes.warn("refiner_checkpoint", "is not honoured with inpaint_full_res.")
-        _tell_size(request, notes, pixels)
-        place = {"padding_pixels": request.inpaint_full_res_padding, "dilate": 0, "blur": soft}
-        stages.append({"stage": "detailer", "params": {**painted, **place}})
-    else:
-        pixels, mask = _fitted(pixels, request), _fitted_mask(mask, request)
-        stages += [{"stage": "text_to_image", "params": painted}, *refiner]
-    if request.inpainting_fill != 1:
-        pixels = fill_inside(pixels, mask)
-    if not request.inpaint_full_res:
-        mask = blur(mask, soft)
-    files = {"image": pictures.png(pixels), "mask": pictures.png(pictures.as_pixels(mask))}
-    return _order(request, model, stages, notes, **files)
+        stages = [{"stage": "detailer", "params": {**painted, **place.params}}]
+    return _order(request, model, stages, notes, image=place.image, mask=place.mask)
+
+
+def _unpainted(source: Source, mask: Mask | None, notes: Notes) -> bytes:
+    """The image as A1111 leaves it where nothing is painted: filled, and at the size asked for."""
+    if mask is None:
+        return source.resized()
+    pixels = filled(source, mask, notes)
+    return pictures.png(pixels) if source.request.inpaint_full_res else source.resized(pixels)
+
+
+def _painting(params: Json) -> Json:
+    return {"stage": "text_to_image", "params": {**params, "allow_blank": True}}
 
 
 def _order(
     request: Processing, model: str | None, stages: Sequence[Json], notes: Notes, **files: bytes
 ) -> Order:
-    if not request.prompt.strip():
-        notes.refuse("prompt", "expected text, got none.")
     _tell(request, notes)
     notes.check()
     return Order(
-        [*stages, {"stage": "publisher"}],
+        [
+            {"stage": "prompt", "params": {"allow_blank": True}},
+            *stages,
+            {"stage": "publisher"},
+        ],
         prompt=request.prompt,
         negative_prompt=request.negative_prompt or None,
         seed=request.seed if request.seed is not None and request.seed >= 0 else None,
@@ -157,37 +177,8 @@ def _sampling(request: Processing, notes: Notes) -> Json:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _scripts(request: Processing, sampling: Json, shelf: Shelf, notes: Notes) -> list[Json]:
-    """The detailers of ADetailer; any other script that is on cannot be run."""
-    stages: list[Json] = []
-    for name, script in (request.alwayson_scripts or {}).items():
-        args = script.get("args", ()) if isinstance(script, Mapping) else script
-        if name.lower() == "adetailer":
-            stages += detailer_stages(args, sampling, shelf, notes)
-        elif _is_on(args):
-            notes.refuse(f"alwayson_scripts.{name[:80]}")
-    return stages
-
-
-def _is_on(args: Any) -> bool:
-    """Whether a script's arguments ask for anything."""
-    if isinstance(args, Mapping):
-        return any(_is_on(item) for item in args.values())
-    if not isinstance(args, Sequence) or isinstance(args, str):
-        return bool(args)
-    if args and isinstance(args[0], bool):
-        return args[0]
-    return any(
-        not isinstance(item, Mapping) or item.get("enabled", item.get("enable", True))
-        for item in args
-    )
-
-
 def _tell(request: Processing, notes: Notes) -> None:
     """What the request asks for that is not done: an error where leaving it out would be a lie."""
-    for name, nothing in _NOTHING.items():
-        if getattr(request, name) not in nothing:
-            notes.refuse(name)
     if request.styles:
         notes.unknown("styles", ", ".join(request.styles), ())
     if (request.subseed_strength or 0) > 0:
@@ -202,25 +193,3 @@ def _tell(request: Processing, notes: Notes) -> None:
             notes.warn(f"override_settings.{name[:80]}")
     for name in request.unknown:
         notes.warn(name[:80], "is unknown and was left out.")
-
-
-def _tell_size(request: Img2ImgRequest, notes: Notes, pixels: Pixels) -> None:
-    height, width = pixels.shape[:2]
-    if (request.width or width, request.height or height) != (width, height):
-        notes.warn(
-            "width",
-            "the place is painted at the model's own size, and the image keeps its "
-            f"{width}x{height}.",
-        )
-
-
-def _fitted(pixels: Pixels, request: Img2ImgRequest) -> Pixels:
-    height, width = pixels.shape[:2]
-    size = request.width or width, request.height or height
-    return pictures.fitted(pixels, *size, request.resize_mode)
-
-
-def _fitted_mask(mask: Mask, request: Img2ImgRequest) -> Mask:
-    fitted = _fitted(pictures.as_pixels(mask), request)
-    found: Mask = (fitted[..., 0] > 127).astype(mask.dtype)
-    return found

@@ -1,0 +1,82 @@
+"""Routes of A1111's extensions and of its page, which clients look for beside `/sdapi/v1`.
+
+Source: `scripts/!adetailer.py` of Bing-su/adetailer, `scripts/api.py` of sd-webui-controlnet.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from ninefold._version import __version__
+from ninefold.server.auth import Known
+from ninefold.server.sdapi.adetailer import Unit
+from ninefold.server.sdapi.examples import (
+    AD_MODELS,
+    CONTROL_MODELS,
+    CONTROL_MODULES,
+    CONTROL_SETTINGS,
+    CONTROL_TYPES,
+)
+from ninefold.server.sdapi.shared import sdapi_responses
+from ninefold.server.service import ServiceDep
+
+router = APIRouter()
+
+#: Version of the API whose forms the lists have.
+_CONTROLNET_API = 3
+
+
+@router.get("/internal/ping", responses=sdapi_responses(example={}))
+async def sdapi_ping(_caller: Known) -> dict[str, Any]:
+    """Whether the server answers, and the key counts."""
+    return {}
+
+
+@router.get("/adetailer/v1/version", responses=sdapi_responses(example={"version": __version__}))
+async def sdapi_adetailer_version(_caller: Known) -> dict[str, str]:
+    """The version of ninefold, whose detailer it is."""
+    return {"version": __version__}
+
+
+@router.get("/adetailer/v1/schema", responses=sdapi_responses(example=Unit.model_json_schema()))
+async def sdapi_adetailer_schema(_caller: Known) -> dict[str, Any]:
+    """The JSON schema of a unit's arguments."""
+    return Unit.model_json_schema()
+
+
+@router.get("/adetailer/v1/ad_model", responses=sdapi_responses(example=AD_MODELS))
+async def sdapi_adetailer_models(service: ServiceDep, _caller: Known) -> dict[str, list[str]]:
+    """The detectors."""
+    return {"ad_model": list(await service.call(service.limits.models, "detector"))}
+
+
+@router.get("/controlnet/version", responses=sdapi_responses(example={"version": _CONTROLNET_API}))
+async def sdapi_controlnet_version(_caller: Known) -> dict[str, int]:
+    """Whose forms the lists have; ControlNet itself is not there."""
+    return {"version": _CONTROLNET_API}
+
+
+@router.get("/controlnet/model_list", responses=sdapi_responses(example=CONTROL_MODELS))
+async def sdapi_controlnet_models(_caller: Known, update: bool = True) -> dict[str, list[str]]:
+    """None."""
+    return CONTROL_MODELS
+
+
+@router.get("/controlnet/module_list", responses=sdapi_responses(example=CONTROL_MODULES))
+async def sdapi_controlnet_modules(_caller: Known, alias_names: bool = False) -> dict[str, Any]:
+    """None."""
+    return CONTROL_MODULES
+
+
+@router.get("/controlnet/control_types", responses=sdapi_responses(example=CONTROL_TYPES))
+async def sdapi_controlnet_types(_caller: Known) -> dict[str, dict[str, Any]]:
+    """None."""
+    return CONTROL_TYPES
+
+
+@router.get("/controlnet/settings", responses=sdapi_responses(example=CONTROL_SETTINGS))
+async def sdapi_controlnet_settings(_caller: Known) -> dict[str, int]:
+    """How many units a request may have: none."""
+    return CONTROL_SETTINGS

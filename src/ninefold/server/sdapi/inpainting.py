@@ -1,0 +1,121 @@
+"""What img2img paints: the source made to fit, and the place that a mask leaves to be painted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ninefold.core.values import Json
+from ninefold.files.opening import ImageLimits
+from ninefold.imaging.fill import fill_inside
+from ninefold.imaging.masks import blur
+from ninefold.imaging.resize import resize_mask
+from ninefold.imaging.types import Mask, Pixels
+from ninefold.server.sdapi import pictures
+from ninefold.server.sdapi.documents import Img2ImgRequest
+from ninefold.server.sdapi.shelf import Notes
+
+#: A1111's own value where a request gives none.
+MASK_BLUR = 4.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """The image of a request, and how the request would have it fit."""
+
+    request: Img2ImgRequest
+    data: bytes
+    pixels: Pixels
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The size asked for; by default the image's own."""
+        height, width = self.pixels.shape[:2]
+        return self.request.width or width, self.request.height or height
+
+    def fitted(self) -> bytes:
+        """The image cut or extended to the shape asked for."""
+        return self._file(pictures.fitted(self.pixels, *self.size, self.request.resize_mode))
+
+    def resized(self, pixels: Pixels | None = None) -> bytes:
+        """The image, or `pixels` in its place, at the size asked for."""
+        given = self.pixels if pixels is None else pixels
+        return self._file(pictures.resized(given, *self.size, self.request.resize_mode))
+
+    def _file(self, pixels: Pixels) -> bytes:
+        return self.data if pixels is self.pixels else pictures.png(pixels)
+
+
+def mask_of(source: Source, limits: ImageLimits, notes: Notes) -> Mask | None:
+    """The request's mask at the image's size; None where it has none that asks for anything.
+
+    As in A1111, a blank mask with `inpaint_full_res` stands for none at all. Raises `InputError`.
+    """
+    request = source.request
+    if not request.mask:
+        return None
+    data = pictures.from_base64(request.mask, "mask")
+    inverted = bool(request.inpainting_mask_invert)
+    mask = pictures.mask_of(data, "mask", limits, inverted=inverted)
+    height, width = source.pixels.shape[:2]
+    if abs(mask.shape[1] * height - mask.shape[0] * width) > max(width, height):
+        notes.warn("mask", f"of {mask.shape[1]}x{mask.shape[0]} was stretched to the image.")
+    if not mask.any() and request.inpaint_full_res:
+        notes.warn("mask", "is blank; the whole image was changed, as without one.")
+        return None
+    return resize_mask(mask, width, height, "nearest")
+
+
+@dataclass(frozen=True)
+class Inpainting:
+    """The files to start from, and the parameters that say how soft the place's edge is."""
+
+    image: bytes
+    mask: bytes
+    params: Json
+
+
+def inpainting(source: Source, mask: Mask, notes: Notes) -> Inpainting:
+    """What is painted inside a mask: at the source's size, or at that which is asked for."""
+    request, softness = source.request, _softness(source.request, notes)
+    pixels = filled(source, mask, notes)
+    if request.inpaint_full_res:
+        _tell_size(source, notes)
+        padding = request.inpaint_full_res_padding
+        params: Json = {"padding_pixels": padding, "dilate": 0, "blur": softness}
+        return Inpainting(pictures.png(pixels), _mask_file(mask), params)
+    fit = pictures.fitted(pictures.as_pixels(mask), *source.size, request.resize_mode)
+    place: Mask = (fit[..., 0] > 127).astype(mask.dtype)
+    pixels = pictures.fitted(pixels, *source.size, request.resize_mode)
+    return Inpainting(pictures.png(pixels), _mask_file(blur(place, softness)), {})
+
+
+def filled(source: Source, mask: Mask, notes: Notes) -> Pixels:
+    """The source, its masked place as `inpainting_fill` says."""
+    kind = source.request.inpainting_fill
+    if kind > 1:
+        notes.warn("inpainting_fill", f"{kind} was taken for 0.")
+    return source.pixels if kind == 1 or not mask.any() else fill_inside(source.pixels, mask)
+
+
+def _softness(request: Img2ImgRequest, notes: Notes) -> float:
+    across, down = request.mask_blur_x, request.mask_blur_y
+    if request.mask_blur is not None or (across is None and down is None):
+        return MASK_BLUR if request.mask_blur is None else request.mask_blur
+    across, down = (MASK_BLUR if side is None else side for side in (across, down))
+    if across != down:
+        notes.warn("mask_blur_x", f"{across:g} and {down:g} became {(across + down) / 2:g}.")
+    return (across + down) / 2
+
+
+def _mask_file(mask: Mask) -> bytes:
+    return pictures.png(pictures.as_pixels(mask))
+
+
+def _tell_size(source: Source, notes: Notes) -> None:
+    height, width = source.pixels.shape[:2]
+    if source.size != (width, height):
+        notes.warn(
+            "width",
+            "the place is painted at the model's own size, and the image keeps its "
+            f"{width}x{height}.",
+        )

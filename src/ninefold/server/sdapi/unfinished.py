@@ -1,0 +1,101 @@
+"""What becomes of a request that is interrupted: the settings it had, and the picture as it was."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ninefold.core.values import Json
+from ninefold.engines.base import ModelInfo
+from ninefold.files.decode import decode
+from ninefold.files.embed import EmbeddedMetadata
+from ninefold.files.encode import Compression, encode
+from ninefold.files.formats import ImageFormat
+from ninefold.files.infotext import Infotext
+from ninefold.imaging.resize import resize
+from ninefold.jobs import Job
+from ninefold.jobs.events import JobStageFinished, JobStarted, JobStepped
+from ninefold.server.callers import Caller
+from ninefold.server.held import Order
+from ninefold.server.sdapi.answers import Made, Settings
+from ninefold.server.sdapi.samplers import name_of
+from ninefold.server.service import Service
+
+#: Parameters by which a diffusion pass is known.
+_PASS = frozenset({"strength", "width", "steps"})
+
+
+def settings_of(order: Order, info: ModelInfo) -> Settings:
+    """What an order's first image is made with, as far as that is known before it is made."""
+    found: Iterator[Json] = (item.get("params", {}) for item in order.stages)
+    params: Json = next((item for item in found if _PASS & item.keys()), {})
+    guidance = params.get("guidance_scale")
+    return Settings(
+        model=info.name,
+        model_hash=info.hash,
+        sampler=name_of(params.get("scheduler") or info.scheduler),
+        steps=params.get("steps") or info.steps,
+        guidance_scale=info.guidance_scale if guidance is None else guidance,
+        width=params.get("width") or info.native_size[0],
+        height=params.get("height") or info.native_size[1],
+    )
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """Makes pictures of jobs that were cancelled."""
+
+    service: Service
+    caller: Caller
+    order: Order
+    settings: Settings
+
+    async def pictures(self, job: Job) -> tuple[Made, ...]:
+        """The image of the last stage that ended, else the last preview, else the source.
+
+        None of a job that had not begun.
+        """
+        names: list[str] = []
+        preview: str | None = None
+        events = await self.service.events_so_far(self.caller, job.id)
+        for event in events:
+            match event:
+                case JobStageFinished(artifacts=[name, *_]) if name.endswith(".png"):
+                    names.append(name)
+                case JobStepped(stage="text_to_image", preview=str(shown)):
+                    preview = shown  # other stages show a part of the image
+        if names:
+            file = await self.service.artifact(self.caller, job.id, names[-1])
+            data = await self.service.call(file.path.read_bytes)
+        elif preview is not None:
+            data = base64.b64decode(preview)
+        elif self.order.image is not None and any(isinstance(e, JobStarted) for e in events):
+            data = self.order.image
+        else:
+            return ()
+        scaled = not names and preview is not None
+        return (Made(job, await self.service.call(self._file, data, job, scaled)),)
+
+    def _file(self, data: bytes, job: Job, scaled: bool) -> bytes:
+        pixels = decode(data)
+        if scaled:
+            pixels = resize(pixels, self.settings.width, self.settings.height)
+        height, width = pixels.shape[:2]
+        prompt = job.metadata.get("prompt", {})
+        fields = self.settings.infotext_fields() | {
+            "Seed": str(prompt.get("seed", job.seed)),
+            "Size": f"{width}x{height}",
+            "Unfinished": "interrupted",
+        }
+        infotext = Infotext(
+            prompt.get("prompt", self.order.prompt or ""),
+            prompt.get("negative_prompt", self.order.negative_prompt or ""),
+            fields,
+        )
+        return encode(
+            pixels,
+            ImageFormat.PNG,
+            compression=Compression.FAST,
+            metadata=EmbeddedMetadata(infotext),
+        )
