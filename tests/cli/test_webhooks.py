@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from starlette.testclient import TestClient
-
 from ninefold.server import create_app
 from ninefold.settings import Settings
 from ninefold.testing import fake_engines
 from tests.cli.conftest import Cli
 from tests.cli.test_bad_input import refused
+from tests.server.conftest import local_client
 from tests.server.webhooks.receiver import receiver
 
 NAMED = ("--data", "data")
@@ -21,7 +20,7 @@ def done(data: Path, url: str, **more: Any) -> str:
     """A job of a served folder, whose message went to `url`."""
     app = create_app(Settings(data=data, webhook_allow=["127.0.0.0/8"]), engines=fake_engines())
     asked = {"preset": "draft", "input": {"prompt": "a house"}, "webhook": {"url": url}}
-    with TestClient(app, "http://localhost") as client:
+    with local_client(app) as client:
         job = client.post("/v1/jobs", json=asked).json()
         client.get(job["links"]["events"])
         path = f"/v1/jobs/{job['id']}/webhook"

@@ -88,7 +88,7 @@ def open_door(tmp_path: Path) -> Iterator[Open]:
         def opened(engines: EngineSet | None = None, **settings: Any) -> Door:
             chosen = Settings(**{"data": tmp_path / "data", **settings})
             app = create_app(chosen, engines=engines or fake_engines())
-            client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
+            client = local_client(app)
             stack.enter_context(client)
             return Door(app, client)
 
@@ -105,6 +105,16 @@ def door(open_door: Open) -> Door:
 def idle(open_door: Open) -> Door:
     """A service without a worker: its jobs stay queued."""
     return open_door(worker=False)
+
+
+def local_client(app: Any) -> TestClient:
+    """A client on the server's own machine."""
+    return TestClient(
+        app,
+        base_url="http://localhost",
+        raise_server_exceptions=False,
+        client=("127.0.0.1", 50000),
+    )
 
 
 def png(width: int = 64, height: int = 48, seed: int = 9) -> bytes:

@@ -12,12 +12,11 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 from fastapi.routing import iter_route_contexts
-from starlette.testclient import TestClient
 
 from ninefold.server import create_app
 from ninefold.settings import Settings
 from ninefold.testing import fake_engines
-from tests.server.conftest import JOB, Door, png
+from tests.server.conftest import JOB, Door, local_client, png
 from tests.server.isolation_table import PROBES, Own
 
 #: Made by the framework; it holds what is documented, and nothing of anybody.
@@ -101,7 +100,7 @@ def _service(folder: Path) -> Iterator[Door]:
     # All routes are called by one key in a moment: its rate is not what these tests are about.
     settings = Settings(data=folder, webhook_allow=["127.0.0.0/8"], burst=10**6)
     app = create_app(settings, engines=fake_engines())
-    with TestClient(app, "http://localhost", raise_server_exceptions=False) as client:
+    with local_client(app) as client:
         yield Door(app, client)
 
 

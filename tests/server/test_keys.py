@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,6 @@ import pytest
 from ninefold.core.errors import InputError, NotFoundError
 from ninefold.jobs.database import connect, database_url
 from ninefold.server.keys import Keys
-from ninefold.server.problems import RateLimitedError
-from ninefold.server.rates import Rates
 from tests.cli.conftest import Cli, cli
 from tests.jobs.conftest import Place, place, postgres_server
 from tests.server.conftest import JOB, Door, Open
@@ -26,6 +23,7 @@ def test_a_key_is_found_by_its_text_alone(place: Place) -> None:
     engine = connect(database_url(place.data, place.database), create=True)
     keys = Keys(engine)
     assert not keys.any()
+    assert not keys.ever()
     key, token = keys.create("printer", ["read", "submit"], rate=2.5)
     assert re.fullmatch(r"nf_[a-z2-7]{10}_[\w-]{43}", token)
     assert token.startswith(key.prefix)
@@ -37,6 +35,8 @@ def test_a_key_is_found_by_its_text_alone(place: Place) -> None:
     assert keys.revoke(key.prefix).revoked_at is not None
     assert keys.find(token) is None
     assert not keys.any()
+    assert keys.ever()
+    assert Keys(engine).ever()
     assert keys.list()[0].name == "printer"
     with pytest.raises(NotFoundError):
         keys.revoke("nf_aaaaaaaaaa")
@@ -94,10 +94,23 @@ def test_no_key_is_needed_before_there_is_one(idle: Door) -> None:
     assert idle.client.get("/v1/jobs").status_code == 401
 
 
-def test_insecure_needs_no_key(open_door: Open) -> None:
-    door = open_door(worker=False, insecure=True, host="0.0.0.0")
+def test_a_revoked_key_is_needed_still(open_door: Open) -> None:
+    """Revoking the last key lets nobody in: not now, and not after a restart."""
+    door = open_door(worker=False)
     door.key()
-    assert door.client.get("/v1/jobs", headers={"Host": "images.example"}).status_code == 200
+    door.service.keys.revoke(door.service.keys.list()[0].id)
+    assert door.client.get("/v1/jobs").status_code == 401
+    for settings in ({}, {"insecure": True, "host": "0.0.0.0"}):
+        again = open_door(worker=False, **settings)
+        assert again.client.get("/v1/jobs").status_code == 401
+
+
+def test_insecure_needs_no_key_before_there_is_one(open_door: Open) -> None:
+    door = open_door(worker=False, insecure=True, host="0.0.0.0")
+    elsewhere = {"Host": "images.example", "X-Forwarded-For": "192.0.2.1"}
+    assert door.client.get("/v1/jobs", headers=elsewhere).status_code == 200
+    door.key()
+    assert door.client.get("/v1/jobs", headers=elsewhere).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -131,26 +144,6 @@ def test_a_key_has_a_rate(open_door: Open) -> None:
     assert answers[-1].json()["type"] == "urn:ninefold:problem:rate-limited"
     assert door.client.get("/v1/jobs", headers=other).status_code == 200
     assert door.client.get("/healthz", headers=one).status_code == 200
-
-
-def test_buckets_fill_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    rates = Rates(rate=2, burst=4)
-    for _ in range(4):
-        rates.take("a")
-    with pytest.raises(RateLimitedError) as caught:
-        rates.take("a")
-    assert caught.value.retry_after == pytest.approx(0.5)
-    now[0] = 0.5
-    rates.take("a")
-    with pytest.raises(RateLimitedError):
-        rates.take("a")
-    now[0] = 100.0
-    for _ in range(4):
-        rates.take("a")
-    with pytest.raises(RateLimitedError):
-        rates.take("a")
 
 
 def test_the_commands(cli: Cli, tmp_path: Path) -> None:

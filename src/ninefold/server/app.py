@@ -16,7 +16,9 @@ from ninefold._version import __version__
 from ninefold.engines.base import EngineSet
 from ninefold.jobs import JobExecutor
 from ninefold.server import metrics, openai, problems, sdapi, tracing, webhooks
+from ninefold.server.authentication import Authentication
 from ninefold.server.body import BodyLimits
+from ninefold.server.http_forms import ClosedAfterRefusal, RequestForms
 from ninefold.server.problems import Problem
 from ninefold.server.routes import catalogue, groups, health, jobs, uploads
 from ninefold.server.service import Service
@@ -52,6 +54,7 @@ def create_app(
         lifespan=_lifespan(settings, engines, on_open),
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # `RequestForms` serves them
         telemetry={"tracing": False, "metrics": False, "logs": False},  # ours are in _PARTS
         generate_unique_id_function=_operation_id,
     )
@@ -64,6 +67,10 @@ def create_app(
         seconds=settings.body_seconds,
         answer=app.state.answer_error,
     )
+    # The outermost comes last.
+    app.add_middleware(Authentication, routes=app.routes, answer=app.state.answer_error)
+    app.add_middleware(RequestForms)
+    app.add_middleware(ClosedAfterRefusal)
     for part in _PARTS:
         part.install(app, settings)
     for part in (*_ROUTERS, *_PARTS):
@@ -100,7 +107,10 @@ def _lifespan(
             service = app.state.service = await asyncio.to_thread(Service, settings, own, opened)
             for part in _PARTS:
                 await stack.enter_async_context(part.running(app, service))
-            stack.push_async_callback(_stopped, asyncio.create_task(_expire_uploads(service)))
+            stack.push_async_callback(asyncio.to_thread, service.rates.close)
+            watch = service.open_requests.watch(service.revoked)
+            for background in (_expire_uploads(service), watch):
+                stack.push_async_callback(_stopped, asyncio.create_task(background))
             if on_open is not None:
                 on_open(service)
             yield

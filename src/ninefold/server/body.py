@@ -1,4 +1,5 @@
-"""Request bodies: no larger than may be, and no slower."""
+"""Request bodies: no larger than may be, no slower, and as they are: what is compressed could be of
+any size."""
 
 from __future__ import annotations
 
@@ -10,11 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ninefold.server.problems import TooLargeError, TooSlowError
+from ninefold.server.http_forms import has_body
+from ninefold.server.problems import TooLargeError, TooSlowError, UnsupportedMediaError
 
 
 class BodyLimits:
-    """ASGI middleware: answers 413 for a body above its limit, 408 for one that takes too long."""
+    """ASGI middleware: answers 413 for a body above its limit, 408 for one that takes too long, and
+    415 for one that is compressed."""
 
     def __init__(
         self,
@@ -44,10 +47,12 @@ class BodyLimits:
             await send(message)
 
         try:
+            if has_body(scope):
+                _check_encoding(scope, body)
             if _declared(scope) > limit:
                 body.refuse(_too_large(limit))
             await self.app(scope, body.receive, watched)
-        except (TooLargeError, TooSlowError):
+        except (TooLargeError, TooSlowError, UnsupportedMediaError):
             if body.refused is None or started:
                 raise
         if body.refused is not None and not started:
@@ -90,6 +95,17 @@ class _Body:
         if self._size > self._limit:
             self.refuse(_too_large(self._limit))
         return message
+
+
+def _check_encoding(scope: Scope, body: _Body) -> None:
+    encodings = [value for name, value in scope["headers"] if name == b"content-encoding"]
+    found = b", ".join(encodings).decode("latin-1").strip()
+    if found and found.lower() != "identity":
+        body.refuse(
+            UnsupportedMediaError(
+                f"Content-Encoding: expected none, got {found[:100]!r}. Send the body as it is."
+            )
+        )
 
 
 def _declared(scope: Scope) -> int:

@@ -6,8 +6,7 @@ import hashlib
 import hmac
 import re
 import secrets
-import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, get_args
@@ -43,8 +42,6 @@ _SECRETS = sa.Table(
 )
 _TOKEN = re.compile(r"nf_([a-z2-7]{10})_[A-Za-z0-9_-]{43}")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
-#: Seconds for which `none_lately` remembers.
-_LATELY = 1.0
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 
 
@@ -74,8 +71,8 @@ class Keys:
     def __init__(self, engine: sa.Engine) -> None:
         """Makes the tables where they are missing; raises `StorageError`."""
         self._engine = engine
-        #: Until when it is taken that there is no key.
-        self._none_until = 0.0
+        #: Whether a key was found once: one that was made is never forgotten.
+        self._ever = False
         own_tables(engine, _METADATA, "keys", _VERSION)
 
     def create(
@@ -112,7 +109,6 @@ class Keys:
         }
         with self._engine.begin() as connection:
             connection.execute(sa.insert(_KEYS).values(**values))
-        self._none_until = 0.0
         return key, token
 
     def find(self, token: str) -> Key | None:
@@ -133,14 +129,21 @@ class Keys:
         """Whether there is a key that is not revoked."""
         query = sa.select(_KEYS.c.id).where(_KEYS.c.revoked_at.is_(None)).limit(1)
         with self._engine.connect() as connection:
-            found = connection.execute(query).first() is not None
-        if not found:
-            self._none_until = time.monotonic() + _LATELY
-        return found
+            return connection.execute(query).first() is not None
 
-    def none_lately(self) -> bool:
-        """Whether there was no key a moment ago; asks nobody."""
-        return time.monotonic() < self._none_until
+    def ever(self) -> bool:
+        """Whether there ever was a key, revoked or not."""
+        if not self._ever:
+            with self._engine.connect() as connection:
+                found = connection.execute(sa.select(_KEYS.c.id).limit(1)).first()
+            self._ever = found is not None
+        return self._ever
+
+    def valid(self, key_ids: Collection[str]) -> set[str]:
+        """Those of some keys that are not revoked."""
+        own = _KEYS.c.id.in_(key_ids) & _KEYS.c.revoked_at.is_(None)
+        with self._engine.connect() as connection:
+            return set(connection.scalars(sa.select(_KEYS.c.id).where(own)))
 
     def list(self) -> list[Key]:
         """Every key, the oldest first."""

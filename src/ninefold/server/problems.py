@@ -50,6 +50,10 @@ class TooSlowError(UserError):
     """A body that did not arrive in time."""
 
 
+class UnsupportedMediaError(UserError):
+    """A body in a form that is not taken."""
+
+
 class RateLimitedError(UserError):
     """Requests above the key's rate; `retry_after` is in seconds."""
 
@@ -100,6 +104,7 @@ _BY_ERROR: tuple[tuple[type[NinefoldError], str], ...] = (
     (ForbiddenError, "forbidden"),
     (TooLargeError, "too-large"),
     (TooSlowError, "too-slow"),
+    (UnsupportedMediaError, "unsupported"),
     (RateLimitedError, "rate-limited"),
     (QueueFullError, "queue-full"),
     (NotFoundError, "not-found"),
@@ -131,6 +136,8 @@ def headers_of(error: Exception) -> dict[str, str]:
         return dict(error.headers or {})
     if isinstance(error, UnauthorizedError):
         return {"WWW-Authenticate": 'Bearer realm="ninefold"'}
+    if isinstance(error, UnsupportedMediaError):
+        return {"Accept-Encoding": "identity"}
     if isinstance(error, RateLimitedError):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
     if isinstance(error, QueueFullError | StorageError):
@@ -188,18 +195,18 @@ def _methods(app: FastAPI, request: Request) -> set[str]:
         pattern = compile_path(str(context.path))[0]
         if context.methods and pattern.match(request.url.path):
             found |= context.methods
-    return found
+    return found | ({"HEAD"} if "GET" in found else set())
 
 
 def responses(*statuses: int, body: bool = False, key: bool = True) -> dict[int | str, Any]:
     """What a route can answer beside success, for its documentation.
 
-    Added by themselves: 401, 403 and 429 for a route that takes a `key`; 400, 408, 413 and 422 for
-    one with a `body`; 500 and 503 never, for they are nobody's intention.
+    Added by themselves: 401, 403 and 429 for a route that takes a `key`; 400, 408, 413, 415 and 422
+    for one with a `body`; 500 and 503 never, for they are nobody's intention.
     """
     found = {*statuses, 503}
     found |= {401, 403, 422, 429} if key else set()
-    found |= {400, 408, 413, 422} if body else set()
+    found |= {400, 408, 413, 415, 422} if body else set()
     schema = {"$ref": "#/components/schemas/Problem"}
     documented: dict[int | str, Any] = {}
     for status in sorted(found):

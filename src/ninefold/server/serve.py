@@ -11,17 +11,16 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ninefold.core.errors import ConfigError, StorageError
 from ninefold.engines.base import EngineSet
 from ninefold.jobs.database import connect, data_folder, database_url
 from ninefold.jobs.telemetry import JobLeft, Told
 from ninefold.server.app import create_app
-from ninefold.server.auth import is_loopback
 from ninefold.server.keys import Keys
+from ninefold.server.loopback import is_loopback
+from ninefold.server.protocol import protocol
 from ninefold.server.service import Service
 from ninefold.settings import Settings
 
@@ -79,7 +78,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 _noting(app, failures),
-                http=_protocol(settings.body_seconds),
+                http=protocol(settings.body_seconds),
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -91,7 +90,8 @@ class _Server(uvicorn.Server):
                 h11_max_incomplete_event_size=_MAX_HEAD,
             )
         )
-        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        # Its warnings are of what clients send: anyone could fill the log.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; a second signal leaves at once: other workers take over the jobs."""
@@ -157,36 +157,6 @@ def _noting(app: Any, failures: list[BaseException]) -> Any:
         await send({"type": "lifespan.shutdown.complete"})
 
     return noted
-
-
-def _protocol(seconds: float) -> type[H11Protocol]:
-    """uvicorn's protocol, with a limit on how long a request's head may take to arrive."""
-
-    class Protocol(H11Protocol):
-        _timer: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            self._watch()
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self._watch()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            super().connection_lost(exc)
-            if self._timer is not None:
-                self._timer.cancel()
-
-        def _watch(self) -> None:
-            waits = self.conn.their_state is h11.IDLE and self.timeout_keep_alive_task is None
-            if waits and self._timer is None:
-                self._timer = self.loop.call_later(seconds, self.transport.close)
-            elif not waits and self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-
-    return Protocol
 
 
 def _refuse_open_doors(settings: Settings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,9 +25,11 @@ from ninefold.server import webhooks
 from ninefold.server.callers import Caller
 from ninefold.server.documents import GroupRequest, JobRequest, RerunRequest
 from ninefold.server.intake import Intake
-from ninefold.server.keys import Keys
+from ninefold.server.keys import Key, Keys
 from ninefold.server.limits import Limits
 from ninefold.server.links import Links, artifact_path
+from ninefold.server.loopback import is_loopback
+from ninefold.server.open_requests import OpenRequests
 from ninefold.server.paging import Page, cursor_of, position_of
 from ninefold.server.rates import Rates
 from ninefold.server.uploads import Upload, UploadKind, Uploads
@@ -70,7 +72,8 @@ class Service:
         )
         self.limits = Limits(settings, engines)
         self.intake = Intake(self.limits, self.uploads)
-        self.rates = Rates(settings.rate, settings.burst)
+        self.rates = Rates(store.engine, settings.rate, settings.burst)
+        self.open_requests = OpenRequests()
         self.links = Links(self.keys.secret("links"), settings.links_seconds)
         #: Set when the server stops: streams end.
         self.closing = asyncio.Event()
@@ -84,15 +87,37 @@ class Service:
             raise unusable(self.jobs.store.engine.url, error) from None
 
     async def keyless(self) -> bool:
-        """Whether requests need no key: none was ever made, or the settings say so.
+        """Whether requests may come without a key: none was ever made.
 
-        The first key counts a second after another process made it, at most: until then only this
-        machine is served.
-        An address that others can reach is not even listened on without keys (`serve`).
+        Once there was one, nobody is served without, though it be revoked. Without keys, an address
+        that others can reach is served only where the settings say `insecure`.
         """
-        if self.settings.insecure or self.keys.none_lately():
-            return True
-        return not await self.call(self.keys.any)
+        open_to_all = self.settings.insecure or is_loopback(self.settings.host)
+        return open_to_all and not await self.call(self.keys.ever)
+
+    async def identify(self, token: str) -> Key | None:
+        """The key of this text, whose request is counted; None for a wrong or revoked one.
+
+        Raises `RateLimitedError`.
+        """
+
+        def identify() -> Key | None:
+            key = self.keys.find(token)
+            if key is not None:
+                self.rates.take(key.id, key.rate)
+            return key
+
+        return await self.call(identify)
+
+    async def revoked(self, senders: Collection[str | None]) -> Collection[str | None]:
+        """Those senders of requests who may have no answer any more."""
+        key_ids = {sender for sender in senders if sender is not None}
+        gone: set[str | None] = set()
+        if key_ids:
+            gone |= key_ids - await self.call(self.keys.valid, key_ids)
+        if None in senders and not await self.keyless():
+            gone.add(None)
+        return gone
 
     # -- submitting ------------------------------------------------------------------------------
 

@@ -11,8 +11,7 @@ from ninefold.core.errors import InputError
 from ninefold.jobs import JobStatus
 from ninefold.jobs.submission import MAX_KEY
 from ninefold.server import sse
-from ninefold.server.auth import Reader, Submitter, caller_of
-from ninefold.server.callers import Caller
+from ninefold.server.auth import Holder, Reader, Submitter
 from ninefold.server.documents import (
     ID_PATTERN,
     JobDocument,
@@ -22,7 +21,7 @@ from ninefold.server.documents import (
     document,
     summary,
 )
-from ninefold.server.problems import ForbiddenError, responses
+from ninefold.server.problems import responses
 from ninefold.server.routes.examples import EVENTS, JOB, PAGE
 from ninefold.server.service import ServiceDep
 from ninefold.server.waiting import attended
@@ -162,13 +161,10 @@ async def follow_job(
     return sse.stream(sse.job_events(events))
 
 
-async def _holder(request: Request, service: ServiceDep) -> Caller | None:
-    """The caller of a request for a file; None for the holder of a signed link."""
-    if "signature" not in request.query_params:
-        caller = await caller_of(request, service, None, None)
-        if not caller.may("read"):
-            raise ForbiddenError("The key lacks the scope 'read'.")
-        return caller
+async def _check_link(request: Request, caller: Holder, service: ServiceDep) -> None:
+    """Raise `ForbiddenError` or `InputError` for a link that is not good, where there is no key."""
+    if caller is not None:
+        return
     expires = request.query_params.get("expires", "")
     if not (expires.isascii() and expires.isdigit() and len(expires) <= 15):
         raise InputError("expires: expected seconds since 1970. Ask for the link again.")
@@ -178,7 +174,6 @@ async def _holder(request: Request, service: ServiceDep) -> Caller | None:
         int(expires),
         request.query_params["signature"],
     )
-    return None
 
 
 class _ArtifactResponse(FileResponse):
@@ -198,12 +193,13 @@ _FILE: dict[str, Any] = {
         200: _FILE,
         206: {**_FILE, "description": "The range that was asked for."},
         304: {"description": "The file is what `If-None-Match` says."},
-        **responses(400, 404, 416),
+        **responses(404, 416),
     },
+    dependencies=[Depends(_check_link)],
 )
 async def get_artifact(
     request: Request,
-    caller: Annotated[Caller | None, Depends(_holder)],
+    caller: Holder,
     service: ServiceDep,
     job_id: JobId,
     name: FileName,
