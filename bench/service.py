@@ -48,10 +48,11 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=50.0, help="requests a second")
     parser.add_argument("--images", type=int, default=16, help="0 leaves the built-in model out")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--grace", type=float, default=0.0, help=argparse.SUPPRESS)
     parser.add_argument("--real", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve is not None:
-        return serve(options.serve, options.real)
+        return serve(options.serve, options.real, options.grace)
     load = asyncio.run(loaded(options.streams, options.rate, options.seconds))
     growth = load.growth
     checks = [
@@ -124,7 +125,7 @@ async def loaded(streams: int, rate: float, seconds: float) -> Load:
             while load.opened < streams and not load.errors:
                 await asyncio.sleep(0.1)
             await asyncio.sleep(SETTLE)
-            watcher = asyncio.create_task(_watch(process.pid, load))
+            watcher = asyncio.create_task(watch(process.pid, load.memory))
             begun, used = time.perf_counter(), _cpu_seconds(process.pid)
             await _requests(client, jobs, rate, seconds, load)
             used = _cpu_seconds(process.pid) - used
@@ -207,10 +208,11 @@ async def _read(url: str, number: int, jobs: list[str], load: Load, ends: asynci
                 writer.close()
 
 
-async def _watch(pid: int, load: Load) -> None:
+async def watch(pid: int, memory: list[float]) -> None:
+    """Note a process's resident MiB once a second, until cancelled."""
     while True:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        load.memory.append(pages * _PAGE / 2**20)
+        memory.append(pages * _PAGE / 2**20)
         await asyncio.sleep(1)
 
 
@@ -259,10 +261,11 @@ def image(count: int) -> float:
 
 
 @contextmanager
-def running(*, real: bool) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A server process in a folder of its own, and where it is."""
+def running(*, real: bool, grace: float = 0.0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A server process in a folder of its own, and where it is; `grace` is in seconds."""
     with tempfile.TemporaryDirectory(prefix="nf-") as folder:
-        command = [sys.executable, __file__, "--serve", folder, *(["--real"] if real else [])]
+        command = [sys.executable, __file__, "--serve", folder, "--grace", str(grace)]
+        command += ["--real"] if real else []
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
         reader = threading.Thread(target=process.stderr.read)
@@ -283,12 +286,13 @@ def running(*, real: bool) -> Iterator[tuple[str, subprocess.Popen[str]]]:
             process.stderr.close()
 
 
-def serve(data: Path, real: bool) -> int:
+def serve(data: Path, real: bool, grace: float) -> int:
     """What the server process does."""
     from ninefold.cli import main as ninefold
     from ninefold.testing import fake_engines
 
-    os.environ |= {"NINEFOLD_RATE": "1e6", "NINEFOLD_BURST": "1000000", "NINEFOLD_GRACE": "0"}
+    os.environ |= {"NINEFOLD_RATE": "1e6", "NINEFOLD_BURST": "1000000"}
+    os.environ["NINEFOLD_GRACE"] = str(grace)
     arguments = ["serve", "--port", "0", "--data", str(data)]
     return ninefold(arguments, engines=None if real else fake_engines(steps_delay=0.5))
 

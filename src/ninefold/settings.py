@@ -80,7 +80,9 @@ class Settings(JobSettings):
     port: int = Field(8000, ge=0, le=65535, description="The port; 0 takes a free one.")
     worker: bool = Field(True, description="Run jobs in the server's process, too.")
     insecure: bool = Field(
-        False, description="Serve whoever can reach the address, without keys. Not for a network."
+        False,
+        description="Serve whoever can reach the address for as long as no key was ever made. Not "
+        "for a network.",
     )
     public_url: str | None = Field(
         None,
@@ -97,7 +99,7 @@ class Settings(JobSettings):
         "diffusion models, detectors, upscalers; names, folders or files.",
     )
     rate: PositiveFloat = Field(
-        100.0, le=1e6, description="Requests a second for each key, in each server process."
+        100.0, le=1e6, description="Requests a second for each key, on all servers together."
     )
     burst: PositiveInt = Field(
         200, le=10**6, description="Requests at once before `rate` holds a key back."

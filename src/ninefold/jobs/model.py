@@ -157,8 +157,11 @@ def _file(item: Artifact | Output, folder: Path) -> dict[str, Any]:
     return {**asdict(item), "path": item.path.relative_to(folder).as_posix()}
 
 
-def timestamp(epoch_ms: int | None) -> str | None:
-    """Milliseconds since the epoch as ISO 8601, UTC."""
+def timestamp(epoch_ms: int | None, *before: str | None) -> str | None:
+    """Milliseconds since the epoch as ISO 8601, UTC; the latest moment of `before` where that is
+    later: the clocks of two machines differ, and earlier versions noted whole seconds."""
     if epoch_ms is None:
         return None
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    moments = [datetime.fromisoformat(text) for text in before if text is not None]
+    moments.append(datetime.fromtimestamp(epoch_ms / 1000, UTC))
+    return max(moments).isoformat(timespec="milliseconds")

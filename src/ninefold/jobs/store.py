@@ -16,6 +16,7 @@ from ninefold.core.errors import ConflictError, NotFoundError
 from ninefold.core.record import StageRecord
 from ninefold.core.values import Failure, Json
 from ninefold.jobs.admission import Admission, check_quota
+from ninefold.jobs.clock import use_milliseconds
 from ninefold.jobs.database import stand_in_line
 from ninefold.jobs.events import Done
 from ninefold.jobs.model import Job, JobStatus, Mark, job_folder, timestamp
@@ -42,6 +43,7 @@ class JobStore:
         self.client = DBOSClient(system_database_engine=engine, serializer=JsonSerializer())
         #: The same engine, which knows where DBOS's tables are.
         self.engine: sa.Engine = self.client._sys_db.engine
+        use_milliseconds(self.client._sys_db)
         self._jobs: sa.Table = self.client._sys_db.tables.workflow_status
         self.queue = JobQueue(self.client)
 
@@ -266,10 +268,12 @@ class JobStore:
     def _read(self, row: WorkflowStatus, spec: JobSpec) -> Job:
         """The job of a row."""
         status = STATUS[row.status]
+        created = spec.created_at
+        started = timestamp(row.dequeued_at, created)
         return replace(
             self._job(row.workflow_id, spec, status, row.priority or 0),
-            started_at=timestamp(row.dequeued_at),
-            finished_at=timestamp(row.completed_at),
+            started_at=started,
+            finished_at=timestamp(row.completed_at, created, started),
             error=_error(row) if status == "failed" else None,
         )
 

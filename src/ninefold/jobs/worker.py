@@ -9,10 +9,12 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig
+from dbos._dbos import _get_dbos_instance
 from dbos._error import DBOSAwaitedWorkflowCancelledError
 
 from ninefold.core.errors import ConfigError
 from ninefold.jobs import runtime as runtimes
+from ninefold.jobs.clock import use_milliseconds
 from ninefold.jobs.database import engine_for_steps
 from ninefold.jobs.dispatch import Dispatcher
 from ninefold.jobs.leases import Lease, locks_for
@@ -150,6 +152,7 @@ def _launch(engine: sa.Engine, name: str) -> None:
     DBOS(config=config)
     DBOS.listen_queues([])  # the dispatcher does
     DBOS.launch()
+    use_milliseconds(_get_dbos_instance()._sys_db)
 
 
 def _without_ends_of_jobs(record: logging.LogRecord) -> bool:

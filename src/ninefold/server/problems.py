@@ -54,6 +54,14 @@ class UnsupportedMediaError(UserError):
     """A body in a form that is not taken."""
 
 
+class UnsatisfiableRangeError(UserError):
+    """Parts of a file that it has not; `size` is in bytes."""
+
+    def __init__(self, asked: str, size: int) -> None:
+        super().__init__(f"Range: expected a part of the file's {size:,} bytes, got {asked!r}.")
+        self.size = size
+
+
 class RateLimitedError(UserError):
     """Requests above the key's rate; `retry_after` is in seconds."""
 
@@ -105,6 +113,7 @@ _BY_ERROR: tuple[tuple[type[NinefoldError], str], ...] = (
     (TooLargeError, "too-large"),
     (TooSlowError, "too-slow"),
     (UnsupportedMediaError, "unsupported"),
+    (UnsatisfiableRangeError, "range"),
     (RateLimitedError, "rate-limited"),
     (QueueFullError, "queue-full"),
     (NotFoundError, "not-found"),
@@ -138,6 +147,8 @@ def headers_of(error: Exception) -> dict[str, str]:
         return {"WWW-Authenticate": 'Bearer realm="ninefold"'}
     if isinstance(error, UnsupportedMediaError):
         return {"Accept-Encoding": "identity"}
+    if isinstance(error, UnsatisfiableRangeError):
+        return {"Content-Range": f"bytes */{error.size}"}
     if isinstance(error, RateLimitedError):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
     if isinstance(error, QueueFullError | StorageError):

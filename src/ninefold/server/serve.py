@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import socket
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -28,6 +29,8 @@ Say = Callable[[str], None]
 
 #: Seconds that requests have to end once the server stops; streams are told to end at once.
 _GRACE = 10
+#: Seconds beside those two that all else may take, until the process is ended.
+_MARGIN = 5
 #: Seconds that a connection may lie idle: longer than proxies keep theirs, or they would use one
 #: that is just being closed.
 _KEEP_ALIVE = 75
@@ -41,7 +44,7 @@ def serve(settings: Settings, say: Say, engines: EngineSet | None = None) -> boo
     A second signal leaves at once. Raises `ConfigError` where the address may not be served
     without keys, and `StorageError` where the data or the address cannot be used.
     """
-    _refuse_open_doors(settings)
+    _refuse_open_doors(settings, say)
     listener = _listen(settings)
     if settings.wildcards is not None:  # read by the prompt stage, wherever it runs
         os.environ["NINEFOLD_WILDCARDS"] = str(settings.wildcards)
@@ -100,6 +103,11 @@ class _Server(uvicorn.Server):
         self.should_exit = True
         if self._loop is not None and self._service is not None:
             self._loop.call_soon_threadsafe(self._service.closing.set)
+        # A thread cannot be cancelled: what still runs in one then does not hold up the end. Jobs
+        # are in the database, and other workers take them over.
+        end = threading.Timer(self._settings.grace + _GRACE + _MARGIN, os._exit, [1])
+        end.daemon = True
+        end.start()
         self._say(
             f"Stopping: steps that run have {self._settings.grace:g} s to finish; the rest is "
             "handed back. Again leaves at once."
@@ -159,18 +167,22 @@ def _noting(app: Any, failures: list[BaseException]) -> Any:
     return noted
 
 
-def _refuse_open_doors(settings: Settings) -> None:
+def _refuse_open_doors(settings: Settings, say: Say) -> None:
     """Raise `ConfigError` for an address that others can reach and no key protects."""
-    if settings.insecure or is_loopback(settings.host):
+    if is_loopback(settings.host) and not settings.insecure:
         return
     data = data_folder(settings.data)
     data.mkdir(parents=True, exist_ok=True)
     engine = connect(database_url(data, settings.database), create=True)
     try:
-        if not Keys(engine).any():
+        keys = Keys(engine)
+        if settings.insecure and keys.ever():
+            say("--insecure has no effect: there was a key, and so everyone needs one.")
+        elif not settings.insecure and not keys.any():
             raise ConfigError(
                 f"host: {settings.host} can be reached by others, and there is no key. Make one "
-                "with `ninefold keys create NAME`, or say --insecure to let everyone in."
+                "with `ninefold keys create NAME`, or say --insecure to let everyone in for as "
+                "long as there never was one."
             )
     finally:
         engine.dispose()

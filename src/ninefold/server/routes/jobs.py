@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from starlette.responses import FileResponse
 
 from ninefold.core.errors import InputError
 from ninefold.jobs import JobStatus
@@ -22,6 +22,7 @@ from ninefold.server.documents import (
     summary,
 )
 from ninefold.server.problems import responses
+from ninefold.server.ranges import RangedFile
 from ninefold.server.routes.examples import EVENTS, JOB, PAGE
 from ninefold.server.service import ServiceDep
 from ninefold.server.waiting import attended
@@ -176,10 +177,6 @@ async def _check_link(request: Request, caller: Holder, service: ServiceDep) -> 
     )
 
 
-class _ArtifactResponse(FileResponse):
-    chunk_size = 2**20  # each is read in a thread
-
-
 _FILE: dict[str, Any] = {
     "description": "The file.",
     "content": {"image/png": {}, "image/jpeg": {}, "image/webp": {}, "application/json": {}},
@@ -218,8 +215,9 @@ async def get_artifact(
     known = request.headers.get("if-none-match", "")
     if known == "*" or etag in [tag.strip().removeprefix("W/") for tag in known.split(",")]:
         return Response(status_code=304, headers=headers)
-    return _ArtifactResponse(
+    return RangedFile(
         file.path,
+        await service.call(os.stat, file.path),
         headers=headers,
         media_type=file.media_type,
         filename=name.rpartition("/")[2],

@@ -138,14 +138,15 @@ class Outbox:
         self._workflows = store.client._sys_db.tables.workflow_status.c
 
     def release(self) -> None:
-        """Make messages due whose job, or all of whose group's jobs, have ended."""
+        """Make messages due whose job has ended, or all of whose group's jobs: of a group only once
+        those of its jobs were delivered or given up, for it comes after them."""
         rows = self._workflows
         row = sa.select(rows.workflow_uuid).where(rows.workflow_uuid == _c.subject)
         ended = sa.exists(row.where(rows.status.not_in(_OPEN)))
         member = TABLE.alias()
         open_member = sa.exists(
             sa.select(member.c.id).where(
-                member.c.group_id == _c.subject, member.c.state == "waiting"
+                member.c.group_id == _c.subject, member.c.state.in_(("waiting", "due"))
             )
         )
         now = {"state": "due", "next_at": _now()}
@@ -236,7 +237,8 @@ class Outbox:
         message = self.message(kind, subject)
         if message.state == "waiting":
             raise ConflictError(
-                f"{kind} {subject!r} has not ended: there is nothing yet to send again."
+                f"{kind} {subject!r} has not ended, or its jobs' messages are still on their way: "
+                "there is nothing yet to send again."
             )
         values = {"state": "due", "tries": 0, "next_at": _now(), "delivered_at": None}
         with self._engine.begin() as connection:
