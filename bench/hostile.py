@@ -1,9 +1,9 @@
 """What the service does under hostile requests: 50 a second, while jobs are looked at.
 
 Run `python -m bench.hostile`; `--help` has its options. Each hostile request asks for as much work
-as a few hundred bytes can: choices of choices, counts beyond reason, variables that name each other,
-brackets thousands deep, groups of a thousand inputs with 128 variants each. Beside them jobs are
-looked at, 20 times a second; latencies are counted from when a request was due. In the end the
+as a few hundred bytes can: choices of choices, counts beyond reason, variables that name each
+other, brackets thousands deep, groups of a thousand inputs with 128 variants each. Beside them jobs
+are looked at, 20 times a second; latencies are counted from when a request was due. In the end the
 server is told to stop while the requests go on. Prints figures against the targets; exit code 1
 where one is missed.
 """
