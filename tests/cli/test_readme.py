@@ -72,7 +72,7 @@ def test_what_a_page_shows_works(
             whole = Template(assigned[2] if assigned else command).safe_substitute(names)
             program, *arguments = shlex.split(whole)
             assert program == "ninefold"
-            done = cli(*arguments)
+            done = cli(*arguments, engines=fake_engines(loras=("night-neon",)))
             assert done.code == 0, f"{command}\n{done.err}"
             if assigned:
                 names[assigned[1]] = done.out.strip()

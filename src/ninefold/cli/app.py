@@ -54,6 +54,11 @@ def run(
     strength: a.Strength = None,
     mask: a.Mask = None,
     negative: a.Negative = None,
+    size: a.Size = None,
+    steps: a.Steps = None,
+    guidance: a.Guidance = None,
+    scheduler: a.Scheduler = None,
+    loras: a.Loras = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder that gets one folder an image; by default ninefold-out."),
@@ -78,6 +83,7 @@ def run(
     """
     from ninefold.cli.options import RunOptions
     from ninefold.cli.run import run as run_images
+    from ninefold.cli.sampling import Sampling
 
     options = RunOptions(
         prompt=prompt,
@@ -91,6 +97,13 @@ def run(
         strength=strength,
         mask=mask,
         negative=negative,
+        sampling=Sampling(
+            size=size,
+            steps=steps,
+            guidance=guidance,
+            scheduler=scheduler,
+            loras=tuple(loras or ()),
+        ),
         out=out,
         as_json=as_json,
         quiet=quiet,

@@ -41,6 +41,17 @@ Strength = Annotated[
 ]
 Mask = Annotated[Path | None, typer.Option(help="White where to paint, black to keep.")]
 Negative = Annotated[str | None, typer.Option(help="What the image should not show.")]
+Size = Annotated[
+    str | None,
+    typer.Option(metavar="WxH", help="Width and height in pixels, such as 768x512."),
+]
+Steps = Annotated[int | None, typer.Option(help="Denoising steps.")]
+Guidance = Annotated[float | None, typer.Option(help="How closely the prompt is followed.")]
+Scheduler = Annotated[str | None, typer.Option(help="The scheduler, as `ninefold models` lists.")]
+Loras = Annotated[
+    list[str] | None,
+    typer.Option("--lora", metavar="NAME[:WEIGHT]", help="A LoRA to apply; repeatable."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 SettingsFile = Annotated[

@@ -31,6 +31,11 @@ def submit(
     strength: a.Strength = None,
     mask: a.Mask = None,
     negative: a.Negative = None,
+    size: a.Size = None,
+    steps: a.Steps = None,
+    guidance: a.Guidance = None,
+    scheduler: a.Scheduler = None,
+    loras: a.Loras = None,
     priority: a.Priority = DEFAULT_PRIORITY,
     key: Annotated[
         str | None, typer.Option(help="The same key again gives the same job, not a second one.")
@@ -49,6 +54,7 @@ def submit(
     """
     from ninefold.cli.jobs import Place
     from ninefold.cli.options import RunOptions
+    from ninefold.cli.sampling import Sampling
     from ninefold.cli.settings import engines_for
     from ninefold.cli.submit import submit as submit_jobs
 
@@ -65,6 +71,13 @@ def submit(
         strength=strength,
         mask=mask,
         negative=negative,
+        sampling=Sampling(
+            size=size,
+            steps=steps,
+            guidance=guidance,
+            scheduler=scheduler,
+            loras=tuple(loras or ()),
+        ),
     )
     return _done(
         submit_jobs(

@@ -6,10 +6,11 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ninefold.cli.sampling import Sampling
 from ninefold.config import PipelineConfig
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError
@@ -39,6 +40,7 @@ class RunOptions:
     strength: float | None = None
     mask: Path | None = None
     negative: str | None = None
+    sampling: Sampling = field(default_factory=Sampling)
     out: Path | None = None
     as_json: bool = False
     quiet: bool = False
@@ -49,9 +51,9 @@ class RunOptions:
 
 
 #: What may be said beside --resume: the rest was fixed when the run began.
-_HOW = frozenset({"as_json", "quiet", "resume", "settings_file"})
+_HOW = frozenset({"as_json", "quiet", "resume", "settings_file", "sampling"})
 _FILES = frozenset({"image", "mask"})
-_SPELLED = {"prompt": "PROMPT", "settings": "--set"}
+_SPELLED = {"prompt": "PROMPT", "settings": "--set", "loras": "--lora"}
 
 
 def load_config(
@@ -80,16 +82,19 @@ def resolve_config(options: RunOptions) -> PipelineConfig:
     document = config.model_dump(mode="json") | {
         key: value for key, value in changes.items() if value is not None
     }
-    return PipelineConfig.parse(document, "")
+    config = PipelineConfig.parse(document, "")
+    named = options.sampling.values(config, options.settings)
+    return config.with_values(named, "") if named else config
 
 
 def resumed(options: RunOptions, folder: Path, engines: EngineSet) -> Run:
     """The run that --resume names; raises `UserError`."""
     default = RunOptions()
+    given = vars(options) | vars(options.sampling)
     extra = [
         _SPELLED.get(name, f"--{name.replace('_', '-')}")
-        for name in vars(default)
-        if name not in _HOW and getattr(options, name) != getattr(default, name)
+        for name, unsaid in (vars(default) | vars(default.sampling)).items()
+        if name not in _HOW and given[name] != unsaid
     ]
     if extra:
         raise ConfigError(
@@ -110,7 +115,7 @@ def with_prompt(options: RunOptions) -> RunOptions:
 def given_slots(options: RunOptions) -> dict[str, Any]:
     """The slots that were given, as they were given."""
     slots = {
-        "prompt": options.prompt,
+        "prompt": options.sampling.tagged(options.prompt),
         "negative_prompt": options.negative,
         "image": options.image,
         "mask": options.mask,
