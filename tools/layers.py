@@ -24,7 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"slots"}),
     frozenset({"files"}),
     frozenset({"engines"}),
-    frozenset({"imaging"}),
+    frozenset({"imaging", "prompts"}),
     frozenset({"core", "_version"}),
 )
 RUNTIMES = frozenset({"torch", "diffusers", "transformers", "peft", "onnxruntime", "accelerate"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.base import EngineSet
@@ -22,6 +23,7 @@ def fake_engines(
     loras: Iterable[str] = ("sketch",),
     wait_delay: float = 0.0,
     load_delay: float = 0.0,
+    wildcards: Path | None = None,
 ) -> EngineSet:
     """Engines that paint in microseconds, the same picture for the same request on any machine.
 
@@ -29,8 +31,8 @@ def fake_engines(
     `fail_on` (of `CALLS`) raise `error`, the first `fail_times` of them or all. Each step of a
     diffusion call takes `steps_delay` seconds; before the first it waits `wait_delay` seconds as
     for a busy model and `load_delay` as for one that is loaded. `words` are those that the model
-    knows (none given: all words), `loras` the names it accepts. Raises `ValueError` for unknown
-    calls.
+    knows (none given: all words), `loras` the names it accepts, `wildcards` a folder of them.
+    Raises `ValueError` for unknown calls.
     """
     on = frozenset({fail_on} if isinstance(fail_on, str) else fail_on)
     if on - CALLS:
@@ -45,4 +47,5 @@ def fake_engines(
         detection=FakeDetection(faults),
         upscaling=FakeUpscale(faults),
         versions={"ninefold-fake": "1"},
+        wildcards=wildcards,
     )

@@ -65,6 +65,8 @@ class Lora:
 
     name: str
     weight: float = 1.0
+    #: Of its part in the text encoder; None where that is as strong as the rest.
+    text_encoder_weight: float | None = None
 
 
 @dataclass(frozen=True)

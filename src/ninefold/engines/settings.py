@@ -60,7 +60,6 @@ class EngineSettings(SettingsBase):
         validate_default=True,
         description="The only folder, beside the built-in one, in which LoRA names are looked up.",
     )
-
     wildcards: Folder | None = Field(
         None, description="A folder of wildcards, text files with one choice a line."
     )

@@ -15,6 +15,7 @@ from typing import Any
 from ninefold.config import PipelineConfig
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError
+from ninefold.core.pipeline import Pipeline
 from ninefold.core.priority import MAX_PRIORITY
 from ninefold.engines.base import EngineSet
 from ninefold.jobs import lineage
@@ -22,8 +23,9 @@ from ninefold.jobs.admission import Admission
 from ninefold.jobs.model import Job, job_folder
 from ninefold.jobs.spec import JobSpec, digest_of
 from ninefold.jobs.store import JobStore
+from ninefold.prompts.listing import TooManyVariantsError, shown_count
 from ninefold.slots import next_seed
-from ninefold.stages.prompt import all_variants
+from ninefold.stages.prompt import prompt_variants
 
 #: Most jobs that one call submits.
 MAX_GROUP = 10_000
@@ -67,11 +69,11 @@ class Desk:
         """
         given_inputs = [inputs] if isinstance(inputs, str | Mapping) else inputs
         each = [_slots(given) for given in given_inputs]
-        if variants:
-            each = [item for slots in each for item in _variants(slots)]
+        config = _config(config)
+        if variants and count > 0:
+            each = every_variant(config.build(self.engines), each, count, MAX_GROUP)
         if not 1 <= (total := len(each) * count) <= MAX_GROUP:
             raise InputError(f"group: expected 1 to {MAX_GROUP} jobs, got {total}.")
-        config = _config(config)
         specs: dict[str, JobSpec] = {}
         with self.all_or_none(specs):
             for slots in each:
@@ -235,10 +237,33 @@ def _slots(input: Input) -> dict[str, Any]:
     return {"prompt": input} if isinstance(input, str) else dict(input)
 
 
-def _variants(slots: dict[str, Any]) -> list[dict[str, Any]]:
-    """The slots once for every prompt that the one given can become."""
-    prompts = all_variants(str(slots.get("prompt", "")), MAX_GROUP + 1)
-    return [{**slots, "prompt": prompt} for prompt in prompts]
+def every_variant(
+    pipeline: Pipeline, inputs: Sequence[Mapping[str, Any]], count: int, max_jobs: int
+) -> list[dict[str, Any]]:
+    """The slots of each input once for every prompt that its own can become.
+
+    Raises `InputError` where these, `count` times, are more than `max_jobs`: before they are gone
+    through, and without a look at the inputs after that.
+    """
+    found: list[dict[str, Any]] = []
+    for number, slots in enumerate(inputs):
+        prompt = slots.get("prompt")
+        if not isinstance(prompt, str):  # told with the job's other problems
+            found.append(dict(slots))
+            continue
+        try:
+            prompts = prompt_variants(pipeline, prompt, max_jobs // count - len(found))
+        except TooManyVariantsError as error:
+            jobs = shown_count((len(found) + error.count) * count)
+            rest = " or more" if number + 1 < len(inputs) else ""
+            raise InputError(
+                f"group: expected at most {max_jobs:,} jobs, got {jobs}{rest}. The prompt of "
+                f"inputs.{number} has {shown_count(error.count)} variants."
+            ) from None
+        except InputError as error:
+            raise InputError(f"inputs.{number}: {error}") from None
+        found += [{**slots, "prompt": text} for text in prompts]
+    return found
 
 
 def _seed_of_key(key: str) -> int:

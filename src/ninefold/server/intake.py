@@ -53,7 +53,7 @@ class Intake:
         if problems or config is None:
             raise ConfigError(problems)
         if group and group.variants:
-            given = [each for slots in given for each in self._limits.variants(slots)]
+            given = self._limits.variants(config, given, group.count)
         self._limits.check_size(config, given, sizes, group.count if group else 1)
         return config, [
             slots | {name: paths[slots[name]] for name in _FILES if name in slots}

@@ -13,9 +13,9 @@ from ninefold.core.errors import ConfigError, ModelError
 from ninefold.core.problems import suggest
 from ninefold.engines.base import EngineSet
 from ninefold.imaging.resize import RESAMPLERS
+from ninefold.jobs.submission import every_variant
 from ninefold.settings import Settings
 from ninefold.stages.base import DEFAULT_MODEL
-from ninefold.stages.prompt import all_variants
 from ninefold.stages.registry import stage_types
 from ninefold.stages.upscaler import UpscalerParams
 
@@ -79,10 +79,11 @@ class Limits:
                 )
         yield from self.model_problems(slots.get("model"), f"{where}.model")
 
-    def variants(self, slots: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The slots once for every way to read the prompt, one more than may be at most."""
-        prompts = all_variants(slots.get("prompt") or "", self._settings.max_group + 1)
-        return [{**slots, "prompt": prompt} for prompt in prompts]
+    def variants(
+        self, config: PipelineConfig, inputs: Sequence[Mapping[str, Any]], count: int
+    ) -> list[dict[str, Any]]:
+        """The slots of each input once for every way to read its prompt; raises `InputError`."""
+        return every_variant(config.build(self._engines), inputs, count, self._settings.max_group)
 
     def check_size(
         self,

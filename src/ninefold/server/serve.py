@@ -46,8 +46,6 @@ def serve(settings: Settings, say: Say, engines: EngineSet | None = None) -> boo
     """
     _refuse_open_doors(settings, say)
     listener = _listen(settings)
-    if settings.wildcards is not None:  # read by the prompt stage, wherever it runs
-        os.environ["NINEFOLD_WILDCARDS"] = str(settings.wildcards)
     host, port = listener.getsockname()[:2]
     url = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
     failures: list[BaseException] = []

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import random
-import re
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
+from ninefold.core.pipeline import Pipeline
 from ninefold.core.problems import suggest
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
-from ninefold.core.values import Json, Lora
-from ninefold.engines.prompts import LORA_TAG
+from ninefold.core.values import Json
+from ninefold.engines.settings import EngineSettings
+from ninefold.prompts import ResolvedPrompt, Wildcards, list_variants, resolve
+from ninefold.prompts.wildcards import check_name
 from ninefold.slots import LORAS, NEGATIVE_PROMPT, PROMPT, SEED
-
-#: A folder of text files, one choice a line; `__colours__` takes a line of `colours.txt`.
-WILDCARDS_VARIABLE = "NINEFOLD_WILDCARDS"
-
-_WILDCARD = re.compile(r"__([\w/*-]+?)__")
-_DYNAMIC = re.compile(r"[{}]|__|\$\{")
-_MAX_LORA_WEIGHT = 10.0
 
 
 class PromptParams(StageParams):
@@ -50,9 +43,11 @@ class PromptParams(StageParams):
 
     @field_validator("wildcards")
     @classmethod
-    def _not_empty(cls, wildcards: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    def _usable(cls, wildcards: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         if empty := [name for name, choices in wildcards.items() if not choices]:
             raise ValueError(f"expected at least one choice for {', '.join(empty)}, got none")
+        for problem in filter(None, map(check_name, wildcards)):
+            raise ValueError(problem)
         return wildcards
 
 
@@ -61,6 +56,7 @@ class PromptStage(PipelineStage[PromptParams]):
 
     name = "prompt"
     params_type = PromptParams
+    version: ClassVar[str] = "2"
     requires = (PROMPT,)
     accepts = (NEGATIVE_PROMPT, SEED)
     provides = (PROMPT, NEGATIVE_PROMPT, SEED, LORAS)
@@ -77,43 +73,76 @@ class PromptStage(PipelineStage[PromptParams]):
         seed = context.get(SEED)
         if seed is None:
             seed = secrets.randbelow(2**32)
-        styled, negative = self._styled(template), self._negative(context)
-        prompt, negative = await run_blocking(
-            context, _resolved, (styled, negative), seed, self.params.wildcards
-        )
-        prompt, loras = _without_lora_tags(prompt)
-        if not prompt and not self.params.allow_blank:
-            raise InputError("prompt: expected text beside its LoRA tags, got none.")
-        context[PROMPT] = prompt
-        context[NEGATIVE_PROMPT] = negative
+        prompt, negative = await run_blocking(context, self._resolved, context, seed)
+        context[PROMPT] = prompt.text
+        context[NEGATIVE_PROMPT] = negative.text
         context[SEED] = seed
-        context[LORAS] = loras
+        context[LORAS] = prompt.loras
         context.add_metadata(
             self.name,
             template=template,
-            prompt=prompt,
-            negative_prompt=negative,
+            prompt=prompt.text,
+            negative_prompt=negative.text,
             seed=seed,
             styles=list(self.params.styles),
-            loras=[{"name": lora.name, "weight": lora.weight} for lora in loras],
+            loras=[{"name": lora.name, "weight": lora.weight} for lora in prompt.loras],
         )
+        for warning in (*prompt.warnings, *negative.warnings):
+            context.warn(self.name, warning)
         return context
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the prompt's syntax, wildcards, styles and LoRA tags can be resolved."""
-        if not context.get(PROMPT):
+        if self.lacks(context, PROMPT):
             return
         try:
-            texts = (self._styled(context[PROMPT]), self._negative(context))
-            _without_lora_tags(_resolved(texts, context.get(SEED) or 0, self.params.wildcards)[0])
+            self._resolved(context, context.get(SEED) or 0)
         except InputError as error:
             yield str(error)
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
-        """Nothing more; None where the seed is yet to be drawn, or a folder's files count."""
-        if context.get(SEED) is None or os.environ.get(WILDCARDS_VARIABLE):
+        """The choices of the wildcards that count; None where the seed is yet to be drawn."""
+        seed = context.get(SEED)
+        if seed is None:
             return None
-        return {}
+        wildcards = Wildcards(self.params.wildcards, self.wildcards.folder)
+        self._resolved(context, seed, wildcards)
+        return {"wildcards": wildcards.used()}
+
+    @cached_property
+    def wildcards(self) -> Wildcards:
+        """What `__name__` may stand for: the parameter's choices, and the folder of the settings.
+
+        Raises `ConfigError` for settings that cannot be read.
+        """
+        if self._engines is not None:
+            return Wildcards(self.params.wildcards, self._engines.wildcards)
+        return Wildcards(self.params.wildcards, EngineSettings.from_environment().wildcards)
+
+    def variants(self, prompt: str, limit: int) -> list[str]:
+        """Every prompt that the braces can become; raises as `prompts.list_variants` does."""
+        return list_variants(prompt, limit, self.wildcards)
+
+    def _resolved(
+        self, context: PipelineContext, seed: int, wildcards: Wildcards | None = None
+    ) -> tuple[ResolvedPrompt, ResolvedPrompt]:
+        """The prompt and the negative prompt with every choice made."""
+        wildcards = wildcards or self.wildcards
+        styled = self._styled(context[PROMPT])
+        prompt = resolve(styled, seed=seed, wildcards=wildcards)
+        if not prompt.text.strip() and not self.params.allow_blank:
+            raise InputError(
+                "prompt: expected text beside its LoRA tags and blank choices, got none."
+            )
+        negative = resolve(
+            self._negative(context), seed=seed, wildcards=wildcards, where="negative_prompt"
+        )
+        if negative.loras:
+            raise InputError(
+                f"negative_prompt: LoRA {negative.loras[0].name} cannot act in it alone. Write the "
+                "tag into the prompt."
+            )
+        return prompt, negative
 
     def _negative(self, context: PipelineContext) -> str:
         given = context.get(NEGATIVE_PROMPT)
@@ -130,80 +159,12 @@ class PromptStage(PipelineStage[PromptParams]):
         return prompt
 
 
-def _resolved(
-    templates: tuple[str, ...], seed: int, wildcards: dict[str, tuple[str, ...]]
-) -> tuple[str, ...]:
-    """Each template with one choice for every `{a|b}` and `__name__`, fixed by `seed`."""
-    chosen = random.Random(seed)
-    return tuple(
-        _choose(text, chosen.getrandbits(32), wildcards) if _DYNAMIC.search(text) else text
-        for text in templates
-    )
+def prompt_variants(pipeline: Pipeline, prompt: str, limit: int) -> list[str]:
+    """Every prompt that the braces in `prompt` can become in a pipeline; raises `InputError`.
 
-
-def all_variants(template: str, limit: int) -> list[str]:
-    """Every prompt that `{a|b}` in `template` can become, at most `limit`; raises `InputError`."""
-    if not _DYNAMIC.search(template):
-        return [template]
-    from dynamicprompts.generators import CombinatorialPromptGenerator
-    from pyparsing import ParseBaseException
-
-    generator = CombinatorialPromptGenerator(_wildcard_manager({}))
-    try:
-        return [str(prompt).strip() for prompt in generator.generate(template, limit)]
-    except ParseBaseException as error:
-        raise _unreadable(template, error.loc) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"prompt: variants cannot be resolved: {error}") from None
-
-
-def _unreadable(template: str, place: int) -> InputError:
-    return InputError(
-        f"prompt: cannot be read at character {place + 1} ({template[place:][:20]!r}). "
-        "Variants are written {a|b}, with every brace closed."
-    )
-
-
-def _choose(template: str, seed: int, wildcards: dict[str, tuple[str, ...]]) -> str:
-    from dynamicprompts.generators import RandomPromptGenerator
-    from pyparsing import ParseBaseException
-
-    manager = _wildcard_manager(wildcards)
-    known = set(manager.get_collection_names())
-    for name in _WILDCARD.findall(template):
-        if "*" not in name and name not in known:
-            remedy = suggest(name, known) or f" Set {WILDCARDS_VARIABLE} to a folder of text files."
-            raise InputError(f"prompt: wildcard __{name}__ is unknown.{remedy}")
-    try:
-        chosen: list[str] = RandomPromptGenerator(manager, seed=seed).generate(template)
-        return chosen[0].strip()
-    except ParseBaseException as error:
-        raise _unreadable(template, error.loc) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"prompt: variants cannot be resolved: {error}") from None
-
-
-def _wildcard_manager(wildcards: dict[str, tuple[str, ...]]) -> Any:
-    from dynamicprompts.wildcards import WildcardManager
-
-    roots: dict[str, list[Any]] = {"": [{name: list(items) for name, items in wildcards.items()}]}
-    if folder := os.environ.get(WILDCARDS_VARIABLE):
-        roots[""].append(Path(folder))
-    return WildcardManager(root_map=roots)
-
-
-def _without_lora_tags(prompt: str) -> tuple[str, tuple[Lora, ...]]:
-    loras: dict[str, Lora] = {}
-    for name, weight in LORA_TAG.findall(prompt):
-        try:
-            value = float(weight or 1.0)
-        except ValueError:
-            value = float("inf")
-        if not -_MAX_LORA_WEIGHT <= value <= _MAX_LORA_WEIGHT:
-            raise InputError(
-                f"prompt: expected a weight from -10 to 10 in <lora:{name}:...>, got {weight!r}. "
-                "Write <lora:name:0.8>."
-            )
-        loras[name.strip()] = Lora(name.strip(), value)
-    text = re.sub(r"\s+", " ", LORA_TAG.sub("", prompt)).strip(" ,")
-    return text, tuple(loras.values())
+    Its first prompt stage says what wildcards there are.
+    """
+    for step in pipeline.steps:
+        if isinstance(step.stage, PromptStage):
+            return step.stage.variants(prompt, limit)
+    return list_variants(prompt, limit)

@@ -10,15 +10,17 @@ from pydantic import Field
 
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
+from ninefold.core.errors import InputError
 from ninefold.core.problems import suggest
 from ninefold.core.slots import Slot
 from ninefold.core.values import Json
 from ninefold.engines.base import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.checks import nearest_sizes
-from ninefold.engines.prompts import lora_names, unknown_words
+from ninefold.engines.prompts import unknown_words
 from ninefold.files.store import read_image, read_mask, write_image
 from ninefold.imaging.masks import paste
 from ninefold.imaging.resize import fit_size, resize, resize_mask
+from ninefold.prompts import possible_loras
 from ninefold.slots import IMAGE, IMAGE_PATH, MASK, PROMPT, SEED
 from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams
 
@@ -73,7 +75,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         unusable = tuple(super().problems(context))
         yield from unusable
         at_hand = self.engines.diffusion.loras()
-        for name in lora_names(context.get(PROMPT) or ""):
+        for name in _lora_names(context.get(PROMPT) or ""):
             if name not in at_hand:
                 known = suggest(name, at_hand) or " There is none at hand."
                 yield f"prompt: no LoRA is called {name!r}.{known}"
@@ -140,6 +142,14 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
             width or _nearest((height or 0) * across / down, info),
             height or _nearest((width or 0) * down / across, info),
         )
+
+
+def _lora_names(prompt: str) -> tuple[str, ...]:
+    """The LoRAs that a prompt may name; none where it cannot be read, as the stage prompt tells."""
+    try:
+        return possible_loras(prompt)
+    except InputError:
+        return ()
 
 
 def _nearest(side: float, info: ModelInfo) -> int:

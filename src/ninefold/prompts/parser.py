@@ -1,0 +1,463 @@
+"""Prompts as trees: one pass from left to right, in time proportional to the text's length."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ninefold.core.errors import InputError
+from ninefold.prompts.errors import syntax_error
+from ninefold.prompts.tree import (
+    Assignment,
+    LoraTag,
+    Node,
+    Nodes,
+    Option,
+    Text,
+    Variable,
+    Variants,
+    Wildcard,
+)
+
+#: Deepest nesting of braces, tags and wildcards that is read.
+MAX_NESTING = 50
+#: Largest weight of a choice.
+MAX_CHOICE_WEIGHT = 1e6
+_MAX_DIGITS = 6
+
+_TOKEN = re.compile(
+    r"\\[\\()\[\]{}|$_#<]|\$\{|__|<[ \t]*(?:lora|lyco)[ \t]*:|[{}|_,()<>]|[^\\${}|_,()<>]+|.",
+    re.DOTALL | re.IGNORECASE,
+)
+#: `{"name": ...`: JSON and the like, in which `|` is text.
+_JSON = re.compile(r"""\{\s*(?:"[^"{}|]*"|'[^'{}|]*')\s*:(?!:)""")
+#: A sampler's sign and the count at the start of `{2$$ and $$a|b}`.
+_COUNT = re.compile(
+    r"\s*+(?P<sign>[~!@]?)\s*+(?P<least>\d++)?(?P<to>-)?(?P<most>\d++)?\s*+\$\$"
+    r"(?:(?P<separator>[^${}]*)\$\$)?"
+)
+_WEIGHT = re.compile(r"\s*+(?P<sign>[~!@]?)\s*+(?P<weight>[+-]?(?:\d++(?:\.\d*+)?|\.\d++))\s*+::")
+_VARIABLE = re.compile(r"\$\{\s*(?P<name>[^\W\d][\w-]*)\s*(?P<sign>\?=|=|:|(?=\}))(?P<now>!?)")
+_ARGUMENT = re.compile(r"\s*(?P<name>[^\W\d][\w-]*)\s*=\s*")
+_WITHOUT_NAMES = re.compile(r"\([^()_{}]*\)\s*__")
+#: A wildcard that takes up a whole field of a LoRA tag.
+_IN_TAG = re.compile(r"__(?P<name>[^\s_:<>{}|]+(?:_[^\s_:<>{}|]+)*)__(?=\s*[:>])")
+_NAME = re.compile(r"[~!@]?[^\s_](?:.*[^\s_])?")
+#: Names of wildcards that are also read in the middle of a word.
+_SIMPLE = re.compile(r"[\w./\\*?!&'+@~\[\]-]+")
+_NOT_IN_NAMES = re.compile(r"[\n\r<>#;\"]")
+
+_TAG_REMEDY = "A tag is written <lora:name:0.8>, with its > at the end."
+_ARGUMENTS_REMEDY = "A wildcard's arguments are written __name(x=red, y={1::a, b})__."
+_AFTER_ARGUMENTS = re.compile(r"\s*__")
+
+_Kind = Literal["root", "brace", "variable", "name", "argument", "tag"]
+
+
+@dataclass
+class _Frame:
+    """What is open: a brace, a variable, the name of a wildcard, one of its arguments, a tag."""
+
+    kind: _Kind
+    at: int = 0
+    #: The sequence that is being read, and those before it.
+    nodes: list[Node] = field(default_factory=list)
+    options: list[Option] = field(default_factory=list)
+    weight: float = 1.0
+    #: Of braces: whether they can only be variants, or only text.
+    variants: bool = False
+    json: bool = False
+    #: Whether a sampler's sign may stand where the first option begins.
+    bare: bool = True
+    least: int = 1
+    most: int | None = 1
+    separator: str = ","
+    #: Of a variable or an argument.
+    name: str = ""
+    sign: str = ""
+    immediate: bool = False
+    arguments: list[tuple[str, Nodes]] = field(default_factory=list)
+    #: Of an argument: round brackets that are open in it.
+    brackets: int = 0
+
+
+def parse_prompt_tree(text: str, where: str = "prompt") -> Nodes:
+    """The nodes of a prompt; raises `InputError` that names `where` and the character.
+
+    Text without syntax is one `Text` that holds it to the letter.
+    """
+    if not _SYNTAX.search(text):
+        return (Text(text),) if text else ()
+    return _Parser(text, where).parse()
+
+
+#: What text without syntax does not hold.
+_SYNTAX = re.compile(r"[{}\\]|__|<[ \t]*(?:lora|lyco)[ \t]*:", re.IGNORECASE)
+
+
+class _Parser:
+    def __init__(self, source: str, where: str) -> None:
+        self._source, self._where = source, where
+        self._at = 0
+        self._open: list[_Frame] = [_Frame("root")]
+
+    def parse(self) -> Nodes:
+        while match := _TOKEN.match(self._source, self._at):
+            self._read(match[0])
+        self._end()
+        return merge_texts(self._open[0].nodes)
+
+    # -- tokens ----------------------------------------------------------------------------------
+
+    def _read(self, token: str) -> None:
+        """Take the next token; moves on past it."""
+        at, top = self._at, self._open[-1]
+        self._at += len(token)
+        match token:
+            case "{":
+                self._open_brace(at)
+            case "}":
+                self._close_brace(at)
+            case "|":
+                self._next_option(at)
+            case "${":
+                self._open_variable(at)
+            case "__":
+                self._underscores(at)
+            case "(" | ")" | "," if top.kind in ("name", "argument"):
+                self._in_arguments(token, at)
+            case ">" if top.kind == "tag":
+                self._close_tag()
+            case _ if token[0] == "<" and len(token) > 1:
+                self._open_tag(at)
+            case _:
+                self._plain(token, at)
+
+    def _plain(self, token: str, at: int) -> None:
+        top = self._open[-1]
+        if top.kind == "name" and (bad := _NOT_IN_NAMES.search(token)):
+            if bad.start():
+                self._text(token[: bad.start()], at)
+            self._abandon()
+            token, at = token[bad.start() :], at + bad.start()
+        elif top.kind == "tag" and token == "<":
+            raise self._error(top.at, _TAG_REMEDY)
+        if len(token) > 1 and token[0] == "\\" and token[1] in "{}|$_#<":
+            token = token[1:] if top.kind != "tag" else token
+        self._text(token, at)
+
+    def _text(self, text: str, at: int) -> None:
+        self._open[-1].nodes.append(Text(text, at))
+
+    # -- braces ----------------------------------------------------------------------------------
+
+    def _open_brace(self, at: int) -> None:
+        frame = _Frame("brace", at, json=_JSON.match(self._source, at) is not None)
+        self._push(frame)
+        if frame.json:
+            return
+        if (count := _COUNT.match(self._source, self._at)) and any(
+            count.group("least", "to", "most")
+        ):
+            self._at = count.end()
+            self._count(frame, count)
+            self._check_sign(count["sign"], at)
+        self._option_weight(frame)
+
+    def _count(self, frame: _Frame, count: re.Match[str]) -> None:
+        least, most = count["least"], count["most"]
+        if max(len(least or ""), len(most or "")) > _MAX_DIGITS:
+            raise self._error(frame.at, f"A count has at most {_MAX_DIGITS} digits.")
+        frame.variants, frame.bare = True, False
+        frame.least = int(least) if least else 1
+        frame.most = int(most) if most else (None if count["to"] else frame.least)
+        if frame.most is not None:
+            frame.least, frame.most = sorted((frame.least, frame.most))
+        if count["separator"] is not None:
+            frame.separator = count["separator"]
+
+    def _option_weight(self, frame: _Frame) -> None:
+        """Read the weight at the start of an option, if there is one."""
+        frame.weight = 1.0
+        if not (match := _WEIGHT.match(self._source, self._at)):
+            return
+        if match["sign"]:
+            if frame.variants:  # only before the first option, where no count has read it
+                return
+            self._check_sign(match["sign"], frame.at)
+        weight = float(match["weight"])
+        if not 0 <= weight <= MAX_CHOICE_WEIGHT:
+            raise self._error(
+                match.start("weight"),
+                f"The weight of a choice is 0 to {MAX_CHOICE_WEIGHT:,.0f}, as in {{3::a|b}}.",
+            )
+        frame.weight, frame.variants, frame.bare = weight, True, False
+        self._at = match.end()
+
+    def _next_option(self, at: int) -> None:
+        while (top := self._open[-1]).kind in ("name", "argument"):
+            self._abandon()
+        if top.kind == "brace" and not top.json:
+            self._finish_option(top)
+            top.variants = True
+            self._option_weight(top)
+        elif top.kind == "variable":
+            raise self._error(at, "Choices in a variable are written ${x={a|b}}, \\| is text.")
+        elif top.kind == "tag":
+            raise self._error(top.at, _TAG_REMEDY)
+        else:
+            self._text("|", at)
+
+    def _finish_option(self, frame: _Frame) -> None:
+        nodes = _without_leading_blanks(merge_texts(frame.nodes))
+        first = nodes[0] if nodes else None
+        if not frame.options and isinstance(first, Text) and self._signed(frame, first):
+            nodes = _without_leading_blanks((Text(first.text[1:], first.at + 1), *nodes[1:]))
+        frame.options.append(Option(nodes, frame.weight))
+        frame.nodes = []
+
+    def _signed(self, frame: _Frame, first: Text) -> bool:
+        """Whether the first option starts with a sampler's sign, as in `{~a|b}`."""
+        if not frame.bare or first.text[0] not in "~!@":
+            return False
+        self._check_sign(first.text[0], frame.at)
+        return True
+
+    def _check_sign(self, sign: str, at: int) -> None:
+        if sign == "@":
+            raise self._error(
+                at,
+                "Cyclical choices ({@a|b}, __@name__) need an order of images, and there is none. "
+                "Leave the @ out, or give it a weight, as in {1::@a|b}, where it is text.",
+            )
+
+    def _close_brace(self, at: int) -> None:
+        while (top := self._open[-1]).kind in ("name", "argument"):
+            self._abandon()
+        if top.kind == "tag":
+            raise self._error(top.at, _TAG_REMEDY)
+        if top.kind == "root":
+            self._text("}", at)
+        elif top.kind == "variable":
+            self._close_variable()
+        elif not top.variants:
+            self._abandon()
+            self._text("}", at)
+        else:
+            self._finish_option(top)
+            self._pop(Variants(tuple(top.options), top.least, top.most, top.separator, top.at))
+
+    # -- variables -------------------------------------------------------------------------------
+
+    def _open_variable(self, at: int) -> None:
+        match = _VARIABLE.match(self._source, at)
+        if match is None:
+            raise self._error(
+                at,
+                "Variables are written ${name=value}, ${name} or ${name:default}; \\$ is text.",
+            )
+        sign, now = match["sign"], match["now"]
+        self._at = match.end() if sign != ":" else match.end("sign")
+        self._push(
+            _Frame(
+                "variable", at, name=match["name"], sign=sign, immediate=bool(now) and "=" in sign
+            )
+        )
+
+    def _close_variable(self) -> None:
+        top = self._open[-1]
+        value = _without_leading_blanks(merge_texts(top.nodes))
+        if "=" in top.sign:
+            node: Node = Assignment(top.name, value, top.immediate, top.sign == "?=", top.at)
+        else:
+            node = Variable(top.name, value if top.sign else None, top.at)
+        self._pop(node)
+
+    # -- wildcards -------------------------------------------------------------------------------
+
+    def _underscores(self, at: int) -> None:
+        top = self._open[-1]
+        if top.kind == "tag":
+            last = top.nodes[-1] if top.nodes else None
+            begins = last is None or (isinstance(last, Text) and last.text.rstrip().endswith(":"))
+            if begins and (whole := _IN_TAG.match(self._source, at)):
+                self._at = whole.end()
+                top.nodes.append(Wildcard((Text(whole["name"], at + 2),), at=at))
+            else:
+                self._text("__", at)
+            return
+        if top.kind == "name":
+            if self._close_wildcard(top):
+                return
+            self._abandon()
+        after = self._source[self._at : self._at + 1]
+        if after and not after.isspace() and after not in "_()|}<>":
+            self._push(_Frame("name", at))
+        else:  # of three underscores the first is text: the other two may begin a name
+            self._text("_", at)
+            self._at = at + 1
+            if after != "_":
+                self._text("_", at + 1)
+                self._at = at + 2
+
+    def _close_wildcard(self, frame: _Frame) -> bool:
+        """Make a wildcard of what was read since the last `__`; False where that is text."""
+        name = merge_texts(frame.nodes)
+        flat = "".join(node.text if isinstance(node, Text) else "x" for node in name)
+        if not _NAME.fullmatch(flat):
+            return False
+        if not _SIMPLE.fullmatch(flat) and self._in_a_word(frame.at, self._at):
+            return False
+        first = name[0]
+        sign = first.text[0] if isinstance(first, Text) and first.text[0] in "~!@" else ""
+        if sign and isinstance(first, Text):
+            self._check_sign(sign, frame.at)
+            rest = (Text(first.text[1:], first.at + 1),) if first.text[1:] else ()
+            name = (*rest, *name[1:])
+            if not name:
+                return False
+        self._pop(Wildcard(name, tuple(frame.arguments), sign == "!", frame.at))
+        return True
+
+    def _in_a_word(self, start: int, end: int) -> bool:
+        around = (self._source[start - 1 : start], self._source[end : end + 1])
+        return any(letter.isalnum() or letter == "_" for letter in around)
+
+    def _in_arguments(self, token: str, at: int) -> None:
+        top = self._open[-1]
+        if top.kind == "name":
+            if token == "(" and top.nodes and (first := _ARGUMENT.match(self._source, self._at)):
+                self._argument(first)
+            elif token == "(" and top.nodes and _WITHOUT_NAMES.match(self._source, at):
+                raise self._error(at, _ARGUMENTS_REMEDY)
+            elif token == ",":
+                self._text(token, at)
+            else:
+                self._abandon()
+                self._at = at  # for what lies below
+            return
+        top.brackets += {"(": 1, ")": -1, ",": 0}[token]
+        if top.brackets > 0 or (token == ")" and top.brackets == 0):
+            self._text(token, at)
+        elif token == ",":
+            self._next_argument(at)
+        else:
+            self._end_arguments(at)
+
+    def _argument(self, match: re.Match[str]) -> None:
+        self._push(_Frame("argument", match.start(), name=match["name"]))
+        self._at = match.end()
+
+    def _next_argument(self, at: int) -> None:
+        if not (match := _ARGUMENT.match(self._source, self._at)):
+            raise self._error(at, _ARGUMENTS_REMEDY)
+        self._finish_argument()
+        self._argument(match)
+
+    def _finish_argument(self) -> None:
+        done = self._open.pop()
+        value = _without_trailing_blanks(merge_texts(done.nodes))
+        self._open[-1].arguments.append((done.name, value))
+
+    def _end_arguments(self, at: int) -> None:
+        after = _AFTER_ARGUMENTS.match(self._source, self._at)
+        if after is None:
+            raise self._error(at, "A wildcard with arguments ends with __, as in __name(x=red)__.")
+        self._finish_argument()
+        self._at = after.end()
+        if not self._close_wildcard(self._open[-1]):
+            raise self._error(self._open[-1].at, "This is no name of a wildcard.")
+
+    # -- LoRA tags -------------------------------------------------------------------------------
+
+    def _open_tag(self, at: int) -> None:
+        while self._open[-1].kind == "name":
+            self._abandon()
+        if self._open[-1].kind == "tag":
+            raise self._error(self._open[-1].at, _TAG_REMEDY)
+        self._push(_Frame("tag", at))
+
+    def _close_tag(self) -> None:
+        top = self._open[-1]
+        self._pop(LoraTag(merge_texts(top.nodes), top.at))
+
+    # -- frames ----------------------------------------------------------------------------------
+
+    def _push(self, frame: _Frame) -> None:
+        if len(self._open) > MAX_NESTING:
+            raise self._error(frame.at, f"Braces nest at most {MAX_NESTING} deep; \\{{ is text.")
+        self._open.append(frame)
+
+    def _pop(self, node: Node) -> None:
+        self._open.pop()
+        self._open[-1].nodes.append(node)
+
+    def _abandon(self) -> None:
+        """Take the innermost frame for text."""
+        top = self._open.pop()
+        below = self._open[-1]
+        if top.kind == "argument":
+            raise self._error(below.at, _ARGUMENTS_REMEDY)
+        below.nodes.append(Text({"brace": "{", "name": "__"}[top.kind], top.at))
+        below.nodes.extend(top.nodes)
+
+    def _end(self) -> None:
+        """Close what is open at the end: text where it can be, else an error."""
+        while (top := self._open[-1]).kind != "root":
+            if top.kind == "brace" and top.variants:
+                raise self._error(
+                    top.at, "Variants are written {a|b}, with every brace closed; \\{ is text."
+                )
+            if top.kind == "variable":
+                raise self._error(top.at, "Variables are written ${name}, with every brace closed.")
+            if top.kind == "tag":
+                raise self._error(top.at, _TAG_REMEDY)
+            self._abandon()
+
+    def _error(self, at: int, message: str) -> InputError:
+        return syntax_error(self._where, self._source, at, message)
+
+
+def merge_texts(nodes: Iterable[Node]) -> Nodes:
+    """The nodes, with neighbouring texts joined."""
+    joined: list[Node] = []
+    texts: list[Text] = []
+
+    def flush() -> None:
+        if texts:
+            joined.append(Text("".join(text.text for text in texts), texts[0].at))
+            texts.clear()
+
+    for node in nodes:
+        if isinstance(node, Text):
+            texts.append(node)
+        else:
+            flush()
+            joined.append(node)
+    flush()
+    return tuple(joined)
+
+
+def _without_leading_blanks(nodes: Nodes) -> Nodes:
+    if nodes and isinstance(first := nodes[0], Text):
+        text = first.text.lstrip()
+        moved = first.at + len(first.text) - len(text)
+        return ((Text(text, moved),) if text else ()) + nodes[1:]
+    return nodes
+
+
+def _without_trailing_blanks(nodes: Nodes) -> Nodes:
+    if nodes and isinstance(last := nodes[-1], Text):
+        text = last.text.rstrip()
+        return nodes[:-1] + ((Text(text, last.at),) if text else ())
+    return nodes
+
+
+def try_parse(text: str) -> Nodes | None:
+    """The tree of a prompt, or None where it cannot be read."""
+    try:
+        return parse_prompt_tree(text)
+    except InputError:
+        return None
