@@ -73,7 +73,6 @@ class Choices:
             tuple(choice.text for choice in self.choices),
         )
 
-
     @cached_property
     def referring(self) -> tuple[Choice, ...]:
         """Those that may hold wildcards, variables or tags."""
