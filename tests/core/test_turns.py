@@ -153,6 +153,44 @@ def test_one_who_holds_back_learns_that_it_should_stop() -> None:
     assert raised
 
 
+def test_a_group_gathers_before_a_model() -> None:
+    line = Line(FOREVER)
+    first, second = (line.join(1, number, "g") for number in (1, 2))
+
+    async def begin() -> None:
+        await first.begin(STEPS[1:])
+
+    run(begin())
+    first.ask(nothing)
+    first.asked()
+    gathered = threading.Event()
+
+    def gather() -> None:
+        first.gather()
+        gathered.set()
+
+    thread = threading.Thread(target=gather)
+    thread.start()
+    assert not gathered.wait(0.05)  # the second may be about to ask the same
+    run(second.begin(STEPS[1:]))
+    assert not gathered.wait(0.05)
+    second.asked()
+    thread.join(FOREVER / 2)
+    assert gathered.is_set()
+
+
+def test_a_job_gathers_with_its_own_group_alone() -> None:
+    line = Line(FOREVER)
+    for group in ("g", None):
+        turn = line.join(0, 1, group)
+        line.join(1, 2, "h")
+        line.join(1, 3)
+        run(turn.begin(STEPS[1:]))
+        turn.asked()
+        turn.gather()  # would hang
+        turn.leave()
+
+
 def test_without_others_nothing_is_waited_for() -> None:
     turn = Turn()
     turn.ask(nothing)

@@ -15,7 +15,7 @@ import pytest
 
 from ninefold.core.progress import Cancelled, PreviewMaker, SilentProgress
 from ninefold.core.timing import StageClock, current_clock
-from ninefold.core.turns import Turn, current_turn
+from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.engines.base import ImageToImage, ModelInfo
 from ninefold.engines.batching import Batch, Batcher
 from ninefold.engines.capacity import Capacity
@@ -24,6 +24,7 @@ from ninefold.engines.diffusers_job import Order
 from ninefold.engines.loras import LoraFile
 from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.types import Pixels
+from tests.support import run
 
 from .conftest import from_image, inpaint, text
 
@@ -79,9 +80,10 @@ class Caller(threading.Thread):
         progress: Any = None,
         priority: int = 0,
         accepted: int = 0,
+        turn: Turn | None = None,
     ) -> None:
         super().__init__()
-        self.batcher, self.word, self.turn = batcher, word, Turn(priority, accepted)
+        self.batcher, self.word, self.turn = batcher, word, turn or Turn(priority, accepted)
         self.progress = progress or SilentProgress()
         self.result: str | None = None
         self.error: BaseException | None = None
@@ -443,6 +445,23 @@ def test_the_oldest_job_goes_first_whoever_asked_first() -> None:
         callers += [Caller(batcher, word, accepted=n) for n, word in ((4, "dd"), (2, "bb"))]
         callers += [Caller(batcher, word, accepted=n) for n, word in ((3, "cc"), (1, "aa"))]
     assert model.runs[1:] == [("aa", "bb"), ("cc", "dd")]
+
+
+def test_jobs_of_one_group_share_a_run_of_an_idle_model() -> None:
+    model, line = Model(), Line(TIMEOUT)
+    batcher = queue(model)
+    turns = [line.join(0, number, "g") for number in range(3)]
+    callers = [
+        Caller(batcher, word, turn=turn)
+        for word, turn in zip(("aa", "bb", "cc"), turns, strict=True)
+    ]
+    for caller in callers:
+        run(caller.turn.begin(["text_to_image"]))
+        caller.start()
+    for caller in callers:
+        caller.join(TIMEOUT)
+    assert model.runs == [("aa", "bb", "cc")]
+    assert results(callers) == ["AA", "BB", "CC"]
 
 
 def test_waiting_loading_and_work_are_told_apart() -> None:

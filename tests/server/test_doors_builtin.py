@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
+import httpx2 as httpx
 import numpy as np
 import openai
 import pytest
@@ -101,6 +102,25 @@ def test_openai_makes_and_edits(client: openai.OpenAI, model: ModelInfo) -> None
     told = read_infotext(data_of(edited.data[0]))
     assert told is not None
     assert (told.prompt, told.fields["Inpaint area"]) == ("a blue house", "Only masked")
+
+
+def test_several_images_of_one_request_are_made_in_one_call(
+    here: Served, client: openai.OpenAI, api: Any
+) -> None:
+    def sizes(count: int) -> list[int]:
+        """How many images each of the newest jobs was made with."""
+        found = []
+        for job in here.jobs()[:count]:
+            answer = httpx.get(f"{here.url}/v1/jobs/{job['id']}", headers=here.headers())
+            found.append(answer.json()["metadata"]["text_to_image"].get("batch_size", 1))
+        return found
+
+    made = api.txt2img(prompt=PROMPT, width=64, height=64, steps=4, batch_size=3)
+    assert len(made.images) == 3
+    assert sizes(3) == [3, 3, 3]
+    answer = client.images.generate(prompt=PROMPT, size="128x128", quality="low", n=2)
+    assert len(answer.data or ()) == 2
+    assert sizes(2) == [2, 2]
 
 
 def test_openai_streams(client: openai.OpenAI, model: ModelInfo) -> None:

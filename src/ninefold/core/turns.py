@@ -4,6 +4,9 @@ Jobs that take the same steps at the same time would overtake one another by acc
 locks and databases let those who wait go on in any order. So the later of two holds back for a
 moment where the earlier one is about to do the same thing next. A job that is further behind, or
 that waits for a model, holds nobody back.
+
+Jobs of one group, which is what one request asked for, gather before a model: the first of them
+waits a moment for those that are about to ask the same, so that they can be made together.
 """
 
 from __future__ import annotations
@@ -31,9 +34,9 @@ class Line:
         #: Those who hold back on an event loop.
         self._sleepers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
-    def join(self, priority: int, accepted: int) -> Turn:
+    def join(self, priority: int, accepted: int, group: str | None = None) -> Turn:
         """A turn for a job; until it is told its steps, it may be about to do anything."""
-        turn = Turn(priority, accepted, self)
+        turn = Turn(priority, accepted, self, group)
         with self.changing():
             self._turns.add(turn)
         return turn
@@ -52,17 +55,17 @@ class Line:
             for loop, event in self._sleepers:
                 loop.call_soon_threadsafe(event.set)
 
-    def wait(self, held: Callable[[Turn], bool], turn: Turn, check: Callable[[], None]) -> None:
-        """Block while `held` is true of an earlier turn; `check` may raise meanwhile."""
+    def wait(self, held: Callable[[Turn], bool], check: Callable[[], None]) -> None:
+        """Block while `held` is true of a turn; `check` may raise meanwhile."""
         deadline = time.monotonic() + self.patience
         with self._changed:
-            while self._any(held, turn) and (left := deadline - time.monotonic()) > 0:
+            while self._any(held) and (left := deadline - time.monotonic()) > 0:
                 check()
                 self._changed.wait(min(left, _LOOK))
 
-    async def wait_async(self, held: Callable[[Turn], bool], turn: Turn) -> None:
+    async def wait_async(self, held: Callable[[Turn], bool]) -> None:
         """As `wait`, on an event loop."""
-        if not self._any(held, turn):
+        if not self._any(held):
             return
         event = asyncio.Event()
         sleeper = asyncio.get_running_loop(), event
@@ -70,7 +73,7 @@ class Line:
             self._sleepers.add(sleeper)
         try:
             async with asyncio.timeout(self.patience):
-                while self._any(held, turn):
+                while self._any(held):
                     await event.wait()
                     event.clear()
         except TimeoutError:
@@ -79,16 +82,23 @@ class Line:
             with self._changed:
                 self._sleepers.discard(sleeper)
 
-    def _any(self, held: Callable[[Turn], bool], turn: Turn) -> bool:
-        return any(other.rank < turn.rank and held(other) for other in tuple(self._turns))
+    def _any(self, held: Callable[[Turn], bool]) -> bool:
+        return any(map(held, tuple(self._turns)))
 
 
 class Turn:
     """A job's place among others: smaller priorities first, then those accepted earlier."""
 
-    def __init__(self, priority: int = 0, accepted: int = 0, line: Line | None = None) -> None:
+    def __init__(
+        self,
+        priority: int = 0,
+        accepted: int = 0,
+        line: Line | None = None,
+        group: str | None = None,
+    ) -> None:
         """Without a `line` it holds nobody back, and waits for nobody."""
         self.rank = priority, accepted
+        self.group = group
         self._line = line or Line()
         #: The steps to come, the next one first; None where they are not known yet.
         self._coming: Sequence[str] | None = None
@@ -106,7 +116,7 @@ class Turn:
         """
         with self._line.changing():
             self._coming, self._busy = steps, False
-        await self._line.wait_async(lambda other: other._is_before(steps[0]), self)
+        await self._line.wait_async(lambda other: self._follows(other, steps[0]))
         with self._line.changing():
             self._step, self._coming, self._asked = steps[0], steps[1:], False
 
@@ -114,7 +124,7 @@ class Turn:
         """Returns once no earlier job is about to end."""
         with self._line.changing():
             self._coming, self._busy = (), False
-        await self._line.wait_async(lambda other: other._is_before(None), self)
+        await self._line.wait_async(lambda other: self._follows(other, None))
 
     def ask(self, check: Callable[[], None]) -> None:
         """Returns once no earlier job is about to ask a model for something in the same step.
@@ -123,12 +133,25 @@ class Turn:
         """
         step = self._step
         if step is not None and not self._asked:
-            self._line.wait(lambda other: other._will_ask_in(step), self, check)
+            self._line.wait(
+                lambda other: other.rank < self.rank and other._will_ask_in(step), check
+            )
 
     def asked(self) -> None:
         """It waits for a model, or one works for it."""
         with self._line.changing():
             self._asked = self._busy = True
+
+    def gather(self) -> None:
+        """Returns once no other job of its group is about to ask a model for something in its step.
+
+        Blocks. For a job that has asked.
+        """
+        step, group = self._step, self.group
+        if step is not None and group is not None:
+            self._line.wait(
+                lambda other: other.group == group and other._will_ask_in(step), lambda: None
+            )
 
     def answered(self) -> None:
         """The model is done with it."""
@@ -138,6 +161,9 @@ class Turn:
     def leave(self) -> None:
         """The job has ended, or goes on elsewhere."""
         self._line.leave(self)
+
+    def _follows(self, other: Turn, step: str | None) -> bool:
+        return other.rank < self.rank and other._is_before(step)
 
     def _is_before(self, step: str | None) -> bool:
         """Whether it will begin `step` (or end, for None) next, and soon."""

@@ -2,7 +2,8 @@
 
 While a model is busy its requests wait. When it is free the most urgent one is taken, among equals
 that of the job accepted first, and with it all that can share its run, in the same order, up to a
-limit. A request that finds the model idle runs at once and alone.
+limit. A request that finds the model idle runs at once and alone, but for jobs of one group, which
+gather first (`core/turns.py`).
 """
 
 from __future__ import annotations
@@ -218,8 +219,11 @@ class Batcher(Generic[Q, R]):
 
     def _next(self) -> Batch[Q] | None:
         with self._lock:
-            waiting = [ticket for ticket in self._waiting if not ticket.settled]
-            waiting.sort(key=lambda ticket: ticket.rank)
+            waiting = self._in_order()
+        if waiting:
+            waiting[0].turn.gather()
+        with self._lock:
+            waiting = self._in_order()
             alike = [ticket for ticket in waiting if ticket.key == waiting[0].key]
             self._waiting = [ticket for ticket in waiting if ticket not in alike]
         if not alike:
@@ -227,6 +231,11 @@ class Batcher(Generic[Q, R]):
         # The others may still leave while the model loads, say; this one's work has begun.
         alike[0].running = True
         return Batch(alike, self._limits, self._put_back)
+
+    def _in_order(self) -> list[_Ticket[Q]]:
+        """The requests that wait, the most urgent first."""
+        waiting = [ticket for ticket in self._waiting if not ticket.settled]
+        return sorted(waiting, key=lambda ticket: ticket.rank)
 
     def _put_back(self, tickets: Sequence[_Ticket[Q]]) -> None:
         with self._lock:

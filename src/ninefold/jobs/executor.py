@@ -22,6 +22,7 @@ from ninefold.jobs.database import connect, place_of, unusable
 from ninefold.jobs.events import JobEvent, events_of
 from ninefold.jobs.following import Follower, Reading
 from ninefold.jobs.model import OPEN, Group, Job, JobStatus
+from ninefold.jobs.naming import member_id
 from ninefold.jobs.spec import JobSpec, digest_of
 from ninefold.jobs.store import JobStore
 from ninefold.jobs.submission import (
@@ -31,7 +32,6 @@ from ninefold.jobs.submission import (
     check_priority,
     id_of_key,
     ids_of_key,
-    member_id,
     new_group,
     new_job,
 )

@@ -20,3 +20,13 @@ STATUS: dict[str, JobStatus] = {
     "CANCELLED": "cancelled",
 }
 OPEN_STATUS = [name for name, state in STATUS.items() if state in OPEN]
+
+
+def member_id(group: str, number: int) -> str:
+    """The id of a group's job, counted from 1: `JobStore.jobs` finds them by the part before."""
+    return f"{group}.{number:05}"
+
+
+def group_of(job_id: str) -> str | None:
+    """The group of a job; None of one that was submitted alone."""
+    return job_id.rpartition(".")[0] or None

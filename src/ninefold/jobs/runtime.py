@@ -26,7 +26,7 @@ from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.core.values import Json
 from ninefold.engines.base import EngineSet
 from ninefold.jobs.model import job_folder
-from ninefold.jobs.naming import WORKFLOW
+from ninefold.jobs.naming import WORKFLOW, group_of
 from ninefold.jobs.reports import Reporter
 from ninefold.jobs.serializer import JobFailedError
 from ninefold.jobs.spec import JobSpec
@@ -86,7 +86,8 @@ class Runtime:
 
     def take(self, job_id: str, attempt: int, priority: int, accepted: int) -> None:
         """A job was given to this worker, which is to run it next."""
-        self.active[job_id] = Claim(attempt, self.line.join(priority, accepted))
+        turn = self.line.join(priority, accepted, group_of(job_id))
+        self.active[job_id] = Claim(attempt, turn)
 
     def drop(self, job_id: str) -> None:
         """This worker holds the job no more."""

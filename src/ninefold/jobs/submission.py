@@ -21,6 +21,7 @@ from ninefold.engines.base import EngineSet
 from ninefold.jobs import lineage
 from ninefold.jobs.admission import Admission
 from ninefold.jobs.model import Job, job_folder
+from ninefold.jobs.naming import member_id
 from ninefold.jobs.spec import JobSpec, digest_of
 from ninefold.jobs.store import JobStore
 from ninefold.prompts.listing import TooManyVariantsError, shown_count
@@ -216,11 +217,6 @@ def id_of_key(key: str, owner: str | None) -> str:
 def ids_of_key(key: str | None, owner: str | None) -> list[str] | None:
     """What `Desk.submit` is to store one job under; None without a key; raises `InputError`."""
     return None if key is None else [id_of_key(key, owner)]
-
-
-def member_id(group: str, number: int) -> str:
-    """The id of a group's job, counted from 1: `JobStore.jobs` finds them by the part before."""
-    return f"{group}.{number:05}"
 
 
 def check_priority(priority: int) -> None:
