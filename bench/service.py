@@ -126,9 +126,9 @@ async def loaded(streams: int, rate: float, seconds: float) -> Load:
                 await asyncio.sleep(0.1)
             await asyncio.sleep(SETTLE)
             watcher = asyncio.create_task(watch(process.pid, load.memory))
-            begun, used = time.perf_counter(), _cpu_seconds(process.pid)
+            begun, used = time.perf_counter(), cpu_seconds(process.pid)
             await _requests(client, jobs, rate, seconds, load)
-            used = _cpu_seconds(process.pid) - used
+            used = cpu_seconds(process.pid) - used
             load.cores = used / (time.perf_counter() - begun)
             watcher.cancel()
             ends.set()
@@ -297,7 +297,7 @@ def serve(data: Path, real: bool, grace: float) -> int:
     return ninefold(arguments, engines=None if real else fake_engines(steps_delay=0.5))
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """Of user and system time; proc(5) counts fields from behind the name in brackets."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -23,6 +23,7 @@ from ninefold.jobs.admission import Admission, Quota
 from ninefold.jobs.database import unusable
 from ninefold.server import webhooks
 from ninefold.server.callers import Caller
+from ninefold.server.concurrency import ConcurrencyLimit
 from ninefold.server.documents import GroupRequest, JobRequest, RerunRequest
 from ninefold.server.intake import Intake
 from ninefold.server.keys import Key, Keys
@@ -41,6 +42,9 @@ _log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: Requests whose jobs are prepared at once, which takes a core for each, and that wait for it: were
+#: all at work, nobody who only looks would be answered.
+_PREPARED_AT_ONCE, _PREPARED_LATER = 2, 256
 #: Jobs that are kept in memory, whole, and read again once anything of them has changed.
 _KEPT = 256
 
@@ -77,6 +81,7 @@ class Service:
         self.links = Links(self.keys.secret("links"), settings.links_seconds)
         #: Set when the server stops: streams end.
         self.closing = asyncio.Event()
+        self._preparing = ConcurrencyLimit(_PREPARED_AT_ONCE, _PREPARED_LATER, self.closing)
         self._kept: OrderedDict[str, tuple[Hashable, Job]] = OrderedDict()
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -126,32 +131,38 @@ class Service:
     ) -> Job:
         """Queue a job; once this returns, it outlives a crash. Raises `UserError`s, every problem
         at once, and then nothing is stored."""
-        config, (slots,) = await self.call(self.intake.jobs, caller, request)
-        return await self.jobs.submit(
-            config,
-            slots,
-            idempotency_key=idempotency_key,
-            priority=request.priority,
-            cache=request.cache,
-            owner=caller.owner,
-            admission=await self._admission(caller, request),
-        )
+        async with self._preparing():
+            config, (slots,) = await self.call(self.intake.jobs, caller, request)
+        admission = await self._admission(caller, request)
+        async with self._preparing():
+            return await self.jobs.submit(
+                config,
+                slots,
+                idempotency_key=idempotency_key,
+                priority=request.priority,
+                cache=request.cache,
+                owner=caller.owner,
+                admission=admission,
+            )
 
     async def submit_group(
         self, caller: Caller, request: GroupRequest, *, idempotency_key: str | None = None
     ) -> Group:
         """Queue several jobs, all or none."""
-        config, inputs = await self.call(self.intake.jobs, caller, request)
-        return await self.jobs.submit_group(
-            config,
-            inputs,
-            count=request.count,
-            idempotency_key=idempotency_key,
-            priority=request.priority,
-            cache=request.cache,
-            owner=caller.owner,
-            admission=await self._admission(caller, request),
-        )
+        async with self._preparing():
+            config, inputs = await self.call(self.intake.jobs, caller, request)
+        admission = await self._admission(caller, request)
+        async with self._preparing():
+            return await self.jobs.submit_group(
+                config,
+                inputs,
+                count=request.count,
+                idempotency_key=idempotency_key,
+                priority=request.priority,
+                cache=request.cache,
+                owner=caller.owner,
+                admission=admission,
+            )
 
     async def rerun(
         self,
@@ -164,17 +175,19 @@ class Service:
         """Queue a job again, with what it made before the stage where it starts."""
         parent = await self._own(caller, job_id)
         given = request.input.model_dump(exclude_none=True)
-        return await self.jobs.rerun(
-            job_id,
-            from_stage=request.from_stage,
-            changes=request.changes,
-            input=given,
-            idempotency_key=idempotency_key,
-            priority=request.priority,
-            owner=caller.owner,
-            admission=await self._admission(caller, request),
-            check=self.intake.rerun(parent, given),
-        )
+        admission = await self._admission(caller, request)
+        async with self._preparing():
+            return await self.jobs.rerun(
+                job_id,
+                from_stage=request.from_stage,
+                changes=request.changes,
+                input=given,
+                idempotency_key=idempotency_key,
+                priority=request.priority,
+                owner=caller.owner,
+                admission=admission,
+                check=self.intake.rerun(parent, given),
+            )
 
     # -- looking ---------------------------------------------------------------------------------
 
