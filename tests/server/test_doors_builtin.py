@@ -133,6 +133,17 @@ def test_openai_streams(client: openai.OpenAI, model: ModelInfo) -> None:
     assert contrast(image) > 8
 
 
+def test_a_lora_named_in_the_prompt_acts(client: openai.OpenAI) -> None:
+    pictures = []
+    for prompt in (PROMPT, f"{PROMPT} <lora:night-neon:0.8>"):
+        answer = client.images.generate(prompt=prompt, quality="low", extra_body={"seed": 7})
+        assert answer.data is not None
+        pictures.append(np.array(opened(data_of(answer.data[0]))).astype(float))
+    day, night = pictures
+    assert np.abs(day - night).mean() > 8
+    assert night.mean() < day.mean()  # as its name says
+
+
 def test_webuiapi_makes_edits_and_enlarges(api: Any, model: ModelInfo) -> None:
     width, height = model.native_size
     made = api.txt2img(

@@ -111,6 +111,21 @@ def test_a_link_needs_no_key_and_opens_nothing_else(here: Served, client: openai
     assert httpx.get(bare, headers=here.headers()).content == image.content
 
 
+def test_a_lora_named_in_the_prompt_acts(client: openai.OpenAI) -> None:
+    pictures, hashes = [], []
+    for prompt in ("a tree", "a tree <lora:sketch:0.8>", "a tree <lora:sketch:0.4>"):
+        answer = client.images.generate(prompt=prompt, quality="low", extra_body={"seed": 7})
+        assert answer.data is not None
+        data = data_of(answer.data[0])
+        pictures.append(opened(data).tobytes())
+        info = read_infotext(data)
+        assert info is not None
+        hashes.append(info.fields.get("Lora hashes", ""))
+    assert len(set(pictures)) == 3
+    assert hashes[0] == ""
+    assert all(text.startswith("sketch: ") for text in hashes[1:])
+
+
 # -- edits -----------------------------------------------------------------------------------------
 
 
@@ -220,6 +235,12 @@ def test_who_hangs_up_cancels_its_images(slow: Served) -> None:
     with client_of(slow, timeout=1.5) as client, pytest.raises(openai.APITimeoutError):
         client.images.generate(prompt="a tree", quality="low", n=2)
     slow.until("cancelled", 2)
+
+
+def test_who_hangs_up_an_edit_cancels_it(slow: Served) -> None:
+    with client_of(slow, timeout=1.5) as client, pytest.raises(openai.APITimeoutError):
+        client.images.edit(image=("a.png", picture_file(128, 128)), prompt="a tree")
+    slow.until("cancelled")
 
 
 def test_who_leaves_a_stream_cancels_its_image(slow: Served) -> None:
