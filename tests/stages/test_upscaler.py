@@ -9,6 +9,7 @@ import pytest
 
 from ninefold import ConfigError, ImageRecord, InputError, ModelError, Pipeline, PipelineContext
 from ninefold.core.progress import StageProgress
+from ninefold.imaging.resize import resize
 from ninefold.stages import UpscalerStage
 from ninefold.testing import fake_engines
 
@@ -167,3 +168,15 @@ def test_filters_are_upscalers_too(tmp_path: Path, name: str) -> None:
     assert context.metadata["upscaler"]["upscalers"] == [name]
     enlarged = pixels_of(context["image"].path)
     assert np.array_equal(enlarged, source.repeat(2, 0).repeat(2, 1)) == (name == "nearest")
+
+
+@pytest.mark.parametrize("size", [(160, 60), (40, 60), (81, 61)])
+def test_an_image_can_be_stretched_to_a_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    source = picture(80, 60)
+    context = upscaled(tmp_path, source, width=size[0], height=size[1], fit="stretch")
+    assert context["image"].size == size
+    assert context["unscaled_image"].size == (80, 60)  # nothing was cut off
+    width, height = size
+    edges = pixels_of(context["image"].path)[[0, -1], :, :].astype(float)
+    expected = resize(source, width, height)[[0, -1], :, :].astype(float)
+    assert np.abs(edges - expected).mean() < 24

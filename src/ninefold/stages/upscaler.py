@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -37,10 +37,14 @@ class UpscalerParams(StageParams):
         None,
         ge=1,
         le=16384,
-        description="With `height`, the size in pixels in place of `upscale_factor`: what does not "
-        "fit its shape is cut off, half on either side.",
+        description="With `height`, the size in pixels in place of `upscale_factor`.",
     )
     height: int | None = Field(None, ge=1, le=16384, description="See `width`.")
+    fit: Literal["crop", "stretch"] = Field(
+        "crop",
+        description="How the image gets to the shape of `width` and `height`: what is too much is "
+        "cut off, half on either side, or it is stretched.",
+    )
     upscaler: str | None = Field(
         None,
         description="A super-resolution model's name or .onnx file, or the filter `lanczos` or "
@@ -110,7 +114,7 @@ class UpscalerStage(EngineStage[UpscalerParams]):
         passes = self._passes(factor)
         image = read_image(context, source)
         before = source
-        if self.params.width is not None:
+        if self.params.width is not None and self.params.fit == "crop":
             cut = centre_crop(image, width, height)
             if cut is not image:  # colours are later taken from what can be seen
                 name = self.artifact_name("generated_cropped")

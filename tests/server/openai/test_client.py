@@ -160,6 +160,26 @@ def test_an_edit_of_the_whole_image(client: openai.OpenAI) -> None:
     assert 0 < float(info.fields["Denoising strength"]) < 1
 
 
+@pytest.mark.parametrize("size", [(300, 201), (40, 30)])
+def test_an_edit_of_auto_size_keeps_the_sources(
+    client: openai.OpenAI, size: tuple[int, int]
+) -> None:
+    answer = client.images.edit(image=("a.png", picture_file(*size)), prompt="a tree", size="auto")
+    assert answer.data is not None
+    assert opened(data_of(answer.data[0])).size == size
+    assert answer.size == "{}x{}".format(*size)
+
+
+def test_variations(client: openai.OpenAI) -> None:
+    file = picture_file(256, 256)
+    with pytest.deprecated_call():  # OpenAI itself has given them up
+        answer = client.images.create_variation(image=("a.png", file), n=2)
+    assert answer.data is not None
+    images = [httpx.get(str(item.url)).content for item in answer.data]
+    assert [opened(image).size for image in images] == [(256, 256)] * 2
+    assert len({*images, file}) == 3
+
+
 # -- streams ---------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ninefold.core.errors import InputError
 from ninefold.engines.base import ModelInfo
 from ninefold.engines.checks import nearest_sizes
-from ninefold.server.openai.sizes import plan_size
+from ninefold.server.openai.sizes import plan_size, plan_source
 
 #: What OpenAI's clients ask for.
 USUAL = [
@@ -64,20 +64,23 @@ def test_what_cannot_be_made_is_told_with_a_size_that_can() -> None:
     height=st.integers(10, 99_999),
     native=st.sampled_from([64, 128, 256, 512, 1024]),
     multiple=st.sampled_from([8, 16, 32]),
-    exact=st.booleans(),
 )
-def test_every_plan_can_be_painted(
-    width: int, height: int, native: int, multiple: int, exact: bool
-) -> None:
+def test_every_plan_can_be_painted(width: int, height: int, native: int, multiple: int) -> None:
     info = model(native, multiple)
-    try:
-        plan = plan_size(width, height, info, exact=exact)
-    except InputError:
-        assert exact
-        return
-    for side in (plan.width, plan.height):
-        assert nearest_sizes(side, info) == (side,)
-    assert 1 <= plan.factor <= 8
-    assert plan.final == (round(plan.width * plan.factor), round(plan.height * plan.factor))
-    if exact:
+    for plan_for in (plan_size, plan_source):
+        try:
+            plan = plan_for(width, height, info)
+        except InputError:
+            continue
         assert plan.final == (width, height)
+        assert plan.factor <= 8
+        for side in (plan.width, plan.height):
+            assert nearest_sizes(side, info) == (side,)
+
+
+@given(width=st.integers(1, 4096), height=st.integers(1, 4096))
+def test_sources_of_usual_shapes_can_be_painted_again(width: int, height: int) -> None:
+    info = model(256, 8)
+    if max(width, height) <= 4 * min(width, height):
+        plan = plan_source(width, height, info)
+        assert plan.factor == max(width / plan.width, height / plan.height)

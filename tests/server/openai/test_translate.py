@@ -12,8 +12,14 @@ from ninefold.config import PipelineConfig
 from ninefold.core.errors import InputError
 from ninefold.files.decode import decode
 from ninefold.files.opening import ImageLimits
-from ninefold.server.openai.documents import NOT_OFFERED, EditRequest, GenerationRequest
-from ninefold.server.openai.translate import Ordered, edit, generation
+from ninefold.server.openai.documents import (
+    NOT_OFFERED,
+    EditRequest,
+    GenerationRequest,
+    VariationRequest,
+)
+from ninefold.server.openai.sizes import plan_source
+from ninefold.server.openai.translate import Ordered, edit, generation, variation
 from ninefold.testing import fake_engines
 
 INFO = fake_engines().diffusion.describe("poster")
@@ -167,11 +173,51 @@ def test_a_masked_edit_at_another_size_paints_the_whole() -> None:
     assert found["upscaler"] == {"upscale_factor": 4.0}
 
 
-def test_an_edit_without_a_mask_keeps_the_shape() -> None:
-    ordered = edited(png(600, 400))
-    assert ordered.size == (600, 400)
+@pytest.mark.parametrize(
+    ("size", "painted"),
+    [
+        ((600, 400), (160, 112)),
+        ((601, 399), (160, 112)),
+        ((60, 40), (160, 112)),
+        ((128, 128), (128, 128)),
+        ((1000, 37), (512, 32)),  # the longest and the shortest side that the model can do
+        ((1000, 1000), (128, 128)),
+        ((1020, 1020), (128, 128)),
+        ((1020, 1028), (128, 144)),  # never enlarged more than 8 times
+    ],
+)
+@pytest.mark.parametrize("asked", [None, "auto"])
+def test_an_edit_without_a_mask_keeps_the_size(
+    size: tuple[int, int], painted: tuple[int, int], asked: str | None
+) -> None:
+    ordered = edited(png(*size), size=asked)
+    found = stages(ordered)
+    assert ordered.size == size
     assert ordered.order.mask is None
-    assert edited(png(60, 40)).size == (160, 112)
+    params = found["text_to_image"]
+    assert (params["width"], params["height"]) == painted
+    last = found.get("upscaler", {"width": painted[0], "height": painted[1]})
+    assert (last["width"], last["height"]) == size
+    assert ("upscaler" in found) == (size != painted)
+
+
+def test_a_source_larger_than_can_be_made_is_refused() -> None:
+    with pytest.raises(InputError, match=r"image: poster can change at most 256x4096.* got 8x4097"):
+        plan_source(8, 4097, INFO)
+    assert edited(png(4090, 8)).size == (4090, 8)
+
+
+def test_a_variation_needs_no_prompt() -> None:
+    asked = VariationRequest(n=2)
+    ordered = variation(asked, None, INFO, png(100, 80), LIMITS)
+    found = stages(ordered)
+    assert (ordered.size, ordered.order.prompt, ordered.order.count) == ((100, 80), "", 2)
+    assert found["prompt"] == {"allow_blank": True}
+    assert 0 < found["text_to_image"]["strength"] < 1
+    assert asked.wants_urls
+    assert not VariationRequest(response_format="b64_json").wants_urls
+    large = variation(VariationRequest(size="512x512"), None, INFO, png(100, 80), LIMITS)
+    assert large.size == (512, 512)
 
 
 def test_fidelity_and_quality_choose_strength_and_steps() -> None:

@@ -1,4 +1,5 @@
-"""OpenAI's images API over the same jobs and keys: `/v1/images/generations` and `/v1/images/edits`.
+"""OpenAI's images API over the same jobs and keys: `/v1/images/generations`,
+`/v1/images/edits` and `/v1/images/variations`.
 
 Its `/v1/models` is the service's own, which answers in OpenAI's form, errors too.
 """

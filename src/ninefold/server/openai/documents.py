@@ -194,6 +194,20 @@ class EditRequest(ImageRequest):
     )
 
 
+class VariationRequest(ImageRequest):
+    """Another image like one that is sent, as a multipart form."""
+
+    prompt: str = Field("", max_length=MAX_PROMPT, description="Not needed; what to show.")
+    image: list[UploadFile] = Field([], description="The image; PNG, JPEG, WebP or AVIF.")
+    images: list[UploadFile] = Field([], alias="image[]", description="The same.")
+    stream: Literal[False] | None = Field(None, description="Variations are not streamed.")
+
+    @property
+    def wants_urls(self) -> bool:
+        """As the API has it: links, unless images are asked for."""
+        return self.response_format != "b64_json"
+
+
 class ImageDocument(BaseModel):
     """One image."""
 

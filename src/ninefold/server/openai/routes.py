@@ -27,11 +27,12 @@ from ninefold.server.openai.documents import (
     ImageRequest,
     ImagesDocument,
     UsageDocument,
+    VariationRequest,
 )
 from ninefold.server.openai.errors import openai_responses, problem_response
 from ninefold.server.openai.forms import FormRoute
 from ninefold.server.openai.stream import EventKind, events
-from ninefold.server.openai.translate import Ordered, edit, generation
+from ninefold.server.openai.translate import Ordered, edit, generation, variation
 from ninefold.server.service import Service, ServiceDep
 from ninefold.stages.base import DEFAULT_MODEL
 
@@ -86,21 +87,44 @@ async def edit_image(
     asked: Annotated[EditRequest, Form(media_type="multipart/form-data")],
 ) -> Response:
     """An image changed as the prompt says: whole, or where the mask is transparent."""
+    image = await _image(asked)
+    mask = await asked.mask.read() if asked.mask is not None else None
+    model, info = await _model(service, asked.model)
+    ordered = await service.call(edit, asked, model, info, image, mask, _limits(service))
+    return await _answer(request, service, caller, asked, ordered, "image_edit")
+
+
+@_forms.post("/v1/images/variations", responses=_RESPONSES, response_model=None)
+async def vary_image(
+    request: Request,
+    service: ServiceDep,
+    caller: Submitter,
+    _reader: Reader,
+    asked: Annotated[VariationRequest, Form(media_type="multipart/form-data")],
+) -> Response:
+    """Another image like one that is sent."""
+    image = await _image(asked)
+    model, info = await _model(service, asked.model)
+    ordered = await service.call(variation, asked, model, info, image, _limits(service))
+    return await _answer(request, service, caller, asked, ordered, "image_edit")
+
+
+router.include_router(_forms)
+
+
+async def _image(asked: EditRequest | VariationRequest) -> bytes:
+    """The one image that was sent; raises `InputError`."""
     sent = [*asked.image, *asked.images]
     if len(sent) != 1:
         raise InputError(
             f"image: expected one image, got {len(sent)}. Send the one to change, as image or "
             "image[]."
         )
-    limits = ImageLimits(service.settings.max_image_bytes, service.settings.max_image_pixels)
-    image = await sent[0].read()
-    mask = await asked.mask.read() if asked.mask is not None else None
-    model, info = await _model(service, asked.model)
-    ordered = await service.call(edit, asked, model, info, image, mask, limits)
-    return await _answer(request, service, caller, asked, ordered, "image_edit")
+    return await sent[0].read()
 
 
-router.include_router(_forms)
+def _limits(service: Service) -> ImageLimits:
+    return ImageLimits(service.settings.max_image_bytes, service.settings.max_image_pixels)
 
 
 async def _answer(

@@ -27,12 +27,11 @@ class SizePlan:
     final: tuple[int, int]
 
 
-def plan_size(width: int, height: int, info: ModelInfo, *, exact: bool = True) -> SizePlan:
+def plan_size(width: int, height: int, info: ModelInfo) -> SizePlan:
     """Paint `width` x `height` at once where the model does that well, else smaller and enlarge.
 
-    The painted image has the shape asked for and about the model's native area. Without `exact`,
-    for a size that was not asked for, a plan may miss it by some pixels. Raises `InputError` where
-    there is none, with a size that there is one for.
+    The painted image has the shape asked for and about the model's native area. Raises `InputError`
+    where that cannot be, with a size that can.
     """
     at_once = SizePlan(width, height, 1.0, (width, height))
     fits = _doable(width, info) and _doable(height, info)
@@ -44,12 +43,30 @@ def plan_size(width: int, height: int, info: ModelInfo, *, exact: bool = True) -
     if fits:
         return at_once
     near = _near(width, height, info)
-    if not exact:
-        return near
     raise InputError(
         f"size: {info.name} cannot make {width}x{height}. The nearest is "
         f"{near.final[0]}x{near.final[1]}."
     )
+
+
+def plan_source(width: int, height: int, info: ModelInfo) -> SizePlan:
+    """Paint a source of `width` x `height` again at about the model's native area, then bring it
+    back to just that size.
+
+    The factor is the larger of both sides'. Raises `InputError` where it is more than can be done.
+    """
+    fitted = fit_size(width, height, area=_area(info), multiple=info.size_multiple)
+    across, down = (
+        max(nearest_sizes(fit, info)[0], nearest_sizes(math.ceil(side / MAX_FACTOR), info)[-1])
+        for fit, side in zip(fitted, (width, height), strict=True)
+    )
+    factor = max(width / across, height / down)
+    if factor > MAX_FACTOR:
+        raise InputError(
+            f"image: {info.name} can change at most {round(across * MAX_FACTOR)}x"
+            f"{round(down * MAX_FACTOR)} of this shape, got {width}x{height}. Send a smaller one."
+        )
+    return SizePlan(across, down, factor, (width, height))
 
 
 def _plans(width: int, height: int, info: ModelInfo) -> Iterator[SizePlan]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,6 @@ from ninefold.files.decode import decode_rgba, probe
 from ninefold.files.encode import Compression, encode
 from ninefold.files.formats import ImageFormat
 from ninefold.files.opening import ImageLimits
-from ninefold.imaging.resize import fit_size
 from ninefold.server.held import Order
 from ninefold.server.openai.documents import (
     EditRequest,
@@ -24,8 +23,9 @@ from ninefold.server.openai.documents import (
     ImageRequest,
     OutputFormat,
     Quality,
+    VariationRequest,
 )
-from ninefold.server.openai.sizes import STRETCH, SizePlan, plan_size
+from ninefold.server.openai.sizes import SizePlan, plan_size, plan_source
 
 #: The preset for each quality of a generation.
 PRESETS: dict[Quality, str] = {"low": "draft", "medium": "standard", "high": "full"}
@@ -34,6 +34,8 @@ STEPS: dict[Quality, float] = {"low": 0.5, "medium": 1.0, "high": 1.5}
 #: Denoising strength of an edit: inside a mask, and of the whole image; with high fidelity less.
 MASKED = {"low": 1.0, "high": 0.75}
 WHOLE = {"low": 0.7, "high": 0.4}
+#: And of a variation.
+VARIED = 0.7
 #: Sigma in pixels of the soft edge of an edit's mask.
 MASK_BLUR = 2.0
 
@@ -76,12 +78,8 @@ def edit(
     With a mask, and at the image's own size, all else stays as it is, pixel for pixel: the place
     is painted at the model's native size and put back.
     """
-    try:
-        found = probe(image, limits)
-    except ValueError as error:
-        raise InputError(f"{error}.") from None
+    source = _size_of(image, limits)
     painted = None if mask is None else transparent_as_white(mask, limits)
-    source = found.width, found.height
     if painted is not None and painted.shape[1::-1] != source:
         height, width = painted.shape[:2]
         raise InputError(
@@ -96,15 +94,8 @@ def edit(
         params = {"strength": MASKED[keep], "steps": steps, "dilate": 0, "blur": MASK_BLUR}
         stages: list[Json] = [{"stage": "detailer", "params": params}]
     else:
-        plan = _plan_for(size, source, info, asked=request.final_size is not None)
-        size = plan.final
-        params = {
-            "strength": (WHOLE if painted is None else MASKED)[keep],
-            "steps": steps,
-            "width": plan.width,
-            "height": plan.height,
-        }
-        stages = [{"stage": "text_to_image", "params": params}, *_upscaler(plan.factor)]
+        params = {"strength": (WHOLE if painted is None else MASKED)[keep], "steps": steps}
+        stages = _repainted(request, source, info, params)
     stages = [{"stage": "prompt"}, *stages, _publisher(request)]
     files: dict[str, bytes] = {"image": image}
     if painted is not None:
@@ -115,6 +106,23 @@ def edit(
         request.final_format,
         size,
     )
+
+
+def variation(
+    request: VariationRequest, model: str | None, info: ModelInfo, image: bytes, limits: ImageLimits
+) -> Ordered:
+    """Another image like the source, which needs no prompt. Raises `InputError`."""
+    source = _size_of(image, limits)
+    steps = max(1, round(info.steps * STEPS[request.final_quality]))
+    params = {"strength": VARIED, "steps": steps, "allow_blank": True}
+    stages: list[Json] = [
+        {"stage": "prompt", "params": {"allow_blank": True}},
+        *_repainted(request, source, info, params),
+        _publisher(request),
+    ]
+    size = request.final_size or source
+    order = _order(request, model, stages, image=image)
+    return Ordered(order, request.final_quality, request.final_format, size)
 
 
 def transparent_as_white(mask: bytes, limits: ImageLimits) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -142,18 +150,31 @@ def _order(request: ImageRequest, model: str | None, stages: Sequence[Json], **g
     )
 
 
-def _plan_for(
-    size: tuple[int, int], source: tuple[int, int], info: ModelInfo, *, asked: bool
-) -> SizePlan:
-    """How to paint the whole source again at `size`; where that was not asked for, near it."""
-    if asked:
-        return plan_size(*size, info)
-    native = info.native_size[0] * info.native_size[1]
-    if source[0] * source[1] > STRETCH * native:
-        return plan_size(*source, info, exact=False)
-    # Far below their native size models paint nothing of use.
-    width, height = fit_size(*source, area=native, multiple=info.size_multiple)
-    return SizePlan(width, height, 1.0, (width, height))
+def _size_of(image: bytes, limits: ImageLimits) -> tuple[int, int]:
+    """Width and height of a source in pixels; raises `InputError`."""
+    try:
+        found = probe(image, limits)
+    except ValueError as error:
+        raise InputError(f"{error}.") from None
+    return found.width, found.height
+
+
+def _repainted(
+    request: ImageRequest, source: tuple[int, int], info: ModelInfo, params: Mapping[str, Any]
+) -> list[Json]:
+    """The whole source painted again, at the size asked for or else at its own."""
+    if request.final_size is not None:
+        plan = plan_size(*request.final_size, info)
+        enlarged = _upscaler(plan.factor)
+    else:
+        plan = plan_source(*source, info)
+        width, height = plan.final
+        # Stretched: its shape has changed a little with the size that the model can do.
+        given = {"width": width, "height": height, "fit": "stretch"}
+        own = (plan.width, plan.height) == plan.final
+        enlarged = [] if own else [{"stage": "upscaler", "params": given}]
+    size = {"width": plan.width, "height": plan.height}
+    return [{"stage": "text_to_image", "params": {**params, **size}}, *enlarged]
 
 
 def _sized(preset: Sequence[Json], plan: SizePlan, request: ImageRequest) -> list[Json]:
