@@ -20,7 +20,7 @@ from typing import Any
 from ninefold._version import __version__
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
-from ninefold.core.errors import ConfigError, InputError
+from ninefold.core.errors import ConfigError, InputError, UserError
 from ninefold.core.pipeline import Attempt, Step
 from ninefold.core.record import StageRecord
 from ninefold.core.timing import LOADED, WAITED
@@ -56,7 +56,10 @@ class StageCache:
 
     async def around(self, step: Step, context: PipelineContext, attempt: Attempt) -> StageRecord:
         """The step's record from the cache, or by running it; fit for `Pipeline.execute`."""
-        key = await run_blocking(context, cache_key, step, context)
+        try:
+            key = await run_blocking(context, cache_key, step, context)
+        except UserError:  # running the step will tell it, where failures are recorded
+            key = None
         if key is None:
             return await attempt()
         started = time.perf_counter()

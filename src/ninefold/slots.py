@@ -60,6 +60,12 @@ SEED: Slot[int] = Slot("seed", _Seed, "Fixes the noise: the same seed gives the 
 LORAS: Slot[tuple[Lora, ...]] = Slot(
     "loras", tuple[Lora, ...], "Low-rank adaptations to apply, with their weights."
 )
+WILDCARDS: Slot[dict[str, tuple[str, ...]]] = Slot(
+    "wildcards",
+    dict[str, tuple[str, ...]],
+    "Choices for `__name__` in later stages' prompts, by name.",
+    given=False,
+)
 MODEL: Slot[str] = Slot("model", str, "The diffusion model: a name, a folder or a file.")
 IMAGE: Slot[ImageRecord] = Slot(
     "image",

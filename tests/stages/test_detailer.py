@@ -101,6 +101,7 @@ def test_every_region_is_on_record_with_its_crops(context: PipelineContext) -> N
             "box": list(region.box),
             "area": pytest.approx(Box(*region.box).area / SIDE**2, abs=1e-4),
             "prompt": "a village",
+            "negative_prompt": "",
             "seed": region.seed,
             "before": region.before.name,
             "after": region.after.name,

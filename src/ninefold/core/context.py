@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import secrets
@@ -220,6 +221,12 @@ class PipelineContext:
             if name != "job_id" and (scope is None or name in scope.reads)
         }
         return _dumped(data, {"workdir": self.workdir})
+
+    def scratch(self) -> PipelineContext:
+        """A copy whose slots can be set without a trace; all else is shared."""
+        twin = copy.copy(self)
+        twin._data = dict(self._data)
+        return twin
 
     def begin(self, step: str) -> None:
         """Remember the data as it is before `step`; values are immutable, so this is cheap."""

@@ -100,7 +100,11 @@ class Pipeline:
         """Everything that can be told to be wrong before a stage runs, each told once."""
         self.prepare(context)
         missing = [str(error) for error in self.missing_inputs(context)]
-        found = [line for step in self.steps for line in step.stage.problems(context)]
+        found: list[str] = []
+        ahead = context.scratch()
+        for step in self.steps:
+            found += step.stage.problems(ahead)
+            step.stage.dry_run(ahead)
         return tuple(dict.fromkeys([*missing, *found]))
 
     async def execute(

@@ -119,6 +119,13 @@ class PipelineStage(ABC, Generic[P]):
         """
         yield from ()
 
+    def dry_run(self, context: PipelineContext) -> None:
+        """Set what `execute` will set, as far as that can be told before anything runs.
+
+        Called after `problems`, with a copy of the context, so that the `problems` of later stages
+        see it. Must be quick, load no weights, and raise nothing.
+        """
+
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """What its result depends on beside its parameters and slots: hashes of models and files.
 

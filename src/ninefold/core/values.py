@@ -83,6 +83,9 @@ class Region:
     #: The crop that was painted again, before and after.
     before: Artifact
     after: Artifact
+    negative_prompt: str = ""
+    #: LoRAs of its own prompt, beside those of the whole image.
+    loras: tuple[Lora, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from __future__ import annotations
 from ninefold.prompts.listing import TooManyVariantsError, count_variants, list_variants
 from ninefold.prompts.other_syntax import OTHER_SYNTAX
 from ninefold.prompts.parser import parse_prompt_tree
-from ninefold.prompts.resolved import ResolvedPrompt, possible_loras, resolve
+from ninefold.prompts.resolved import ResolvedPrompt, possible_loras, resolve, resolve_parts
 from ninefold.prompts.wildcards import Wildcards
 from ninefold.prompts.writing import escape
 
@@ -42,4 +42,5 @@ __all__ = [
     "parse_prompt_tree",
     "possible_loras",
     "resolve",
+    "resolve_parts",
 ]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ninefold.core.errors import InputError
 from ninefold.core.values import Lora
 from ninefold.prompts.checking import check
 from ninefold.prompts.choosing import RandomChooser
 from ninefold.prompts.loras import lora_names
 from ninefold.prompts.other_syntax import warnings_for
 from ninefold.prompts.parser import parse_prompt_tree
-from ninefold.prompts.pieces import close_gaps
+from ninefold.prompts.pieces import Piece, close_gaps
 from ninefold.prompts.resolving import Resolver
 from ninefold.prompts.wildcards import Wildcards
 
@@ -29,17 +30,64 @@ class ResolvedPrompt:
 
 
 def resolve(
-    text: str, *, seed: int, wildcards: Wildcards | None = None, where: str = "prompt"
+    text: str,
+    *,
+    seed: int,
+    wildcards: Wildcards | None = None,
+    where: str = "prompt",
+    negative: bool = False,
 ) -> ResolvedPrompt:
     """Make every choice in `text`; the same seed and `where` make the same ones.
 
     Raises `InputError` that starts with `where` (or with a wildcard's file and line) for text that
-    cannot be read, whatever the seed, and for more work than `resolving` allows.
+    cannot be read, whatever the seed, for more work than `resolving` allows, and for LoRA tags in
+    a `negative` prompt, in whatever variant.
     """
-    wildcards = wildcards or Wildcards()
+    return _finished(_pieces(text, seed, wildcards or Wildcards(), where, negative), where)
+
+
+def resolve_parts(
+    text: str,
+    separator: str | None,
+    *,
+    seed: int,
+    wildcards: Wildcards | None = None,
+    where: str = "prompt",
+    negative: bool = False,
+) -> tuple[ResolvedPrompt, ...]:
+    """As `resolve`, in the parts that the separator divides the result into, each with its LoRAs.
+
+    One part where there is no separator, or none in the result; blanks around others are left out.
+    """
+    pieces = _pieces(text, seed, wildcards or Wildcards(), where, negative)
+    parts: list[list[Piece]] = [[]]
+    for piece in pieces:
+        if separator is None or not isinstance(piece, str):
+            parts[-1].append(piece)
+            continue
+        first, *rest = piece.split(separator)
+        parts[-1].append(first)
+        parts += [[each] for each in rest]
+    found = tuple(_finished(part, where) for part in parts)
+    if len(found) > 1:
+        found = tuple(replace(part, text=part.text.strip()) for part in found)
+    return found
+
+
+def _pieces(text: str, seed: int, wildcards: Wildcards, where: str, negative: bool) -> list[Piece]:
     nodes = parse_prompt_tree(text, where)
     check(nodes, wildcards, where)
     pieces = Resolver(RandomChooser(seed, where), wildcards, where).resolve(nodes)
+    if negative:
+        chosen = (piece.name for piece in pieces if isinstance(piece, Lora))
+        for name in (*lora_names(nodes), *chosen):
+            raise InputError(
+                f"{where}: LoRA {name} cannot act in it alone. Write the tag into the prompt."
+            )
+    return pieces
+
+
+def _finished(pieces: list[Piece], where: str) -> ResolvedPrompt:
     painted = "".join(piece for piece in close_gaps(pieces) if isinstance(piece, str))
     loras = [piece for piece in pieces if isinstance(piece, Lora)]
     last = {lora.name: lora for lora in loras}

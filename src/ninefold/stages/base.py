@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field
 
 from ninefold.core.context import PipelineContext
-from ninefold.core.errors import UserError
+from ninefold.core.errors import InputError, UserError
 from ninefold.core.problems import suggest
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
-from ninefold.core.values import Json
+from ninefold.core.values import Json, Lora
 from ninefold.engines.base import EngineSet, ModelInfo
-from ninefold.slots import LORAS, MODEL, NEGATIVE_PROMPT, PROMPT
+from ninefold.engines.prompts import unknown_words
+from ninefold.prompts import Wildcards
+from ninefold.prompts.templates import TemplatePart, as_text, resolve_template, template_loras
+from ninefold.slots import LORAS, MAX_PROMPT, MODEL, NEGATIVE_PROMPT, PROMPT, SEED, WILDCARDS
 
 #: The model that runs where nobody names one.
 DEFAULT_MODEL = "poster"
@@ -40,6 +44,15 @@ class SamplingParams(StageParams):
     scheduler: str | None = Field(
         None, description="Name of the scheduler; by default the model's own."
     )
+
+
+@dataclass(frozen=True)
+class OwnPrompt:
+    """What is painted, what is not, and the LoRAs that act beside the image's."""
+
+    text: str
+    negative: str
+    loras: tuple[Lora, ...] = ()
 
 
 class EngineStage(PipelineStage[P]):
@@ -82,12 +95,25 @@ class DiffusionStage(EngineStage[S]):
         return self.engines.diffusion.describe(model)
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
-        """Whether the model is at hand and the scheduler is known."""
-        where = f"{self.name}.model" if self.params.model else "model"
-        yield from told(where, lambda: self.model_info(context))
+        """Whether model, LoRAs and scheduler are at hand."""
+        yield from self.model_problems(context)
         scheduler, known = self.params.scheduler, self.engines.diffusion.schedulers()
         if scheduler is not None and scheduler not in known:
             yield f"{self.name}.scheduler: {scheduler!r} is unknown.{suggest(scheduler, known)}"
+        yield from self.unknown_loras("prompt", [lora.name for lora in context.get(LORAS) or ()])
+
+    def model_problems(self, context: PipelineContext) -> Iterator[str]:
+        """Whether the model is at hand."""
+        where = f"{self.name}.model" if self.params.model else "model"
+        yield from told(where, lambda: self.model_info(context))
+
+    def unknown_loras(self, where: str, names: Iterable[str]) -> Iterator[str]:
+        """What is told of LoRAs that are not at hand, each once; `where` names the prompt."""
+        at_hand = self.engines.diffusion.loras()
+        for name in dict.fromkeys(names):
+            if name not in at_hand:
+                known = suggest(name, at_hand) or " There is none at hand."
+                yield f"{where}: no LoRA is called {name!r}.{known}"
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The model's hash and what it asks for itself, the LoRAs' hashes, and what runs them."""
@@ -102,23 +128,148 @@ class DiffusionStage(EngineStage[S]):
     def note(self, context: PipelineContext, info: Mapping[str, Any], *left_out: str) -> None:
         """Put what the engine tells of an image into the metadata, each of its warnings once."""
         kept = {key: value for key, value in info.items() if key not in ("warnings", *left_out)}
+        before = context.metadata.get(self.name, {}).get("loras", [])
+        if "loras" in kept:  # of every call, each once
+            kept["loras"] = [*before, *(lora for lora in kept["loras"] if lora not in before)]
         context.add_metadata(self.name, **kept)
-        for warning in info.get("warnings", ()):
-            if warning not in context.metadata[self.name].get("warnings", ()):
+        self.warn_once(context, info.get("warnings", ()))
+
+    def warn_once(self, context: PipelineContext, warnings: Iterable[str]) -> None:
+        """Put warnings into the metadata that are not there yet."""
+        for warning in warnings:
+            if warning not in context.metadata.get(self.name, {}).get("warnings", ()):
                 context.warn(self.name, warning)
 
+    def warn_of_unknown_words(self, context: PipelineContext, text: str, info: ModelInfo) -> None:
+        """Put a warning into the metadata where `text` has words that the model does not know."""
+        if words := unknown_words(text, info):
+            hint = f"It {info.hint.rstrip('.')}. " if info.hint else ""
+            warning = (
+                f"{info.name} does not know: {', '.join(words)}. {hint}"
+                "For other subjects use a bigger model: --model FOLDER, FILE or hub name."
+            )
+            self.warn_once(context, [warning])
+
     def conditioning(
-        self, context: PipelineContext, info: ModelInfo, prompt: str | None = None
+        self, context: PipelineContext, info: ModelInfo, own: OwnPrompt | None = None
     ) -> dict[str, Any]:
-        """The fields of a request that say what to paint and how, all of them set."""
+        """The fields of a request that say what to paint and how, all of them set.
+
+        `own` is painted in place of the image's prompts, with its LoRAs beside the image's.
+        """
         params = self.params
         guidance = params.guidance_scale
+        loras: tuple[Lora, ...] = context.get(LORAS) or ()
+        if own is None:
+            own = OwnPrompt(context.get(PROMPT) or "", context.get(NEGATIVE_PROMPT) or "")
         return {
             "model": params.model or context.get(MODEL) or DEFAULT_MODEL,
-            "prompt": (context.get(PROMPT) or "") if prompt is None else prompt,
-            "negative_prompt": context.get(NEGATIVE_PROMPT) or "",
+            "prompt": own.text,
+            "negative_prompt": own.negative,
             "steps": params.steps or info.steps,
             "guidance_scale": info.guidance_scale if guidance is None else guidance,
             "scheduler": params.scheduler or info.scheduler,
-            "loras": context.get(LORAS) or (),
+            "loras": _joined(loras, own.loras) if own.loras else loras,
         }
+
+
+class PromptedParams(SamplingParams):
+    """How a diffusion model is run, with prompts of its own; a stage adds its `prompt`."""
+
+    prompt: str = ""
+    negative_prompt: str = Field(
+        "{negative_prompt}",
+        max_length=MAX_PROMPT,
+        description="What it should not show; {negative_prompt} is the image's.",
+    )
+
+
+Q = TypeVar("Q", bound=PromptedParams)
+
+
+class PromptedStage(DiffusionStage[Q]):
+    """A diffusion stage with prompts of its own; its `accepts` include `SEED` and `WILDCARDS`.
+
+    They are resolved as the image's prompt is, and the LoRAs that they name act in the stage alone.
+    """
+
+    #: What divides a prompt into parts, if anything does.
+    separator: ClassVar[str | None] = None
+
+    def own_prompts(self) -> Mapping[str, str]:
+        """Its prompts by the parameters that they stand in."""
+        return {"prompt": self.params.prompt, "negative_prompt": self.params.negative_prompt}
+
+    def resolved_prompts(
+        self, context: PipelineContext, wildcards: Wildcards | None = None
+    ) -> dict[str, tuple[TemplatePart, ...]]:
+        """Its prompts in parts, with the choices that the seed makes; raises `InputError`."""
+        wildcards = wildcards or self._wildcards(context)
+        return {name: self._resolved(context, name, wildcards) for name in self.own_prompts()}
+
+    def own_prompt(
+        self,
+        context: PipelineContext,
+        info: ModelInfo,
+        prompt: TemplatePart,
+        negative: TemplatePart,
+        label: str = "",
+    ) -> OwnPrompt:
+        """What is painted, its placeholders filled in; its warnings go into the metadata."""
+        self.warn_once(context, (*prompt.warnings, *negative.warnings))
+        where = f"{self.name}.prompt"
+        self.warn_of_unknown_words(context, prompt.filled(where), info)
+        texts = {
+            "prompt": context.get(PROMPT) or "",
+            "negative_prompt": context.get(NEGATIVE_PROMPT) or "",
+            "label": as_text(label),
+        }
+        filled = prompt.filled(where, **texts)
+        return OwnPrompt(
+            filled, negative.filled(f"{self.name}.negative_prompt", **texts), prompt.loras
+        )
+
+    def problems(self, context: PipelineContext) -> Iterator[str]:
+        """As of every diffusion stage, and whether its prompts can be resolved."""
+        yield from super().problems(context)
+        for name, text in self.own_prompts().items():
+            where = f"{self.name}.{name}"
+            try:
+                parts = self._resolved(context, name, self._wildcards(context))
+            except InputError as error:
+                yield str(error)
+            else:
+                chosen = [lora.name for part in parts for lora in part.loras]
+                yield from self.unknown_loras(where, (*template_loras(text, where), *chosen))
+
+    def fingerprint(self, context: PipelineContext) -> Json | None:
+        """As of every diffusion stage, and of the wildcards and LoRAs of its prompts."""
+        wildcards = self._wildcards(context)
+        own = self.resolved_prompts(context, wildcards).values()
+        loras = [lora.name for parts in own for part in parts for lora in part.loras]
+        return {
+            **(super().fingerprint(context) or {}),
+            "own_loras": [self.engines.diffusion.lora_hash(name) for name in loras],
+            "wildcards": wildcards.used(),
+        }
+
+    def _resolved(
+        self, context: PipelineContext, name: str, wildcards: Wildcards
+    ) -> tuple[TemplatePart, ...]:
+        return resolve_template(
+            self.own_prompts()[name],
+            seed=context.get(SEED) or 0,
+            wildcards=wildcards,
+            where=f"{self.name}.{name}",
+            separator=self.separator,
+            negative=name == "negative_prompt",
+        )
+
+    def _wildcards(self, context: PipelineContext) -> Wildcards:
+        return Wildcards(context.get(WILDCARDS) or {}, self.engines.wildcards)
+
+
+def _joined(image: Iterable[Lora], own: Iterable[Lora]) -> tuple[Lora, ...]:
+    """Those of the image and a stage's own: of one in both the stage's weight counts, 0 is none."""
+    found = {lora.name: lora for lora in image} | {lora.name: lora for lora in own}
+    return tuple(lora for lora in found.values() if lora.weight or lora.text_encoder_weight)

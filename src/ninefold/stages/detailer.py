@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -22,13 +22,14 @@ from ninefold.imaging import masks
 from ninefold.imaging.boxes import Box, crop_box
 from ninefold.imaging.resize import resize, resize_mask
 from ninefold.imaging.types import Mask, Pixels
-from ninefold.slots import DETAIL_PATH, IMAGE, MASK, PROMPT, REGIONS, SEED, next_seed
-from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams, told
+from ninefold.prompts.templates import TemplatePart
+from ninefold.slots import DETAIL_PATH, IMAGE, MASK, PROMPT, REGIONS, SEED, WILDCARDS, next_seed
+from ninefold.stages.base import CONDITIONING, OwnPrompt, PromptedParams, PromptedStage, told
 
 Order = Literal["confidence", "area", "left_to_right"]
 
 
-class DetailerParams(SamplingParams):
+class DetailerParams(PromptedParams):
     """Parameters of `detailer`."""
 
     detector: str | None = Field(
@@ -58,9 +59,9 @@ class DetailerParams(SamplingParams):
         "{prompt}",
         max_length=4000,
         description="What to paint: {prompt} and {label} are filled in; [SEP] between regions, "
-        "[SKIP] leaves one as it is.",
+        "[SKIP] leaves one as it is. Choices, wildcards and LoRA tags as in the image's prompt.",
     )
-    class_prompts: dict[str, str] = Field(
+    class_prompts: dict[str, Annotated[str, Field(max_length=4000)]] = Field(
         default_factory=dict, description="A prompt of its own for a label."
     )
 
@@ -75,19 +76,26 @@ class _Found:
     box: Box
 
 
-class DetailerStage(DiffusionStage[DetailerParams]):
+class DetailerStage(PromptedStage[DetailerParams]):
     """Finds regions, or takes a mask, paints each again at native size and blends it back."""
 
     name = "detailer"
     params_type = DetailerParams
+    version = "2"
     requires = (IMAGE,)
-    accepts = (PROMPT, SEED, MASK, *CONDITIONING)
+    accepts = (PROMPT, SEED, MASK, WILDCARDS, *CONDITIONING)
     provides = (IMAGE, REGIONS, DETAIL_PATH)
+    separator = "[SEP]"
 
     async def execute(self, context: PipelineContext) -> PipelineContext:
         """Set `image`, `regions` and `detail_path`."""
         await run_blocking(context, self._run, context)
         return context
+
+    def own_prompts(self) -> Mapping[str, str]:
+        """Those of every stage, and those of labels."""
+        labels = {_class_prompt(label): text for label, text in self.params.class_prompts.items()}
+        return {**super().own_prompts(), **labels}
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the detector is at hand, and knows the classes that it is to find."""
@@ -122,7 +130,7 @@ class DetailerStage(DiffusionStage[DetailerParams]):
         regions = []
         if found:
             info = self.model_info(context)
-            prompts = self._prompts(context, [item.label for item in found])
+            prompts = self._prompts(context, info, [item.label for item in found])
             for index, (item, prompt) in enumerate(zip(found, prompts, strict=True)):
                 if prompt is not None:
                     progress = PartialProgress(context.progress, index, len(found))
@@ -195,16 +203,21 @@ class DetailerStage(DiffusionStage[DetailerParams]):
             if box is not None:
                 yield _Found(label, score, soft, box)
 
-    def _prompts(self, context: PipelineContext, labels: Sequence[str]) -> Sequence[str | None]:
+    def _prompts(
+        self, context: PipelineContext, info: ModelInfo, labels: Sequence[str]
+    ) -> Sequence[OwnPrompt | None]:
         """The prompt of each region; None leaves a region as it is."""
-        main = context.get(PROMPT) or ""
-        parts = [part.strip() for part in self.params.prompt.split("[SEP]")]
-        texts: list[str | None] = []
+        parts = self.resolved_prompts(context)
+        prompts: list[OwnPrompt | None] = []
         for index, label in enumerate(labels):
-            text = self.params.class_prompts.get(label, parts[min(index, len(parts) - 1)])
-            filled = text.replace("{prompt}", main).replace("{label}", label)
-            texts.append(None if "[SKIP]" in text else filled)
-        return texts
+            name = _class_prompt(label)
+            prompt = _part(parts[name if name in parts else "prompt"], index)
+            negative = _part(parts["negative_prompt"], index)
+            skipped = "[SKIP]" in prompt.marked
+            prompts.append(
+                None if skipped else self.own_prompt(context, info, prompt, negative, label)
+            )
+        return prompts
 
     def _paint(
         self,
@@ -212,7 +225,7 @@ class DetailerStage(DiffusionStage[DetailerParams]):
         info: ModelInfo,
         image: Pixels,
         item: _Found,
-        prompt: str,
+        prompt: OwnPrompt,
         index: int,
         progress: PartialProgress,
     ) -> tuple[Pixels, Region]:
@@ -243,13 +256,25 @@ class DetailerStage(DiffusionStage[DetailerParams]):
             label=item.label,
             score=round(float(item.score), 4),
             box=(item.box.left, item.box.top, item.box.right, item.box.bottom),
-            prompt=prompt,
+            prompt=prompt.text,
             seed=seed,
             before=write_detail(context, self.name, f"{stem}_before.png", before),
             after=write_detail(
                 context, self.name, f"{stem}_after.png", np.ascontiguousarray(painted[crop.slices])
             ),
+            negative_prompt=prompt.negative,
+            loras=prompt.loras,
         )
+
+
+def _class_prompt(label: str) -> str:
+    """Where the prompt of a label stands."""
+    return f"class_prompts.{label}"
+
+
+def _part(parts: Sequence[TemplatePart], index: int) -> TemplatePart:
+    """The part of a region; the last is for all that come after it."""
+    return parts[min(index, len(parts) - 1)]
 
 
 def _box(item: Detection, width: int, height: int) -> Box:
@@ -258,12 +283,15 @@ def _box(item: Detection, width: int, height: int) -> Box:
 
 def _described(region: Region, image_area: int) -> dict[str, Any]:
     left, top, right, bottom = region.box
+    loras = [{"name": lora.name, "weight": lora.weight} for lora in region.loras]
     return {
         "label": region.label,
         "score": region.score,
         "box": list(region.box),
         "area": round((right - left) * (bottom - top) / image_area, 4),
         "prompt": region.prompt,
+        "negative_prompt": region.negative_prompt,
+        **({"loras": loras} if loras else {}),
         "seed": region.seed,
         "before": region.before.name,
         "after": region.after.name,

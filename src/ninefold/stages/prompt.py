@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -16,11 +18,11 @@ from ninefold.core.pipeline import Pipeline
 from ninefold.core.problems import suggest
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
-from ninefold.core.values import Json
+from ninefold.core.values import Json, Lora
 from ninefold.engines.settings import EngineSettings
-from ninefold.prompts import ResolvedPrompt, Wildcards, list_variants, resolve
+from ninefold.prompts import ResolvedPrompt, Wildcards, list_variants, possible_loras, resolve
 from ninefold.prompts.wildcards import check_name
-from ninefold.slots import LORAS, NEGATIVE_PROMPT, PROMPT, SEED
+from ninefold.slots import LORAS, NEGATIVE_PROMPT, PROMPT, SEED, WILDCARDS
 
 
 class PromptParams(StageParams):
@@ -56,10 +58,10 @@ class PromptStage(PipelineStage[PromptParams]):
 
     name = "prompt"
     params_type = PromptParams
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     requires = (PROMPT,)
     accepts = (NEGATIVE_PROMPT, SEED)
-    provides = (PROMPT, NEGATIVE_PROMPT, SEED, LORAS)
+    provides = (PROMPT, NEGATIVE_PROMPT, SEED, LORAS, WILDCARDS)
 
     def lacks(self, context: PipelineContext, slot: Slot[Any]) -> bool:
         """As every stage; but a blank prompt may be allowed."""
@@ -68,7 +70,7 @@ class PromptStage(PipelineStage[PromptParams]):
         return super().lacks(context, slot)
 
     async def execute(self, context: PipelineContext) -> PipelineContext:
-        """Set `prompt`, `negative_prompt`, `seed` and `loras`."""
+        """Set `prompt`, `negative_prompt`, `seed`, `loras` and `wildcards`."""
         template = context[PROMPT]
         seed = context.get(SEED)
         if seed is None:
@@ -78,6 +80,7 @@ class PromptStage(PipelineStage[PromptParams]):
         context[NEGATIVE_PROMPT] = negative.text
         context[SEED] = seed
         context[LORAS] = prompt.loras
+        context[WILDCARDS] = self.params.wildcards
         context.add_metadata(
             self.name,
             template=template,
@@ -99,6 +102,15 @@ class PromptStage(PipelineStage[PromptParams]):
             self._resolved(context, context.get(SEED) or 0)
         except InputError as error:
             yield str(error)
+
+    def dry_run(self, context: PipelineContext) -> None:
+        """Set `wildcards`, and as `loras` those that the prompt and its styles may bring."""
+        context[WILDCARDS] = self.params.wildcards
+        with suppress(InputError):  # told by `problems`
+            names = possible_loras(self._styled(context.get(PROMPT) or ""))
+            chosen = self._resolved(context, context.get(SEED) or 0)[0].loras
+            names = tuple(dict.fromkeys((*names, *(lora.name for lora in chosen))))
+            context[LORAS] = tuple(map(Lora, names))
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The choices of the wildcards that count; None where the seed is yet to be drawn."""
@@ -130,18 +142,19 @@ class PromptStage(PipelineStage[PromptParams]):
         wildcards = wildcards or self.wildcards
         styled = self._styled(context[PROMPT])
         prompt = resolve(styled, seed=seed, wildcards=wildcards)
-        if not prompt.text.strip() and not self.params.allow_blank:
-            raise InputError(
-                "prompt: expected text beside its LoRA tags and blank choices, got none."
-            )
+        if not prompt.text.strip():
+            if not self.params.allow_blank:
+                raise InputError(
+                    "prompt: expected text beside its LoRA tags and blank choices, got none."
+                )
+            prompt = replace(prompt, text="")
         negative = resolve(
-            self._negative(context), seed=seed, wildcards=wildcards, where="negative_prompt"
+            self._negative(context),
+            seed=seed,
+            wildcards=wildcards,
+            where="negative_prompt",
+            negative=True,
         )
-        if negative.loras:
-            raise InputError(
-                f"negative_prompt: LoRA {negative.loras[0].name} cannot act in it alone. Write the "
-                "tag into the prompt."
-            )
         return prompt, negative
 
     def _negative(self, context: PipelineContext) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.progress import PartialProgress
-from ninefold.core.values import Seams
+from ninefold.core.values import Json, Seams
 from ninefold.engines.base import ImageToImage, ModelInfo
 from ninefold.files.store import read_image, write_image
 from ninefold.imaging.blending import blend_tiles
@@ -17,11 +17,11 @@ from ninefold.imaging.colour import transfer_colour
 from ninefold.imaging.resize import resize, round_to_multiple
 from ninefold.imaging.tiles import Tile, plan_tiles, seam_lines
 from ninefold.imaging.types import Pixels
-from ninefold.slots import IMAGE, PROMPT, RESTORED_PATH, SEAMS, SEED, next_seed
-from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams
+from ninefold.slots import IMAGE, PROMPT, RESTORED_PATH, SEAMS, SEED, WILDCARDS, next_seed
+from ninefold.stages.base import CONDITIONING, PromptedParams, PromptedStage
 
 
-class RestorerParams(SamplingParams):
+class RestorerParams(PromptedParams):
     """Parameters of `restorer`."""
 
     strength: float = Field(
@@ -36,7 +36,8 @@ class RestorerParams(SamplingParams):
     prompt: str = Field(
         "",
         max_length=4000,
-        description="What the tiles show; {prompt} is filled in. With the whole prompt even a tile "
+        description="What the tiles show; {prompt} is filled in, choices, wildcards and LoRA tags "
+        "are as in the image's prompt. With the whole prompt even a tile "
         "of bare sky gets the subject.",
     )
     colour_fix: float = Field(
@@ -44,13 +45,14 @@ class RestorerParams(SamplingParams):
     )
 
 
-class RestorerStage(DiffusionStage[RestorerParams]):
+class RestorerStage(PromptedStage[RestorerParams]):
     """Works over overlapping tiles of the full-size image and blends them without seams."""
 
     name = "restorer"
     params_type = RestorerParams
+    version = "2"
     requires = (IMAGE,)
-    accepts = (PROMPT, SEED, *CONDITIONING)
+    accepts = (PROMPT, SEED, WILDCARDS, *CONDITIONING)
     provides = (IMAGE, RESTORED_PATH, SEAMS)
 
     async def execute(self, context: PipelineContext) -> PipelineContext:
@@ -60,6 +62,9 @@ class RestorerStage(DiffusionStage[RestorerParams]):
 
     def _run(self, context: PipelineContext) -> None:
         info = self.model_info(context)
+        parts = self.resolved_prompts(context)
+        own = self.own_prompt(context, info, parts["prompt"][0], parts["negative_prompt"][0])
+        what = self.conditioning(context, info, own)
         image = read_image(context, context[IMAGE])
         height, width = image.shape[:2]
         side = self.params.tile or max(info.native_size)
@@ -70,7 +75,7 @@ class RestorerStage(DiffusionStage[RestorerParams]):
         def restore(pixels: Pixels, _: Tile) -> Pixels:
             index = next(number)
             progress = PartialProgress(context.progress, index, len(tiles))
-            return self._restored(context, info, pixels, index, progress)
+            return self._restored(context, info, what, pixels, index, progress)
 
         restored = blend_tiles(image, side, overlap, 1, restore)
         record = write_image(context, self.name, self.artifact_name("generated_restored"), restored)
@@ -80,6 +85,8 @@ class RestorerStage(DiffusionStage[RestorerParams]):
         context[SEAMS] = Seams(width, height, columns, rows)
         context.add_metadata(
             self.name,
+            prompt=own.text,
+            negative_prompt=own.negative,
             strength=self.params.strength,
             size=list(record.size),
             tile=side,
@@ -91,6 +98,7 @@ class RestorerStage(DiffusionStage[RestorerParams]):
         self,
         context: PipelineContext,
         info: ModelInfo,
+        what: Json,
         pixels: Pixels,
         index: int,
         progress: PartialProgress,
@@ -101,9 +109,8 @@ class RestorerStage(DiffusionStage[RestorerParams]):
             round_to_multiple(max(side, info.min_size), info.size_multiple, "up")
             for side in (width, height)
         )
-        prompt = self.params.prompt.replace("{prompt}", context.get(PROMPT) or "")
         request = ImageToImage(
-            **self.conditioning(context, info, prompt),
+            **what,
             seed=next_seed(context.get(SEED) or 0, index),
             width=model_width,
             height=model_height,

@@ -11,12 +11,10 @@ from pydantic import Field
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
-from ninefold.core.problems import suggest
 from ninefold.core.slots import Slot
 from ninefold.core.values import Json
 from ninefold.engines.base import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.checks import nearest_sizes
-from ninefold.engines.prompts import unknown_words
 from ninefold.files.store import read_image, read_mask, write_image
 from ninefold.imaging.masks import paste
 from ninefold.imaging.resize import fit_size, resize, resize_mask
@@ -72,14 +70,9 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the model and the LoRAs are at hand, and it can do the size asked for."""
-        unusable = tuple(super().problems(context))
-        yield from unusable
-        at_hand = self.engines.diffusion.loras()
-        for name in _lora_names(context.get(PROMPT) or ""):
-            if name not in at_hand:
-                known = suggest(name, at_hand) or " There is none at hand."
-                yield f"prompt: no LoRA is called {name!r}.{known}"
-        if unusable:
+        yield from super().problems(context)
+        yield from self.unknown_loras("prompt", _lora_names(context.get(PROMPT) or ""))
+        if any(self.model_problems(context)):
             return
         info = self.model_info(context)
         for name, side in (("width", self.params.width), ("height", self.params.height)):
@@ -96,12 +89,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
 
     def _run(self, context: PipelineContext) -> None:
         info = self.model_info(context)
-        if words := unknown_words(context[PROMPT], info):
-            context.warn(
-                self.name,
-                f"{info.name} does not know: {', '.join(words)}. {_sentence(info.hint)}"
-                "For other subjects use a bigger model: --model FOLDER, FILE or hub name.",
-            )
+        self.warn_of_unknown_words(context, context[PROMPT], info)
         result = self._generate(context, info)
         record = write_image(context, self.name, self.artifact_name("generated"), result.image)
         context[IMAGE] = record
@@ -155,7 +143,3 @@ def _lora_names(prompt: str) -> tuple[str, ...]:
 def _nearest(side: float, info: ModelInfo) -> int:
     """The side nearest to `side`, in pixels, that the model can do."""
     return min(nearest_sizes(round(side), info), key=lambda size: abs(size - side))
-
-
-def _sentence(hint: str) -> str:
-    return f"It {hint.rstrip('.')}. " if hint else ""

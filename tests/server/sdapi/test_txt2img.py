@@ -260,10 +260,36 @@ def test_faces_are_restored_by_a_detailer() -> None:
 
 
 def test_adetailer_tells_what_it_leaves_out() -> None:
-    unit = {"ad_model": "detector", "ad_negative_prompt": "x", "ad_use_clip_skip": True, "ad_y": 1}
+    unit = {"ad_model": "detector", "ad_use_clip_skip": True, "ad_y": 1}
     warnings = " ".join(drawn(alwayson_scripts={"adetailer": {"args": [unit]}}).warnings)
-    for name in ("ad_negative_prompt", "ad_clip_skip", "ad_y"):
+    for name in ("ad_clip_skip", "ad_y"):
         assert name in warnings
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("a {red|blue} face <lora:x:1>", "a {red|blue} face <lora:x:1>"),
+        ("[PROMPT], smiling", "{prompt}, smiling"),
+        ("[SKIP][SEP][PROMPT]", "[SKIP] [SEP] {prompt}"),
+        ("a face [SEP] ", "a face [SEP] {prompt}"),
+        ("", None),
+    ],
+)
+def test_prompts_of_adetailers_units(given: str, expected: str | None) -> None:
+    unit = {"ad_model": "detector", "ad_prompt": given, "ad_negative_prompt": given}
+    order = drawn(alwayson_scripts={"adetailer": {"args": [unit]}})
+    assert order.warnings == ()
+    found = params(order, "detailer")
+    assert found.get("prompt") == expected
+    negative = expected and expected.replace("{prompt}", "{negative_prompt}")
+    assert found.get("negative_prompt") == negative
+
+
+def test_prompts_of_the_second_pass() -> None:
+    order = drawn(enable_hr=True, hr_prompt="a <lora:x:1>", hr_negative_prompt="fog")
+    found = params(order, "restorer")
+    assert (found["prompt"], found["negative_prompt"]) == ("a <lora:x:1>", "fog")
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ class Unit(BaseModel):
         True, validation_alias=AliasChoices("ad_tab_enable", "ad_tap_enable")
     )
     ad_prompt: str = Field("", max_length=4000)
-    ad_negative_prompt: str = ""
+    ad_negative_prompt: str = Field("", max_length=4000)
     ad_confidence: float = Field(0.3, ge=0, le=1)
     ad_mask_filter_method: Literal["Area", "Confidence"] = "Area"
     ad_mask_k: int = Field(0, ge=0, le=100)
@@ -184,7 +184,9 @@ def _params(unit: Unit, sampling: Json, shelf: Shelf, notes: Notes, where: str) 
         "padding_pixels": unit.ad_inpaint_only_masked_padding,
     }
     if unit.ad_prompt:
-        params["prompt"] = unit.ad_prompt.replace("[PROMPT]", "{prompt}")
+        params["prompt"] = _template(unit.ad_prompt, "{prompt}")
+    if unit.ad_negative_prompt:
+        params["negative_prompt"] = _template(unit.ad_negative_prompt, "{negative_prompt}")
     if unit.ad_use_steps:
         params["steps"] = unit.ad_steps
     if unit.ad_use_cfg_scale:
@@ -199,14 +201,18 @@ def _params(unit: Unit, sampling: Json, shelf: Shelf, notes: Notes, where: str) 
     return params
 
 
+def _template(text: str, image: str) -> str:
+    """A unit's prompt as a stage's; a part that is blank is the image's own, as in ADetailer."""
+    parts = (part.strip() or image for part in text.replace("[PROMPT]", image).split("[SEP]"))
+    return " [SEP] ".join(parts)
+
+
 def _tell(unit: Unit, notes: Notes, at: Any) -> None:
     """What a unit asks for that is not done."""
     if unit.ad_restore_face:
         notes.refuse(at("ad_restore_face"))
     if unit.ad_controlnet_model != "None":
         notes.refuse(at("ad_controlnet_model"))
-    if unit.ad_negative_prompt:
-        notes.warn(at("ad_negative_prompt"), "is not honoured; negative_prompt was used.")
     if not unit.ad_inpaint_only_masked:
         notes.warn(at("ad_inpaint_only_masked"), "regions are painted at the model's own size.")
     if unit.ad_use_inpaint_width_height:

@@ -71,8 +71,6 @@ def hires_stages(
         notes.warn("hr_upscaler", f"{name!r} was done by the service's own upscaler.")
     stages: list[Json] = [{"stage": "upscaler", "params": {**enlarged, "upscaler": upscaler}}]
     strength = HIRES_STRENGTH if request.denoising_strength is None else request.denoising_strength
-    if request.hr_negative_prompt not in ("", request.negative_prompt):
-        notes.warn("hr_negative_prompt", "is not honoured; negative_prompt was used.")
     if strength == 0:
         return stages
     params = {**sampling, "strength": strength, **_second(request, strength, shelf, notes)}
@@ -106,6 +104,8 @@ def _second(request: Txt2ImgRequest, strength: float, shelf: Shelf, notes: Notes
         )
     if request.hr_prompt:
         params["prompt"] = request.hr_prompt
+    if request.hr_negative_prompt:
+        params["negative_prompt"] = request.hr_negative_prompt
     return params
 
 
