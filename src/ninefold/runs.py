@@ -12,6 +12,7 @@ from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError, StorageError
 from ninefold.core.events import Observer
+from ninefold.core.pipeline import Around
 from ninefold.core.progress import Previews
 from ninefold.files.atomic import write_atomic
 
@@ -68,6 +69,7 @@ class Run:
         engines: Any = None,
         observer: Observer | None = None,
         previews: Previews | None = None,
+        around: Around | None = None,
     ) -> PipelineContext:
         """Run the stages that are not done yet, saving after each; see `Pipeline.execute`.
 
@@ -83,6 +85,7 @@ class Run:
             observer=observer,
             checkpoint=checkpoint,
             previews=previews,
+            around=around,
             resume=True,
         )
         if self.context.error is not None:

@@ -108,13 +108,17 @@ def test_kill_leaves_a_run_that_can_be_resumed(
 
 
 def test_ctrl_c_among_several_images_says_how_many_are_left(tmp_path: Path) -> None:
-    process = started(tmp_path, "run", "a house", "--preset", "draft", "--count", 3)
-    wait_for(process, "publisher")
+    steps = ("--set", "text_to_image.steps=200")
+    process = started(tmp_path, "run", "a house", "--preset", "draft", "--count", 10, *steps)
+    seen = wait_for(process, "prompt")
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "1 of 3 images were not begun." in err
+    assert out == ""
+    assert "2 of 10 images were not begun." in err  # eight were at work, which all ended
+    assert (seen + err).count("ninefold run --resume") == 8
+    assert "Traceback" not in err
 
 
 def same_images(one: dict[str, object], other: dict[str, object]) -> bool:

@@ -175,7 +175,8 @@ def test_with_count_one_failure_does_not_stop_the_others(cli: Cli) -> None:
     engines = fake_engines(fail_on="text_to_image", fail_times=1)
     done = cli("run", "a house", "--preset", "draft", "--count", 2, "--json", engines=engines)
     assert done.code == 1
-    assert [job["status"] for job in done.document["jobs"]] == ["failed", "succeeded"]
+    statuses = [job["status"] for job in done.document["jobs"]]
+    assert sorted(statuses) == ["failed", "succeeded"]  # they run side by side
 
 
 def test_a_bug_is_one_line_and_a_file_with_the_traceback(cli: Cli) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,20 +42,31 @@ Shower = Callable[[Shown], None]
 @contextmanager
 def progress_for(quiet: bool, label: str = "") -> Iterator[Shower | None]:
     """What observes a run: nothing, a bar if stderr is a terminal that can, or lines."""
+    with progress_for_each(quiet, [label]) as (shower,):
+        yield shower
+
+
+@contextmanager
+def progress_for_each(quiet: bool, labels: Sequence[str]) -> Iterator[list[Shower | None]]:
+    """What observes each of several runs that go on at once, as for one."""
     if quiet:
-        yield None
+        yield [None] * len(labels)
     elif not sys.stderr.isatty():
-        yield Lines(say, label)
+        yield [Lines(say, label, prefixed=len(labels) > 1) for label in labels]
     else:
-        yield from _bar(label)
+        yield from _bars(labels)
 
 
 class Lines:
     """Prints a line for each stage that ends."""
 
-    def __init__(self, write: Callable[[str], None], label: str = "") -> None:
+    def __init__(
+        self, write: Callable[[str], None], label: str = "", *, prefixed: bool = False
+    ) -> None:
+        """With `prefixed`, every line begins with the label, as others come between."""
         self._write = write
         self._label = label
+        self._prefix = f"{label}  " if prefixed else ""
         self._steps: tuple[str, ...] = ()
 
     def __call__(self, event: Shown) -> None:
@@ -65,7 +76,7 @@ class Lines:
             if self._label:
                 self._write(f"{self._label}: {event.job_id}")
         elif (line := self._line(event)) is not None:
-            self._write(line)
+            self._write(f"{self._prefix}{line}")
 
     def _line(self, event: Shown) -> str | None:
         match event:
@@ -100,9 +111,10 @@ def _spent(metadata: Json) -> str:
 class Bar:
     """Drives a rich progress bar: stage n of m, step k of n, time left in the stage."""
 
-    def __init__(self, progress: Progress, lines: Lines) -> None:
+    def __init__(self, progress: Progress, lines: Lines, prefix: str = "") -> None:
         self._progress = progress
         self._lines = lines
+        self._prefix = prefix
         self._task: TaskID | None = None
 
     def __call__(self, event: Shown) -> None:
@@ -111,7 +123,9 @@ class Bar:
         match event:
             case StageStarted(stage, index, total):
                 self._drop()
-                self._task = self._progress.add_task(f"[{index}/{total}] {stage}", total=None)
+                self._task = self._progress.add_task(
+                    f"{self._prefix}[{index}/{total}] {stage}", total=None
+                )
             case StageProgressed(_, done, total) if self._task is not None:
                 self._progress.update(
                     self._task, completed=done, total=total, steps=f"step {done} of {total}"
@@ -127,14 +141,15 @@ class Bar:
             self._task = None
 
 
-def _bar(label: str) -> Iterator[Shower]:
+def _bars(labels: Sequence[str]) -> Iterator[list[Shower | None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.text import Text
 
     console = Console(stderr=True)
+    several = len(labels) > 1
     if not console.is_terminal or console.is_dumb_terminal:
-        yield Lines(say, label)
+        yield [Lines(say, label, prefixed=several) for label in labels]
         return
 
     class Steps(TextColumn):
@@ -151,4 +166,7 @@ def _bar(label: str) -> Iterator[Shower]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        yield Bar(progress, Lines(write, label))
+        yield [
+            Bar(progress, Lines(write, label, prefixed=several), f"{label}  " if several else "")
+            for label in labels
+        ]

@@ -1,10 +1,11 @@
-"""`ninefold run`: one job an image, with progress, checkpoints and a report."""
+"""`ninefold run`: one job an image, as many at once as gain by it, with progress and a report."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,14 +17,23 @@ from ninefold.cli.guard import BAD_INPUT, DONE, FAILED, INTERRUPTED, say, say_er
 from ninefold.cli.interrupt import cancelled_by_interrupt
 from ninefold.cli.options import RunOptions, planned, resolve_config, resumed
 from ninefold.cli.process import between_images, collector_held
-from ninefold.cli.progress import progress_for
+from ninefold.cli.progress import progress_for_each
 from ninefold.cli.report import Result, Status
 from ninefold.cli.settings import engines_for
-from ninefold.core.errors import UserError
+from ninefold.core.context import PipelineContext
+from ninefold.core.errors import ModelError, UserError
 from ninefold.core.events import Observer
 from ninefold.core.json_text import json_text
+from ninefold.core.pipeline import Attempt, Step
+from ninefold.core.record import StageRecord
+from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.engines.base import EngineSet
 from ninefold.runs import Run
+from ninefold.stages.base import DEFAULT_MODEL
+from ninefold.stages.text_to_image import TextToImageStage
+
+#: Most seconds that an image waits for the others, where the model may make them in one call.
+PATIENCE = 1.0
 
 _CODES = {"succeeded": DONE, "failed": FAILED, "cancelled": INTERRUPTED}
 
@@ -38,13 +48,14 @@ def run(options: RunOptions, given: EngineSet | None) -> int:
         engines = engines_for(options.settings_file, given)
         if options.dry_run:
             return _dry_run(options, engines)
-        for number, job in enumerate(_runs(options, engines), 1):
-            if number > 1:
+        for jobs in _together(_runs(options, engines), _at_once(options, engines)):
+            if results:
                 between_images()
-            result = _execute(job, options, engines, number)
-            report.tell(result, warnings, quiet=options.quiet, as_json=options.as_json)
-            results.append(result)
-            if result.status == "cancelled":
+            for result in _execute(jobs, options, engines, len(results) + 1):
+                report.tell(result, warnings, quiet=options.quiet, as_json=options.as_json)
+                result.context.pixels.clear()
+                results.append(result)
+            if results[-1].status == "cancelled":
                 break
     except UserError as error:
         say_error(str(error))
@@ -66,19 +77,84 @@ def _runs(options: RunOptions, engines: EngineSet) -> Iterator[Run]:
         yield from planned(options, resolve_config(options), engines)
 
 
-def _execute(job: Run, options: RunOptions, engines: EngineSet, number: int) -> Result:
-    label = f"image {number} of {options.count}" if options.count > 1 else ""
-    with progress_for(options.quiet, label) as observer:
-        status = asyncio.run(_run(job, engines, observer))
-    return Result(job.context, status)
+def _at_once(options: RunOptions, engines: EngineSet) -> int:
+    """How many images are begun together: as many as the model may make in one call."""
+    if options.resume is not None or options.count == 1:
+        return 1
+    config = resolve_config(options)
+    for step in config.build(engines).steps:
+        if isinstance(step.stage, TextToImageStage):
+            params = step.stage.params
+            model = params.model or config.model or DEFAULT_MODEL
+            try:
+                width, height = engines.diffusion.describe(model).native_size
+                size = params.width or width, params.height or height
+                return min(options.count, engines.diffusion.batch_limit(model, *size))
+            except ModelError:  # told with what else is wrong
+                return 1
+    return 1
 
 
-async def _run(job: Run, engines: EngineSet, observer: Observer | None) -> Status:
+def _together(runs: Iterator[Run], count: int) -> Iterator[list[Run]]:
+    """The runs, `count` at a time; those before one that is refused come out before its error."""
+    refused: UserError | None = None
+    while refused is None:
+        jobs: list[Run] = []
+        try:
+            for job in islice(runs, count):
+                jobs.append(job)
+        except UserError as error:
+            refused = error
+        if jobs:
+            yield jobs
+        elif refused is None:
+            return
+    raise refused
+
+
+def _execute(
+    jobs: Sequence[Run], options: RunOptions, engines: EngineSet, first: int
+) -> Sequence[Result]:
+    """Run jobs side by side; `first` is the number of the first of them."""
+    labels = [""]
+    if options.count > 1:
+        labels = [f"image {first + index} of {options.count}" for index in range(len(jobs))]
+    with progress_for_each(options.quiet, labels) as observers:
+        statuses = asyncio.run(_run_all(jobs, engines, observers))
+    return [Result(job.context, status) for job, status in zip(jobs, statuses, strict=True)]
+
+
+async def _run_all(
+    jobs: Sequence[Run], engines: EngineSet, observers: Sequence[Observer | None]
+) -> Sequence[Status]:
+    line = Line(PATIENCE)
+    turns = [line.join(0, number, "run") for number in range(len(jobs))]
+    with cancelled_by_interrupt():
+        tasks = [
+            asyncio.create_task(_run(job, engines, observer, turn))
+            for job, observer, turn in zip(jobs, observers, turns, strict=True)
+        ]
+        try:
+            await asyncio.wait(tasks)
+        except asyncio.CancelledError:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+    return ["cancelled" if task.cancelled() else task.result() for task in tasks]
+
+
+async def _run(job: Run, engines: EngineSet, observer: Observer | None, turn: Turn) -> Status:
+    names = [step.name for step in job.config.build(engines).steps]
+
+    async def around(step: Step, context: PipelineContext, attempt: Attempt) -> StageRecord:
+        await turn.begin(names[names.index(step.name) :])
+        return await attempt()
+
+    current_turn.set(turn)
     try:
-        with cancelled_by_interrupt():
-            await job.execute(engines, observer)
-    except asyncio.CancelledError:
-        return "cancelled"
+        await job.execute(engines, observer, around=around)
+    finally:
+        turn.leave()
     return "failed" if job.context.error else "succeeded"
 
 

@@ -110,6 +110,12 @@ class DiffusionEngine(Protocol):
     def describe(self, model: str) -> ModelInfo:
         """What is known of `model`, without running it; raises `ModelError`."""
 
+    def batch_limit(self, model: str, width: int, height: int) -> int:
+        """Most images of that size that one call may make, at least 1; raises `ModelError`.
+
+        How many requests are worth making at once, where nobody else asks.
+        """
+
     def run(self, request: TextToImage, progress: Progress) -> Generated:
         """Fulfil a request of any of the three kinds; raises `ModelError` or `InputError`."""
 

@@ -48,10 +48,27 @@ class Capacity:
         device = self._device()
         if device.name != "cuda":
             request, scale = order.request, order.info.latent_scale
-            return _CPU_POSITIONS // ((request.width // scale) * (request.height // scale) or 1)
+            return _worth_on_cpu(request.width, request.height, scale)
         each = self._bytes.get(_size(order))
         # The first call of a size tells what an image takes, so that one is made alone.
         return int(device.free() * _SHARE) // max(each, 1) if each is not None else 1
+
+
+def foreseen(
+    settings: EngineSettings, device: DeviceChoice, size: tuple[int, int], latent_scale: int
+) -> int:
+    """Most images of `size` (width, height) in one call, before there was any; at least 1."""
+    if settings.deterministic:
+        return 1
+    if settings.max_batch:
+        return settings.max_batch
+    return (
+        _MOST if device.name == "cuda" else max(1, min(_MOST, _worth_on_cpu(*size, latent_scale)))
+    )
+
+
+def _worth_on_cpu(width: int, height: int, scale: int) -> int:
+    return _CPU_POSITIONS // ((width // scale) * (height // scale) or 1)
 
 
 def _size(order: Order) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from ninefold.core.values import Lora
 from ninefold.engines import builtin
 from ninefold.engines.base import Generated, ModelInfo, TextToImage
 from ninefold.engines.batching import Batch, Batcher, model_thread
-from ninefold.engines.capacity import Capacity
+from ninefold.engines.capacity import Capacity, foreseen
 from ninefold.engines.checks import check_request
 from ninefold.engines.devices import DeviceChoice, choose_device
 from ninefold.engines.diffusers_job import DiffusersJob, Order
@@ -82,6 +82,11 @@ class DiffusersEngine:
     def describe(self, model: str) -> ModelInfo:
         """What is known of a model from its files; raises `ModelError`."""
         return self._find(model).info
+
+    def batch_limit(self, model: str, width: int, height: int) -> int:
+        """As the setting says or as was measured; raises `ModelError`."""
+        scale = self.describe(model).latent_scale
+        return foreseen(self.settings, self._device, (width, height), scale)
 
     def run(self, request: TextToImage, progress: Progress) -> Generated:
         """Make an image; raises `InputError`, `ModelError`, or what `progress` raises."""

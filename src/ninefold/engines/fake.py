@@ -67,6 +67,8 @@ class FakeDiffusion:
     known_loras: tuple[str, ...] = ("sketch",)
     wait_delay: float = 0.0
     load_delay: float = 0.0
+    #: Most images of one call, as far as its callers are told.
+    at_once: int = 8
 
     def models(self) -> tuple[str, ...]:
         """Stands in for the built-in model, by its name."""
@@ -102,6 +104,11 @@ class FakeDiffusion:
             hint="A fake that paints gradients." if self.words else "",
             min_size=32,
         )
+
+    def batch_limit(self, model: str, width: int, height: int) -> int:
+        """As many as it is made for; raises `ModelError`."""
+        self.describe(model)
+        return self.at_once
 
     def run(self, request: TextToImage, progress: Progress) -> Generated:
         """Paint; raises `InputError`, `ModelError`, the fault, or what `progress` raises."""
