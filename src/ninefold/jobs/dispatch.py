@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -13,11 +14,12 @@ from dbos._dbos import _get_dbos_instance
 from ninefold.jobs.naming import APP_VERSION
 from ninefold.jobs.queue import JobQueue
 from ninefold.jobs.runtime import Runtime
+from ninefold.jobs.wakeups import POLL, Wakeups, wakeups_for
 
-#: Seconds between two looks at the queue: half of it is how long a job of another process waits.
-POLL = 0.05
-#: The same while this worker has jobs and none waited at the last look.
+#: Seconds between two looks at the queue while this worker has jobs and none waited at the last.
 BUSY = 0.2
+#: Seconds after which the queue is looked at though nothing tells of a change.
+STALE = 2.0
 #: Seconds until the next look where the database does not answer.
 PAUSE = 1.0
 
@@ -39,16 +41,33 @@ class Dispatcher(threading.Thread):
 
     def run(self) -> None:
         """Take jobs until the runtime is draining."""
-        pause = POLL
+        # Nor are DBOS's own queues and schedules used, which it would look for once a second.
+        for event in _get_dbos_instance().background_thread_stop_events:
+            event.set()
+        wakeups = wakeups_for(self.queue.client._sys_db.engine, self.runtime.wake.set)
+        try:
+            self._run(wakeups)
+        finally:
+            wakeups.close()
+
+    def _run(self, wakeups: Wakeups) -> None:
+        #: Whether a job waited at the last look, and when and how soon the next is due.
+        waits, looked, least = False, 0.0, 0.0
+        changed = True
         while not self.runtime.draining:
-            self.runtime.wake.wait(pause)
+            woken = self.runtime.wake.wait(POLL if waits or changed else wakeups.pause())
             self.runtime.wake.clear()
+            changed = wakeups.changed() or changed
+            since = time.monotonic() - looked
+            if not woken and (since < least or not (waits or changed or since > STALE)):
+                continue
+            changed, looked = False, time.monotonic()
             try:
                 waits = self._take()
-                pause = POLL if waits or not self.runtime.active else BUSY
+                least = 0.0 if waits or not self.runtime.active else BUSY
             except sa.exc.SQLAlchemyError as error:  # away: a later look may do better
                 _log.debug("jobs: the queue does not answer: %s", error)
-                pause = PAUSE
+                changed, least = True, PAUSE
 
     def _take(self) -> bool:
         """Start what may start; returns whether any job waited."""

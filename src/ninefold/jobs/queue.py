@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from dbos import DBOSClient, Queue
 
 from ninefold.jobs.model import JobStatus
 from ninefold.jobs.naming import OPEN_STATUS, QUEUE, STATUS, WORKFLOW
+from ninefold.jobs.wakeups import notify_now
 
 #: Jobs that a worker runs at a time: enough for full batches, few enough for its memory.
 CONCURRENCY = 8
@@ -33,7 +35,7 @@ class JobQueue:
         self.register()
         self.row().set_limiter(_PAUSED if paused else None)
         if not paused:
-            self.on_queued()
+            self.announce()
 
     def paused(self) -> bool:
         """Whether the queue is paused."""
@@ -74,6 +76,11 @@ class JobQueue:
 
         Asked often, and by an index alone.
         """
+        with self.client._sys_db.engine.connect() as connection:
+            return connection.scalar(self._room) or 0
+
+    @cached_property
+    def _room(self) -> sa.Select[Any]:
         system = self.client._sys_db
         queues, jobs = system.tables.queues, system.tables.workflow_status
         waits = sa.exists().where(
@@ -81,11 +88,9 @@ class JobQueue:
             jobs.c.status == _ENQUEUED,
             jobs.c.status.in_([_ENQUEUED, _PENDING]),  # SQLite takes the index by these words
         )
-        query = sa.select(queues.c.worker_concurrency).where(
+        return sa.select(queues.c.worker_concurrency).where(
             queues.c.name == QUEUE, queues.c.rate_limit_max.is_(None), waits
         )
-        with system.engine.connect() as connection:
-            return connection.scalar(query) or 0
 
     def set_concurrency(self, concurrency: int) -> None:
         """Set how many jobs each worker runs at a time."""
@@ -104,4 +109,12 @@ class JobQueue:
     def requeue(self, job_ids: Iterable[str], worker: str) -> int:
         """Put jobs that `worker` holds back into the queue; returns how many it still held."""
         system = self.client._sys_db
-        return sum(system.reenqueue_for_recovery(job_id, [worker], QUEUE) for job_id in job_ids)
+        count = sum(system.reenqueue_for_recovery(job_id, [worker], QUEUE) for job_id in job_ids)
+        if count:
+            self.announce()
+        return count
+
+    def announce(self) -> None:
+        """Let all workers look at the queue now."""
+        self.on_queued()
+        notify_now(self.client._sys_db.engine)

@@ -25,6 +25,7 @@ from ninefold.jobs.queue import JobQueue
 from ninefold.jobs.reports import STREAM
 from ninefold.jobs.serializer import JobFailedError, JsonSerializer
 from ninefold.jobs.spec import JobSpec
+from ninefold.jobs.wakeups import notify
 
 #: Any number that nobody else locks in the database: of the line that submits stand in.
 _LOCK = 0x6E696E65
@@ -71,6 +72,7 @@ class JobStore:
                 for job_id, spec in specs.items():
                     self._enqueue(connection, job_id, spec, priority)
                 self._put_in_place(connection, specs, first)
+                notify(connection)
                 if admission is not None and admission.beside is not None:
                     admission.beside(connection, list(specs))
         except DBOSWorkflowIDInUseError:

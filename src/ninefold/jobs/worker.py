@@ -89,6 +89,7 @@ class Worker:
         while self.runtime.active and not self._lost and time.monotonic() < deadline:
             time.sleep(0.02)
         self._stopping.set()
+        self.runtime.wake.set()
         for thread in (self._watcher, self._dispatcher):
             if thread is not None:
                 thread.join()
