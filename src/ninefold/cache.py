@@ -24,7 +24,7 @@ from ninefold.core.errors import ConfigError, InputError, UserError
 from ninefold.core.pipeline import Attempt, Step
 from ninefold.core.record import StageRecord
 from ninefold.core.timing import LOADED, WAITED
-from ninefold.files.atomic import link_atomic, write_atomic
+from ninefold.files.atomic import link_all
 
 #: Where nobody says otherwise.
 DEFAULT_MAX_BYTES = 10 * 2**30
@@ -85,10 +85,9 @@ class StageCache:
         try:
             record = StageRecord.from_json(json.loads((entry / _RECORD).read_bytes()))
             for name, digest in named_files(record):
-                kept = entry / digest
-                if file_digest(kept) != digest:
+                if file_digest(entry / digest) != digest:
                     raise InputError(f"{name}: changed since it was kept.")
-                link_atomic(kept, context.file(name))
+            link_all((entry / sha, context.file(name)) for name, sha in named_files(record))
             os.utime(entry / _RECORD)
         except FileNotFoundError:
             return None
@@ -103,9 +102,10 @@ class StageCache:
         part = entry.with_name(f"{_PART}{secrets.token_hex(8)}")
         try:
             part.mkdir(parents=True)
-            for name, digest in named_files(record):
-                link_atomic(context.file(name), part / digest)
-            write_atomic(part / _RECORD, json.dumps(record.to_json()).encode())
+            # None of it need outlive a power cut: an entry that is cut is found damaged.
+            files = ((context.file(name), part / sha) for name, sha in named_files(record))
+            link_all(files, durable=False)
+            (part / _RECORD).write_text(json.dumps(record.to_json()))
             size = _folder_bytes(part)
             os.rename(part, entry)
         except OSError:  # full, read-only, or another process was quicker

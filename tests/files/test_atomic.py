@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ninefold.files.atomic import write_atomic
+from ninefold.files.atomic import link_all, write_atomic
 
 
 def test_it_writes_and_replaces(tmp_path: Path) -> None:
@@ -135,3 +135,35 @@ def test_a_folder_that_cannot_be_synced_is_no_failure(
     monkeypatch.setattr(os, "fsync", fsync)
     write_atomic(tmp_path / "x", b"whole")
     assert (tmp_path / "x").read_bytes() == b"whole"
+
+
+def test_links_replace_what_is_there_and_leave_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(b"1")
+    (tmp_path / "two").write_bytes(b"2")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "b").write_bytes(b"old")
+    links = [(tmp_path / "one", tmp_path / "there/a"), (tmp_path / "two", tmp_path / "there/b")]
+    for durable in (True, False):
+        link_all(links, durable=durable)
+        assert {path.name: path.read_bytes() for path in (tmp_path / "there").iterdir()} == {
+            "a": b"1",
+            "b": b"2",
+        }
+    with pytest.raises(FileNotFoundError):
+        link_all([(tmp_path / "none", tmp_path / "there/c")])
+    assert len(list((tmp_path / "there").iterdir())) == 2
+
+
+def test_where_no_link_can_be_made_it_is_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "one").write_bytes(b"1")
+    for durable in (True, False):
+        link_all([(tmp_path / "one", tmp_path / "copy")], durable=durable)
+        assert (tmp_path / "copy").read_bytes() == b"1"
+        assert not (tmp_path / "copy").samefile(tmp_path / "one")
+    assert len(list(tmp_path.iterdir())) == 2

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,27 +37,39 @@ def write_atomic(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def link_atomic(source: Path, path: Path) -> None:
-    """Make `path` the same file as `source`, or a copy of it where no link can be made.
+def link_all(links: Iterable[tuple[Path, Path]], *, durable: bool = True) -> None:
+    """Make each second path the same file as the first, or a copy where no link can be made.
 
-    Like `write_atomic`: what is there is replaced, whole or not at all. Neither may be written in
-    place afterwards.
+    Like `write_atomic`: what is there is replaced, each file whole or not at all, and all of it is
+    on the disk when this returns, unless `durable` says that it need not be. None of the files may
+    be written in place afterwards.
     """
+    folders: dict[Path, None] = {}
+    for source, path in links:
+        _link(source, path, durable)
+        folders[path.parent] = None
+    if durable:
+        for folder in folders:
+            _sync_folder(folder)
+
+
+def _link(source: Path, path: Path, durable: bool) -> None:
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        os.link(source, temporary)
-    except FileNotFoundError:
-        raise
-    except OSError:  # another file system, or one without links
-        write_atomic(path, source.read_bytes())
-        return
-    try:
+        try:
+            os.link(source, temporary)
+        except FileNotFoundError:
+            raise
+        except OSError:  # another file system, or one without links
+            if durable:
+                write_atomic(path, source.read_bytes())
+                return
+            shutil.copyfile(source, temporary)
         os.replace(temporary, path)
     finally:
         # A rename onto another link of the same file leaves both names.
         with suppress(OSError):
             temporary.unlink()
-    _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from ninefold.config import PipelineConfig
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError
 from ninefold.core.record import StageRecord
-from ninefold.files.atomic import link_atomic
+from ninefold.files.atomic import link_all
 from ninefold.jobs.events import Done
 from ninefold.jobs.spec import JobSpec, digest_of
 
@@ -34,8 +34,8 @@ def again(
     `given` are slots of its input that are others. Raises `ConfigError` or `InputError`.
     """
     spec, reader = _given_anew(spec, given)
-    config, start = _changed(spec, from_stage, changes, reader)
-    kept = _before(done, start, [step.name for step in config.build().steps])
+    config, start, names = _changed(spec, from_stage, changes, reader)
+    kept = _before(done, start, names)
     return replace(
         spec,
         config=config.document(),
@@ -51,9 +51,11 @@ def take_over(spec: JobSpec, source: Path, target: Path) -> None:
     """Put the parent's files that `spec` names into the new job's folder; raises `InputError`."""
     context = PipelineContext(target)
     try:
-        for record in (StageRecord("input", spec.input), *spec.reused()):
-            for name, _ in named_files(record):
-                link_atomic(source / name, context.file(name))
+        link_all(
+            (source / name, context.file(name))
+            for record in (StageRecord("input", spec.input), *spec.reused())
+            for name, _ in named_files(record)
+        )
     except FileNotFoundError as error:
         shutil.rmtree(target, ignore_errors=True)
         raise InputError(
@@ -72,6 +74,8 @@ def _given_anew(spec: JobSpec, given: Mapping[str, Any]) -> tuple[JobSpec, tuple
             f"input: a rerun changes {', '.join(CHANGEABLE)}; for another {unknown[0]}, submit "
             "anew."
         )
+    if not given:
+        return spec, None
     context = PipelineContext()
     for name, value in given.items():
         context.set(name, value)
@@ -98,8 +102,8 @@ def _changed(
     from_stage: str | None,
     changes: Mapping[str, Any],
     reader: tuple[str, str] | None,
-) -> tuple[PipelineConfig, str]:
-    """The config with `changes`, and the step to start from; raises `ConfigError`.
+) -> tuple[PipelineConfig, str, Sequence[str]]:
+    """The config with `changes`, the step to start from, and all steps; raises `ConfigError`.
 
     `reader` is a step that reads another input, and the slot.
     """
@@ -125,7 +129,7 @@ def _changed(
             f"changes: {', '.join(early)} belong to stages before {names[start]}, which are "
             "taken over as they are. Start from an earlier stage, or name none."
         )
-    return config, names[start]
+    return config, names[start], names
 
 
 def _before(done: Sequence[Done], start: str, names: Sequence[str]) -> list[Done]:
