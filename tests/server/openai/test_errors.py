@@ -173,7 +173,9 @@ def test_every_status_has_a_form(status: int) -> None:
     ("detail", "param"),
     [
         ("size: expected less.", "size"),
+        ("prompt, character 3: is not closed.", "prompt"),
         ("body: expected less.", None),
+        ("job 7: a bug.", None),
         ("Content-Type: expected another.", None),
         ("Host: expected another.", None),
         ("there is no GET /v1/images. GET /openapi.json lists all.", None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -28,6 +29,9 @@ _FORMS: dict[str, tuple[str, str | None]] = {
 }
 #: Kinds that the client packages would send again by their status, though it cannot help.
 _FINAL = frozenset({"cancelled", "failed", "bug"})
+
+#: `size: `, `prompt, character 3: `; headers are written large.
+_NAMED = re.compile(r"([a-z_]+)(?:, [a-z]+ \d+)?: ")
 
 
 def problem_response(problem: Problem) -> Response:
@@ -74,9 +78,8 @@ def _param(error: FieldError) -> str | None:
 
 def _named(detail: str) -> str | None:
     """The parameter that a message of ours begins with: `size: expected ...`."""
-    name, colon, _ = detail.partition(": ")
-    # Headers are written large, and the whole body is no parameter.
-    return name if colon and name.isidentifier() and name.islower() and name != "body" else None
+    found = _NAMED.match(detail)
+    return found[1] if found and found[1] != "body" else None
 
 
 def _line(error: FieldError) -> str:
