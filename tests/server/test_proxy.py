@@ -86,6 +86,14 @@ def test_events_come_one_by_one(client: httpx.Client) -> None:
     assert [line for line in told.splitlines() if line.startswith("id:")] == ids[-2:]
 
 
+def test_slashes_are_served_and_heads_are_heads(client: httpx.Client) -> None:
+    assert client.get("/v1/jobs/", follow_redirects=False).status_code == 200
+    head = client.head("/v1/jobs")
+    assert (head.status_code, head.content) == (200, b"")
+    refused = client.post("/v1/jobs/", content=bytes(2**20), headers={"Authorization": ""})
+    assert refused.status_code == 401
+
+
 def test_links_are_what_clients_can_reach(client: httpx.Client) -> None:
     asked = {"prompt": "a red house", "size": "256x256", "response_format": "url"}
     answer = client.post("/v1/images/generations", json=asked).raise_for_status().json()

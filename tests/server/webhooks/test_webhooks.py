@@ -100,12 +100,23 @@ def test_a_group_tells_of_each_job_and_then_of_itself(open_door: Open, there: Re
     assert answer.status_code == 202, answer.text
     group = answer.json()
     messages = [json.loads(body) for _, body in there.wait(3)]
-    assert [item["type"] for item in messages].count("job.succeeded") == 2
-    (whole,) = (item for item in messages if item["type"] == "group.succeeded")
+    assert [item["type"] for item in messages] == [*["job.succeeded"] * 2, "group.succeeded"]
+    whole = messages[-1]
     assert whole["data"]["id"] == group["id"]
     assert whole["data"]["counts"] == {"succeeded": 2}
     told = door.client.get(f"/v1/groups/{group['id']}/webhook").json()
     assert (told["group"], told["job"]) == (group["id"], None)
+
+
+def test_a_groups_message_waits_for_those_of_its_jobs(
+    open_door: Open, there: Receiver, quick: None
+) -> None:
+    """Also where one of them is only taken at a later try."""
+    there.answers = [(500, {}), (204, {}), (503, {})]
+    door = open_door(webhook_allow=LOOPBACK)
+    door.client.post("/v1/groups", json=with_hook(there, GROUP)).raise_for_status()
+    types = [json.loads(body)["type"] for _, body in there.wait(5)]
+    assert types == [*["job.succeeded"] * 4, "group.succeeded"]
 
 
 def test_a_receiver_that_fails_is_tried_again_with_the_same_id(
