@@ -89,6 +89,8 @@ class Rates:
         )
         own = _BUCKETS.c.name == name
         with self._engine.begin() as connection:
+            if postgres:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
             if connection.execute(taken.returning(_BUCKETS.c.name)).first() is not None:
                 return None
             return float(connection.execute(sa.select(tokens).where(own)).scalar_one())

@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 #: Requests whose jobs are prepared at once, which takes a core for each, and that wait for it: were
 #: all at work, nobody who only looks would be answered.
-_PREPARED_AT_ONCE, _PREPARED_LATER = 2, 256
+_PREPARED_AT_ONCE, _PREPARED_LATER = 2, 64
 #: Jobs that are kept in memory, whole, and read again once anything of them has changed.
 _KEPT = 256
 
