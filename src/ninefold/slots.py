@@ -72,6 +72,7 @@ IMAGE: Slot[ImageRecord] = Slot(
     ImageRecord,
     "The image as it is now. A path, a Pillow image or an array may be given.",
     remedy="Put text_to_image before this stage, or give an image.",
+    must_act=True,
     coerce=_image,
 )
 MASK: Slot[ImageRecord] = Slot(
@@ -79,6 +80,7 @@ MASK: Slot[ImageRecord] = Slot(
     ImageRecord,
     "White where the detailer should paint. A path, a Pillow image or an array may be given.",
     remedy="Give a mask.",
+    must_act=True,
     coerce=_mask,
 )
 IMAGE_PATH: Slot[Path] = Slot("image_path", WorkPath, "File of the generated image.", given=False)

@@ -24,6 +24,7 @@ def fake_engines(
     wait_delay: float = 0.0,
     load_delay: float = 0.0,
     wildcards: Path | None = None,
+    black_seeds: Iterable[int] = (),
 ) -> EngineSet:
     """Engines that paint in microseconds, the same picture for the same request on any machine.
 
@@ -32,7 +33,8 @@ def fake_engines(
     diffusion call takes `steps_delay` seconds; before the first it waits `wait_delay` seconds as
     for a busy model and `load_delay` as for one that is loaded. `words` are those that the model
     knows (none given: all words), `loras` the names it accepts, `wildcards` a folder of them.
-    Raises `ValueError` for unknown calls.
+    Images of `black_seeds` come out black, as from a model whose numbers overflow. Raises
+    `ValueError` for unknown calls.
     """
     on = frozenset({fail_on} if isinstance(fail_on, str) else fail_on)
     if on - CALLS:
@@ -42,7 +44,13 @@ def fake_engines(
     faults = Faults(on, error, fail_times)
     return EngineSet(
         diffusion=FakeDiffusion(
-            faults, steps_delay, frozenset(words), tuple(loras), wait_delay, load_delay
+            faults,
+            steps_delay,
+            frozenset(words),
+            tuple(loras),
+            wait_delay,
+            load_delay,
+            frozenset(black_seeds),
         ),
         detection=FakeDetection(faults),
         upscaling=FakeUpscale(faults),

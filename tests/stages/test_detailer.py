@@ -310,11 +310,15 @@ def test_a_given_mask_takes_the_place_of_detection(context: PipelineContext) -> 
     assert "detector" not in context.metadata["detailer"]
 
 
-def test_a_black_mask_paints_nothing(context: PipelineContext) -> None:
-    context.set("mask", np.zeros((8, 8), np.uint8))
-    regions, requests, changed = detailed(context, FACE)
+def test_a_mask_of_which_nothing_is_left_is_told(context: PipelineContext) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[30:33, 30:33] = 255
+    context.set("mask", mask)
+    regions, requests, changed = detailed(context, FACE, dilate=-20)
     assert (regions, requests) == ((), [])
     assert not changed.any()
+    (warning,) = context.metadata["detailer"]["warnings"]
+    assert "nothing of it is left" in warning
 
 
 # -- what it paints -------------------------------------------------------------------------------

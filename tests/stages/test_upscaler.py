@@ -127,7 +127,7 @@ def test_a_second_upscaler_keeps_the_first_ones_original(tmp_path: Path) -> None
 def test_a_result_that_would_be_too_large_is_refused_before_any_work(tmp_path: Path) -> None:
     context = PipelineContext(tmp_path)
     context["image"] = ImageRecord(tmp_path / "none.png", 4000, 4000, "RGB", "0" * 64, "input")
-    with pytest.raises(InputError, match=r"got 32000 x 32000\. Choose a smaller upscale_factor"):
+    with pytest.raises(InputError, match=r"got 32000x32000\. Choose a smaller upscale_factor"):
         run(UpscalerStage(upscale_factor=8, engines=fake_engines()).execute(context))
 
 

@@ -172,7 +172,8 @@ def _fill(options: RunOptions, context: PipelineContext, pipeline: Pipeline) -> 
         try:
             context.set(name, value)
         except InputError as error:
-            problems.append(f"--{name}: {error}" if name in _FILES else str(error))
+            text = str(error).removeprefix(f"{name}: ")
+            problems.append(f"--{name}: {text}" if name in _FILES else str(error))
     missing = pipeline.missing_inputs(context)
     refused = given.keys() - context.data.keys()
     problems += [

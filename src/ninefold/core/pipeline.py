@@ -32,7 +32,7 @@ from ninefold.core.events import (
 )
 from ninefold.core.progress import PreviewMaker, Previews, Report, StageProgress
 from ninefold.core.record import StageRecord
-from ninefold.core.slots import Slot
+from ninefold.core.slots import Slot, find_slot
 from ninefold.core.stage import PipelineStage, Rewind
 
 OnError = Literal["stop", "skip"]
@@ -100,12 +100,21 @@ class Pipeline:
         """Everything that can be told to be wrong before a stage runs, each told once."""
         self.prepare(context)
         missing = [str(error) for error in self.missing_inputs(context)]
-        found: list[str] = []
+        found = list(self.unused_inputs(context))
         ahead = context.scratch()
         for step in self.steps:
             found += step.stage.problems(ahead)
             step.stage.dry_run(ahead)
-        return tuple(dict.fromkeys([*missing, *found]))
+        return tuple(dict.fromkeys([*missing, *found] or self._size_problems(context)))
+
+    def unused_inputs(self, context: PipelineContext) -> tuple[str, ...]:
+        """Why inputs that were given would do nothing, of those that must (`Slot.must_act`)."""
+        given = [find_slot(name) for name in context.data if name not in self.defaults]
+        return tuple(
+            f"{slot.name}: would have no effect. {reason}"
+            for slot in given
+            if slot.must_act and (reason := self._why_unused(slot, given)) is not None
+        )
 
     async def execute(
         self,
@@ -126,6 +135,31 @@ class Pipeline:
         jobs are such. With `previews` the observer is shown unfinished images now and then.
         """
         return await _Run(self, context, observer, checkpoint, around, previews).execute(resume)
+
+    def _why_unused(self, slot: Slot[Any], given: Sequence[Slot[Any]]) -> str | None:
+        present = set(given)
+        reasons: list[str] = []
+        for step in self.steps:
+            stage = step.stage
+            if slot in (*stage.requires, *stage.accepts):
+                if (reason := stage.ignored_inputs(present).get(slot)) is None:
+                    return None
+                reasons.append(reason)
+            present.update(stage.provides)
+        return " ".join(dict.fromkeys(reasons)) or (
+            "No stage of this pipeline takes it. Leave it out, or choose another pipeline."
+        )
+
+    def _size_problems(self, context: PipelineContext) -> Iterator[str]:
+        """The first stage that would get an image of a size that it cannot take or make."""
+        size: tuple[int, int] | None = None
+        for step in self.steps:
+            try:
+                size = step.stage.output_size(context, size)
+            except UserError as error:
+                if step.on_error == "stop":
+                    yield str(error)
+                return
 
     def _needs(self) -> Iterator[tuple[Step, Slot[Any]]]:
         provided: set[Slot[Any]] = set()
@@ -172,6 +206,8 @@ class _Run:
         self.pipeline.prepare(context)
         if missing := self.pipeline.missing_inputs(context):
             context.set_error(_as_one(missing))
+        elif unused := () if context.completed else self.pipeline.unused_inputs(context):
+            context.set_error(InputError("\n".join(unused)))
         for name in context.completed:
             self._emit(StageReused(name))
         index = len(context.completed)

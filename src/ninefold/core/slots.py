@@ -37,6 +37,8 @@ class Slot(Generic[T]):
     remedy: str = ""
     #: Whether a caller may give it; otherwise only stages make it.
     given: bool = True
+    #: Whether a pipeline refuses it where none of its stages would use it.
+    must_act: bool = False
     #: Turns what a caller may hand over (such as an image file) into the slot's type.
     coerce: Callable[[Any, PipelineContext], Any] | None = field(default=None, repr=False)
 

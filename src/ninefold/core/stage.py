@@ -7,7 +7,7 @@ import functools
 import inspect
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from typing import Any, ClassVar, Generic, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -125,6 +125,24 @@ class PipelineStage(ABC, Generic[P]):
         Called after `problems`, with a copy of the context, so that the `problems` of later stages
         see it. Must be quick, load no weights, and raise nothing.
         """
+
+    def ignored_inputs(self, present: Collection[Slot[Any]]) -> Mapping[Slot[Any], str]:
+        """Slots that it accepts and that would do nothing, where `present` are set, each with why.
+
+        The reason is a sentence that ends in the remedy.
+        """
+        return {}
+
+    def output_size(
+        self, context: PipelineContext, size: tuple[int, int] | None
+    ) -> tuple[int, int] | None:
+        """Width and height of the image that it leaves, from those before it, in pixels.
+
+        None stands for no image yet, or one of a size that cannot be known. Called before anything
+        runs, as `problems` is, and only where that found nothing; raises `UserError` for a size
+        that it cannot take or make.
+        """
+        return size
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """What its result depends on beside its parameters and slots: hashes of models and files.

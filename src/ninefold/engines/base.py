@@ -90,6 +90,8 @@ class Generated:
 
     image: Pixels = field(repr=False)
     info: Mapping[str, Any] = field(default_factory=dict)
+    #: Why the image is black, and what to do; None where it is as the model meant it.
+    defect: str | None = None
 
 
 class DiffusionEngine(Protocol):

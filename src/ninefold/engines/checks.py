@@ -8,9 +8,12 @@ import numpy as np
 
 from ninefold.core.errors import InputError
 from ninefold.engines.base import ImageToImage, Inpaint, ModelInfo, TextToImage
+from ninefold.imaging.resize import round_to_multiple
 
 _MAX_STEPS = 1000
 _MAX_GUIDANCE = 100.0
+#: How far a shape at the model's very limit may be stretched to fit.
+_STRETCH = 1.1
 
 
 def check_request(request: TextToImage, info: ModelInfo) -> None:
@@ -28,6 +31,27 @@ def nearest_sizes(side: int, info: ModelInfo) -> tuple[int, ...]:
     low, high = -(-info.min_size // step) * step, info.max_size // step * step
     below, above = side // step * step, -(-side // step) * step
     return tuple(sorted({min(max(side, low), high) for side in (below, above)}))
+
+
+def fitting_size(source: tuple[int, int], info: ModelInfo) -> tuple[int, int]:
+    """About the model's native area in the shape of `source`, nearer to it where a side must be.
+
+    Raises `InputError` for a shape that the model cannot do: too long for its width.
+    """
+    step = info.size_multiple
+    low, high = -(-info.min_size // step) * step, info.max_size // step * step
+    long, short = max(source), min(source)
+    if long * low > short * high * _STRETCH:
+        raise InputError(
+            f"image: expected at most {high // low} times as long as wide, as far as {info.name} "
+            f"goes ({low} to {high} pixels a side), got {source[0]}x{source[1]}. Crop or pad it, "
+            "or set text_to_image.width and height, which stretches it."
+        )
+    area = info.native_size[0] * info.native_size[1]
+    factor = math.sqrt(area / (long * short))
+    factor = min(max(factor, low / short), high / long)
+    width, height = (min(max(round_to_multiple(side * factor, step), low), high) for side in source)
+    return width, height
 
 
 def _size(request: TextToImage, info: ModelInfo) -> list[str]:

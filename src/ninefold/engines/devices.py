@@ -20,11 +20,15 @@ class DeviceChoice:
     """A torch device by name."""
 
     name: str
+    #: A number format for every model; None for what suits each.
+    precision: str | None = None
 
     def dtype(self, pipeline_class: Any) -> Any:
-        """float32 on the CPU; elsewhere bfloat16 for transformers, float16 for UNets."""
+        """As set; else float32 on the CPU, bfloat16 for transformers and float16 for UNets."""
         import torch
 
+        if self.precision is not None:
+            return getattr(torch, self.precision)
         if self.name == "cpu":
             return torch.float32
         parts = pipeline_class._get_signature_keys(pipeline_class)[0]
@@ -105,4 +109,4 @@ def choose_device(settings: EngineSettings) -> DeviceChoice:
         # gives it both. Torch asks for a variable all the same, which tells cuBLAS nothing more.
         warnings.filterwarnings("ignore", message="(?s).*CUBLAS_WORKSPACE_CONFIG")
         torch.use_deterministic_algorithms(True, warn_only=True)
-    return DeviceChoice(choice)
+    return DeviceChoice(choice, None if settings.dtype == "auto" else settings.dtype)

@@ -14,6 +14,7 @@ import numpy as np
 from ninefold.core.errors import ModelError
 from ninefold.core.progress import PreviewMaker
 from ninefold.engines.base import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
+from ninefold.engines.defects import defect_of, watched_decoding
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.embeddings import prompt_arguments, stacked_arguments
 from ninefold.engines.keeping import Keeper, can_keep
@@ -82,20 +83,20 @@ class DiffusersJob:
         shared, pipe = self.requests[0], self.pipe
         if isinstance(shared, ImageToImage) and _keeps_all(shared):
             sources = [item.image for item in self.requests if isinstance(item, ImageToImage)]
-            return self._made([source.copy() for source in sources], 0)
+            return self._made([source.copy() for source in sources], 0, [None] * len(sources))
         pipe.scheduler = build_scheduler(shared.scheduler, self.model.scheduler)
         if "cpu_offload" in self.model.oom_steps and self.model.offloaded is not pipe:
             pipe.enable_model_cpu_offload()
             self.model.offloaded = pipe
         with applied(pipe, self.orders[0].loras):
-            images, steps_run = self._call()
+            images, steps_run, defects = self._call()
         for request, image in zip(self.requests, images, strict=True):
             if isinstance(request, Inpaint):
                 outside = request.mask <= 0
                 image[outside] = request.image[outside]
-        return self._made(images, steps_run)
+        return self._made(images, steps_run, defects)
 
-    def _call(self) -> tuple[list[Pixels], int]:
+    def _call(self) -> tuple[list[Pixels], int, list[str | None]]:
         import torch
 
         shared, pipe = self.requests[0], self.pipe
@@ -125,13 +126,19 @@ class DiffusersJob:
         if self.guidance_rescale:  # else the pipeline's own default, which is not 0 in all
             arguments["guidance_rescale"] = self.guidance_rescale
         try:
-            with _decoding_apart(pipe, len(self.requests) > 1 and self.device.name == "cpu"):
+            apart = len(self.requests) > 1 and self.device.name == "cpu"
+            with _decoding_apart(pipe, apart), watched_decoding(pipe) as finite:
                 out = pipe(**{key: arguments[key] for key in arguments if key in self.accepted})
         finally:
             # A cancelled call leaves offloaded networks on the device.
             pipe.maybe_free_model_hooks()
         images = [np.array(image.convert("RGB"), dtype=np.uint8) for image in out.images]
-        return images, len(ran)
+        refused = getattr(out, "nsfw_content_detected", None) or ()
+        defects = [
+            defect_of(self.orders[0].info.name, self.model.dtype, index, refused, finite)
+            for index in range(len(images))
+        ]
+        return images, len(ran), defects
 
     def _prompts(self) -> dict[str, Any]:
         prompts = [(item.prompt, item.negative_prompt) for item in self.requests]
@@ -171,10 +178,12 @@ class DiffusersJob:
         self.warnings.append(_NO_INPAINTING)
         return None
 
-    def _made(self, images: Sequence[Pixels], steps_run: int) -> list[Generated]:
+    def _made(
+        self, images: Sequence[Pixels], steps_run: int, defects: Sequence[str | None]
+    ) -> list[Generated]:
         return [
-            Generated(image, self._record(order, steps_run))
-            for order, image in zip(self.orders, images, strict=True)
+            Generated(image, self._record(order, steps_run), defect)
+            for order, image, defect in zip(self.orders, images, defects, strict=True)
         ]
 
     def _record(self, order: Order, steps_run: int) -> dict[str, Any]:

@@ -69,6 +69,8 @@ class FakeDiffusion:
     load_delay: float = 0.0
     #: Most images of one call, as far as its callers are told.
     at_once: int = 8
+    #: Seeds whose images come out black, as from a model whose numbers overflow.
+    black_seeds: frozenset[int] = frozenset()
 
     def models(self) -> tuple[str, ...]:
         """Stands in for the built-in model, by its name."""
@@ -128,7 +130,11 @@ class FakeDiffusion:
             if self.steps_delay:
                 time.sleep(self.steps_delay)
             progress.step(step + 1, request.steps, lambda: painted[::4, ::4])
-        return Generated(_mixed(request, painted), _record(request, info))
+        record = _record(request, info)
+        if request.seed in self.black_seeds:
+            defect = "poster gave a black image, as the fake engine was asked to."
+            return Generated(np.zeros_like(painted), record, defect)
+        return Generated(_mixed(request, painted), record)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ _IOU = 0.5
 #: Ultralytics' grey for what the image does not cover.
 _PADDING = 114
 _MAX_CANDIDATES = 3000
+#: How far outside of 0 to 1 a score may lie by rounding, in float16 too.
+_ROUNDING = 0.01
 
 
 class OnnxDetectionEngine:
@@ -35,6 +38,8 @@ class OnnxDetectionEngine:
         """Nothing is opened until it is asked for."""
         files = {"detector": "detector/detector.onnx"}
         self._models = OnnxModels("detector", files, settings, builtin_root)
+        #: Labels of the models whose output was looked at, by the SHA-256 of their files.
+        self._labels: dict[str, tuple[str, ...]] = {}
 
     def models(self) -> tuple[str, ...]:
         """`detector`, the built-in one; a path of an `.onnx` file works too."""
@@ -49,22 +54,26 @@ class OnnxDetectionEngine:
         return self._models.sha256(model)[:10]
 
     def labels(self, model: str) -> tuple[str, ...]:
-        """What the detector can find; raises `ModelError`."""
-        return _labels(self._models.open(model))
+        """What the detector can find.
+
+        The model is tried on an empty image first: raises `ModelError` where what it gives is not
+        in the YOLO-v8 layout.
+        """
+        key = self._models.sha256(model)
+        if key not in self._labels:
+            opened = self._models.open(model)
+            self._labels[key] = _checked_labels(opened)
+        return self._labels[key]
 
     def detect(self, model: str, image: Pixels, confidence: float) -> Sequence[Detection]:
         """Everything found with at least `confidence`, best first, overlaps of a label removed."""
         if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise InputError(f"image: expected height x width x 3, got {image.shape}.")
+        labels = self.labels(model)
         opened = self._models.open(model)
-        labels = _labels(opened)
         batch, scale, left, top = _letterbox(image, *_input_size(opened, image))
         output = opened.run(batch)
-        if output.ndim != 3 or output.shape[1] != 4 + len(labels):
-            raise ModelError(
-                f"{opened.name}: expected an output of 1 x {4 + len(labels)} x candidates for "
-                f"{len(labels)} labels, got {output.shape}. Export it in the YOLO-v8 layout."
-            )
+        _check_layout(opened, output, labels)
         rows = output[0].astype(np.float32).T
         scores, classes = rows[:, 4:].max(axis=1), rows[:, 4:].argmax(axis=1)
         kept = np.flatnonzero(scores >= confidence)
@@ -80,6 +89,46 @@ class OnnxDetectionEngine:
             for i in _suppressed(corners, classes[kept])
             if corners[i, 2] > corners[i, 0] and corners[i, 3] > corners[i, 1]
         )
+
+
+def _checked_labels(model: OnnxModel) -> tuple[str, ...]:
+    labels = _labels(model)
+    task = model.metadata.get("task", "detect")
+    if task != "detect":
+        raise _wrong_layout(model, labels, f"a model for the task {task!r}")
+    side = 2 * int(model.literal("stride") or 32)
+    height, width = (fixed or side for fixed in model.input_shape[2:])
+    output = model.run(np.full((1, 3, height, width), _PADDING / 255, np.float32))
+    _check_layout(model, output, labels)
+    scores = output[0, 4:]
+    if scores.size and not (scores.min() >= -_ROUNDING and scores.max() <= 1 + _ROUNDING):
+        raise _wrong_layout(
+            model, labels, f"scores from {float(scores.min()):g} to {float(scores.max()):g}"
+        )
+    return labels
+
+
+def _check_layout(model: OnnxModel, output: Any, labels: Sequence[str]) -> None:
+    """Raise `ModelError` for an output that is not one of boxes and scores."""
+    shape = tuple(getattr(output, "shape", ()))
+    if len(shape) == 3 and shape[:2] == (1, 4 + len(labels)) and model.outputs == 1:
+        return
+    got = f"one of {' x '.join(map(str, shape)) or 'no shape'}"
+    if model.outputs > 1:
+        got = f"{model.outputs} outputs (of a segmentation model, perhaps), the first {got}"
+    elif len(shape) == 3 and shape[2] == 6:
+        got += " (of an end-to-end model: export it with nms=False, end2end=False)"
+    elif len(shape) == 3 and shape[2] in (4 + len(labels), 5 + len(labels)):
+        got += " (of YOLO-v5, or turned round)"
+    raise _wrong_layout(model, labels, got)
+
+
+def _wrong_layout(model: OnnxModel, labels: Sequence[str], got: str) -> ModelError:
+    return ModelError(
+        f"{model.name}: expected one output of 1 x {4 + len(labels)} x candidates (boxes, and "
+        f"scores from 0 to 1 for {len(labels)} labels), got {got}. Use a detection model in the "
+        "YOLO-v8 layout."
+    )
 
 
 def _labels(model: OnnxModel) -> tuple[str, ...]:

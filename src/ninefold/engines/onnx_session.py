@@ -17,6 +17,7 @@ from ninefold.engines.settings import EngineSettings
 
 #: ONNX files are protobuf messages, which end at 2 GiB.
 MAX_BYTES = (1 << 31) - 1
+_DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
 _PICKLES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".bin"})
 
 
@@ -34,6 +35,8 @@ class OnnxModel:
     metadata: Mapping[str, str]
     #: Of its file, in bytes.
     size: int = 0
+    #: How many arrays it gives.
+    outputs: int = 1
 
     def run(self, batch: Any) -> Any:
         """The first output for a batch; raises `ModelError` if the model fails on it."""
@@ -138,10 +141,17 @@ def _open(path: Path, name: str, settings: EngineSettings) -> OnnxModel:
             f"{path.name}: expected one input of shape [1, 3, height, width], got "
             f"{[list(item.shape) for item in session.get_inputs()]}. Export the model anew."
         )
-    dtype = "float16" if source.type == "tensor(float16)" else "float32"
+    if source.type not in _DTYPES:
+        raise ModelError(
+            f"{path.name}: expected an input of float32 or float16, got {source.type}. Export the "
+            "model anew."
+        )
     metadata = dict(session.get_modelmeta().custom_metadata_map)
     size = path.stat().st_size
-    return OnnxModel(name, session, source.name, shape, dtype, metadata, size)
+    outputs = len(session.get_outputs())
+    return OnnxModel(
+        name, session, source.name, shape, _DTYPES[source.type], metadata, size, outputs
+    )
 
 
 def _providers(settings: EngineSettings) -> list[str]:

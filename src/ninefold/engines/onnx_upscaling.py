@@ -17,6 +17,14 @@ from ninefold.imaging.types import Pixels
 #: The margin is looked for up to this many pixels; a model that reaches further is given this.
 _MAX_MARGIN = 32
 _CONTEXT = 40
+#: A declared margin beyond this is a mistake.
+_MAX_DECLARED = 512
+#: What a model is tried on: a level from 0 to 1, height and width. Large enough for windowed
+#: attention, and of three shapes, since a fixed output fits one of them.
+_TRIALS = ((0.5, 16, 16), (0.0, 16, 32), (1.0, 32, 16))
+_MAX_SCALE = 16
+#: How far the mean may be off; networks overshoot at borders, and 0 to 255 is off by 127.
+_MOST_OFF = 0.35
 #: A quarter of one of 255 grey levels: what no eye and no rounding shows.
 _VISIBLE = 0.25 / 255
 
@@ -28,7 +36,8 @@ class OnnxUpscaleEngine:
         """Nothing is opened until it is asked for."""
         files = {"2x": "upscaler/x2.onnx", "4x": "upscaler/x4.onnx"}
         self._models = OnnxModels("upscaler", files, settings, builtin_root)
-        self._measured: dict[str, tuple[int, int]] = {}
+        self._scales: dict[str, int] = {}
+        self._margins: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def models(self) -> tuple[str, ...]:
@@ -44,8 +53,15 @@ class OnnxUpscaleEngine:
         return self._models.sha256(model)[:10]
 
     def scale(self, model: str) -> int:
-        """The factor of the model, found by running it on a tiny image; raises `ModelError`."""
-        return self._measure(model)[0]
+        """The factor of the model, found by running it on tiny images.
+
+        Raises `ModelError` for what is no super-resolution model: see `_scale`.
+        """
+        key = self._models.sha256(model)
+        with self._lock:
+            if key not in self._scales:
+                self._scales[key] = _scale(self._models.open(model))
+            return self._scales[key]
 
     def margin(self, model: str) -> int:
         """How far an image's edge reaches into it, in input pixels; raises `ModelError`.
@@ -54,7 +70,14 @@ class OnnxUpscaleEngine:
         farthest pixel whose value changes by a quarter of a grey level or more when noise
         continues beyond the edge; at most 32.
         """
-        return self._measure(model)[1]
+        scale, key = self.scale(model), self._models.sha256(model)
+        with self._lock:
+            if key not in self._margins:
+                opened = self._models.open(model)
+                declared = opened.literal("margin")
+                told = isinstance(declared, int) and 0 <= declared <= _MAX_DECLARED
+                self._margins[key] = declared if told else _margin(opened, scale)
+            return self._margins[key]
 
     def upscale(self, model: str, image: Pixels) -> Pixels:
         """The whole image at once; raises `InputError` or `ModelError`."""
@@ -64,22 +87,19 @@ class OnnxUpscaleEngine:
         batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32)
         batch /= 255
         output = _run(opened, batch)
+        if not np.isfinite(output).all():
+            raise ModelError(f"{opened.name} gave values that are no numbers (NaN or infinite).")
+        scale = self.scale(model)
+        if output.shape[1:] != (image.shape[0] * scale, image.shape[1] * scale):
+            raise ModelError(
+                f"{opened.name}: expected {image.shape[1]}x{image.shape[0]} to become {scale} "
+                f"times as large, got {output.shape[2]}x{output.shape[1]}."
+            )
         # In place: at 4x each copy of the result is 48 times the source's bytes.
         np.clip(output, 0, 1, out=output)
         output *= 255
         np.rint(output, out=output)
         return np.ascontiguousarray(output.astype(np.uint8).transpose(1, 2, 0))
-
-    def _measure(self, model: str) -> tuple[int, int]:
-        key = self._models.sha256(model)
-        with self._lock:
-            if key not in self._measured:
-                opened = self._models.open(model)
-                scale = _scale(opened)
-                declared = opened.literal("margin")
-                margin = declared if isinstance(declared, int) else _margin(opened, scale)
-                self._measured[key] = (scale, margin)
-            return self._measured[key]
 
 
 def _run(model: OnnxModel, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -93,19 +113,39 @@ def _run(model: OnnxModel, batch: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _scale(model: OnnxModel) -> int:
+    """The factor by which three plain images of three shapes all grow.
+
+    Raises `ModelError` where that is not one whole number from 2 to 16, the model takes one size
+    only, or its output is not about as bright as its input, on the scale from 0 to 1.
+    """
     if any(side is not None for side in model.input_shape[2:]):
         raise ModelError(
             f"{model.name} takes one size only ({model.input_shape[2:]}). Export it with dynamic "
             "height and width."
         )
-    side = 16
-    height, width = _run(model, np.zeros((1, 3, side, side), np.float32)).shape[1:]
-    if height != width or height % side or height < side:
-        raise ModelError(
-            f"{model.name}: expected whole-number magnification, got {width}x{height} from "
-            f"{side}x{side}."
-        )
-    return int(height) // side
+    scales: set[int] = set()
+    for level, height, width in _TRIALS:
+        output = _run(model, np.full((1, 3, height, width), level, np.float32))
+        high, wide = output.shape[1:]
+        scales.add(high // height)
+        if (high, wide) != (high // height * height, high // height * width) or len(scales) > 1:
+            raise ModelError(
+                f"{model.name}: expected whole-number magnification, got {wide}x{high} from "
+                f"{width}x{height}."
+            )
+        if not 2 <= high // height <= _MAX_SCALE:
+            raise ModelError(
+                f"{model.name}: expected an upscaler, which makes {width}x{height} 2 to "
+                f"{_MAX_SCALE} times as large, got {wide}x{high}. Choose another model."
+            )
+        brightness = float(output.mean())
+        if not abs(brightness - level) <= _MOST_OFF:  # of NaN, too
+            raise ModelError(
+                f"{model.name}: expected values from 0 to 1, and a plain image of {level:g} to "
+                f"stay near that, got {brightness:g}. Export it so that it takes and gives values "
+                "from 0 to 1 (not 0 to 255)."
+            )
+    return scales.pop()
 
 
 def _margin(model: OnnxModel, scale: int) -> int:

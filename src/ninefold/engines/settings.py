@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt
 from ninefold.core.settings import SettingsBase, read_settings
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 def _lower(value: Any) -> Any:
@@ -30,6 +31,11 @@ class EngineSettings(SettingsBase):
 
     device: Annotated[Device, BeforeValidator(_lower)] = Field(
         "auto", description="`cpu`, `cuda`, `mps`, or the best there is."
+    )
+    dtype: Annotated[Precision, BeforeValidator(_lower)] = Field(
+        "auto",
+        description="Number format of diffusion models: `float32`, `bfloat16`, `float16`, or what "
+        "suits device and model. float16 overflows in some models, whose images are then black.",
     )
     threads: NonNegativeInt = Field(
         0, le=1024, description="CPU threads of every engine; 0 is the libraries' own choice."

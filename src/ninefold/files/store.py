@@ -18,7 +18,7 @@ from ninefold.files.decode import decode, decode_mask, mask_of, pixels_of
 from ninefold.files.encode import Compression, encode
 from ninefold.files.formats import ImageFormat
 from ninefold.imaging.arrays import to_bytes
-from ninefold.imaging.masks import mask_from_pixels
+from ninefold.imaging.masks import mask_from_pixels, paints
 from ninefold.imaging.types import Mask, Pixels
 
 T = TypeVar("T")
@@ -87,15 +87,30 @@ def import_image(context: PipelineContext, value: Any) -> ImageRecord:
 
 
 def import_mask(context: PipelineContext, value: Any) -> ImageRecord:
-    """Like `import_image`, as `mask.png`: brightness counts, and transparent is black."""
+    """Like `import_image`, as `mask.png`: brightness counts, and transparent is black.
+
+    Raises `InputError` for a mask without white, too.
+    """
     if isinstance(value, np.ndarray):
         mask = mask_from_pixels(_from_array("mask", value))
     elif isinstance(value, Image.Image):
         mask = _given("mask", lambda: mask_of(value))
     else:
         mask = _given(_path("mask", value).name, lambda: decode_mask(Path(value)))
+    check_paints(mask)
     grey = to_bytes(mask * np.float32(255))
     return _write_png(context, "mask.png", np.repeat(grey[..., None], 3, axis=2), "input")
+
+
+def check_paints(mask: Mask) -> None:
+    """Raise `InputError` for a mask that would change nothing."""
+    if not paints(mask):
+        brightest = round(float(mask.max()) * 255)
+        raise InputError(
+            "mask: expected white where to paint, got "
+            f"{f'nothing brighter than {brightest} of 255' if brightest else 'none'} (transparent "
+            "counts as black). Paint the place white, on black or on transparent."
+        )
 
 
 def _path(name: str, value: Any) -> Path:

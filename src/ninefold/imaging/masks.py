@@ -20,6 +20,7 @@ from ninefold.imaging.types import Mask, Pixels
 
 # Less than this cannot move any 8-bit value by half a level.
 _INVISIBLE = 1 / 512
+_HALF = 0.5
 
 
 def box_mask(box: Box, width: int, height: int) -> Mask:
@@ -35,6 +36,22 @@ def mask_from_pixels(pixels: Pixels) -> Mask:
     # Weights that sum to one may still pass it by a rounding.
     mask: Mask = np.minimum(luma(pixels) * np.float32(1 / 255), np.float32(1))
     return mask
+
+
+def paints(mask: Mask) -> bool:
+    """Whether a mask asks for anything: inpainting takes what is under half for black."""
+    check_mask(mask)
+    return bool(mask.max() >= _HALF)
+
+
+def same_shape(first: tuple[int, int], second: tuple[int, int], slack: float = 0.0) -> bool:
+    """Whether two sizes have one aspect ratio, but for what rounding to pixels may take.
+
+    `slack` allows for more, as a part of the ratio.
+    """
+    ratio = first[0] * second[1] / (first[1] * second[0])
+    slack += 0.02 + 1 / min(*first, *second)
+    return 1 / (1 + slack) <= ratio <= 1 + slack
 
 
 def mask_box(mask: Mask) -> Box | None:

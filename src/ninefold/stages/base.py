@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
 from ninefold.core.context import PipelineContext
-from ninefold.core.errors import InputError, UserError
+from ninefold.core.errors import InputError, StageError, UserError
 from ninefold.core.problems import suggest
+from ninefold.core.progress import Progress
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
-from ninefold.core.values import Json, Lora
-from ninefold.engines.base import EngineSet, ModelInfo
+from ninefold.core.values import ImageRecord, Json, Lora
+from ninefold.engines.base import EngineSet, Generated, ModelInfo, TextToImage
 from ninefold.engines.prompts import unknown_words
+from ninefold.imaging.masks import same_shape
 from ninefold.prompts import Wildcards
 from ninefold.prompts.templates import TemplatePart, as_text, resolve_template, template_loras
-from ninefold.slots import LORAS, MAX_PROMPT, MODEL, NEGATIVE_PROMPT, PROMPT, SEED, WILDCARDS
+from ninefold.slots import (
+    IMAGE,
+    LORAS,
+    MASK,
+    MAX_PROMPT,
+    MODEL,
+    NEGATIVE_PROMPT,
+    PROMPT,
+    SEED,
+    WILDCARDS,
+)
 
 #: The model that runs where nobody names one.
 DEFAULT_MODEL = "poster"
@@ -43,6 +55,11 @@ class SamplingParams(StageParams):
     )
     scheduler: str | None = Field(
         None, description="Name of the scheduler; by default the model's own."
+    )
+    on_black: Literal["fail", "warn"] = Field(
+        "fail",
+        description="What to do where a model gives a black image because its numbers overflowed, "
+        "or its own safety checker refused it: stop here, or warn and go on.",
     )
 
 
@@ -80,6 +97,39 @@ def told(where: str, check: Callable[[], object]) -> Iterator[str]:
         yield text if text.startswith(where) else f"{where}: {text}"
 
 
+def check_detector(engines: EngineSet, model: str) -> None:
+    """Raise `ModelError` for a detector that is not at hand, or whose output cannot be read."""
+    if model in engines.detection.models():
+        engines.detection.hash(model)
+    else:
+        engines.detection.labels(model)
+
+
+def size_before(context: PipelineContext, size: tuple[int, int] | None) -> tuple[int, int] | None:
+    """The size of the image that a stage gets: `size`, or that of the image that was given."""
+    given: ImageRecord | None = context.get(IMAGE)
+    return given.size if size is None and given is not None else size
+
+
+def mask_problems(context: PipelineContext, size: tuple[int, int]) -> Iterator[str]:
+    """Whether the mask that was given, if any, has the shape of an image of `size`."""
+    mask = context.get(MASK)
+    if mask is not None and not same_shape(mask.size, size):
+        yield (
+            f"mask: expected the shape of the image, {size[0]}x{size[1]} or another size of that "
+            f"aspect ratio, got {mask.width}x{mask.height}. Crop or pad the mask."
+        )
+
+
+def check_mask_shape(context: PipelineContext, size: tuple[int, int]) -> None:
+    """Raise `InputError` for a mask of another shape than the image that is yet to be made.
+
+    Where an image was given, the mask goes with that, and is scaled as it is.
+    """
+    if IMAGE not in context and (problems := tuple(mask_problems(context, size))):
+        raise InputError(problems[0])
+
+
 S = TypeVar("S", bound=SamplingParams)
 
 #: What every diffusion stage reads, beside the image.
@@ -101,6 +151,8 @@ class DiffusionStage(EngineStage[S]):
         if scheduler is not None and scheduler not in known:
             yield f"{self.name}.scheduler: {scheduler!r} is unknown.{suggest(scheduler, known)}"
         yield from self.unknown_loras("prompt", [lora.name for lora in context.get(LORAS) or ()])
+        if MASK in self.accepts and MASK in context and IMAGE in context:
+            yield from mask_problems(context, context[IMAGE].size)
 
     def model_problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the model is at hand."""
@@ -124,6 +176,17 @@ class DiffusionStage(EngineStage[S]):
             "loras": [diffusion.lora_hash(lora.name) for lora in context.get(LORAS) or ()],
             "engines": dict(self.engines.versions),
         }
+
+    def generate(
+        self, context: PipelineContext, request: TextToImage, progress: Progress
+    ) -> Generated:
+        """What the engine makes; raises `StageError` for a black image, unless it is to warn."""
+        result = self.engines.diffusion.run(request, progress)
+        if result.defect is not None:
+            if self.params.on_black == "fail":
+                raise StageError(self.name, result.defect)
+            context.warn(self.name, result.defect)
+        return result
 
     def note(self, context: PipelineContext, info: Mapping[str, Any], *left_out: str) -> None:
         """Put what the engine tells of an image into the metadata, each of its warnings once."""

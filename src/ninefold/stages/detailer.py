@@ -24,7 +24,16 @@ from ninefold.imaging.resize import resize, resize_mask
 from ninefold.imaging.types import Mask, Pixels
 from ninefold.prompts.templates import TemplatePart
 from ninefold.slots import DETAIL_PATH, IMAGE, MASK, PROMPT, REGIONS, SEED, WILDCARDS, next_seed
-from ninefold.stages.base import CONDITIONING, OwnPrompt, PromptedParams, PromptedStage, told
+from ninefold.stages.base import (
+    CONDITIONING,
+    OwnPrompt,
+    PromptedParams,
+    PromptedStage,
+    check_detector,
+    check_mask_shape,
+    size_before,
+    told,
+)
 
 Order = Literal["confidence", "area", "left_to_right"]
 
@@ -102,11 +111,19 @@ class DetailerStage(PromptedStage[DetailerParams]):
         yield from super().problems(context)
         missing: tuple[str, ...] = ()
         if (detector := self.params.detector) is not None:
-            hashed = partial(self.engines.detection.hash, detector)
-            missing = tuple(told(f"{self.name}.detector", hashed))
+            usable = partial(check_detector, self.engines, detector)
+            missing = tuple(told(f"{self.name}.detector", usable))
         yield from missing
         if self.params.classes and not missing and MASK not in context:
             yield from told(f"{self.name}.classes", self._check_classes)
+
+    def output_size(
+        self, context: PipelineContext, size: tuple[int, int] | None
+    ) -> tuple[int, int] | None:
+        """The same; raises `InputError` where a mask has another shape."""
+        if (size := size_before(context, size)) is not None:
+            check_mask_shape(context, size)
+        return size
 
     def _check_classes(self) -> None:
         """Raise `InputError` for a label that the detector does not know."""
@@ -153,6 +170,12 @@ class DetailerStage(PromptedStage[DetailerParams]):
         if given is not None:
             mask = resize_mask(read_mask(context, given), width, height)
             found = list(self._softened([("mask", 1.0, mask)]))
+            if not found:
+                context.warn(
+                    self.name,
+                    f"mask: nothing of it is left at {width}x{height} after dilate, offset_x and "
+                    "offset_y, so nothing was painted.",
+                )
         else:
             engine = self.engines.detection
             model = self.params.detector or engine.models()[0]
@@ -247,7 +270,7 @@ class DetailerStage(PromptedStage[DetailerParams]):
             strength=self.params.strength,
             mask=resize_mask(mask, native_width, native_height),
         )
-        result = self.engines.diffusion.run(request, progress)
+        result = self.generate(context, request, progress)
         self.note(context, result.info, "seed", "size")
         patch = resize(result.image, crop.width, crop.height)
         painted = masks.paste(image, patch, mask, crop)

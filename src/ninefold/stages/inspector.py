@@ -17,7 +17,7 @@ from ninefold.files.store import read_image
 from ninefold.imaging import measures
 from ninefold.imaging.types import Pixels
 from ninefold.slots import ATTEMPTS, IMAGE, PROMPT, SEAMS, SEED, VERDICT, next_seed
-from ninefold.stages.base import EngineStage, told
+from ninefold.stages.base import EngineStage, check_detector, told
 
 
 class InspectorParams(StageParams):
@@ -97,7 +97,7 @@ class InspectorStage(EngineStage[InspectorParams]):
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the detector is at hand."""
         if (detector := self.params.detector) is not None:
-            yield from told(f"{self.name}.detector", lambda: self.engines.detection.hash(detector))
+            yield from told(f"{self.name}.detector", lambda: check_detector(self.engines, detector))
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The hash of the detector, where it uses one."""

@@ -26,7 +26,7 @@ from ninefold.files.xmp import DigitalSourceType, Xmp
 from ninefold.imaging.resize import fit_size, resize
 from ninefold.imaging.types import Pixels
 from ninefold.slots import CONFIG, IMAGE, NEGATIVE_PROMPT, OUTPUTS, PROMPT, REGIONS, SEED
-from ninefold.stages.base import EngineStage
+from ninefold.stages.base import EngineStage, size_before
 
 #: Final files lie in a folder of their own, so that no template can overwrite a stage's file.
 FOLDER = "outputs"
@@ -90,6 +90,21 @@ class PublisherStage(EngineStage[PublisherParams]):
         """Set `outputs`."""
         await run_blocking(context, self._run, context)
         return context
+
+    def output_size(
+        self, context: PipelineContext, size: tuple[int, int] | None
+    ) -> tuple[int, int] | None:
+        """The same; raises `InputError` for one that a format cannot hold."""
+        if (size := size_before(context, size)) is not None:
+            for image_format in self.params.formats:
+                most = FORMATS[image_format].max_side
+                if max(size) > most:
+                    raise InputError(
+                        f"{self.name}.formats: {image_format.value} holds at most {most:,} pixels "
+                        f"a side, and the image will have {size[0]}x{size[1]}. Choose png, or make "
+                        "it smaller."
+                    )
+        return size
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """What the files say of the stages before; the job and the day where names tell them."""

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from typing import Any
+
 from pydantic import Field
 
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
+from ninefold.core.errors import InputError
+from ninefold.core.slots import Slot
 from ninefold.engines.base import ImageToImage
+from ninefold.engines.checks import nearest_sizes
 from ninefold.files.store import read_image, read_mask, write_image
 from ninefold.imaging.masks import paste
 from ninefold.imaging.resize import resize_mask
 from ninefold.imaging.types import Pixels
 from ninefold.slots import IMAGE, MASK, PROMPT, REFINED_PATH, SEED
-from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams
+from ninefold.stages.base import (
+    CONDITIONING,
+    DiffusionStage,
+    SamplingParams,
+    check_mask_shape,
+    size_before,
+)
 
 #: Denoising strength by refinement level; level 0 leaves the image as it is.
 STRENGTHS = (0.0, 0.15, 0.25, 0.35, 0.5)
@@ -43,6 +55,29 @@ class RefinerStage(DiffusionStage[RefinerParams]):
         await run_blocking(context, self._run, context)
         return context
 
+    def ignored_inputs(self, present: Collection[Slot[Any]]) -> Mapping[Slot[Any], str]:
+        """A mask, at the level that changes nothing."""
+        if self.params.refinement_level:
+            return {}
+        return {MASK: f"{self.name} does nothing at refinement_level 0. Raise it, or leave it out."}
+
+    def output_size(
+        self, context: PipelineContext, size: tuple[int, int] | None
+    ) -> tuple[int, int] | None:
+        """The same; raises `InputError` for one that the model cannot do, or another mask's."""
+        size = size_before(context, size)
+        if size is None or not self.params.refinement_level:
+            return size
+        info = self.model_info(context)
+        if any(nearest_sizes(side, info) != (side,) for side in size):
+            raise InputError(
+                f"{self.name}: expected an image whose sides are multiples of {info.size_multiple} "
+                f"from {info.min_size} to {info.max_size}, which {info.name} can do, got "
+                f"{size[0]}x{size[1]}. Put text_to_image before it, use the restorer, or scale it."
+            )
+        check_mask_shape(context, size)
+        return size
+
     def _run(self, context: PipelineContext) -> None:
         level = self.params.refinement_level
         source = read_image(context, context[IMAGE])
@@ -66,7 +101,7 @@ class RefinerStage(DiffusionStage[RefinerParams]):
             image=source,
             strength=strength,
         )
-        result = self.engines.diffusion.run(request, context.progress)
+        result = self.generate(context, request, context.progress)
         self.note(context, result.info)
         given_mask = context.get(MASK)
         if given_mask is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import count
 
 from pydantic import Field
@@ -60,6 +61,18 @@ class RestorerStage(PromptedStage[RestorerParams]):
         await run_blocking(context, self._run, context)
         return context
 
+    def problems(self, context: PipelineContext) -> Iterator[str]:
+        """As of every diffusion stage, and whether the model can do the tiles."""
+        unusable = tuple(super().problems(context))
+        yield from unusable
+        if not unusable and self.params.tile is not None:
+            info = self.model_info(context)
+            if self.params.tile > info.max_size:
+                yield (
+                    f"{self.name}.tile: expected at most {info.max_size}, which {info.name} can "
+                    f"do, got {self.params.tile}."
+                )
+
     def _run(self, context: PipelineContext) -> None:
         info = self.model_info(context)
         parts = self.resolved_prompts(context)
@@ -117,7 +130,7 @@ class RestorerStage(PromptedStage[RestorerParams]):
             image=resize(pixels, model_width, model_height),
             strength=self.params.strength,
         )
-        result = self.engines.diffusion.run(request, progress)
+        result = self.generate(context, request, progress)
         rest = {"warnings": result.info.get("warnings", ())}
         self.note(context, rest if index else result.info, "size")
         tile = resize(result.image, width, height)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pydantic import Field
@@ -14,13 +14,13 @@ from ninefold.core.errors import InputError
 from ninefold.core.slots import Slot
 from ninefold.core.values import Json
 from ninefold.engines.base import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
-from ninefold.engines.checks import nearest_sizes
+from ninefold.engines.checks import fitting_size, nearest_sizes
 from ninefold.files.store import read_image, read_mask, write_image
-from ninefold.imaging.masks import paste
-from ninefold.imaging.resize import fit_size, resize, resize_mask
+from ninefold.imaging.masks import paints, paste, same_shape
+from ninefold.imaging.resize import resize, resize_mask
 from ninefold.prompts import possible_loras
 from ninefold.slots import IMAGE, IMAGE_PATH, MASK, PROMPT, SEED
-from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams
+from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams, size_before
 
 
 class TextToImageParams(SamplingParams):
@@ -83,6 +83,20 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
                     f"Nearest: {' or '.join(map(str, nearest))}."
                 )
 
+    def ignored_inputs(self, present: Collection[Slot[Any]]) -> Mapping[Slot[Any], str]:
+        """A mask, where there is no image that it could be laid on."""
+        if IMAGE in present:
+            return {}
+        return {
+            MASK: f"{self.name} takes a mask only with an image. Give one too, or leave it out."
+        }
+
+    def output_size(
+        self, context: PipelineContext, size: tuple[int, int] | None
+    ) -> tuple[int, int] | None:
+        """The size asked for, or what it comes to; raises `InputError` where that is none."""
+        return self._size(self.model_info(context), size_before(context, size))
+
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """As of every diffusion stage; None where the seed is yet to be drawn."""
         return super().fingerprint(context) if SEED in context else None
@@ -97,39 +111,53 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         self.note(context, result.info)
 
     def _generate(self, context: PipelineContext, info: ModelInfo) -> Generated:
-        engine = self.engines.diffusion
         what = self.conditioning(context, info) | {"seed": context[SEED]}
         source = context.get(IMAGE)
+        width, height = self._size(info, None if source is None else source.size)
         if source is None:
-            width, height = self.params.width, self.params.height
-            what |= {"width": width or info.native_size[0], "height": height or info.native_size[1]}
-            return engine.run(TextToImage(**what), context.progress)
+            what |= {"width": width, "height": height}
+            return self.generate(context, TextToImage(**what), context.progress)
         context.add_metadata(self.name, strength=self.params.strength, source=source.sha256)
-        width, height = self._size_for(info, source.size)
         image = resize(read_image(context, source), width, height)
         what |= {"width": width, "height": height, "image": image}
         what |= {"strength": self.params.strength}
         given_mask = context.get(MASK)
         if given_mask is None:
-            return engine.run(ImageToImage(**what), context.progress)
+            return self.generate(context, ImageToImage(**what), context.progress)
         mask = resize_mask(read_mask(context, given_mask), width, height)
-        result = engine.run(Inpaint(**what, mask=mask), context.progress)
+        if not paints(mask):
+            context.warn(
+                self.name,
+                f"mask: nothing of it is left at {width}x{height}, so nothing was painted. Paint a "
+                "larger place, or use the detailer, which paints the place alone.",
+            )
+        result = self.generate(context, Inpaint(**what, mask=mask), context.progress)
         return Generated(paste(image, result.image, mask), result.info)
 
-    def _size_for(self, info: ModelInfo, source: tuple[int, int]) -> tuple[int, int]:
-        """The size asked for; the source's shape gives a side that was not.
+    def _size(self, info: ModelInfo, source: tuple[int, int] | None) -> tuple[int, int]:
+        """The size asked for; the source's shape gives what was not, else the model's native size.
 
-        Where neither was, it has about the model's native area.
+        Raises `InputError` where the model can do no size of that shape.
         """
         width, height = self.params.width, self.params.height
+        if source is None:
+            return width or info.native_size[0], height or info.native_size[1]
+        if width is not None and height is not None:
+            return width, height
         if width is None and height is None:
-            native = info.native_size[0] * info.native_size[1]
-            return fit_size(*source, area=native, multiple=info.size_multiple)
+            return fitting_size(source, info)
         across, down = source
-        return (
+        found = (
             width or _nearest((height or 0) * across / down, info),
             height or _nearest((width or 0) * down / across, info),
         )
+        if not same_shape(found, source, slack=info.size_multiple / min(found)):
+            raise InputError(
+                f"{self.name}: {'width' if width else 'height'} {width or height} leaves no size "
+                f"that has the image's shape, {across}x{down}, and that {info.name} can do "
+                f"({info.min_size} to {info.max_size} pixels a side). Set both, or another one."
+            )
+        return found
 
 
 def _lora_names(prompt: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
-from ninefold.core.errors import InputError
+from ninefold.core.errors import InputError, ModelError
 from ninefold.core.progress import PartialProgress, Progress
 from ninefold.core.stage import StageParams
 from ninefold.core.values import Json
@@ -20,7 +20,7 @@ from ninefold.imaging.resize import RESAMPLERS, centre_crop, resize
 from ninefold.imaging.tiles import Tile, plan_tiles
 from ninefold.imaging.types import Pixels
 from ninefold.slots import IMAGE, UNSCALED_IMAGE, UPSCALE_FACTOR, UPSCALED_PATH
-from ninefold.stages.base import EngineStage, told
+from ninefold.stages.base import EngineStage, size_before, told
 
 #: Largest image that is made, in pixels: 16384 x 16384.
 MAX_PIXELS = 16384**2
@@ -84,9 +84,16 @@ class UpscalerStage(EngineStage[UpscalerParams]):
         return context
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
-        """Whether the upscaler is at hand."""
+        """Whether the upscaler is at hand, and is one: a file of the user's is tried out."""
         if (upscaler := self.params.upscaler) is not None:
-            yield from told(f"{self.name}.upscaler", lambda: self._hashes([upscaler]))
+            yield from told(f"{self.name}.upscaler", lambda: self._check_upscaler(upscaler))
+
+    def output_size(
+        self, context: PipelineContext, size: tuple[int, int] | None
+    ) -> tuple[int, int] | None:
+        """As much larger as asked for; raises `InputError` where that is too large."""
+        size = size_before(context, size)
+        return None if size is None else self._enlarged_size(*size)
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The hashes of the models, and what runs them."""
@@ -99,18 +106,8 @@ class UpscalerStage(EngineStage[UpscalerParams]):
 
     def _run(self, context: PipelineContext) -> None:
         source = context[IMAGE]
-        width, height = self.params.size(*source.size)
+        width, height = self._enlarged_size(*source.size)
         factor = self._factor(*source.size)
-        if factor > MAX_FACTOR:
-            raise InputError(
-                f"{self.name}: expected at most {MAX_FACTOR:g} times the size of "
-                f"{source.width} x {source.height}, got {width} x {height}. Choose a smaller size."
-            )
-        if width * height > MAX_PIXELS:
-            raise InputError(
-                f"{self.name}: expected at most {MAX_PIXELS} pixels, got {width} x {height}. "
-                "Choose a smaller upscale_factor."
-            )
         passes = self._passes(factor)
         image = read_image(context, source)
         before = source
@@ -141,12 +138,34 @@ class UpscalerStage(EngineStage[UpscalerParams]):
             tile=self.params.tile,
         )
 
+    def _enlarged_size(self, width: int, height: int) -> tuple[int, int]:
+        """What an image of `width` x `height` becomes; raises `InputError` for too much."""
+        wide, high = self.params.size(width, height)
+        if self._factor(width, height) > MAX_FACTOR:
+            raise InputError(
+                f"{self.name}: expected at most {MAX_FACTOR:g} times the size of {width}x{height}, "
+                f"got {wide}x{high}. Choose a smaller size."
+            )
+        if wide * high > MAX_PIXELS:
+            raise InputError(
+                f"{self.name}: expected at most {MAX_PIXELS:,} pixels, got {wide}x{high}. "
+                "Choose a smaller upscale_factor."
+            )
+        return wide, high
+
     def _factor(self, width: int, height: int) -> float:
         """How far an image of `width` x `height` is enlarged."""
         if self.params.width is None:
             return self.params.upscale_factor
         wanted = self.params.size(width, height)
         return max(wanted[0] / width, wanted[1] / height)
+
+    def _check_upscaler(self, name: str) -> None:
+        """Raise `ModelError` for an upscaler that is not at hand, or that is none."""
+        if name in self.engines.upscaling.models():
+            self._hashes([name])
+        elif name not in RESAMPLERS:
+            self.engines.upscaling.scale(name)
 
     def _hashes(self, passes: list[str]) -> list[str]:
         """Of each model; a filter is its name. Raises `ModelError`."""
@@ -163,6 +182,10 @@ class UpscalerStage(EngineStage[UpscalerParams]):
         passes: list[str] = []
         while factor > 1:
             scale, name = next((pair for pair in by_scale if pair[0] >= factor), by_scale[-1])
+            if scale < 2:  # or this would never end
+                raise ModelError(
+                    f"{name}: expected an upscaler that enlarges by 2 or more, got {scale}."
+                )
             passes.append(name)
             factor /= scale
         return passes

@@ -1,0 +1,56 @@
+"""Images that come out black: numbers that overflowed, and models' own safety checkers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+
+@contextmanager
+def watched_decoding(pipe: Any) -> Iterator[list[Sequence[bool]]]:
+    """Gather, while the block runs, whether each decoded image has finite values alone.
+
+    One entry for each time that the pipeline turns tensors into images. A pipeline without an
+    image processor is not watched.
+    """
+    seen: list[Sequence[bool]] = []
+    processor: Any = getattr(pipe, "image_processor", None)
+    if not hasattr(processor, "postprocess"):
+        yield seen
+        return
+    postprocess = processor.postprocess
+
+    def watching(image: Any, *args: Any, **options: Any) -> Any:
+        if hasattr(image, "isfinite"):
+            seen.append(image.isfinite().flatten(1).all(1).tolist())
+        return postprocess(image, *args, **options)
+
+    processor.postprocess = watching
+    try:
+        with np.errstate(invalid="ignore"):  # of what is no number, black is made
+            yield seen
+    finally:
+        del processor.postprocess
+
+
+def defect_of(
+    model: str, dtype: str, index: int, refused: Sequence[Any], finite: Sequence[Sequence[bool]]
+) -> str | None:
+    """Why image `index` of a call is black, and what to do; None where it is not."""
+    if any(index < len(found) and not found[index] for found in finite):
+        other = "bfloat16 or float32" if dtype == "float16" else "float32"
+        remedy = "" if dtype == "float32" else f"Set NINEFOLD_DTYPE to {other}. Else lower"
+        return (
+            f"{model} gave values that are no numbers (NaN or infinite) in {dtype}, which come out "
+            f"black. {remedy or 'Lower'} the guidance scale or the LoRAs' weights, or change the "
+            "seed."
+        )
+    if index < len(refused) and bool(refused[index]):
+        return (
+            f"{model}'s own safety checker refused the image and made it black. Change the prompt "
+            "or the seed, or choose a model without a checker."
+        )
+    return None

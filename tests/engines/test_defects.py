@@ -1,0 +1,149 @@
+"""Black images of real pipelines: overflowed numbers and safety checkers, told image by image."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ninefold import Pipeline, PipelineContext
+from ninefold.core.progress import SilentProgress
+from ninefold.engines.base import Generated, TextToImage
+from ninefold.engines.defaults import build_engines
+from ninefold.engines.defects import defect_of, watched_decoding
+from ninefold.engines.diffusers_engine import DiffusersEngine
+from ninefold.engines.settings import EngineSettings
+from ninefold.imaging.types import Mask, Pixels
+from ninefold.stages import PublisherStage, TextToImageStage
+from tests.support import run
+
+from .conftest import from_image, inpaint, text
+
+slow = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.slow]
+QUIET = SilentProgress()
+
+
+def test_what_is_told_of_a_black_image() -> None:
+    assert defect_of("tiny", "float16", 0, (), []) is None
+    assert defect_of("tiny", "float16", 0, [False], [[True]]) is None
+    overflowed = defect_of("tiny", "float16", 1, (), [[True, False]])
+    assert overflowed is not None
+    assert "NINEFOLD_DTYPE to bfloat16 or float32" in overflowed
+    assert defect_of("tiny", "float16", 0, (), [[True, False]]) is None
+    exact = defect_of("tiny", "float32", 0, (), [[True], [False]])
+    assert exact is not None
+    assert "NINEFOLD_DTYPE" not in exact
+    assert "guidance scale" in exact
+    refused = defect_of("tiny", "float32", 1, [False, True], [[True, True]])
+    assert refused is not None
+    assert "own safety checker" in refused
+
+
+def test_a_pipeline_without_an_image_processor_is_left_alone() -> None:
+    with watched_decoding(object()) as seen:
+        assert seen == []
+
+
+def broken(folder: Path, to: Path, key: str = "decoder.conv_out.bias") -> Path:
+    """A copy of a model whose VAE gives no numbers."""
+    from safetensors.numpy import load_file, save_file
+
+    shutil.copytree(folder, to)
+    weights = to / "vae" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    tensors[key] = np.full_like(tensors[key], np.nan)
+    save_file(tensors, weights, {"format": "pt"})
+    return to
+
+
+class TestNan:
+    pytestmark = slow
+
+    def test_overflow_is_told_by_every_kind_of_request(
+        self, tiny_folder: Path, tmp_path: Path, picture: Pixels, half_mask: Mask
+    ) -> None:
+        model = str(broken(tiny_folder, tmp_path / "broken"))
+        engine = DiffusersEngine(EngineSettings(device="cpu"))
+        for request in (text(), from_image(picture), inpaint(picture, half_mask)):
+            made = engine.run(replace(request, model=model), QUIET)
+            assert made.defect is not None
+            assert "values that are no numbers (NaN or infinite) in float32" in made.defect
+        sound = engine.run(text(model=str(tiny_folder)), QUIET)
+        assert sound.defect is None
+        assert sound.image.max() > 0
+
+    def test_the_stage_fails_and_its_reason_is_in_the_context(
+        self, tiny_folder: Path, tmp_path: Path
+    ) -> None:
+        engines = build_engines(EngineSettings(device="cpu"))
+        model = str(broken(tiny_folder, tmp_path / "broken"))
+        context = PipelineContext(tmp_path / "run", prompt="a", seed=1, model=model)
+        stage = TextToImageStage(engines=engines, steps=1)
+        run(Pipeline([stage, PublisherStage(engines=engines)]).execute(context))
+        assert context.error is not None
+        assert context.error.stage == "text_to_image"
+        assert "broken gave values that are no numbers" in context.error.message
+        assert not context.artifacts
+
+
+class Checker:
+    """A safety checker that refuses every second image that it is shown."""
+
+    pytestmark = slow
+
+    def __init__(self) -> None:
+        import torch
+
+        self.dtype = torch.float32
+
+    def __call__(self, images: Any, clip_input: Any) -> Any:
+        refused = [index % 2 == 1 for index in range(len(images))]
+        for index, bad in enumerate(refused):
+            if bad:
+                images[index] = images[index] * 0
+        return images, refused
+
+
+@pytest.fixture
+def checked(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> DiffusersEngine:
+    """An engine whose tiny model has a safety checker."""
+    import diffusers as untyped
+
+    diffusers: Any = untyped
+
+    def run_safety_checker(self: Any, image: Any, device: Any, dtype: Any) -> Any:
+        return Checker()(image, None)
+
+    monkeypatch.setattr(diffusers.StableDiffusionPipeline, "run_safety_checker", run_safety_checker)
+    return DiffusersEngine(EngineSettings(device="cpu", max_batch=4))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_in_a_batch_only_the_refused_image_fails(
+    checked: DiffusersEngine, tiny_folder: Path
+) -> None:
+    requests = [text(model=str(tiny_folder), seed=seed, steps=12) for seed in range(4)]
+    made: dict[int, Generated] = {}
+
+    def ask(request: TextToImage) -> None:
+        made[request.seed] = checked.run(request, QUIET)
+
+    checked.run(requests[0], QUIET)  # loads the model, so that the next ones meet
+    threads = [threading.Thread(target=ask, args=(request,)) for request in requests]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(300)
+    black = {seed for seed, result in made.items() if result.image.max() == 0}
+    assert len(made) == 4
+    assert black == {seed for seed, result in made.items() if result.defect is not None}
+    assert len(black) < 4
+    if checked.batches().get(1, 0) < 5:  # some were made together
+        assert black
+    assert all("safety checker" in str(made[seed].defect) for seed in black)

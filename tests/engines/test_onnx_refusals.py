@@ -1,0 +1,241 @@
+"""Files that are no upscaler or no detector are refused when chosen, and no loop hangs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ninefold import ModelError, Pipeline, PipelineContext
+from ninefold.engines.base import EngineSet
+from ninefold.engines.onnx_detection import OnnxDetectionEngine
+from ninefold.engines.onnx_upscaling import OnnxUpscaleEngine
+from ninefold.engines.settings import EngineSettings
+from ninefold.stages import DetailerStage, InspectorStage, UpscalerStage
+from ninefold.testing import fake_engines
+from tests.support import picture, run
+
+onnx = pytest.importorskip("onnx")
+
+SETTINGS = EngineSettings(threads=1)
+Nodes = list[Any]
+
+
+def node(kind: str, inputs: str, output: str, **attributes: Any) -> Any:
+    from onnx import helper
+
+    return helper.make_node(kind, inputs.split(), output.split(), **attributes)
+
+
+def save(
+    path: Path,
+    nodes: Nodes,
+    constants: dict[str, Any] | None = None,
+    *,
+    metadata: dict[str, str] | None = None,
+    shape: tuple[Any, ...] = (1, 3, "h", "w"),
+    kind: str = "FLOAT",
+    outputs: tuple[str, ...] = ("out",),
+) -> str:
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [helper.make_tensor_value_info("images", getattr(TensorProto, kind), shape)],
+        [helper.make_tensor_value_info(name, getattr(TensorProto, kind), None) for name in outputs],
+        [
+            numpy_helper.from_array(np.asarray(value), name)
+            for name, value in (constants or {}).items()
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    helper.set_model_props(model, metadata or {})
+    onnx.save(model, path)
+    return str(path)
+
+
+def resized(factors: tuple[float, float]) -> tuple[Nodes, Any]:
+    """Nodes that enlarge `before` to `after`."""
+    from onnx import helper
+
+    found = helper.make_node(
+        "Resize",
+        ["before", "", "scales"],
+        ["after"],
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
+    return [found], {"scales": np.array([1, 1, *factors], np.float32)}
+
+
+def upscaler(path: Path, case: str) -> str:
+    nodes, constants = resized({"factor 1.5": (1.5, 1.5), "unequal": (2, 3)}.get(case, (2, 2)))
+    before, after = node("Identity", "images", "before"), node("Identity", "after", "out")
+    whole = [before, *nodes, after]
+    match case:
+        case "identity":
+            return save(path, [node("Identity", "images", "out")])
+        case "smaller":
+            nodes, constants = resized((0.5, 0.5))
+            return save(path, [before, *nodes, after], constants)
+        case "0 to 255":
+            return save(
+                path,
+                [before, *nodes, node("Mul", "after k", "out")],
+                constants | {"k": np.float32(255)},
+            )
+        case "not a number":
+            return save(
+                path,
+                [before, *nodes, node("Div", "after k", "x"), node("Mul", "x k", "out")],
+                constants | {"k": np.float32(0)},
+            )
+        case "white":
+            return save(
+                path,
+                [before, *nodes, node("Add", "after k", "out")],
+                constants | {"k": np.float32(1)},
+            )
+        case "grey out":
+            return save(
+                path, [before, *nodes, node("ReduceMean", "after", "out", axes=[1])], constants
+            )
+        case "no image out":
+            return save(path, [node("ReduceMean", "images", "out", axes=[2, 3], keepdims=0)])
+        case "always one size":
+            return save(
+                path,
+                [
+                    node("Identity", "k", "k2"),
+                    node("ReduceMean", "images", "m", keepdims=0),
+                    node("Mul", "k2 z", "z2"),
+                    node("Add", "z2 m", "out"),
+                ],
+                {"k": np.zeros((1, 3, 32, 32), np.float32), "z": np.float32(0)},
+            )
+        case "one size":
+            return save(path, whole, constants, shape=(1, 3, 64, 64))
+        case "one channel":
+            return save(path, whole, constants, shape=(1, 1, "h", "w"))
+        case "bytes":
+            return save(path, [node("Identity", "images", "out")], kind="UINT8")
+        case "good":
+            return save(path, whole, constants)
+        case "half":
+            return save(path, whole, constants, kind="FLOAT16")
+    return save(path, whole, constants)  # of another factor
+
+
+REFUSED = {
+    "identity": "expected an upscaler.*got 16x16",
+    "smaller": "whole-number magnification, got 8x8|expected an upscaler",
+    "factor 1.5": "whole-number magnification, got 24x24 from 16x16",
+    "unequal": "whole-number magnification",
+    "0 to 255": r"values from 0 to 1.*got 127\.5.*not 0 to 255",
+    "not a number": "expected values from 0 to 1.*got nan",
+    "white": "values from 0 to 1",
+    "grey out": "an output of 1 x 3 x height x width",
+    "no image out": "an output of 1 x 3 x height x width",
+    "always one size": "whole-number magnification",
+    "one size": "takes one size only",
+    "one channel": r"expected one input of shape \[1, 3, height, width\]",
+    "bytes": "expected an input of float32 or float16, got tensor.uint8",
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_no_upscaler_is_refused_when_it_is_chosen(tmp_path: Path, case: str) -> None:
+    model = upscaler(tmp_path / "u.onnx", case)
+    engine = OnnxUpscaleEngine(SETTINGS)
+    with pytest.raises(ModelError, match=REFUSED[case]):
+        engine.scale(model)
+    fakes = fake_engines()
+    engines = EngineSet(fakes.diffusion, fakes.detection, engine)
+    context = PipelineContext(tmp_path / "run", image=picture(40, 40))
+    (line,) = Pipeline([UpscalerStage(engines=engines, upscaler=model)]).problems(context)
+    assert line.startswith("upscaler.upscaler: ")
+
+
+@pytest.mark.parametrize("case", ["good", "half"])
+def test_upscalers_of_both_precisions(tmp_path: Path, case: str) -> None:
+    model = upscaler(tmp_path / "u.onnx", case)
+    engine = OnnxUpscaleEngine(SETTINGS)
+    assert engine.scale(model) == 2
+    image = picture(40, 24)
+    made = engine.upscale(model, image)
+    assert made.shape == (48, 80, 3)
+    assert np.abs(made[::2, ::2].astype(int) - image).max() <= 1
+
+
+def test_no_upscaler_makes_the_stage_go_on_for_ever(tmp_path: Path) -> None:
+    class One:
+        """An engine of somebody else's whose model enlarges by nothing."""
+
+        models: Callable[[], tuple[str, ...]] = staticmethod(lambda: ("one",))
+        hash = margin = upscale = staticmethod(lambda *_: "0")
+        scale = staticmethod(lambda _: 1)
+
+    fakes = fake_engines()
+    engines = EngineSet(fakes.diffusion, fakes.detection, One())  # type: ignore[arg-type]
+    context = PipelineContext(tmp_path, image=picture(40, 40))
+    run(Pipeline([UpscalerStage(engines=engines)]).execute(context))
+    assert context.error is not None
+    assert "enlarges by 2 or more, got 1" in context.error.message
+
+
+def detector(path: Path, output: tuple[int, ...], value: float = 0.5, **options: Any) -> str:
+    """A model that gives the same array for every image."""
+    metadata = {"names": "{0: 'cat', 1: 'dog'}", "stride": "32"} | options.pop("metadata", {})
+    nodes = [
+        node("ReduceMean", "images", "mean", keepdims=0),
+        node("Mul", "mean zero", "nothing"),
+        node("Add", "found nothing", "out"),
+        node("Identity", "mean", "second"),
+    ]
+    constants = {"found": np.full(output, value, np.float32), "zero": np.float32(0)}
+    return save(path, nodes, constants, metadata=metadata, **options)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "says"),
+    [
+        ((1, 38, 84), {"outputs": ("out", "second")}, "2 outputs .of a segmentation model"),
+        ((1, 6, 84), {"metadata": {"task": "segment"}}, "a model for the task 'segment'"),
+        ((1, 57, 84), {}, "got one of 1 x 57 x 84"),
+        ((1, 6, 84), {"metadata": {"task": "pose"}}, "the task 'pose'"),
+        ((1, 300, 6), {}, "end-to-end model: export it with nms=False"),
+        ((1, 84, 7), {}, "of YOLO-v5"),
+        ((1, 2), {}, "got one of 1 x 2"),
+        ((84,), {}, "got one of 84"),
+        ((2, 6, 84), {}, "got one of 2 x 6 x 84"),
+        ((1, 6, 84), {"value": 7.0}, "scores from 7 to 7"),
+        ((1, 6, 84), {"value": -3.0}, "scores from -3 to -3"),
+        ((1, 6, 84), {"value": float("nan")}, "scores from nan to nan"),
+        ((1, 6, 84), {"metadata": {"names": "none"}}, "no `names`"),
+    ],
+)
+def test_a_detector_of_another_layout_is_refused_before_anything_is_painted(
+    tmp_path: Path, shape: tuple[int, ...], options: dict[str, Any], says: str
+) -> None:
+    model = detector(tmp_path / "d.onnx", shape, **options)
+    fakes = fake_engines()
+    engines = EngineSet(fakes.diffusion, OnnxDetectionEngine(SETTINGS), fakes.upscaling)
+    with pytest.raises(ModelError, match=says):
+        engines.detection.labels(model)
+    for stage in (
+        DetailerStage(engines=engines, detector=model),
+        InspectorStage(engines=engines, detector=model),
+    ):
+        context = PipelineContext(tmp_path / "run", prompt="a", image=picture(64, 64))
+        (line,) = Pipeline([stage]).problems(context)
+        assert line.startswith(f"{stage.name}.detector: ")
+
+
+def test_a_detector_with_a_fixed_size(tmp_path: Path) -> None:
+    fixed = detector(tmp_path / "a.onnx", (1, 6, 84), shape=(1, 3, 96, 160))
+    assert OnnxDetectionEngine(SETTINGS).labels(fixed) == ("cat", "dog")
