@@ -50,7 +50,7 @@ def fake_engines(
             tuple(loras),
             wait_delay,
             load_delay,
-            frozenset(black_seeds),
+            black_seeds=frozenset(black_seeds),
         ),
         detection=FakeDetection(faults),
         upscaling=FakeUpscale(faults),

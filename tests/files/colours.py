@@ -89,3 +89,8 @@ def _profile(kind: bytes, space: bytes, connection: bytes, tags: dict[bytes, byt
     head += struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + b"acsp" + b"\0" * 28
     head += struct.pack(">iii", 63_190, 65_536, 54_061)
     return head.ljust(128, b"\0") + table + body
+
+
+def with_header(data: bytes, header: bytes) -> bytes:
+    """A PNG file with another header chunk."""
+    return data[:8] + chunk(b"IHDR", header) + data[33:]

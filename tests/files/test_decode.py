@@ -21,6 +21,7 @@ from ninefold.files.decode import ImageInfo, decode, decode_mask, decode_rgba, p
 from ninefold.files.encode import encode
 from ninefold.files.formats import ImageFormat
 from ninefold.files.opening import ImageLimits
+from tests.files.colours import png, with_header
 
 Save = Callable[..., bytes]
 FORMATS = ["png", "jpeg", "webp", "avif"]
@@ -241,3 +242,30 @@ def test_paths_that_are_no_file(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.png", tmp_path, pipe, Path("/dev/zero"), Path("a\0b")):
         with pytest.raises(ValueError, match="image: expected a file"):
             decode(path)
+
+
+def test_a_mask_is_turned_upright_and_the_first_picture_of_many_is_taken(save: Save) -> None:
+    stored = np.zeros((32, 64), np.uint8)
+    stored[:16, :16] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    mask = decode_mask(save(stored, "PNG", exif=exif))
+    assert mask.shape == (64, 32)
+    assert mask[4, -5] == 1
+    assert mask[4, 4] == 0
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
+    mpo = save(frames[0], "MPO", save_all=True, append_images=frames[1:])
+    assert decode(mpo)[8, 8, 0] > 200
+
+
+def test_interlaced_and_progressive_files(save: Save, picture: NDArray[np.uint8]) -> None:
+    # Adam7 of a single pixel is one pass of one row.
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 1)
+    data = with_header(png((1, 1), 8, 2, [bytes([9, 8, 7])]), header)
+    assert decode(data).tolist() == [[[9, 8, 7]]]
+    for mode in ("RGB", "L", "CMYK"):
+        image = Image.fromarray(picture).convert(mode)
+        plain, progressive = (
+            decode(save(image, "JPEG", quality=90, progressive=flag)) for flag in (False, True)
+        )
+        assert np.abs(plain.astype(int) - progressive).max() <= 2

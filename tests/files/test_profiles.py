@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
@@ -229,6 +230,29 @@ def test_a_profile_that_arrived_in_part_is_refused(save: Save) -> None:
     packed = b"p\0\0" + b"no deflated bytes at all"
     with pytest.raises(ValueError, match="damaged"):
         decode(with_chunk(png((1, 1), 8, 2, [b"\1\2\3"]), b"iCCP", packed))
+
+
+def test_a_profile_of_endless_steps_takes_no_time(save: Save) -> None:
+    element = b"matf" + bytes(4) + struct.pack(">HH", 3, 3)
+    element += struct.pack(">12f", *np.eye(3).ravel(), 0, 0, 0)
+    steps = 300_000
+    at = 16 + 8 * steps
+    chain = b"mpet" + bytes(4) + struct.pack(">HHI", 3, 3, steps)
+    chain += struct.pack(">II", at, len(element)) * steps + element
+    tags = 9
+    moved = 12 * (tags + 1)
+    head, table, body = DISPLAY_P3[:128], DISPLAY_P3[132 : 132 + 12 * tags], DISPLAY_P3[240:]
+    entries = [struct.unpack_from(">4sII", table, 12 * index) for index in range(tags)]
+    entries = [(name, place + 12, size) for name, place, size in entries]
+    place = 132 + moved + len(body)
+    entries.append((b"D2B1", place, len(chain)))
+    packed = b"".join(struct.pack(">4sII", *entry) for entry in entries)
+    whole = head + struct.pack(">I", tags + 1) + packed + body + chain
+    whole = struct.pack(">I", len(whole)) + whole[4:]
+    started = time.monotonic()
+    pixels = decode(save(np.full((4, 4, 3), (230, 90, 60), np.uint8), "JPEG", icc_profile=whole))
+    assert time.monotonic() - started < 60
+    assert apart(pixels[0, 0], np.array([249, 77, 45])) <= 6
 
 
 @settings(max_examples=120, deadline=None)

@@ -45,7 +45,7 @@ def fitting_size(source: tuple[int, int], info: ModelInfo) -> tuple[int, int]:
         raise InputError(
             f"image: expected at most {high // low} times as long as wide, as far as {info.name} "
             f"goes ({low} to {high} pixels a side), got {source[0]}x{source[1]}. Crop or pad it, "
-            "or set text_to_image.width and height, which stretches it."
+            "or ask for a width and a height, which stretches it."
         )
     area = info.native_size[0] * info.native_size[1]
     factor = math.sqrt(area / (long * short))

@@ -164,9 +164,23 @@ def _opened(profile: bytes) -> ImageCms.ImageCmsProfile:
             f"{len(profile):,}; {_REMEDY}"
         )
     try:
-        return ImageCms.ImageCmsProfile(BytesIO(profile))
+        return ImageCms.ImageCmsProfile(BytesIO(_without_float_tags(profile)))
     except Exception as error:
         raise _unusable("one that is damaged") from error
+
+
+def _without_float_tags(profile: bytes) -> bytes:
+    """The profile with its tags `D2B0` to `D2B3` renamed.
+
+    LittleCMS prefers them, and they may chain any number of steps: a small file could keep a
+    processor busy for hours. Every profile has other tags for the same (ICC.1, 8.3 to 8.5).
+    """
+    (count,) = struct.unpack_from(">I", profile, 128)
+    cleaned = bytearray(profile)
+    for at in range(132, min(132 + 12 * count, len(profile) - 11), 12):
+        if profile[at : at + 3] == b"D2B":
+            cleaned[at : at + 3] = b"xxx"
+    return bytes(cleaned)
 
 
 def _unusable(got: str) -> RefusedError:
