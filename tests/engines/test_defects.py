@@ -147,3 +147,15 @@ def test_in_a_batch_only_the_refused_image_fails(
     if checked.batches().get(1, 0) < 5:  # some were made together
         assert black
     assert all("safety checker" in str(made[seed].defect) for seed in black)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_mask_that_the_models_own_inpainting_takes_for_black(
+    tiny_folder: Path, picture: Pixels, half_mask: Mask
+) -> None:
+    engine = DiffusersEngine(EngineSettings(device="cpu"))
+    faint = engine.run(inpaint(picture, half_mask * np.float32(0.4), model=str(tiny_folder)), QUIET)
+    assert "nowhere half white" in " ".join(faint.info["warnings"])
+    white = engine.run(inpaint(picture, half_mask, model=str(tiny_folder)), QUIET)
+    assert "warnings" not in white.info

@@ -58,11 +58,11 @@ def strokes(colour: int, ground: int) -> Image.Image:
     "mask",
     [
         np.zeros((64, 64), np.uint8),
-        np.full((64, 64), 127, np.uint8),
+        np.full((64, 64), 12, np.uint8),
         Image.new("1", (64, 64)),
         strokes(0, 255),
         strokes(0, 0),
-        Image.fromarray(np.full((64, 64), 30_000, np.uint16)),
+        Image.fromarray(np.full((64, 64), 3_000, np.uint16)),
         Image.new("RGBA", (64, 64), (255, 255, 255, 0)),
     ],
 )
@@ -77,6 +77,7 @@ def test_a_mask_without_white_is_refused(tmp_path: Path, mask: Any) -> None:
     [
         MASK,
         np.full((64, 64), 255, np.uint8),
+        np.full((64, 64), 80, np.uint8),
         strokes(255, 0),
         strokes(200, 255),
         Image.fromarray(np.full((64, 64), 40_000, np.uint16)),

@@ -24,6 +24,10 @@ from ninefold.engines.previews import preview_maker
 from ninefold.engines.schedulers import build_scheduler
 from ninefold.imaging.types import Pixels
 
+_TOO_FAINT = (
+    "The mask is nowhere half white, and this model's inpainting takes less for black: nothing was "
+    "painted. Make the mask white."
+)
 _NO_INPAINTING = (
     "This model has no inpainting; the source was changed as a whole and kept outside the mask."
 )
@@ -172,6 +176,8 @@ class DiffusersJob:
         """What keeps the source outside the masks where the pipeline itself does not."""
         masked = [item for item in self.requests if isinstance(item, Inpaint)]
         if not masked or self.pipe is self.model.form("inpaint"):
+            if any(item.mask.max() < 0.5 for item in masked):
+                self.warnings.append(_TOO_FAINT)
             return None
         if can_keep(self.pipe):
             return Keeper(self.pipe, masked)

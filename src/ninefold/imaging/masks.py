@@ -20,7 +20,7 @@ from ninefold.imaging.types import Mask, Pixels
 
 # Less than this cannot move any 8-bit value by half a level.
 _INVISIBLE = 1 / 512
-_HALF = 0.5
+_FAINT = 1 / 16
 
 
 def box_mask(box: Box, width: int, height: int) -> Mask:
@@ -39,9 +39,9 @@ def mask_from_pixels(pixels: Pixels) -> Mask:
 
 
 def paints(mask: Mask) -> bool:
-    """Whether a mask asks for anything: inpainting takes what is under half for black."""
+    """Whether a mask asks for anything: more than the noise of a lossy format's black."""
     check_mask(mask)
-    return bool(mask.max() >= _HALF)
+    return bool(mask.max() >= _FAINT)
 
 
 def same_shape(first: tuple[int, int], second: tuple[int, int], slack: float = 0.0) -> bool:
