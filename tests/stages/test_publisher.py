@@ -211,6 +211,36 @@ def test_infotext_tells_the_truth_in_every_format(tmp_path: Path) -> None:
         }
 
 
+def test_infotext_tells_a_detailers_own_prompt_and_loras(tmp_path: Path) -> None:
+    params = {"prompt": "{1::close} <lora:sketch:0.5>, {prompt}", "confidence": 0.0}
+    stages = [
+        {"stage": "prompt"},
+        {"stage": "text_to_image"},
+        {"stage": "detailer", "params": params},
+        {"stage": "detailer"},
+        {"stage": "publisher"},
+    ]
+    context = full_run(tmp_path, {"stages": stages}, prompt="a house")
+    info = read_infotext(context[OUTPUTS][0].path.read_bytes())
+    assert info is not None
+    assert info.fields["ADetailer prompt"] == "close, a house <lora:sketch:0.5>"
+    assert "ADetailer prompt 2nd" not in info.fields
+    assert parse_hashes(info.fields["Lora hashes"]) == {"sketch": "fa4e00000000"}
+
+
+def test_files_say_the_prompt_that_was_painted_to_the_letter(tmp_path: Path) -> None:
+    prompt = "a flag bearer marching, /red/blue/green stripes, ~5m/16ft tall"
+    context = full_run(tmp_path, prompt=prompt, negative_prompt="C:\\ and standard bearer standing")
+    assert context["prompt"] == prompt
+    for output in context[OUTPUTS][:4]:
+        info = read_infotext(output.path.read_bytes())
+        assert info is not None
+        assert (info.prompt, info.negative_prompt) == (prompt, context["negative_prompt"])
+    told = json.loads((tmp_path / "outputs/manifest.json").read_text())["stages"]
+    assert told["prompt"]["prompt"] == told["prompt"]["template"] == prompt
+    assert {region["prompt"] for region in told["detailer"]["regions"]} <= {prompt}
+
+
 def test_infotext_names_samplers_as_others_do(tmp_path: Path) -> None:
     stages = [
         {"stage": "text_to_image", "params": {"scheduler": "dpmpp_2m_karras", "strength": 0.5}},

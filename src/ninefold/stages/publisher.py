@@ -205,7 +205,12 @@ def _diffused(context: PipelineContext, made: Json) -> dict[str, Any]:
     sampler, schedule = SAMPLERS.get(made["scheduler"], (made["scheduler"], None))
     width, height = made["size"]
     restored = context.metadata.get("restorer", {})
-    loras = {item["name"]: item["hash"] for item in made.get("loras", ())}
+    loras = {
+        item["name"]: item["hash"]
+        for entry in context.metadata.values()
+        for item in entry.get("loras", ())
+        if "hash" in item
+    }
     return {
         "Steps": made["steps"],
         "Sampler": sampler,
@@ -254,10 +259,27 @@ def _detailed(context: PipelineContext) -> dict[str, Any]:
     for unit, ending in zip(units, _ORDINALS, strict=False):
         if "detector" in unit:
             fields[f"ADetailer model{ending}"] = unit["detector"]
+            fields[f"ADetailer prompt{ending}"] = _own_prompt(unit, context.get(PROMPT) or "")
             fields[f"ADetailer denoising strength{ending}"] = unit["strength"]
         else:
             fields["Inpaint area"] = "Only masked"
     return fields
+
+
+def _own_prompt(unit: Json, image: str) -> str | None:
+    """The prompts of a detailer's regions with their LoRA tags; None where they are the image's."""
+    prompts = [
+        " ".join(
+            (
+                region["prompt"],
+                *(f"<lora:{lora['name']}:{lora['weight']:g}>" for lora in region.get("loras", ())),
+            )
+        )
+        for region in unit["regions"]
+    ]
+    if len(set(prompts)) == 1:
+        prompts = prompts[:1]
+    return None if prompts == [image] else " [SEP] ".join(prompts)
 
 
 def _number(value: Any) -> str:
