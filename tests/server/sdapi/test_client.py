@@ -192,6 +192,90 @@ def test_lists_that_are_empty_here_are_there(api: Any) -> None:
     assert set(api.get_memory()) == {"ram", "cuda"}
 
 
+def test_who_sends_no_key_is_asked_for_a_name_and_password(here: Served) -> None:
+    for path in ("sdapi/v1/options", "internal/ping", "controlnet/version"):
+        answer = httpx.get(f"{here.url}/{path}")
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+        assert set(answer.json()) == {"error", "detail", "body", "errors"}
+    assert httpx.get(f"{here.url}/internal/ping", headers=here.headers()).json() == {}
+
+
+def test_lists_of_extensions(api: Any) -> None:
+    assert api.controlnet_version() == 3
+    assert api.controlnet_model_list() == api.controlnet_module_list() == []
+    assert not api.has_controlnet
+    assert api.custom_get("controlnet/control_types") == {"control_types": {}}
+    assert api.custom_get("adetailer/v1/ad_model") == {"ad_model": ["detector"]}
+    assert "ad_confidence" in api.custom_get("adetailer/v1/schema")["properties"]
+    assert api.custom_get("extensions", baseurl=True) == []
+    assert api.custom_get("sd-modules", baseurl=True) == []
+
+
+def test_an_image_is_described_by_the_prompt_it_holds(api: Any) -> None:
+    made = api.txt2img(prompt="a red house", width=64, height=64)
+    assert api.interrogate(made.image).info == "a red house"
+    with pytest.raises(RuntimeError) as refused:
+        api.interrogate(Image.new("RGB", (8, 8)))
+    assert refused.value.args[0] == 404
+    assert "no model at hand describes images" in refused.value.args[1]
+
+
+def test_settings_come_from_infotext(api: Any) -> None:
+    first = api.txt2img(
+        prompt="a red house", negative_prompt="rain", seed=7, width=96, height=64, steps=3,
+        cfg_scale=3, sampler_name="DDIM",
+    )  # fmt: skip
+    answer = api.session.post(
+        f"{api.baseurl}/txt2img", json={"infotext": first.info["infotexts"][0], "seed": 8}
+    ).json()
+    info = json.loads(answer["info"])
+    assert info["warnings"] == []
+    before, after = (parse_infotext(item["infotexts"][0]) for item in (first.info, info))
+    assert (after.prompt, after.negative_prompt) == ("a red house", "rain")
+    assert after.fields == {**before.fields, "Seed": "8"}
+
+
+def test_hires_fix_of_another_shape_is_cut(api: Any) -> None:
+    answer = api.txt2img(
+        prompt="a", width=128, height=128, enable_hr=True, hr_resize_x=256, hr_resize_y=160,
+        hr_upscaler="Nearest", denoising_strength=0.3,
+    )  # fmt: skip
+    assert answer.image.size == (256, 160)
+    assert answer.info["warnings"] == []
+
+
+def test_sd_upscale(api: Any) -> None:
+    answer = api.img2img(
+        images=[source(128, 96)], prompt="a", width=64, height=64, denoising_strength=0.3,
+        script_name="SD upscale", script_args=["", 16, "2x", 2],
+    )  # fmt: skip
+    assert answer.image.size == (256, 192)
+    assert answer.info["warnings"] == []
+
+
+@pytest.mark.parametrize("prompt", ["", "<lora:sketch:0.5>"])
+def test_a_blank_prompt_paints(api: Any, prompt: str) -> None:
+    answer = api.txt2img(prompt=prompt, width=64, height=64)
+    assert answer.image.size == (64, 64)
+    assert ("Lora hashes" in told(api, answer.image).fields) == bool(prompt)
+
+
+def test_a_detailer_works_alone(api: Any) -> None:
+    """With `skip_img2img`, and at denoising strength 0, only the regions change."""
+    unit = webuiapi.ADetailer(ad_model="face_yolov8n.pt").to_dict()
+    image = source()
+    for asked in (
+        {"alwayson_scripts": {"ADetailer": {"args": [True, True, unit]}}},
+        {"denoising_strength": 0, "adetailer": [webuiapi.ADetailer(ad_model="face_yolov8n.pt")]},
+    ):
+        api.has_adetailer = "adetailer" in asked  # else it puts arguments of its own in their place
+        answer = api.img2img(images=[image], prompt="a", width=200, height=150, **asked)
+        changed = (np.array(image.convert("RGB")) != np.array(answer.image)).any(axis=2)
+        assert 0 < changed.mean() < 0.5
+        assert "'face_yolov8n.pt' is not at hand" in answer.info["warnings"][0]
+
+
 def test_options_can_be_read_and_written_back(api: Any) -> None:
     options = api.get_options()
     api.util_set_model("poster")

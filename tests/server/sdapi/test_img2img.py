@@ -44,6 +44,11 @@ def test_an_image_is_changed_whole() -> None:
     assert order.image == base64.b64decode(b64(plain(200, 150)))
 
 
+def test_a_side_of_zero_is_left_to_the_model() -> None:
+    assert params(changed(width=0, height=96), "text_to_image")["width"] is None
+    assert changed(width=0, height=0, denoising_strength=0).image == FILE_OF_SOURCE
+
+
 def test_data_urls_are_taken_and_addresses_are_not() -> None:
     assert changed(init_images=[b64(plain(64, 64), data_url=True)]).image
     for text in ("https://example.com/a.png", "HTTP://a.b", "%%%", "", "data:image/png,abc", "A"):
@@ -63,6 +68,7 @@ def test_cropping_and_filling_keep_the_picture_in_shape() -> None:
     assert (decode(filled)[:, 64] == 255).all()
 
 
+FILE_OF_SOURCE = base64.b64decode(b64(plain(200, 150)))
 FILE = base64.b64decode(b64(plain(64, 64)))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
+from ninefold.files.infotext import parse_infotext
 from tests.server.doors import PATIENCE, Served, opened, served
 from tests.server.process import server
 
@@ -113,6 +114,42 @@ def test_interrupt_ends_the_keys_own_request_alone(
     assert 1 <= len(made["images"]) < 3
     assert len(info_of(made)["all_seeds"]) == len(made["images"])
     assert [job["status"] for job in slow.jobs()[:2]] == ["cancelled"] * 2
+
+
+def test_what_is_interrupted_comes_back_as_it_was(
+    slow: Served, waiting: Callable[..., Future[dict[str, Any]]]
+) -> None:
+    answer = waiting(seed=7, negative_prompt="rain", width=96, height=64)
+    until_seen(slow, lambda item: item["current_image"])
+    post(slow, "interrupt")
+    (text,) = answer.result()["images"]
+    image = opened(base64.b64decode(text))
+    assert image.size == (96, 64)
+    info = info_of(answer.result())
+    assert (info["all_seeds"], info["all_prompts"]) == ([7], ["a"])
+    assert info["all_negative_prompts"] == ["rain"]
+    assert info["infotexts"] == [image.info["parameters"]]
+    told = parse_infotext(image.info["parameters"])
+    assert (told.prompt, told.fields["Seed"], told.fields["Size"]) == ("a", "7", "96x64")
+    assert None not in [
+        info[name]
+        for name in ("sampler_name", "cfg_scale", "steps", "sd_model_name", "sd_model_hash")
+    ]
+
+
+def test_one_that_has_not_begun_answers_with_what_it_would_have_been_made_with(
+    slow: Served, waiting: Callable[..., Future[dict[str, Any]]]
+) -> None:
+    first = waiting()
+    until_seen(slow, lambda item: item["progress"] > 0)
+    second = waiting(slow.other)
+    until_seen(slow, lambda item: item["state"]["job_count"] == 1, slow.other)
+    post(slow, "interrupt", slow.other)
+    assert second.result()["images"] == []
+    info = info_of(second.result())
+    assert (info["seed"], info["all_seeds"], info["sd_model_name"]) == (-1, [], "poster")
+    assert (info["width"], info["height"], info["steps"]) == (128, 128, 4)
+    assert len(first.result()["images"]) == 1
 
 
 def test_skip_leaves_one_image_out(

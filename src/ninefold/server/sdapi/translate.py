@@ -104,10 +104,11 @@ def img2img(request: Img2ImgRequest, shelf: Shelf, limits: ImageLimits) -> Order
     mask = mask_of(source, limits, notes)
     if strength == 0 or (mask is not None and not mask.any()):
         if not detailers:
-            notes.warn("denoising_strength" if strength == 0 else "mask", "nothing was painted.")
+            where = "denoising_strength: is 0" if strength == 0 else "mask: is blank"
+            notes.warnings.append(f"{where}; nothing was painted.")
         return _order(request, model, detailers, notes, image=_unpainted(source, mask, notes))
     painted: Json = {**sampling, "strength": strength}
-    size = {"width": request.width, "height": request.height}
+    size = {"width": request.width or None, "height": request.height or None}
     if mask is None:
         stages = [_painting({**painted, **size}), *refiner, *detailers]
         return _order(request, model, stages, notes, image=source.fitted())
