@@ -8,6 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from ninefold.config import PipelineConfig
+from ninefold.imaging.resize import RESAMPLERS
 from ninefold.server import create_app
 from ninefold.server.documents import (
     ConfigDocument,
@@ -39,7 +40,7 @@ def test_models_are_listed_as_openai_lists_them(idle: Door) -> None:
     [poster] = found["data"]
     assert (poster["id"], poster["object"], poster["owned_by"]) == ("poster", "model", "ninefold")
     assert poster["native_size"] == [128, 128]
-    assert found["upscalers"] == ["2x", "4x"]
+    assert found["upscalers"] == ["2x", "4x", *RESAMPLERS]
     assert idle.client.get("/v1/models/poster").json() == poster
     error = idle.client.get("/v1/models/postr").json()["error"]
     assert "Did you mean 'poster'" in error["message"]
