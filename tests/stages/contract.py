@@ -19,6 +19,7 @@ import pytest
 
 from ninefold import ModelError, PipelineContext, StageInputError, StorageError
 from ninefold.core.progress import StageProgress
+from ninefold.core.timing import LOADED, WAITED
 from ninefold.engines.base import EngineSet
 from ninefold.engines.defaults import default_engines
 from ninefold.testing import fake_engines
@@ -261,7 +262,8 @@ def _told(context: PipelineContext) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(context.to_json())
     del document["workdir"], document["created_at"]
     for entry in document["metadata"].values():
-        del entry["duration_ms"]
+        for name in ("duration_ms", WAITED, LOADED):
+            entry.pop(name, None)
     for artifact in document["artifacts"]:
         if artifact["name"] in TIMED_FILES:
             del artifact["sha256"]
