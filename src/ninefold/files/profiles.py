@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -146,8 +146,7 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     if image.mode == "RGB" and _is_srgb(profile):
         return image
     converted = ImageCms.applyTransform(image, _transform(profile, image.mode))
-    assert converted is not None  # it is None where it was done in place
-    return converted
+    return cast(Image.Image, converted)  # None only where it is done in place
 
 
 def _space(profile: bytes) -> str:
