@@ -376,7 +376,7 @@ def test_orders_share_a_call_where_only_prompt_seed_and_source_differ(
     }
     for name, value in others.items():
         assert order(**{name: value}).in_common() != common
-    ink = LoraFile("ink", 1.0, Path("ink.safetensors"), "0")
+    ink = LoraFile("ink", 1.0, Path("ink.safetensors"), None, "0")
     assert replace(order(), loras=(ink,)).in_common() != common
 
     def told(request: ImageToImage) -> object:

@@ -25,12 +25,17 @@ class LoraFile:
     name: str
     weight: float
     path: Path
+    #: Of its part in the text encoder; None where that is as strong as the rest.
+    text_encoder_weight: float | None
     #: First twelve hex digits, as AUTOMATIC1111 writes them.
     hash: str
 
     def record(self) -> dict[str, Any]:
         """JSON for the metadata."""
-        return {"name": self.name, "weight": self.weight, "hash": self.hash}
+        found: dict[str, Any] = {"name": self.name, "weight": self.weight, "hash": self.hash}
+        if self.text_encoder_weight is not None:
+            found["text_encoder_weight"] = self.text_encoder_weight
+        return found
 
 
 def lora_files(folder: Path, builtin_root: Path = builtin.ROOT) -> dict[str, Path]:
@@ -66,7 +71,7 @@ def find_loras(
     for lora in wanted:
         builtin.verify(at_hand[lora.name], builtin_root)
     return tuple(
-        LoraFile(lora.name, lora.weight, path, lora_hash(path))
+        LoraFile(lora.name, lora.weight, path, lora.text_encoder_weight, lora_hash(path))
         for lora in wanted
         for path in (at_hand[lora.name],)
     )
@@ -91,10 +96,31 @@ def applied(pipe: Any, loras: Sequence[LoraFile]) -> Iterator[None]:
             with LOADING, quiet():  # diffusers remarks on networks that a LoRA leaves alone
                 _load(pipe, lora, name)
             names.append(name)
-        pipe.set_adapters(names, [lora.weight for lora in loras])
+        pipe.set_adapters(names, _weights(pipe, names, loras))
         yield
     finally:
         pipe.unload_lora_weights()
+
+
+def _weights(
+    pipe: Any, names: Sequence[str], loras: Sequence[LoraFile]
+) -> list[float | dict[str, float]]:
+    """What `set_adapters` takes: by part of the pipeline where the text encoder's differs."""
+    parts = pipe.get_list_adapters()
+    weights: list[float | dict[str, float]] = []
+    for name, lora in zip(names, loras, strict=True):
+        encoder = lora.text_encoder_weight
+        if encoder is None:
+            weights.append(lora.weight)
+            continue
+        weights.append(
+            {
+                part: encoder if part.startswith("text_encoder") else lora.weight
+                for part, adapters in parts.items()
+                if name in adapters
+            }
+        )
+    return weights
 
 
 def _load(pipe: Any, lora: LoraFile, adapter: str) -> None:

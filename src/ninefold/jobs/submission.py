@@ -51,7 +51,9 @@ class Desk:
     ) -> dict[str, JobSpec]:
         """The spec of one job; raises `ConfigError` or `InputError` with every problem."""
         job_id = new_job()
-        return {job_id: self._prepared(job_id, _config(config), _slots(given), cache, owner)}
+        config = _config(config)
+        pipeline = config.build(self.engines)
+        return {job_id: self._prepared(job_id, config, pipeline, _slots(given), cache, owner)}
 
     def group(
         self,
@@ -71,8 +73,9 @@ class Desk:
         given_inputs = [inputs] if isinstance(inputs, str | Mapping) else inputs
         each = [_slots(given) for given in given_inputs]
         config = _config(config)
+        pipeline = config.build(self.engines)
         if variants and count > 0:
-            each = every_variant(config.build(self.engines), each, count, MAX_GROUP)
+            each = every_variant(pipeline, each, count, MAX_GROUP)
         if not 1 <= (total := len(each) * count) <= MAX_GROUP:
             raise InputError(f"group: expected 1 to {MAX_GROUP} jobs, got {total}.")
         specs: dict[str, JobSpec] = {}
@@ -84,7 +87,7 @@ class Desk:
                 for index in range(count):
                     job_id = member_id(name, len(specs) + 1)
                     given = slots if count == 1 else {**slots, "seed": next_seed(first, index)}
-                    spec = self._prepared(job_id, config, given, cache, owner)
+                    spec = self._prepared(job_id, config, pipeline, given, cache, owner)
                     specs[job_id] = replace(spec, group=name)
         return specs
 
@@ -170,6 +173,7 @@ class Desk:
         self,
         job_id: str,
         config: PipelineConfig,
+        pipeline: Pipeline,
         slots: Mapping[str, Any],
         cache: bool,
         owner: str | None,
@@ -185,7 +189,7 @@ class Desk:
                 except InputError as error:
                     problems.append(str(error))
             given = context.slots_as_json()
-            problems += [] if problems else config.build(self.engines).problems(context)
+            problems += [] if problems else pipeline.problems(context)
             if problems:
                 raise ConfigError(problems)
         except BaseException:

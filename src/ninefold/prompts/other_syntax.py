@@ -20,7 +20,7 @@ Outcome = Literal["used", "warning", "refused"]
 class OtherSyntax:
     """A way of writing, where it comes from, and what becomes of it here."""
 
-    written: str
+    written: tuple[str, ...]
     tool: str
     outcome: Outcome
     #: What happens, and what to write instead.
@@ -29,22 +29,22 @@ class OtherSyntax:
 
 
 def _row(
-    written: str, tool: str, outcome: Outcome, says: str, pattern: str | None = None
+    written: tuple[str, ...], tool: str, outcome: Outcome, says: str, pattern: str | None = None
 ) -> OtherSyntax:
     return OtherSyntax(written, tool, outcome, says, re.compile(pattern) if pattern else None)
 
 
 OTHER_SYNTAX: tuple[OtherSyntax, ...] = (
-    _row("<lyco:name:0.8>", "A1111's LyCORIS extension", "used", "is a LoRA"),
+    _row(("<lyco:name:0.8>",), "A1111's LyCORIS extension", "used", "is a LoRA"),
     _row(
-        "<hypernet:name:1>",
+        ("<hypernet:name:1>",),
         "A1111",
         "refused",
         "hypernetworks are not there; use a LoRA",
         r"(?i)<\s*hypernet\s*:[^<>]*>?",
     ),
     _row(
-        "<random:a,b>, <wildcard:name>, <segment:face> and the like",
+        ("<random:a,b>", "<wildcard:name>", "<segment:face>"),
         "SwarmUI",
         "refused",
         "write {a|b} or __name__; faces are the stage detailer's",
@@ -53,56 +53,56 @@ OTHER_SYNTAX: tuple[OtherSyntax, ...] = (
         r"extend|base|refiner|edit)(?:\[[^\[\]<>]*\])?\s*(?::[^<>]*)?>",
     ),
     _row(
-        "[a:b:0.5], [a:0.5], [a::0.5]",
+        ("[a:b:0.5]", "[a:0.5]", "[a::0.5]"),
         "A1111",
         "warning",
         "does not change while the image is made: it is painted as it is written, with less weight",
         r"\[[^\[\]:\"]*(?::[^\[\]:\"]*)?:\s*\d*\.?\d+\s*\]",
     ),
     _row(
-        "[a|b]",
+        ("[a|b]",),
         "A1111",
         "warning",
         "does not alternate: it is painted as it is written, with less weight; a choice is {a|b}",
         r"\[[^\[\]|\"]*\|[^\[\]\"]*\]",
     ),
     _row(
-        "a AND b",
+        ("a AND b",),
         "A1111",
         "warning",
         "prompts are not composed: AND is painted as a word",
         r"(?<!\S)AND(?!\S)",
     ),
     _row(
-        "embedding:name",
+        ("embedding:name",),
         "ComfyUI",
         "warning",
         "embeddings are not there: it is painted as it is written",
         r"(?i)\bembedding:[\w./\\-]+",
     ),
     _row(
-        "{{a}}, {a}, [[a]]",
+        ("{{a}}", "{a}"),
         "NovelAI",
         "warning",
         "braces are painted; more weight is (a:1.1), a choice {a|b}",
         r"\{[^{}\"':|]+\}",
     ),
     _row(
-        "1.5::a::",
+        ("1.5::a::",),
         "NovelAI",
         "warning",
         "is painted as it is written; more weight is (a:1.5)",
         r"(?<![\w:])-?\d+(?:\.\d+)?::[^:{}|]+::",
     ),
     _row(
-        "(a)++, (a)--",
+        ("(a)++", "(a)--"),
         "Compel, InvokeAI",
         "warning",
         "the signs are painted; more weight is (a:1.1)",
         r"\)[+-]{1,}(?![\w.])",
     ),
     _row(
-        "--ar 3:2, --no a",
+        ("--ar 3:2", "--no a"),
         "Midjourney",
         "warning",
         "is painted as it is written; size and negative prompt are parameters",
@@ -110,36 +110,49 @@ OTHER_SYNTAX: tuple[OtherSyntax, ...] = (
         r"(?: \S+)?",
     ),
     _row(
-        "%{a...b$$c}",
+        ("%{a...b$$c}",),
         "dynamicprompts",
         "refused",
         "wrapping is not there; write the text around it",
         r"%\{[^{}]*\$\$[^{}]*\}?",
     ),
     _row(
-        "# a, // a, /* a */",
+        ("# a", "// a", "/* a */"),
         "dynamicprompts",
         "warning",
         "prompts have no comments: it is painted; files of wildcards have, in lines that start "
         "with #",
         r"(?m)(?:^|(?<=\s))(?:#|//)[ \t][^\n]*|/\*.*?\*/",
     ),
-    _row("{@a|b}, __@name__", "dynamicprompts", "refused", "jobs have no order to go through"),
-    _row("{~a|b}, {!a|b}, __~name__", "dynamicprompts", "used", "as without the sign"),
-    _row("__!name__", "dynamicprompts", "used", "its choices are listed with `variants`, too"),
+    _row(("{@a|b}", "__@name__"), "dynamicprompts", "refused", "jobs have no order to go through"),
+    _row(("{~a|b}", "{!a|b}", "__~name__"), "dynamicprompts", "used", "as without the sign"),
+    _row(("__!name__",), "dynamicprompts", "used", "its choices are listed with `variants`, too"),
 )
 
 
-def warnings_for(text: str, where: str) -> Iterator[str]:
+def warnings_for(text: str, source: str, where: str) -> Iterator[str]:
     """A warning for each kind of other tools' syntax in a resolved prompt.
 
-    Raises `InputError` for one that is refused.
+    What begins with a sign that `source` holds after a backslash is meant as text. Raises
+    `InputError` for one that is refused.
     """
     for row in OTHER_SYNTAX:
         if row.pattern is None or not (match := row.pattern.search(text)):
             continue
         found = match[0].strip()
+        if f"\\{found[0]}" in source:
+            continue
         found = found if len(found) <= 40 else f"{found[:37]}..."
         if row.outcome == "refused":
             raise InputError(f"{where}: {found} is {row.tool}'s syntax: {row.says}.")
-        yield f"{where}: {found} is {row.tool}'s syntax: {row.says}."
+        yield f"{found} in {where} is {row.tool}'s syntax: {row.says}."
+
+
+def table() -> str:
+    """The table as Markdown, for the docs."""
+    rows = ["| written | known from | here |", "|---|---|---|"]
+    for row in OTHER_SYNTAX:
+        written = ", ".join(f"`{one.replace('|', chr(92) + '|')}`" for one in row.written)
+        says = row.says.replace("|", r"\|")
+        rows.append(f"| {written} | {row.tool} | {row.outcome}: {says} |")
+    return "\n".join(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from ninefold.core.errors import InputError
@@ -83,6 +84,7 @@ class _Frame:
     brackets: int = 0
 
 
+@lru_cache(maxsize=64)  # several stages read the same prompt
 def parse_prompt_tree(text: str, where: str = "prompt") -> Nodes:
     """The nodes of a prompt; raises `InputError` that names `where` and the character.
 

@@ -43,7 +43,7 @@ def resolve(
     cannot be read, whatever the seed, for more work than `resolving` allows, and for LoRA tags in
     a `negative` prompt, in whatever variant.
     """
-    return _finished(_pieces(text, seed, wildcards or Wildcards(), where, negative), where)
+    return _finished(_pieces(text, seed, wildcards or Wildcards(), where, negative), text, where)
 
 
 def resolve_parts(
@@ -68,7 +68,7 @@ def resolve_parts(
         first, *rest = piece.split(separator)
         parts[-1].append(first)
         parts += [[each] for each in rest]
-    found = tuple(_finished(part, where) for part in parts)
+    found = tuple(_finished(part, text, where) for part in parts)
     if len(found) > 1:
         found = tuple(replace(part, text=part.text.strip()) for part in found)
     return found
@@ -87,11 +87,11 @@ def _pieces(text: str, seed: int, wildcards: Wildcards, where: str, negative: bo
     return pieces
 
 
-def _finished(pieces: list[Piece], where: str) -> ResolvedPrompt:
+def _finished(pieces: list[Piece], source: str, where: str) -> ResolvedPrompt:
     painted = "".join(piece for piece in close_gaps(pieces) if isinstance(piece, str))
     loras = [piece for piece in pieces if isinstance(piece, Lora)]
     last = {lora.name: lora for lora in loras}
-    warnings = (*warnings_for(painted, where), *_twice(loras, last, where))
+    warnings = (*warnings_for(painted, source, where), *_twice(loras, last, where))
     return ResolvedPrompt(painted, tuple(last.values()), warnings)
 
 
@@ -105,6 +105,6 @@ def _twice(loras: Sequence[Lora], last: dict[str, Lora], where: str) -> Iterator
         weights = {(one.weight, one.text_encoder_weight) for one in loras if one.name == name}
         if len(weights) > 1:
             yield (
-                f"{where}: LoRA {name} is named more than once; its last weight counts, "
+                f"LoRA {name} is named more than once in {where}; its last weight counts, "
                 f"{lora.weight:g}."
             )

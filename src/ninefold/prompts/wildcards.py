@@ -75,11 +75,11 @@ class Choices:
 
     @cached_property
     def referring(self) -> tuple[Choice, ...]:
-        """Those that may hold wildcards, variables or tags."""
+        """Those that may hold braces, wildcards, variables or tags."""
         return tuple(
             choice
             for choice in self.choices
-            if choice.weight > 0 and any(sign in choice.text for sign in ("__", "${", "<"))
+            if choice.weight > 0 and any(sign in choice.text for sign in ("__", "{", "<"))
         )
 
 

@@ -22,9 +22,10 @@ _HEAD = re.compile(r"[~!@]|[+-]?[\d.]+\s*::|[\d-]+\s*\$\$")
 
 
 def escape(text: str) -> str:
-    """A prompt that is resolved to `text` to the letter, whatever `text` holds.
+    """A prompt that is resolved to `text`, whatever `text` holds; the same where it can be.
 
-    Nothing is escaped where nothing need be.
+    To the letter, but for a lone backslash before a brace: it comes out doubled, which the text
+    encoder reads as one.
     """
     plain = (Text(text),) if text else ()
     return text if try_parse(text) == plain else _escaped(text)

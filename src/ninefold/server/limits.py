@@ -10,6 +10,7 @@ from typing import Any, Union, get_args, get_origin
 
 from ninefold.config import PipelineConfig
 from ninefold.core.errors import ConfigError, ModelError
+from ninefold.core.pipeline import Pipeline
 from ninefold.core.problems import suggest
 from ninefold.engines.base import EngineSet
 from ninefold.imaging.resize import RESAMPLERS
@@ -101,7 +102,8 @@ class Limits:
             raise ConfigError(
                 f"group: expected at most {self._settings.max_group} jobs, got {jobs} or more."
             )
-        pixels = count * sum(self._pixels(config, slots, sizes) for slots in inputs)
+        pipeline = config.build(self._engines)
+        pixels = count * sum(self._pixels(config, pipeline, slots, sizes) for slots in inputs)
         if pixels > self._settings.max_output_pixels:
             raise ConfigError(
                 f"output: expected at most {self._settings.max_output_pixels:,} pixels in all, got "
@@ -111,13 +113,14 @@ class Limits:
     def _pixels(
         self,
         config: PipelineConfig,
+        pipeline: Pipeline,
         slots: Mapping[str, Any],
         sizes: Mapping[str, tuple[int, int]],
     ) -> int:
         """Pixels of the largest image that a job makes on its way."""
         width, height = sizes.get(slots.get("image") or "", (0, 0))
         largest = width * height
-        for step in config.build(self._engines).steps:
+        for step in pipeline.steps:
             params = step.stage.params
             if step.stage.name == "text_to_image":
                 native = self._native(params.model or slots.get("model") or config.model)

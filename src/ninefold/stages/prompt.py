@@ -88,7 +88,7 @@ class PromptStage(PipelineStage[PromptParams]):
             negative_prompt=negative.text,
             seed=seed,
             styles=list(self.params.styles),
-            loras=[{"name": lora.name, "weight": lora.weight} for lora in prompt.loras],
+            loras=[_record(lora) for lora in prompt.loras],
         )
         for warning in (*prompt.warnings, *negative.warnings):
             context.warn(self.name, warning)
@@ -170,6 +170,14 @@ class PromptStage(PipelineStage[PromptParams]):
             around = text if "{prompt}" in text else f"{{prompt}}, {text}"
             prompt = around.replace("{prompt}", prompt)
         return prompt
+
+
+def _record(lora: Lora) -> Json:
+    """JSON for the metadata."""
+    found: Json = {"name": lora.name, "weight": lora.weight}
+    if lora.text_encoder_weight is not None:
+        found["text_encoder_weight"] = lora.text_encoder_weight
+    return found
 
 
 def prompt_variants(pipeline: Pipeline, prompt: str, limit: int) -> list[str]:
