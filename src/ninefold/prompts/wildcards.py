@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
@@ -29,6 +30,8 @@ MAX_FILE_BYTES = 8 * 2**20
 #: Most files that a pattern looks through.
 MAX_FILES = 20_000
 _MAX_NAME = 200
+#: File systems keep times in steps; a file that changed so lately is read anew, in nanoseconds.
+_FRESH = 2 * 10**9
 _NAME = re.compile(r"[^\s_](?:[^\n]*[^\s_])?")
 _WEIGHT = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*::")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
@@ -211,6 +214,8 @@ def _read(path: Path, shown: str) -> tuple[Choice, ...]:
     """The choices of a file; raises `InputError` that names it."""
     try:
         stat = path.stat()
+        if abs(time.time_ns() - stat.st_mtime_ns) < _FRESH:  # the next change may look the same
+            _read_once.cache_clear()
         return _read_once(path, shown, stat.st_mtime_ns, stat.st_size)
     except OSError as error:
         raise InputError(f"{shown}: cannot be read: {error.strerror or error}.") from None
