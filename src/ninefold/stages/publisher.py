@@ -235,7 +235,19 @@ def _upscaled(context: PipelineContext, made: Json | None) -> dict[str, Any]:
     by, with_ = ("Hires upscale", "Hires upscaler")
     if made is None:
         by, with_ = ("Postprocess upscale by", "Postprocess upscaler")
-    return {by: entry.get("upscale_factor"), with_: ", ".join(entry.get("upscalers", ())) or None}
+    told = {by: entry.get("upscale_factor"), with_: ", ".join(entry.get("upscalers", ())) or None}
+    if made is not None and entry and _reshaped(entry):
+        width, height = entry["upscaled_size"]
+        told |= {by: None, "Hires resize": f"{width}x{height}"}
+    return told
+
+
+def _reshaped(entry: Json) -> bool:
+    """Whether the upscaler made another shape, which a factor does not tell."""
+    before, after, factor = (
+        entry[name] for name in ("original_size", "upscaled_size", "upscale_factor")
+    )
+    return [round(side * factor) for side in before] != list(after)
 
 
 def _refined(entry: Json) -> dict[str, Any]:

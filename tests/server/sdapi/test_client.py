@@ -243,6 +243,7 @@ def test_hires_fix_of_another_shape_is_cut(api: Any) -> None:
     )  # fmt: skip
     assert answer.image.size == (256, 160)
     assert answer.info["warnings"] == []
+    assert told(api, answer.image).fields["Hires resize"] == "256x160"
 
 
 def test_sd_upscale(api: Any) -> None:
