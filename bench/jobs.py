@@ -154,9 +154,9 @@ async def bare(data: Path, database: str | None) -> float:
     from dbos import DBOS, DBOSClient
 
     from ninefold.jobs.database import connect, database_url, engine_for_steps
-    from ninefold.jobs.dispatch import POLL
     from ninefold.jobs.queue import CONCURRENCY
     from ninefold.jobs.serializer import JsonSerializer
+    from ninefold.jobs.wakeups import POLL
 
     outcome = {
         "step": "prompt",

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from ninefold import ConfigError, Pipeline, PipelineConfig, PipelineContext, WiringError
-from ninefold.config import MAX_BYTES, presets
+from ninefold.config import presets
+from ninefold.config_text import MAX_BYTES
 from ninefold.slots import MAX_SEED
 from ninefold.stages import STAGES
 from ninefold.testing import fake_engines

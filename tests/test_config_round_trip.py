@@ -15,6 +15,7 @@ from ninefold import PipelineConfig
 from ninefold.slots import MAX_SEED
 
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+_name = st.from_regex(r"[a-z][a-z0-9-]{0,9}(/[a-z]{1,5})?", fullmatch=True)
 _params: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "prompt": st.fixed_dictionaries(
         {},
@@ -22,7 +23,7 @@ _params: dict[str, st.SearchStrategy[dict[str, Any]]] = {
             "negative_prompt": _text,
             "style_texts": st.dictionaries(_text, _text, max_size=2),
             "wildcards": st.dictionaries(
-                _text, st.lists(_text, min_size=1, max_size=2), max_size=2
+                _name, st.lists(_text, min_size=1, max_size=2), max_size=2
             ),
         },
     ),

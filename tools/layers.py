@@ -19,7 +19,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "__main__"}),
     frozenset({"cli", "client", "server", "studio"}),
     frozenset({"jobs"}),
-    frozenset({"catalogue", "config", "parameter_text", "runs", "cache", "settings", "testing"}),
+    frozenset({"catalogue", "config", "config_text", "parameter_text", "runs", "cache"})
+    | frozenset({"settings", "testing"}),
     frozenset({"stages"}),
     frozenset({"slots"}),
     frozenset({"files"}),

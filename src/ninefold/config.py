@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -21,6 +19,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from ninefold.config_text import load_document
 from ninefold.core.errors import ConfigError
 from ninefold.core.pipeline import OnError, Pipeline, Step
 from ninefold.core.problems import field_names, problems_of, suggest
@@ -28,9 +27,6 @@ from ninefold.core.stage import PipelineStage
 from ninefold.parameter_text import parse_parameter
 from ninefold.slots import CONFIG, MAX_SEED, MODEL, SEED
 from ninefold.stages.registry import find_stage, stage_types
-
-#: Largest config file that is read, in bytes.
-MAX_BYTES = 2**20
 
 #: Fields of a config that settings may name beside the stages' parameters.
 _OWN = ("model", "seed")
@@ -94,19 +90,7 @@ class PipelineConfig(BaseModel):
     def load(cls, path: str | Path) -> Self:
         """Read a .yaml, .json or .toml file; raises `ConfigError` with every problem."""
         path = Path(path)
-        try:
-            if path.stat().st_size > MAX_BYTES:
-                raise ConfigError(f"{path.name}: expected at most {MAX_BYTES} bytes.")
-            text = path.read_text(encoding="utf-8")
-            document = _parse_text(text, path.suffix.lower())
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read: {error.strerror or error}.") from None
-        except (ValueError, yaml.YAMLError, RecursionError) as error:
-            if isinstance(error, ConfigError):
-                raise
-            detail = " ".join(str(error).split())
-            raise ConfigError(f"{path.name}: does not parse: {detail}") from None
-        return cls.parse(document, path.name)
+        return cls.parse(load_document(path), path.name)
 
     @classmethod
     def parse(cls, document: Any, where: str = "config") -> Self:
@@ -253,18 +237,6 @@ def _preset(name: str) -> Mapping[str, Any]:
         (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
     )
     return document
-
-
-def _parse_text(text: str, suffix: str) -> Any:
-    if suffix == ".toml":
-        return tomllib.loads(text)
-    if suffix == ".json":
-        return json.loads(text)
-    if suffix in (".yaml", ".yml"):
-        return yaml.safe_load(text)
-    raise ConfigError(
-        f"config: expected a .yaml, .json or .toml file, got {suffix or 'no suffix'}."
-    )
 
 
 def _places(stages: Iterable[StageConfig]) -> dict[str, int]:
