@@ -38,15 +38,23 @@ def save(
     metadata: dict[str, str] | None = None,
     shape: tuple[Any, ...] = (1, 3, "h", "w"),
     kind: str = "FLOAT",
+    kind_out: str | None = None,
+    inputs: tuple[str, ...] = ("images",),
     outputs: tuple[str, ...] = ("out",),
 ) -> str:
     from onnx import TensorProto, helper, numpy_helper
 
+    element = getattr(TensorProto, kind)
+    gives = helper.make_tensor_type_proto(
+        getattr(TensorProto, kind_out or kind) if kind_out != "SEQUENCE" else element, None
+    )
+    if kind_out == "SEQUENCE":
+        gives = helper.make_sequence_type_proto(gives)
     graph = helper.make_graph(
         nodes,
         "test",
-        [helper.make_tensor_value_info("images", getattr(TensorProto, kind), shape)],
-        [helper.make_tensor_value_info(name, getattr(TensorProto, kind), None) for name in outputs],
+        [helper.make_tensor_value_info(name, element, shape) for name in inputs],
+        [helper.make_value_info(name, gives) for name in outputs],
         [
             numpy_helper.from_array(np.asarray(value), name)
             for name, value in (constants or {}).items()
@@ -101,6 +109,28 @@ def upscaler(path: Path, case: str) -> str:
                 [before, *nodes, node("Add", "after k", "out")],
                 constants | {"k": np.float32(1)},
             )
+        case "no picture":
+            empty = node("Slice", "after from to batch", "out")
+            return save(
+                path,
+                [before, *nodes, empty],
+                constants | {"from": [0], "to": [0], "batch": [0]},
+            )
+        case "none out":
+            empty = node("Slice", "images from to sides", "out")
+            return save(path, [empty], {"from": [0, 0], "to": [0, 0], "sides": [2, 3]})
+        case "64 times":
+            nodes, constants = resized((64, 64))
+            return save(path, [before, *nodes, after], constants)
+        case "list":
+            return save(path, [node("SequenceConstruct", "images", "out")], kind_out="SEQUENCE")
+        case "words":
+            return save(path, [node("Identity", "word", "out")], {"word": "x"}, kind_out="STRING")
+        case "two in":
+            return save(path, whole, constants, inputs=("images", "more"))
+        case "fails":
+            wrong = node("Reshape", "images shape", "out")
+            return save(path, [wrong], {"shape": np.array([7, 11, 13])})
         case "grey out":
             return save(
                 path, [before, *nodes, node("ReduceMean", "after", "out", axes=[1])], constants
@@ -137,7 +167,14 @@ REFUSED = {
     "factor 1.5": "whole-number magnification, got 24x24 from 16x16",
     "unequal": "whole-number magnification",
     "0 to 255": r"values from 0 to 1.*got 127\.5.*not 0 to 255",
-    "not a number": "expected values from 0 to 1.*got nan",
+    "not a number": "values that are no numbers .NaN or infinite",
+    "no picture": "an output of 1 x 3 x height x width, got .0, 3",
+    "64 times": "2 to 16 times as large, got 1024x1024",
+    "none out": "2 to 16 times as large, got 0x0",
+    "list": "an array of numbers as output, got list",
+    "words": "an array of numbers as output, got object",
+    "two in": "expected one input of shape",
+    "fails": "failed on an input of shape",
     "white": "values from 0 to 1",
     "grey out": "an output of 1 x 3 x height x width",
     "no image out": "an output of 1 x 3 x height x width",
@@ -215,7 +252,13 @@ def detector(path: Path, output: tuple[int, ...], value: float = 0.5, **options:
         ((2, 6, 84), {}, "got one of 2 x 6 x 84"),
         ((1, 6, 84), {"value": 7.0}, "scores from 7 to 7"),
         ((1, 6, 84), {"value": -3.0}, "scores from -3 to -3"),
-        ((1, 6, 84), {"value": float("nan")}, "scores from nan to nan"),
+        ((1, 6, 84), {"value": float("nan")}, "values that are no numbers"),
+        ((1, 6, 84), {"metadata": {"stride": "[]"}}, "`stride` to be whole numbers.*got '.*'"),
+        ((1, 6, 84), {"metadata": {"stride": "-32"}}, "`stride` to be whole numbers from 1 to"),
+        ((1, 6, 84), {"metadata": {"imgsz": "[640, 'x']"}}, "`imgsz` to be whole numbers"),
+        ((1, 6, 84), {"metadata": {"imgsz": "1000000"}}, "`imgsz` to be whole numbers"),
+        ((1, 6, 84), {"metadata": {"names": "{'a': 1, 2: 3}"}}, "no `names`"),
+        ((1, 6, 84), {"metadata": {"names": "[" * 5000}}, "no `names`"),
         ((1, 6, 84), {"metadata": {"names": "none"}}, "no `names`"),
     ],
 )
@@ -239,3 +282,58 @@ def test_a_detector_of_another_layout_is_refused_before_anything_is_painted(
 def test_a_detector_with_a_fixed_size(tmp_path: Path) -> None:
     fixed = detector(tmp_path / "a.onnx", (1, 6, 84), shape=(1, 3, 96, 160))
     assert OnnxDetectionEngine(SETTINGS).labels(fixed) == ("cat", "dog")
+
+
+def test_labels_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    names = {str(number): f"label {number}" for number in range(12)}
+    model = detector(tmp_path / "a.onnx", (1, 16, 84), metadata={"names": repr(names)})
+    assert OnnxDetectionEngine(SETTINGS).labels(model) == tuple(names.values())
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 96, "w"), (1, 3, "h", 96)])
+def test_a_detector_with_one_fixed_side_is_given_it(tmp_path: Path, shape: Any) -> None:
+    model = detector(tmp_path / "a.onnx", (1, 6, 84), shape=shape)
+    assert OnnxDetectionEngine(SETTINGS).detect(model, picture(200, 100), 0.9) == ()
+
+
+def test_what_turns_out_to_be_no_number_later_is_reported(tmp_path: Path) -> None:
+    """A detector that divides by what is 0 in a black image alone."""
+    nodes = [
+        node("ReduceMax", "images", "brightest", keepdims=0),
+        node("Div", "brightest brightest", "one"),
+        node("Mul", "found one", "out"),
+    ]
+    model = save(
+        tmp_path / "d.onnx",
+        nodes,
+        {"found": np.full((1, 6, 84), 0.5, np.float32)},
+        metadata={"names": "{0: 'cat', 1: 'dog'}", "imgsz": "64"},
+    )
+    engine = OnnxDetectionEngine(SETTINGS)
+    assert engine.labels(model) == ("cat", "dog")
+    with pytest.raises(ModelError, match="no numbers"):
+        engine.detect(model, np.zeros((64, 64, 3), np.uint8), 0.4)
+
+
+def test_an_upscaler_whose_factor_hangs_on_the_size_is_reported(tmp_path: Path) -> None:
+    """2 times for the tiny images that it is tried on, 1 for others."""
+    shape = [
+        node("Shape", "images", "shape", start=2),
+        node("Less", "shape limit", "small"),
+        node("Cast", "small", "more", to=1),
+        node("Add", "more one", "sides"),
+        node("Concat", "ones sides", "scales", axis=0),
+        node("Identity", "images", "before"),
+    ]
+    nodes, _ = resized((2, 2))
+    model = save(
+        tmp_path / "u.onnx",
+        [*shape, *nodes, node("Identity", "after", "out")],
+        {"limit": np.int64(40), "one": np.float32(1), "ones": np.ones(2, np.float32)},
+    )
+    engine = OnnxUpscaleEngine(SETTINGS)
+    assert engine.scale(model) == 2
+    with pytest.raises(ModelError, match="to become 2 times as large, got"):
+        engine.margin(model)
+    with pytest.raises(ModelError, match="expected 64x50 to become 2 times as large, got 64x50"):
+        engine.upscale(model, picture(64, 50))

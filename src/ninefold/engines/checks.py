@@ -33,9 +33,12 @@ def nearest_sizes(side: int, info: ModelInfo) -> tuple[int, ...]:
     return tuple(sorted({min(max(side, low), high) for side in (below, above)}))
 
 
-def fitting_size(source: tuple[int, int], info: ModelInfo) -> tuple[int, int]:
+def fitting_size(
+    source: tuple[int, int], info: ModelInfo, *, least: float = 0.0
+) -> tuple[int, int]:
     """About the model's native area in the shape of `source`, nearer to it where a side must be.
 
+    With `least`, at least that many times `source` where the model goes as far.
     Raises `InputError` for a shape that the model cannot do: too long for its width.
     """
     step = info.size_multiple
@@ -49,6 +52,8 @@ def fitting_size(source: tuple[int, int], info: ModelInfo) -> tuple[int, int]:
         )
     area = info.native_size[0] * info.native_size[1]
     factor = math.sqrt(area / (long * short))
+    if least:  # a side may lose half a step by rounding
+        factor = max(factor, least + step / 2 / short)
     factor = min(max(factor, low / short), high / long)
     width, height = (min(max(round_to_multiple(side * factor, step), low), high) for side in source)
     return width, height

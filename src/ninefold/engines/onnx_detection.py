@@ -29,6 +29,8 @@ _PADDING = 114
 _MAX_CANDIDATES = 3000
 #: How far outside of 0 to 1 a score may lie by rounding, in float16 too.
 _ROUNDING = 0.01
+#: Pixels; models in use look at 320 to 1536, in strides of 8 to 64. More is a mistake.
+_MAX_SIDE, _MAX_STRIDE = 4096, 256
 
 
 class OnnxDetectionEngine:
@@ -74,7 +76,7 @@ class OnnxDetectionEngine:
         batch, scale, left, top = _letterbox(image, *_input_size(opened, image))
         output = opened.run(batch)
         _check_layout(opened, output, labels)
-        rows = output[0].astype(np.float32).T
+        rows = output[0].T
         scores, classes = rows[:, 4:].max(axis=1), rows[:, 4:].argmax(axis=1)
         kept = np.flatnonzero(scores >= confidence)
         # Stable, so that equal scores keep the model's order.
@@ -96,12 +98,13 @@ def _checked_labels(model: OnnxModel) -> tuple[str, ...]:
     task = model.metadata.get("task", "detect")
     if task != "detect":
         raise _wrong_layout(model, labels, f"a model for the task {task!r}")
-    side = 2 * int(model.literal("stride") or 32)
+    _longest(model)
+    side = 2 * _stride(model)
     height, width = (fixed or side for fixed in model.input_shape[2:])
     output = model.run(np.full((1, 3, height, width), _PADDING / 255, np.float32))
     _check_layout(model, output, labels)
     scores = output[0, 4:]
-    if scores.size and not (scores.min() >= -_ROUNDING and scores.max() <= 1 + _ROUNDING):
+    if scores.size and (scores.min() < -_ROUNDING or scores.max() > 1 + _ROUNDING):
         raise _wrong_layout(
             model, labels, f"scores from {float(scores.min()):g} to {float(scores.max()):g}"
         )
@@ -133,24 +136,20 @@ def _wrong_layout(model: OnnxModel, labels: Sequence[str], got: str) -> ModelErr
 
 def _labels(model: OnnxModel) -> tuple[str, ...]:
     names = model.literal("names")
-    if isinstance(names, dict) and names:
-        return tuple(str(names[key]) for key in sorted(names))
+    if isinstance(names, dict) and names and all(str(key).isdecimal() for key in names):
+        return tuple(str(names[key]) for key in sorted(names, key=int))
     if isinstance(names, (list, tuple)) and names:
         return tuple(map(str, names))
     raise ModelError(
-        f"{model.name}: its metadata has no `names`. Export it with ultralytics, or add them."
+        f"{model.name}: its metadata has no `names` (labels by number). Export it with "
+        "ultralytics, or add them."
     )
 
 
 def _input_size(model: OnnxModel, image: Pixels) -> tuple[int, int]:
     """Height and width of the network's input: fixed by it, or the image's shape within imgsz."""
     fixed_height, fixed_width = model.input_shape[2:]
-    if fixed_height and fixed_width:
-        return fixed_height, fixed_width
-    declared = model.literal("imgsz")
-    sides = declared if isinstance(declared, (list, tuple)) else (declared or 640,)
-    longest: int = max(int(side) for side in sides)
-    stride = int(model.literal("stride") or 32)
+    longest, stride = _longest(model), _stride(model)
     height, width = image.shape[:2]
     scale = longest / max(height, width)
 
@@ -158,7 +157,16 @@ def _input_size(model: OnnxModel, image: Pixels) -> tuple[int, int]:
         blocks: int = math.ceil(round(side * scale) / stride)
         return max(1, blocks) * stride
 
-    return rounded(height), rounded(width)
+    return fixed_height or rounded(height), fixed_width or rounded(width)
+
+
+def _longest(model: OnnxModel) -> int:
+    """The longer side of what it looks at, in pixels; raises `ModelError`."""
+    return model.whole_number("imgsz", 640, _MAX_SIDE)
+
+
+def _stride(model: OnnxModel) -> int:
+    return model.whole_number("stride", 32, _MAX_STRIDE)
 
 
 def _letterbox(

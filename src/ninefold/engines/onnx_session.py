@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ninefold.core.errors import ModelError
 from ninefold.core.timing import current_clock
 from ninefold.engines import builtin
@@ -38,24 +41,51 @@ class OnnxModel:
     #: How many arrays it gives.
     outputs: int = 1
 
-    def run(self, batch: Any) -> Any:
-        """The first output for a batch; raises `ModelError` if the model fails on it."""
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The first output for a batch; raises `ModelError` if the model fails on it.
+
+        So it does for an output that is no array of numbers, or with NaN or infinities in it.
+        """
+        source = {self.input_name: batch.astype(self.dtype, copy=False)}
         try:
-            return self.session.run(None, {self.input_name: batch.astype(self.dtype, copy=False)})[
-                0
-            ]
+            output = self.session.run(None, source)[0]
         except Exception as error:  # onnxruntime's errors share no public base
             raise ModelError(
                 f"{self.name} failed on an input of shape {tuple(batch.shape)}: "
                 f"{_first_line(error)}"
             ) from error
+        if not isinstance(output, np.ndarray) or output.dtype.kind not in "fiu":
+            got = output.dtype if isinstance(output, np.ndarray) else type(output).__name__
+            raise ModelError(f"{self.name}: expected an array of numbers as output, got {got}.")
+        found: NDArray[np.float32] = output.astype(np.float32, copy=False)
+        if not np.isfinite(found).all():
+            raise ModelError(f"{self.name} gave values that are no numbers (NaN or infinite).")
+        return found
 
     def literal(self, key: str) -> Any:
         """A metadata value that is a Python literal, as ultralytics writes them, or None."""
         try:
             return ast.literal_eval(self.metadata[key])
-        except (KeyError, ValueError, SyntaxError):
+        # What `literal_eval` raises for texts that are deep, large, or no literal.
+        except (KeyError, ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             return None
+
+    def whole_number(self, key: str, default: int, most: int) -> int:
+        """A metadata value from 1 to `most`, the largest where there are several, or `default`.
+
+        Raises `ModelError` for any other value.
+        """
+        if key not in self.metadata:
+            return default
+        value = self.literal(key)
+        numbers: list[Any] = list(value) if isinstance(value, (list, tuple)) else [value]
+        found = [n for n in numbers if type(n) is int and 1 <= n <= most]
+        if not found or len(found) < len(numbers):
+            raise ModelError(
+                f"{self.name}: expected its metadata `{key}` to be whole numbers from 1 to {most}, "
+                f"got {self.metadata[key][:80]!r}. Export the model anew."
+            )
+        return max(found)
 
 
 class OnnxModels:

@@ -86,15 +86,7 @@ class OnnxUpscaleEngine:
         opened = self._models.open(model)
         batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32)
         batch /= 255
-        output = _run(opened, batch)
-        if not np.isfinite(output).all():
-            raise ModelError(f"{opened.name} gave values that are no numbers (NaN or infinite).")
-        scale = self.scale(model)
-        if output.shape[1:] != (image.shape[0] * scale, image.shape[1] * scale):
-            raise ModelError(
-                f"{opened.name}: expected {image.shape[1]}x{image.shape[0]} to become {scale} "
-                f"times as large, got {output.shape[2]}x{output.shape[1]}."
-            )
+        output = _enlarged(opened, batch, self.scale(model))
         # In place: at 4x each copy of the result is 48 times the source's bytes.
         np.clip(output, 0, 1, out=output)
         output *= 255
@@ -103,13 +95,25 @@ class OnnxUpscaleEngine:
 
 
 def _run(model: OnnxModel, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    output: NDArray[np.float32] = model.run(batch).astype(np.float32, copy=False)
-    if output.ndim != 4 or output.shape[1] != 3:
+    output = model.run(batch)
+    if output.ndim != 4 or output.shape[:2] != (1, 3):
         raise ModelError(
             f"{model.name}: expected an output of 1 x 3 x height x width, got {output.shape}."
         )
     image: NDArray[np.float32] = output[0]
     return image
+
+
+def _enlarged(model: OnnxModel, batch: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+    """3 x height x width, `scale` times as large as the batch; raises `ModelError`."""
+    output = _run(model, batch)
+    height, width = batch.shape[2:]
+    if output.shape[1:] != (height * scale, width * scale):
+        raise ModelError(
+            f"{model.name}: expected {width}x{height} to become {scale} times as large, got "
+            f"{output.shape[2]}x{output.shape[1]}."
+        )
+    return output
 
 
 def _scale(model: OnnxModel) -> int:
@@ -139,7 +143,7 @@ def _scale(model: OnnxModel) -> int:
                 f"{_MAX_SCALE} times as large, got {wide}x{high}. Choose another model."
             )
         brightness = float(output.mean())
-        if not abs(brightness - level) <= _MOST_OFF:  # of NaN, too
+        if abs(brightness - level) > _MOST_OFF:
             raise ModelError(
                 f"{model.name}: expected values from 0 to 1, and a plain image of {level:g} to "
                 f"stay near that, got {brightness:g}. Export it so that it takes and gives values "
@@ -152,8 +156,8 @@ def _margin(model: OnnxModel, scale: int) -> int:
     side = _MAX_MARGIN + 8
     reach = 0
     for noise in _probes(side + _CONTEXT):
-        whole = _run(model, noise)[:, _CONTEXT * scale :, _CONTEXT * scale :]
-        alone = _run(model, np.ascontiguousarray(noise[:, :, _CONTEXT:, _CONTEXT:]))
+        whole = _enlarged(model, noise, scale)[:, _CONTEXT * scale :, _CONTEXT * scale :]
+        alone = _enlarged(model, np.ascontiguousarray(noise[:, :, _CONTEXT:, _CONTEXT:]), scale)
         # Far edges are cut alike in both, so they cancel out; what is left hangs on the near ones.
         rows, columns = np.nonzero(np.abs(whole - alone).max(axis=0) > _VISIBLE)
         depth = int(np.minimum(rows, columns).max(initial=-1)) + 1

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from ninefold.config import PipelineConfig
-from ninefold.core.errors import ConfigError, ModelError
+from ninefold.core.context import PipelineContext
+from ninefold.core.errors import ConfigError, UserError
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.problems import suggest
 from ninefold.engines.base import EngineSet
 from ninefold.imaging.resize import RESAMPLERS
 from ninefold.jobs.submission import every_variant
 from ninefold.settings import Settings
-from ninefold.stages.base import DEFAULT_MODEL
 from ninefold.stages.registry import stage_types
-from ninefold.stages.upscaler import UpscalerParams
 
 #: Parameters that name a model, in whatever stage: a name that is not on a list could be a path.
 _MODEL_FIELDS = ("model", "detector", "upscaler")
@@ -103,42 +104,17 @@ class Limits:
                 f"group: expected at most {self._settings.max_group} jobs, got {jobs} or more."
             )
         pipeline = config.build(self._engines)
-        pixels = count * sum(self._pixels(config, pipeline, slots, sizes) for slots in inputs)
+        kinds = Counter(
+            (slots.get("model"), sizes.get(slots.get("image") or "")) for slots in inputs
+        )
+        pixels = count * sum(
+            number * _largest(pipeline, model, source) for (model, source), number in kinds.items()
+        )
         if pixels > self._settings.max_output_pixels:
             raise ConfigError(
                 f"output: expected at most {self._settings.max_output_pixels:,} pixels in all, got "
                 f"{pixels:,}. Ask for fewer or smaller images."
             )
-
-    def _pixels(
-        self,
-        config: PipelineConfig,
-        pipeline: Pipeline,
-        slots: Mapping[str, Any],
-        sizes: Mapping[str, tuple[int, int]],
-    ) -> int:
-        """Pixels of the largest image that a job makes on its way."""
-        width, height = sizes.get(slots.get("image") or "", (0, 0))
-        largest = width * height
-        for step in pipeline.steps:
-            params = step.stage.params
-            if step.stage.name == "text_to_image":
-                native = self._native(params.model or slots.get("model") or config.model)
-                width = params.width or width or native[0]
-                height = params.height or height or native[1]
-            if isinstance(params, UpscalerParams):
-                width, height = params.size(width, height)
-            else:  # a plugin's stage may enlarge, too
-                factor = getattr(params, "upscale_factor", 1.0)
-                width, height = math.ceil(width * factor), math.ceil(height * factor)
-            largest = max(largest, width * height)
-        return largest
-
-    def _native(self, model: str | None) -> tuple[int, int]:
-        try:
-            return self._engines.diffusion.describe(model or DEFAULT_MODEL).native_size
-        except ModelError:  # told with the config's other problems
-            return (0, 0)
 
     def stage_problems(self, stage: Any, params: Mapping[str, Any]) -> Iterator[str]:
         """Paths and models among a stage's parameters; fits plugins' stages, too."""
@@ -152,6 +128,19 @@ class Limits:
                 yield from self.model_problems(value, where, name)
             elif _holds_path(fields[name].annotation):
                 yield f"{where}: files of the server are not taken in requests. Leave it out."
+
+
+def _largest(pipeline: Pipeline, model: str | None, source: tuple[int, int] | None) -> int:
+    """Pixels of the largest image that a job makes on its way, as its stages tell them."""
+    context = PipelineContext(**({} if model is None else {"model": model}))
+    pipeline.prepare(context)
+    size, largest = source, math.prod(source or (0,))
+    for step in pipeline.steps:
+        # A size that cannot be is reported with the config's other problems.
+        with suppress(UserError):
+            size = step.stage.output_size(context, size)
+        largest = max(largest, math.prod(size or (0,)))
+    return largest
 
 
 def _holds_path(annotation: Any) -> bool:

@@ -84,3 +84,16 @@ def test_sources_of_usual_shapes_can_be_painted_again(width: int, height: int) -
     if max(width, height) <= 4 * min(width, height):
         plan = plan_source(width, height, info)
         assert plan.factor == max(width / plan.width, height / plan.height)
+
+
+@given(width=st.integers(1, 8192), height=st.integers(1, 8192))
+def test_a_source_is_painted_in_its_own_shape_or_not_at_all(width: int, height: int) -> None:
+    info = model(256, 8)
+    try:
+        plan = plan_source(width, height, info)
+    except InputError:
+        return
+    stretch = (plan.width / plan.height) / (width / height)
+    # The least side is 64 pixels, of which rounding moves half a step; shapes at the very limit
+    # may be stretched by a tenth.
+    assert 1 / 1.2 <= stretch <= 1.2

@@ -180,7 +180,7 @@ def test_a_masked_edit_at_another_size_paints_the_whole() -> None:
         ((601, 399), (160, 112)),
         ((60, 40), (160, 112)),
         ((128, 128), (128, 128)),
-        ((1000, 37), (512, 32)),  # the longest and the shortest side that the model can do
+        ((1000, 63), (512, 32)),  # the longest and the shortest side that the model can do
         ((1000, 1000), (128, 128)),
         ((1020, 1020), (128, 128)),
         ((1020, 1028), (128, 144)),  # never enlarged more than 8 times
@@ -201,10 +201,16 @@ def test_an_edit_without_a_mask_keeps_the_size(
     assert ("upscaler" in found) == (size != painted)
 
 
+@pytest.mark.parametrize("size", [(8, 4096), (4090, 8), (2000, 8), (1, 1024)])
+def test_a_source_of_a_shape_that_the_model_cannot_do_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match=r"image: expected at most \d+ times as long as wide"):
+        edited(png(*size))
+
+
 def test_a_source_larger_than_can_be_made_is_refused() -> None:
-    with pytest.raises(InputError, match=r"image: poster can change at most 256x4096.* got 8x4097"):
-        plan_source(8, 4097, INFO)
-    assert edited(png(4090, 8)).size == (4090, 8)
+    with pytest.raises(InputError, match=r"poster can change at most 4096x4096 .* got 4097x4097"):
+        plan_source(4097, 4097, INFO)
+    assert plan_source(4096, 4096, INFO).factor == 8
 
 
 def test_a_variation_needs_no_prompt() -> None:

@@ -44,6 +44,14 @@ def test_an_image_is_changed_whole() -> None:
     assert order.image == base64.b64decode(b64(plain(200, 150)))
 
 
+def test_sides_are_rounded_down_to_what_the_model_can_do() -> None:
+    order = changed(width=203, height=144)
+    assert params(order, "text_to_image")["width"] == 192
+    assert params(order, "text_to_image")["height"] == 144
+    assert order.warnings == ("width: 203 became 192: poster makes multiples of 16.",)
+    assert "width" not in "".join(changed(width=20).warnings)  # told with the model's least side
+
+
 def test_a_side_of_zero_is_left_to_the_model() -> None:
     assert params(changed(width=0, height=96), "text_to_image")["width"] is None
     assert changed(width=0, height=0, denoising_strength=0).image == FILE_OF_SOURCE

@@ -152,13 +152,18 @@ def test_one_that_has_not_begun_answers_with_what_it_would_have_been_made_with(
     assert len(first.result()["images"]) == 1
 
 
-def test_skip_leaves_one_image_out(
+def test_what_is_skipped_comes_back_as_it_was_and_the_next_is_made(
     slow: Served, waiting: Callable[..., Future[dict[str, Any]]]
 ) -> None:
-    answer = waiting(batch_size=2, seed=7)
-    until_seen(slow, lambda item: item["progress"] > 0)
+    answer = waiting(batch_size=2, seed=7, steps=12)  # six seconds each
+    until_seen(slow, lambda item: item["current_image"])
     post(slow, "skip")
-    assert info_of(answer.result())["all_seeds"] == [8]
+    info = info_of(answer.result())
+    assert info["all_seeds"] == [7, 8]
+    assert ["Unfinished" in parse_infotext(text).fields for text in info["infotexts"]] == [
+        True,
+        False,
+    ]
 
 
 def test_a_request_can_be_named(
@@ -198,5 +203,6 @@ def test_a_keys_sessions_are_the_same_on_every_server(
         post(other, "skip")
         until_seen(slow, lambda item: item["state"]["job_no"] == 1)
         post(other, "interrupt", params={"task_id": "mine"})
-        assert mine.result()["images"] == []
+        told = [parse_infotext(text).fields for text in info_of(mine.result())["infotexts"]]
+        assert all("Unfinished" in fields for fields in told)
         assert progress(other)["state"]["job_count"] == 0

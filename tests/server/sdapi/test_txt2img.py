@@ -351,3 +351,16 @@ def test_every_problem_is_told_at_once() -> None:
 def test_models_go_by_title_name_or_file(name: str) -> None:
     order = drawn(override_settings={"sd_model_checkpoint": name})
     assert order.model == "other.safetensors"
+
+
+def test_first_sizes_are_rounded_down_to_what_the_model_can_do() -> None:
+    order = drawn(width=517, height=300, enable_hr=True, firstphase_width=130, firstphase_height=75)
+    first = params(order, "text_to_image")
+    assert (first["width"], first["height"]) == (128, 64)
+    last = params(order, "upscaler")
+    assert (last["width"], last["height"]) == (517, 300)
+    assert [text for text in order.warnings if "became" in text] == [
+        "firstphase_width: 130 became 128: poster makes multiples of 16.",
+        "firstphase_height: 75 became 64: poster makes multiples of 16.",
+    ]
+    assert params(drawn(width=513, height=100), "text_to_image")["width"] == 512

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ninefold.core.errors import InputError
 from ninefold.engines.base import ModelInfo
-from ninefold.engines.checks import nearest_sizes
+from ninefold.engines.checks import fitting_size, nearest_sizes
 from ninefold.imaging.resize import fit_size
 
 #: How much more than its native area a model paints well in one go.
@@ -53,13 +53,10 @@ def plan_source(width: int, height: int, info: ModelInfo) -> SizePlan:
     """Paint a source of `width` x `height` again at about the model's native area, then bring it
     back to just that size.
 
-    The factor is the larger of both sides'. Raises `InputError` where it is more than can be done.
+    The factor is the larger of both sides'. Raises `InputError` for a shape that the model cannot
+    do, and where the factor is more than can be done.
     """
-    fitted = fit_size(width, height, area=_area(info), multiple=info.size_multiple)
-    across, down = (
-        max(nearest_sizes(fit, info)[0], nearest_sizes(math.ceil(side / MAX_FACTOR), info)[-1])
-        for fit, side in zip(fitted, (width, height), strict=True)
-    )
+    across, down = fitting_size((width, height), info, least=1 / MAX_FACTOR)
     factor = max(width / across, height / down)
     if factor > MAX_FACTOR:
         raise InputError(

@@ -58,7 +58,7 @@ async def sdapi_progress(
 async def sdapi_interrupt(
     service: ServiceDep, sessions: SessionsDep, caller: Submitter, task_id: _TaskId = None
 ) -> dict[str, Any]:
-    """End the caller's request: it answers with the images that are made already."""
+    """End the caller's request: it answers with what is made, the last image as it is."""
     session = await sessions.find(caller, task_id)
     if session is None:
         sessions.interrupt_arrival(caller, task_id)
@@ -73,7 +73,7 @@ async def sdapi_interrupt(
 async def sdapi_skip(
     service: ServiceDep, sessions: SessionsDep, caller: Submitter, task_id: _TaskId = None
 ) -> dict[str, Any]:
-    """Leave out the image that the caller's request makes now, and go on with the next."""
+    """End the image that the caller's request makes now, as it is, and go on with the next."""
     session = await sessions.find(caller, task_id)
     if session is not None:
         await sessions.skip(session)

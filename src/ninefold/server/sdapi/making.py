@@ -228,7 +228,7 @@ async def _made(
     found: list[Made] = []
     async with (
         placed(service, caller, order) as group,
-        sessions.opened(caller, kind, task_id, group) as session_id,
+        sessions.opened(caller, kind, task_id, group),
     ):
         if arrival is not None and arrival.interrupted:
             await service.cancel_group(caller, group.id)
@@ -236,7 +236,7 @@ async def _made(
             job = await service.wait(caller, member.id)
             if job.status != "cancelled":
                 found.append(await _read(service, caller, made(job)))
-            elif unfinished is not None and await sessions.interrupted(session_id):
+            elif unfinished is not None:
                 found += await unfinished.pictures(job)
     return found
 

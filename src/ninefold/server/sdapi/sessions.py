@@ -130,8 +130,8 @@ class Sessions:
     @asynccontextmanager
     async def opened(
         self, caller: Caller, kind: str, task_id: str | None, group: Group
-    ) -> AsyncIterator[str]:
-        """A session for as long as the block lasts; yields its id."""
+    ) -> AsyncIterator[None]:
+        """A session for as long as the block lasts."""
         session_id = secrets.token_hex(16)
         # Shielded: what a thread stores must be taken away again, whoever gives up meanwhile.
         storing = asyncio.ensure_future(
@@ -139,7 +139,7 @@ class Sessions:
         )
         try:
             await asyncio.shield(storing)
-            yield session_id
+            yield
         finally:
             with anyio.CancelScope(shield=True):
                 await asyncio.wait({storing})
@@ -161,10 +161,6 @@ class Sessions:
             if arrival.owner == caller.owner and task_id in (None, arrival.task_id):
                 arrival.interrupted = True
                 return
-
-    async def interrupted(self, session_id: str) -> bool:
-        """Whether the client wants no more of this session."""
-        return bool(await self._service.call(self._interrupted, session_id))
 
     async def find(self, caller: Caller, task_id: str | None = None) -> Session | None:
         """The caller's session of that name, or the one that it opened first."""
@@ -220,11 +216,6 @@ class Sessions:
         this = _SESSIONS.c.id == session_id
         with self._engine.begin() as connection:
             connection.execute(sa.update(_SESSIONS).where(this).values(**values))
-
-    def _interrupted(self, session_id: str) -> bool | None:
-        query = sa.select(_SESSIONS.c.interrupted).where(_SESSIONS.c.id == session_id)
-        with self._engine.connect() as connection:
-            return connection.scalar(query)
 
     def _rows(self, caller: Caller, task_id: str | None) -> list[dict[str, Any]]:
         query = (

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ninefold.core.values import Json
+from ninefold.engines.base import ModelInfo
 from ninefold.files.opening import ImageLimits
 from ninefold.imaging.types import Mask
 from ninefold.server.held import Order
@@ -18,6 +19,8 @@ from ninefold.server.sdapi.pasted import with_infotext
 from ninefold.server.sdapi.samplers import scheduler_of
 from ninefold.server.sdapi.scripts import SD_UPSCALE, always_on, selected, upscale_stages
 from ninefold.server.sdapi.shelf import Notes, Shelf
+
+_Request = TypeVar("_Request", Txt2ImgRequest, Img2ImgRequest)
 
 #: A1111's own value where a request gives none.
 IMG2IMG_STRENGTH = 0.75
@@ -56,6 +59,7 @@ def txt2img(request: Txt2ImgRequest, shelf: Shelf) -> Order:
     sampling = _sampling(request, notes)
     selected(request, notes)
     info = shelf.info(model)
+    request = _rounded_down(request, info, notes)
     width, height = request.width or info.native_size[0], request.height or info.native_size[1]
     if request.enable_hr and (request.firstphase_width or request.firstphase_height):
         width = request.firstphase_width or info.native_size[0]
@@ -108,6 +112,9 @@ def img2img(request: Img2ImgRequest, shelf: Shelf, limits: ImageLimits) -> Order
             notes.warnings.append(f"{where}; nothing was painted.")
         return _order(request, model, detailers, notes, image=_unpainted(source, mask, notes))
     painted: Json = {**sampling, "strength": strength}
+    if mask is None or not request.inpaint_full_res:
+        request = _rounded_down(request, shelf.info(model), notes)
+        source = replace(source, request=request)
     size = {"width": request.width or None, "height": request.height or None}
     if mask is None:
         stages = [_painting({**painted, **size}), *refiner, *detailers]
@@ -132,6 +139,27 @@ def _unpainted(source: Source, mask: Mask | None, notes: Notes) -> bytes:
         return source.resized()
     pixels = filled(source, mask, notes)
     return pictures.png(pixels) if source.request.inpaint_full_res else source.resized(pixels)
+
+
+def _rounded_down(request: _Request, info: ModelInfo, notes: Notes) -> _Request:
+    """The request with sizes that the model can do, as A1111 leaves out what is over.
+
+    Where a hires pass has a first size of its own, `width` and `height` are only those of the end.
+    """
+    sides = ["width", "height"]
+    if isinstance(request, Txt2ImgRequest) and request.enable_hr:
+        first = ["firstphase_width", "firstphase_height"]
+        sides = first if any(getattr(request, side) for side in first) else sides
+    changes: dict[str, int] = {}
+    for name in sides:
+        side = getattr(request, name) or 0
+        below = side // info.size_multiple * info.size_multiple
+        if info.min_size <= below < side:
+            notes.warn(
+                name, f"{side} became {below}: {info.name} makes multiples of {info.size_multiple}."
+            )
+            changes[name] = below
+    return request.model_copy(update=changes) if changes else request
 
 
 def _painting(params: Json) -> Json:
