@@ -110,9 +110,10 @@ def walk(nodes: Nodes) -> Iterator[Node]:
     """Every node of a sequence, each before those inside it."""
     waiting = [iter(nodes)]
     while waiting:
-        node = next(waiting[-1], None)
-        if node is None:
+        for node in waiting[-1]:
+            yield node
+            if not isinstance(node, Text):
+                waiting.extend(iter(inner) for inner in reversed(list(children(node))))
+                break
+        else:
             waiting.pop()
-            continue
-        yield node
-        waiting.extend(iter(inner) for inner in reversed(list(children(node))))

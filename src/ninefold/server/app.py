@@ -18,6 +18,7 @@ from ninefold.jobs import JobExecutor
 from ninefold.server import metrics, openai, problems, sdapi, tracing, webhooks
 from ninefold.server.authentication import Authentication
 from ninefold.server.body import BodyLimits
+from ninefold.server.concurrency import TurnsForBodies
 from ninefold.server.http_forms import ClosedAfterRefusal, RequestForms
 from ninefold.server.problems import Problem
 from ninefold.server.routes import catalogue, groups, health, jobs, uploads
@@ -61,6 +62,11 @@ def create_app(
     shapes = {prefix: door.problem_response for door in _DOORS for prefix in door.PREFIXES}
     problems.install(app, shapes)
     large = ("/v1/uploads", *shapes)
+    app.add_middleware(
+        TurnsForBodies,
+        limit=lambda request: request.app.state.service.preparing,
+        answer=app.state.answer_error,
+    )
     app.add_middleware(
         BodyLimits,
         limit=lambda path: _body_limit(settings, path.startswith(large)),

@@ -33,6 +33,7 @@ class Intake:
         """The config and the slots of each input that a request asks for; raises `UserError`s."""
         group = request if isinstance(request, GroupRequest) else None
         inputs = request.inputs if isinstance(request, GroupRequest) else [request.input]
+        self._limits.check_jobs(len(inputs) * (group.count if group else 1))
         config, problems = self._tried(request)
         given = [item.model_dump(exclude_none=True) for item in inputs]
         sizes: dict[str, tuple[int, int]] = {}

@@ -87,6 +87,14 @@ class Limits:
         """The slots of each input once for every way to read its prompt; raises `InputError`."""
         return every_variant(config.build(self._engines), inputs, count, self._settings.max_group)
 
+    def check_jobs(self, jobs: int) -> None:
+        """Raise `ConfigError` for more jobs than one request may ask for."""
+        if jobs > self._settings.max_group:
+            raise ConfigError(
+                f"group: expected at most {self._settings.max_group} jobs, got {jobs} or more. Ask "
+                "for fewer at a time."
+            )
+
     def check_size(
         self,
         config: PipelineConfig,
@@ -98,11 +106,7 @@ class Limits:
 
         `sizes` are those of the source images, by upload id.
         """
-        jobs = len(inputs) * count
-        if jobs > self._settings.max_group:
-            raise ConfigError(
-                f"group: expected at most {self._settings.max_group} jobs, got {jobs} or more."
-            )
+        self.check_jobs(len(inputs) * count)
         pipeline = config.build(self._engines)
         kinds = Counter(
             (slots.get("model"), sizes.get(slots.get("image") or "")) for slots in inputs

@@ -42,9 +42,10 @@ _log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Requests whose jobs are prepared at once, which takes a core for each, and that wait for it: were
-#: all at work, nobody who only looks would be answered.
-_PREPARED_AT_ONCE, _PREPARED_LATER = 2, 64
+#: Requests whose jobs are prepared at once, and that wait for it. To prepare is Python's own work,
+#: whose interpreter does one thing at a time: a second beside it would save nothing, and whoever
+#: only looks would wait behind both.
+_PREPARED_AT_ONCE, _PREPARED_LATER = 1, 64
 #: Jobs that are kept in memory, whole, and read again once anything of them has changed.
 _KEPT = 256
 
@@ -81,7 +82,8 @@ class Service:
         self.links = Links(self.keys.secret("links"), settings.links_seconds)
         #: Set when the server stops: streams end.
         self.closing = asyncio.Event()
-        self._preparing = ConcurrencyLimit(_PREPARED_AT_ONCE, _PREPARED_LATER, self.closing)
+        #: Whose turn it is to have jobs prepared.
+        self.preparing = ConcurrencyLimit(_PREPARED_AT_ONCE, _PREPARED_LATER, self.closing)
         self._kept: OrderedDict[str, tuple[Hashable, Job]] = OrderedDict()
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -131,10 +133,10 @@ class Service:
     ) -> Job:
         """Queue a job; once this returns, it outlives a crash. Raises `UserError`s, every problem
         at once, and then nothing is stored."""
-        async with self._preparing():
+        async with self.preparing():
             config, (slots,) = await self.call(self.intake.jobs, caller, request)
         admission = await self._admission(caller, request)
-        async with self._preparing():
+        async with self.preparing():
             return await self.jobs.submit(
                 config,
                 slots,
@@ -149,10 +151,10 @@ class Service:
         self, caller: Caller, request: GroupRequest, *, idempotency_key: str | None = None
     ) -> Group:
         """Queue several jobs, all or none."""
-        async with self._preparing():
+        async with self.preparing():
             config, inputs = await self.call(self.intake.jobs, caller, request)
         admission = await self._admission(caller, request)
-        async with self._preparing():
+        async with self.preparing():
             return await self.jobs.submit_group(
                 config,
                 inputs,
@@ -176,7 +178,7 @@ class Service:
         parent = await self._own(caller, job_id)
         given = request.input.model_dump(exclude_none=True)
         admission = await self._admission(caller, request)
-        async with self._preparing():
+        async with self.preparing():
             return await self.jobs.rerun(
                 job_id,
                 from_stage=request.from_stage,

@@ -107,9 +107,11 @@ class PromptStage(PipelineStage[PromptParams]):
         """Set `wildcards`, and as `loras` those that the prompt and its styles may bring."""
         context[WILDCARDS] = self.params.wildcards
         with suppress(InputError):  # told by `problems`
-            names = possible_loras(self._styled(context.get(PROMPT) or ""))
-            chosen = self._resolved(context, context.get(SEED) or 0)[0].loras
-            names = tuple(dict.fromkeys((*names, *(lora.name for lora in chosen))))
+            styled = self._styled(context.get(PROMPT) or "")
+            names = possible_loras(styled)
+            if "__" in styled or "<" in styled:  # choices may bring others
+                chosen = self._resolved(context, context.get(SEED) or 0)[0].loras
+                names = tuple(dict.fromkeys((*names, *(lora.name for lora in chosen))))
             context[LORAS] = tuple(map(Lora, names))
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
