@@ -52,8 +52,13 @@ def state(door: Door, job: dict[str, Any], **options: Any) -> dict[str, Any]:
 
 
 def until(door: Door, job: dict[str, Any], wanted: str) -> dict[str, Any]:
+    return until_told(door, job, wanted, "state")
+
+
+def until_told(door: Door, job: dict[str, Any], wanted: Any, what: str = "status") -> Any:
+    """The message of a job once this of it is as it should be."""
     deadline = time.monotonic() + 30
-    while (found := state(door, job))["state"] != wanted:
+    while (found := state(door, job))[what] != wanted:
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
     return found
@@ -152,6 +157,21 @@ def test_the_last_try_is_told_and_a_replay_begins_anew(
     assert len({headers["webhook-id"] for headers, _ in there.wait(4)}) == 1
 
 
+def test_a_groups_replay_sends_what_it_waits_for_first(open_door: Open, there: Receiver) -> None:
+    there.answers = [(503, {"Retry-After": "3600"})] * 2
+    door = open_door(webhook_allow=LOOPBACK)
+    group = door.client.post("/v1/groups", json=with_hook(there, GROUP)).json()
+    there.wait(2)
+    for job in group["jobs"]:
+        until_told(door, job, 503)
+    path = f"/v1/groups/{group['id']}/webhook"
+    assert door.client.get(path).json()["state"] == "waiting"
+    answer = door.client.post(f"{path}/replay")
+    assert (answer.status_code, answer.json()["state"]) == (202, "waiting")
+    types = [json.loads(body)["type"] for _, body in there.wait(5)[2:]]
+    assert types == [*["job.succeeded"] * 2, "group.succeeded"]
+
+
 def test_gone_ends_the_tries(open_door: Open, there: Receiver) -> None:
     there.answers = [(410, {})]
     door = open_door(webhook_allow=LOOPBACK)
@@ -168,6 +188,8 @@ def test_what_has_not_ended_or_has_no_webhook_cannot_be_replayed(
     assert door.client.post(path.format(plain["id"], "/replay")).status_code == 404
     assert door.client.get(path.format(plain["id"], "")).status_code == 404
     assert state(door, job)["state"] == "waiting"
+    group = door.client.post("/v1/groups", json=with_hook(there, GROUP)).json()
+    assert door.client.post(f"/v1/groups/{group['id']}/webhook/replay").status_code == 409
 
 
 def test_every_key_signs_with_a_secret_of_its_own(open_door: Open, there: Receiver) -> None:

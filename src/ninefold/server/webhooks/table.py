@@ -231,18 +231,22 @@ class Outbox:
     def replay(self, kind: Kind, subject: str) -> Message:
         """Send a message again, with the same id, from the first try on.
 
-        Raises `NotFoundError`, or `ConflictError` where its job or group has not ended.
+        That of a group whose jobs' messages are still on their way stays behind them: those are
+        sent again at once, and it comes next. Raises `NotFoundError`, or `ConflictError` where its
+        job, or one of its group's, has not ended.
         """
         self.release()
         message = self.message(kind, subject)
-        if message.state == "waiting":
-            raise ConflictError(
-                f"{kind} {subject!r} has not ended, or its jobs' messages are still on their way: "
-                "there is nothing yet to send again."
-            )
-        values = {"state": "due", "tries": 0, "next_at": _now(), "delivered_at": None}
-        with self._engine.begin() as connection:
-            connection.execute(sa.update(TABLE).where(_c.id == message.id).values(values))
+        if message.state != "waiting":
+            self._send_again(_c.id == message.id)
+            return self.message(kind, subject)
+        members = (_c.group_id == subject) if kind == "group" else sa.false()
+        unfinished = sa.select(_c.id).where(members & (_c.state == "waiting")).limit(1)
+        with self._engine.connect() as connection:
+            ended = kind == "group" and connection.execute(unfinished).first() is None
+        if not ended:
+            raise ConflictError(f"{kind} {subject!r} has not ended: there is nothing to send.")
+        self._send_again(members & (_c.state == "due"))
         return self.message(kind, subject)
 
     def list(self, states: Iterable[State] = (), limit: int = 100) -> list[Message]:
@@ -260,6 +264,11 @@ class Outbox:
         with self._engine.connect() as connection:
             found = {row[0]: int(row[1]) for row in connection.execute(query)}
         return {state: found.get(state, 0) for state in states}
+
+    def _send_again(self, which: sa.ColumnElement[bool]) -> None:
+        values = {"state": "due", "tries": 0, "next_at": _now(), "delivered_at": None}
+        with self._engine.begin() as connection:
+            connection.execute(sa.update(TABLE).where(which).values(values))
 
     def _claim(self, message: Message, now: int) -> bool:
         same = (_c.id == message.id) & (_c.state == "due") & (_c.tries == message.tries)
