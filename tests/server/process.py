@@ -26,14 +26,17 @@ class ServerProcess:
         engines: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
         builtin: bool = False,
+        before: str = "",
     ) -> None:
         """`engines` are options of `fake_engines`, such as a pause in every step.
 
-        With `builtin`, it runs the real engines and the models that ship.
+        With `builtin`, it runs the real engines and the models that ship; `before` is code that
+        runs first.
         """
         import os
 
-        command = [sys.executable, "-m", "tests.server.process"]
+        start = "import sys; from tests.server.process import main; sys.exit(main(sys.argv[1:]))"
+        command = [sys.executable, "-c", f"{before}\n{start}"]
         command.append(json.dumps(None if builtin else engines or {}))
         command += ["serve", "--port", "0", "--data", str(data), *arguments]
         self.process = subprocess.Popen(

@@ -333,3 +333,34 @@ def test_headers_that_are_none(idle: Door) -> None:
         found = _problem(answer, 422)
         assert found["errors"][0]["parameter"] == "Last-Event-ID"
     _problem(idle.client.post("/v1/jobs", json=JOB, headers={"Idempotency-Key": "x" * 201}), 422)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["[" * 300 + "]" * 300, '{"a":' * 300 + "1" + "}" * 300, r'"\ud800"', r'{"\ud800": 1}'],
+)
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        ("/sdapi/v1/txt2img", '{"prompt": "a", "unknown": %s}'),
+        ("/sdapi/v1/txt2img", '{"prompt": "a", "override_settings": {"unknown": %s}}'),
+        ("/sdapi/v1/txt2img", '{"prompt": "a", "alwayson_scripts": {"unknown": {"args": [%s]}}}'),
+        ("/v1/jobs", '{"input": {"prompt": "a"}, "config": {"unknown": %s}}'),
+        ("/v1/jobs", '{"input": {"prompt": "a"}, "overrides": {"prompt.styles": %s}}'),
+        ("/v1/images/generations", '{"prompt": "a", "user": %s}'),
+    ],
+)
+def test_json_that_cannot_be_told_again(
+    path: str, document: str, value: str, untouched: Door
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = untouched.client.post(path, content=document % value, headers=headers)
+    assert answer.status_code in (400, 422), answer.text
+    assert "expected" in answer.text
+
+
+@pytest.mark.parametrize("body", [b"[" * 10**5, b"9" * 5000, b'"\xff"'])
+def test_a_body_that_cannot_be_read_is_told_what_to_do(body: bytes, untouched: Door) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = untouched.client.post("/v1/jobs", content=body, headers=headers)
+    assert "expected JSON" in _problem(answer, 400)["detail"]

@@ -49,6 +49,28 @@ def test_two_servers_let_through_what_one_does(engine: sa.Engine) -> None:
     other.close()
 
 
+@pytest.mark.parametrize("skew", [1e6, -1e6])
+def test_a_server_whose_clock_is_wrong_fills_no_bucket(
+    skew: float, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine.dialect.name != "postgresql":
+        pytest.skip("all servers on one file have one clock")
+    right, wrong = Rates(engine, rate=0.01, burst=4), Rates(engine, rate=0.01, burst=4)
+    real = time.time
+
+    def take(rates: Rates) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(time, "time", lambda: real() + (skew if rates is wrong else 0.0))
+            rates.take("a")
+
+    for rates in (right, wrong, right, wrong):
+        take(rates)
+    for rates in (right, wrong):
+        with pytest.raises(RateLimitedError) as caught:
+            take(rates)
+        assert 0 < caught.value.retry_after <= 100
+
+
 def test_a_bucket_fills_again(engine: sa.Engine) -> None:
     rates = Rates(engine, rate=2, burst=4)
     assert _taken(rates, 4) == 4

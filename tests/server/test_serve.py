@@ -80,6 +80,25 @@ def test_sigterm_ends_streams_and_hands_jobs_back(tmp_path: Path) -> None:
         assert job["attempts"]["prompt"] == 1
 
 
+def test_sigterm_ends_the_process_though_a_thread_never_does(tmp_path: Path) -> None:
+    stuck = """
+import time
+from ninefold.server import serve
+from ninefold.server.intake import Intake
+serve._GRACE, serve._MARGIN = 0.5, 0.5
+Intake.jobs = lambda *_: time.sleep(10**6)
+"""
+    environment = {"NINEFOLD_GRACE": "0.1"}
+    with server(tmp_path, before=stuck, environment=environment) as found:
+        port = httpx.URL(found.url).port or 0
+        body = json.dumps(JOB)
+        head = f"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        with socket.create_connection(("127.0.0.1", port)) as sock, found.client() as client:
+            sock.sendall(f"POST /v1/jobs HTTP/1.1\r\n{head}\r\n\r\n{body}".encode())
+            client.get("/v1/jobs").raise_for_status()  # what came before it is under way
+            assert found.terminate() == 1
+
+
 @pytest.mark.parametrize("kill", [True, False])
 def test_a_restart_in_the_middle_loses_no_event_and_tells_none_twice(
     kill: bool, tmp_path: Path

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ninefold.core.errors import StorageError
 from ninefold.server.http_forms import has_body
+from ninefold.server.problems import BusyError
 
 #: Bytes of a body above which to read it as JSON is work that waits for its turn.
 SMALL_BODY = 8192
@@ -51,7 +51,7 @@ class ConcurrencyLimit:
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[None]:
-        """One block, in order of arrival; raises `StorageError` where too many wait, or the server
+        """One block, in order of arrival; raises `BusyError` where too many wait, or the server
         stops.
 
         The first block of a request that has its turn already is within that one, and ends it.
@@ -65,11 +65,11 @@ class ConcurrencyLimit:
             turn.give_back()
 
     def check(self) -> None:
-        """Raise `StorageError` where no more may wait, or the server stops."""
+        """Raise `BusyError` where no more may wait, or the server stops."""
         if self._closing.is_set():
-            raise StorageError("The server is about to stop. Try again in a moment.")
+            raise BusyError("The server is about to stop. Try again in a moment.")
         if self._waiting >= self._most:
-            raise StorageError("The server has more to prepare than it can. Try again later.")
+            raise BusyError("The server has more to prepare than it can. Try again later.")
 
     async def turn(self) -> Turn:
         """Wait for a turn; raises as `check` does."""
@@ -113,7 +113,7 @@ class TurnsForBodies:
             limit.check()
             messages = await _whole(receive)
             turn = await _turn_unless_gone(limit, receive)
-        except StorageError as error:
+        except BusyError as error:
             await self._answer(Request(scope), error)(scope, receive, send)
             return
         if turn is None:
@@ -144,7 +144,7 @@ async def _whole(receive: Receive) -> list[Message]:
 
 
 async def _turn_unless_gone(limit: ConcurrencyLimit, receive: Receive) -> Turn | None:
-    """A turn, or None where the client went away first; raises `StorageError`."""
+    """A turn, or None where the client went away first; raises `BusyError`."""
     coming, gone = asyncio.ensure_future(limit.turn()), asyncio.ensure_future(receive())
     try:
         await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)

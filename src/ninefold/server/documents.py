@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -11,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from ninefold.core.priority import DEFAULT_PRIORITY, MAX_PRIORITY
 from ninefold.core.values import Artifact, Failure, Output
 from ninefold.jobs import Group, Job, JobEnded, JobEvent, JobStatus
+from ninefold.server.json_values import check_json
 from ninefold.server.uploads import Upload, UploadKind
 from ninefold.server.webhooks import WebhookRequest
 from ninefold.slots import MAX_PROMPT, MAX_SEED
@@ -20,12 +20,8 @@ ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 UPLOAD_PATTERN = r"^[0-9a-f]{64}$"
 
 
-def _encodable(value: Any) -> Any:
-    """Refuse text that no file can hold (lone surrogates), and numbers that JSON has not."""
-    try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"expected JSON: {error}") from None
+def _plain(value: Any) -> Any:
+    check_json(value)
     return value
 
 
@@ -33,7 +29,7 @@ _Prompt = Annotated[str, StringConstraints(max_length=MAX_PROMPT)]
 _UploadId = Annotated[str, StringConstraints(pattern=UPLOAD_PATTERN)]
 #: A name of a model or preset; what it may be is checked where it is used.
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-_Json = Annotated[dict[str, Any], AfterValidator(_encodable)]
+_Json = Annotated[dict[str, Any], AfterValidator(_plain)]
 Priority = Annotated[
     int, Field(ge=1, le=MAX_PRIORITY, description="Smaller numbers run first.", strict=True)
 ]

@@ -31,6 +31,14 @@ MEDIA_TYPE = "application/problem+json"
 #: Most single errors that one problem tells.
 _MOST = 100
 
+#: What the framework says of a body that is not even text, nests too deep, or holds a number of
+#: thousands of digits; and what to do.
+_FRAMEWORKS_WORDS = "There was an error parsing the body"
+_UNREADABLE = (
+    "body: expected JSON in UTF-8, or a form, as its Content-Type says, got what cannot be read. "
+    "Nest less deep, and leave out numbers of thousands of digits."
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -70,6 +78,10 @@ class RateLimitedError(UserError):
         self.retry_after = retry_after
 
 
+class BusyError(UserError):
+    """More than the server can do now, or one that is about to stop."""
+
+
 class FieldError(BaseModel):
     """What is wrong with one field, or one of several problems."""
 
@@ -105,6 +117,7 @@ _KINDS: dict[str, tuple[int, str]] = {
     "queue-full": (429, "The queue is full"),
     "bug": (500, "A bug in the service"),
     "unavailable": (503, "The service cannot store anything now"),
+    "busy": (503, "The service cannot take this now"),
 }
 _BY_STATUS = {status: kind for kind, (status, _) in reversed(_KINDS.items())}
 _BY_ERROR: tuple[tuple[type[NinefoldError], str], ...] = (
@@ -119,6 +132,7 @@ _BY_ERROR: tuple[tuple[type[NinefoldError], str], ...] = (
     (NotFoundError, "not-found"),
     (ConflictError, "conflict"),
     (StorageError, "unavailable"),
+    (BusyError, "busy"),
     (UserError, "invalid"),
 )
 
@@ -128,7 +142,8 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, RequestValidationError):
         return _invalid(error)
     if isinstance(error, HTTPException):
-        return _problem(_BY_STATUS.get(error.status_code, "bad-request"), str(error.detail))
+        detail = _UNREADABLE if error.detail == _FRAMEWORKS_WORDS else str(error.detail)
+        return _problem(_BY_STATUS.get(error.status_code, "bad-request"), detail)
     kind = next((kind for known, kind in _BY_ERROR if isinstance(error, known)), "bug")
     if kind == "bug":
         return _problem(kind, "It has been logged; the request was not carried out.")
@@ -151,7 +166,7 @@ def headers_of(error: Exception) -> dict[str, str]:
         return {"Content-Range": f"bytes */{error.size}"}
     if isinstance(error, RateLimitedError):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
-    if isinstance(error, QueueFullError | StorageError):
+    if isinstance(error, QueueFullError | StorageError | BusyError):
         return {"Retry-After": "5"}
     return {}
 
@@ -179,8 +194,10 @@ def install(app: FastAPI, shapes: Mapping[str, Shape]) -> None:
     def answer(request: Request, error: Exception) -> Response:
         problem, headers = problem_of(error), headers_of(error)
         path = request.url.path
-        if problem.status >= 500:
+        if problem.status == 500:
             _log.error("%s %s", request.method, path, exc_info=error)
+        elif isinstance(error, StorageError):
+            _log.error("%s %s: %s", request.method, path, error)
         if problem.status == 405:
             headers["Allow"] = ", ".join(sorted(_methods(app, request)))
             detail = f"expected {headers['Allow']}, got {request.method}."

@@ -26,6 +26,7 @@ _FORMS: dict[str, tuple[str, str | None]] = {
     "stopping": ("server_error", "stopping"),
     "bug": ("server_error", "bug"),
     "unavailable": ("server_error", "unavailable"),
+    "busy": ("server_error", "busy"),
 }
 #: Kinds that the client packages would send again by their status, though it cannot help.
 _FINAL = frozenset({"cancelled", "failed", "bug"})

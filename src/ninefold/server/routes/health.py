@@ -8,8 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from ninefold._version import __version__
-from ninefold.core.errors import StorageError
-from ninefold.server.problems import responses
+from ninefold.server.problems import BusyError, responses
 from ninefold.server.service import ServiceDep
 
 router = APIRouter(tags=["health"])
@@ -37,6 +36,6 @@ async def healthz() -> Health:
 async def readyz(service: ServiceDep) -> Health:
     """Whether the database answers and the server is not about to stop."""
     if service.closing.is_set():
-        raise StorageError("The server is about to stop.")
+        raise BusyError("The server is about to stop.")
     await service.jobs.paused()
     return Health(status="ok")

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ninefold.server.json_values import check_json
 from ninefold.slots import MAX_PROMPT, MAX_SEED
 
 _Text = Annotated[str, Field(max_length=MAX_PROMPT)]
@@ -33,9 +34,11 @@ class _Request(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _nulls_left_out(cls, data: Any) -> Any:
-        """Clients send null for what they leave to the server."""
+        """Clients send null for what they leave to the server. What is no field is told again in
+        the answer, so it must be what JSON can hold."""
         if not isinstance(data, dict):
             return data
+        check_json(data, finite=False)
         return {name: value for name, value in data.items() if value is not None}
 
     @property
