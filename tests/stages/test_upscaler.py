@@ -9,6 +9,7 @@ import pytest
 
 from ninefold import ConfigError, ImageRecord, InputError, ModelError, Pipeline, PipelineContext
 from ninefold.core.progress import StageProgress
+from ninefold.files.store import read_image
 from ninefold.imaging.resize import resize
 from ninefold.stages import UpscalerStage
 from ninefold.testing import fake_engines
@@ -159,6 +160,25 @@ def test_a_size_needs_both_sides_and_may_not_be_too_large(tmp_path: Path) -> Non
         UpscalerStage(engines=fake_engines(), width=100)
     with pytest.raises(InputError, match="at most 8 times"):
         upscaled(tmp_path, picture(20, 20), width=200, height=20)
+
+
+def test_no_side_is_longer_than_can_be_read_again(tmp_path: Path) -> None:
+    strip = np.zeros((1, 16_384 // 2, 3), np.uint8)
+    context = upscaled(tmp_path / "fits", strip, upscaler="nearest")
+    context.pixels.clear()
+    assert read_image(context, context["image"]).shape == (2, 16_384, 3)
+    context = PipelineContext(tmp_path / "more", image=np.zeros((1, 16_384, 3), np.uint8))
+    (line,) = Pipeline([UpscalerStage(engines=fake_engines())]).problems(context)
+    assert line.startswith("upscaler: expected at most 16,384 pixels a side, got 32768x2.")
+
+
+@pytest.mark.slow
+def test_the_largest_image_can_be_read_again(tmp_path: Path) -> None:
+    context = upscaled(
+        tmp_path, np.zeros((1100, 8192, 3), np.uint8), upscaler="nearest", width=16_384, height=8192
+    )
+    context.pixels.clear()
+    assert read_image(context, context["image"]).shape == (8192, 16_384, 3)
 
 
 @pytest.mark.parametrize("name", ["lanczos", "nearest"])

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ninefold.files.decode import decode
 from ninefold.files.encode import encode
+from ninefold.files.opening import OWN_LIMITS
 from ninefold.imaging.resize import fit_size, resize
 from ninefold.imaging.types import Pixels
 
@@ -55,7 +56,7 @@ def show_picture(path: Path, stream: TextIO, environ: Mapping[str, str] | None =
     if method == "none" or not stream.isatty():
         return
     try:
-        stream.write(drawn(decode(path), method))
+        stream.write(drawn(decode(path, OWN_LIMITS), method))
         stream.flush()
     except (OSError, ValueError):  # a picture is a courtesy
         return

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from ninefold.files.exif import read_exif, write_exif
 from ninefold.files.infotext import Infotext, format_infotext, parse_infotext
-from ninefold.files.opening import open_image
+from ninefold.files.opening import ImageLimits, open_image
 from ninefold.files.png import read_text
 from ninefold.files.scrub import is_prompt_key, is_secret_key, scrub_prompt, scrub_text
 from ninefold.files.xmp import Xmp, format_xmp
@@ -71,12 +71,12 @@ def carry(metadata: EmbeddedMetadata) -> Carried:
     return Carried(parameters, format_xmp(_scrub_xmp(xmp)) if xmp else None)
 
 
-def read_parameters(data: bytes) -> str | None:
+def read_parameters(data: bytes, limits: ImageLimits | None = None) -> str | None:
     """The raw generation text of a PNG, JPEG, WebP or AVIF file, or None where it has none.
 
     Raises ValueError where `data` is none of these or its header is corrupt.
     """
-    with open_image(data) as image:
+    with open_image(data, limits) as image:
         text = read_text(data).get(PARAMETERS) if image.format == "PNG" else None
         return read_exif(image.info.get("exif") or b"").comment if text is None else text
 

@@ -38,6 +38,10 @@ class ImageLimits:
     max_side: int = 16_384
 
 
+#: What ninefold itself makes and reads again: as large as the upscaler goes.
+OWN_LIMITS = ImageLimits(max_bytes=1 << 30, max_pixels=16_384**2, max_side=16_384)
+
+
 def read_bytes(source: bytes | Path, limits: ImageLimits) -> bytes:
     """The bytes of `source`. Raises ValueError for a missing, special, empty or oversized file."""
     data = source if isinstance(source, bytes) else _read_file(source, limits.max_bytes + 1)

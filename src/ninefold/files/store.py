@@ -17,6 +17,7 @@ from ninefold.files.atomic import write_atomic
 from ninefold.files.decode import decode, decode_mask, mask_of, pixels_of
 from ninefold.files.encode import Compression, encode
 from ninefold.files.formats import ImageFormat
+from ninefold.files.opening import OWN_LIMITS
 from ninefold.imaging.arrays import to_bytes
 from ninefold.imaging.masks import mask_from_pixels, paints
 from ninefold.imaging.types import Mask, Pixels
@@ -61,7 +62,11 @@ def read_image(context: PipelineContext, record: ImageRecord) -> Pixels:
     Raises `InputError` where the file is gone or no longer an image.
     """
     if record.sha256 not in context.pixels:
-        _keep(context, record.sha256, _given(record.path.name, lambda: decode(record.path)))
+        _keep(
+            context,
+            record.sha256,
+            _given(record.path.name, lambda: decode(record.path, OWN_LIMITS)),
+        )
     found: Pixels = context.pixels[record.sha256]
     return found
 

@@ -14,6 +14,7 @@ from ninefold.core.errors import InputError, ModelError
 from ninefold.core.progress import PartialProgress, Progress
 from ninefold.core.stage import StageParams
 from ninefold.core.values import Json
+from ninefold.files.opening import OWN_LIMITS
 from ninefold.files.store import read_image, write_image
 from ninefold.imaging.blending import blend_tiles
 from ninefold.imaging.resize import RESAMPLERS, centre_crop, resize
@@ -22,8 +23,8 @@ from ninefold.imaging.types import Pixels
 from ninefold.slots import IMAGE, UNSCALED_IMAGE, UPSCALE_FACTOR, UPSCALED_PATH
 from ninefold.stages.base import EngineStage, size_before, told
 
-#: Largest image that is made, in pixels: 16384 x 16384.
-MAX_PIXELS = 16384**2
+#: Longest side of an image that is made, in pixels.
+MAX_SIDE = OWN_LIMITS.max_side
 MAX_FACTOR = 8.0
 
 
@@ -146,10 +147,10 @@ class UpscalerStage(EngineStage[UpscalerParams]):
                 f"{self.name}: expected at most {MAX_FACTOR:g} times the size of {width}x{height}, "
                 f"got {wide}x{high}. Choose a smaller size."
             )
-        if wide * high > MAX_PIXELS:
+        if max(wide, high) > MAX_SIDE:
             raise InputError(
-                f"{self.name}: expected at most {MAX_PIXELS:,} pixels, got {wide}x{high}. "
-                "Choose a smaller upscale_factor."
+                f"{self.name}: expected at most {MAX_SIDE:,} pixels a side, got {wide}x{high}. "
+                "Choose a smaller upscale_factor, or a smaller image."
             )
         return wide, high
 

@@ -14,6 +14,7 @@ from ninefold._version import __version__
 from ninefold.core.values import Json
 from ninefold.files.embed import read_parameters
 from ninefold.files.infotext import Infotext, parse_infotext
+from ninefold.files.opening import OWN_LIMITS
 from ninefold.jobs import Job
 from ninefold.server.held import warnings_of
 from ninefold.server.sdapi.documents import Img2ImgRequest, Processing
@@ -70,7 +71,7 @@ class Made:
     @property
     def infotext(self) -> str:
         """The text inside the file."""
-        return read_parameters(self.file) or ""
+        return read_parameters(self.file, OWN_LIMITS) or ""
 
     @property
     def base64(self) -> str:

@@ -13,6 +13,7 @@ from ninefold.files.embed import EmbeddedMetadata
 from ninefold.files.encode import Compression, encode
 from ninefold.files.formats import ImageFormat
 from ninefold.files.infotext import Infotext
+from ninefold.files.opening import OWN_LIMITS
 from ninefold.imaging.resize import resize
 from ninefold.jobs import Job
 from ninefold.jobs.events import JobStageFinished, JobStarted, JobStepped
@@ -78,7 +79,7 @@ class Unfinished:
         return (Made(job, await self.service.call(self._file, data, job, scaled)),)
 
     def _file(self, data: bytes, job: Job, scaled: bool) -> bytes:
-        pixels = decode(data)
+        pixels = decode(data, OWN_LIMITS)
         if scaled:
             pixels = resize(pixels, self.settings.width, self.settings.height)
         height, width = pixels.shape[:2]
