@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     ValidationError,
+    field_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
@@ -22,7 +23,7 @@ from pydantic_core import CoreSchema
 from ninefold.config_text import load_document
 from ninefold.core.errors import ConfigError
 from ninefold.core.pipeline import OnError, Pipeline, Step
-from ninefold.core.problems import field_names, problems_of, suggest
+from ninefold.core.problems import check_texts, field_names, problems_of, suggest
 from ninefold.core.stage import PipelineStage
 from ninefold.parameter_text import parse_parameter
 from ninefold.slots import CONFIG, MAX_SEED, MODEL, SEED
@@ -78,6 +79,8 @@ class PipelineConfig(BaseModel):
         description="The seed where none is given; null takes a random one.",
     )
     stages: tuple[StageConfig, ...] = Field(min_length=1, description="The stages, in order.")
+
+    _without_nul = field_validator("description", "model")(check_texts)
 
     @classmethod
     def preset(cls, name: str) -> Self:

@@ -267,7 +267,7 @@ def test_loras_act_and_leave_no_trace(
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "ink.v1/../ink.v1", ""])
 def test_a_lora_name_is_never_a_path(engine: DiffusersEngine, tiny_folder: Path, name: str) -> None:
-    with pytest.raises(InputError, match="No LoRA named"):
+    with pytest.raises(InputError, match="no LoRA is called"):
         run(engine, text(model=str(tiny_folder), loras=(Lora(name),)))
 
 

@@ -104,3 +104,13 @@ def test_what_is_listed_is_resolved_to_one_that_can_be_reached(prompt: str) -> N
     listed = {resolve(text, seed=1).text for text in list_variants(prompt, 100)}
     reached = {resolve(prompt, seed=seed).text for seed in range(300)}
     assert listed == reached
+
+
+def test_counting_ends_however_often_a_large_wildcard_is_named() -> None:
+    known = Wildcards({"many": tuple(f"{number} {{a|b}}" for number in range(3000))})
+    often = "__!many__\n" * 400
+    assert count_variants(often, known) == 6000**400
+    with pytest.raises(TooManyVariantsError):
+        list_variants(often, 100, known)
+    with pytest.raises(InputError, match="steps to count its variants"):
+        count_variants("${x=a}__!many__" * 250, known)

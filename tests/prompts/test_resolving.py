@@ -316,3 +316,11 @@ def test_weights_count() -> None:
 )
 def test_escaped_text_is_resolved_to_itself(text: str) -> None:
     assert resolve(escape(text), seed=1).text == text
+
+
+def test_the_loras_that_the_lines_of_a_wildcard_may_bring() -> None:
+    wildcards = Wildcards(
+        {"style": ("__ink__", "plain"), "ink": ("<lora:ink:1>", "0::<lora:no:1>")}
+    )
+    assert possible_loras("<lora:a:1> __style__") == ("a",)
+    assert possible_loras("<lora:a:1> __style__", wildcards=wildcards) == ("a", "ink")

@@ -132,3 +132,14 @@ def test_what_was_used_has_a_hash(tmp_path: Path) -> None:
         resolve("__w__", seed=1, wildcards=wildcards)
         hashes.append(wildcards.used())
     assert hashes[0] == hashes[2] != hashes[1]
+
+
+@pytest.mark.parametrize("beside", [(), ("trees",)])
+def test_an_unknown_name_tells_of_collections_that_are_not_read(
+    tmp_path: Path, beside: tuple[str, ...]
+) -> None:
+    for name in beside:
+        (tmp_path / f"{name}.txt").write_text("oak\n")
+    (tmp_path / "pantry.yaml").write_text("colours: [red, blue]\n")
+    with pytest.raises(InputError, match=r"Collections are not read \(pantry\.yaml\): write each"):
+        resolve("a __colours__ house", seed=1, wildcards=Wildcards({}, tmp_path))

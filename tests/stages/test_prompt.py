@@ -236,3 +236,73 @@ def test_an_oversized_prompt_is_refused() -> None:
 def test_any_prompt_gives_text_or_an_error_of_ours(prompt: str) -> None:
     with suppress(InputError):
         assert resolved(prompt)["prompt"].strip()
+
+
+# -- what is given beside the prompt --------------------------------------------------------------
+
+
+def test_loras_that_were_given_act_beside_those_of_tags() -> None:
+    given = (Lora("ink", 0.3), Lora("sketch", 1.0))
+    context = PipelineContext("/nowhere", prompt="a house <lora:sketch:0.5>", seed=7, loras=given)
+    stage = PromptStage()
+    ahead = context.scratch()
+    stage.dry_run(ahead)
+    assert {lora.name for lora in ahead["loras"]} == {"ink", "sketch"}
+    context = run(stage.execute(context))
+    assert context["loras"] == (Lora("ink", 0.3), Lora("sketch", 0.5))
+    assert [lora["name"] for lora in context.metadata["prompt"]["loras"]] == ["ink", "sketch"]
+
+
+def test_without_a_seed_every_line_of_a_wildcard_is_looked_at_for_loras() -> None:
+    lines = ("plain", "inked <lora:ink:1>")
+    for seed, names in ((None, {"ink"}), (3, set()), (4, {"ink"})):
+        given = {} if seed is None else {"seed": seed}
+        ahead = PipelineContext("/nowhere", prompt="__style__", **given).scratch()
+        PromptStage(wildcards={"style": lines}).dry_run(ahead)
+        found = {lora.name for lora in ahead["loras"]}
+        if seed is None:
+            assert found == names
+        else:  # with one, what will be drawn
+            drawn = resolved("__style__", seed, wildcards={"style": lines})["loras"]
+            assert found == {lora.name for lora in drawn}
+
+
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [
+        ({"negative_prompt": "a\0b"}, "prompt.negative_prompt"),
+        ({"styles": ("a\0b",)}, "prompt.styles"),
+        ({"style_texts": {"x": "a\0b"}}, "prompt.style_texts"),
+        ({"style_texts": {"a\0": "x"}}, "prompt.style_texts"),
+        ({"wildcards": {"x": ("a", "b\0")}}, "prompt.wildcards"),
+    ],
+)
+def test_parameters_hold_no_nul_characters(params: dict[str, Any], name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{name}: expected text without NUL characters, got"):
+        PromptStage(**params)
+
+
+@pytest.mark.parametrize("name", ["style_texts", "wildcards"])
+def test_parameters_hold_no_half_of_a_pair(name: str) -> None:
+    value = {"x": "a\ud800" if name == "style_texts" else ("a\ud800",)}
+    with pytest.raises(ConfigError, match=rf"prompt\.{name}\.x.*: expected text in UTF-8"):
+        PromptStage(**{name: value})
+
+
+@pytest.mark.parametrize("slot", ["prompt", "negative_prompt", "model"])
+def test_inputs_hold_no_nul_characters_and_no_half_of_a_pair(slot: str) -> None:
+    with pytest.raises(InputError, match=rf"{slot}: expected text without NUL .* character 2"):
+        PipelineContext("/nowhere", **{slot: "a\0b"})
+    if slot != "model":  # which may be a path, of whatever bytes
+        with pytest.raises(InputError, match=rf"{slot}: expected text in UTF-8"):
+            PipelineContext("/nowhere", **{slot: "a\ud800b"})
+
+
+def test_styles_are_measured_before_they_are_filled_in() -> None:
+    with pytest.raises(ConfigError, match=r"prompt\.style_texts\.x: .*at most 4000 characters"):
+        PromptStage(style_texts={"x": "a" * 4001})
+    styles = dict.fromkeys("abcd", "{prompt}" * 400)
+    stage = PromptStage(styles=tuple(styles), style_texts=styles)
+    context = PipelineContext("/nowhere", prompt="a red house " * 300, seed=1)
+    (problem,) = stage.problems(context)
+    assert "with the style 'a' expected at most 20,000 characters, got 1,4" in problem

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from pathlib import PurePath
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+
+T = TypeVar("T")
+
+
+def check_texts(value: T) -> T:
+    """`value`, in which no text holds a NUL character; raises ValueError where one does.
+
+    Neither files' names nor PostgreSQL can hold them, and no model has a token for them.
+    """
+    if isinstance(value, str | PurePath):
+        if (at := str(value).find("\0")) >= 0:
+            raise ValueError(
+                f"expected text without NUL characters, got one as character {at + 1}; leave it out"
+            )
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            check_texts(key)
+            check_texts(item)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            check_texts(item)
+    return value
 
 
 def problems_of(error: ValidationError, where: str, known: Iterable[str] = ()) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from ninefold.core.errors import ContractError, InputError, UnknownSlotError
-from ninefold.core.problems import problems_of
+from ninefold.core.problems import check_texts, problems_of
 
 if TYPE_CHECKING:
     from ninefold.core.context import PipelineContext
@@ -65,9 +65,13 @@ class Slot(Generic[T]):
         if self.coerce is not None:
             value = self.coerce(value, context)
         try:
-            return self.adapter.validate_python(value)
+            checked = self.adapter.validate_python(value)
         except ValidationError as error:
             raise InputError("\n".join(problems_of(error, self.name))) from None
+        try:
+            return check_texts(checked)
+        except ValueError as error:
+            raise InputError(f"{self.name}: {error}.") from None
 
 
 def find_slot(name: str) -> Slot[Any]:

@@ -10,12 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from typing import Any, ClassVar, Generic, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from typing_extensions import TypeVar
 
 from ninefold.core.context import PipelineContext, Scope
 from ninefold.core.errors import ConfigError, ContractError, StageInputError
-from ninefold.core.problems import field_names, problems_of
+from ninefold.core.problems import check_texts, field_names, problems_of
 from ninefold.core.slots import Slot
 from ninefold.core.timing import StageClock, current_clock
 from ninefold.core.values import Json
@@ -25,6 +25,8 @@ class StageParams(BaseModel):
     """Base of every stage's parameters: frozen, nothing extra, finite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    _without_nul = field_validator("*")(check_texts)
 
 
 class NoParams(StageParams):

@@ -14,7 +14,7 @@ from threading import Lock
 
 import numpy as np
 
-from ninefold.core.errors import InputError, ModelError
+from ninefold.core.errors import ModelError
 from ninefold.core.progress import Progress
 from ninefold.core.timing import current_clock
 from ninefold.engines.base import (
@@ -26,6 +26,7 @@ from ninefold.engines.base import (
     TextToImage,
 )
 from ninefold.engines.checks import check_request
+from ninefold.engines.loras import known_lora
 from ninefold.engines.schedulers import NAMES, check_scheduler
 from ninefold.imaging.types import Pixels
 
@@ -118,9 +119,8 @@ class FakeDiffusion:
         info = self.describe(request.model)
         check_request(request, info)
         check_scheduler(request.scheduler)
-        unknown = [lora.name for lora in request.loras if lora.name not in self.known_loras]
-        if unknown:
-            raise InputError(f"No LoRA named {unknown}. At hand: {', '.join(self.known_loras)}.")
+        for lora in request.loras:
+            known_lora(lora.name, self.known_loras)
         for waited, loaded in ((self.wait_delay, 0.0), (0.0, self.load_delay)):
             time.sleep(waited + loaded)
             current_clock.get().add(waited=waited, loaded=loaded)

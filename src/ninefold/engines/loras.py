@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import InputError, ModelError
+from ninefold.core.problems import suggest
 from ninefold.core.values import Lora
 from ninefold.engines import builtin
 from ninefold.engines.hashing import lora_hash
@@ -39,41 +40,62 @@ class LoraFile:
 
 
 def lora_files(folder: Path, builtin_root: Path = builtin.ROOT) -> dict[str, Path]:
-    """LoRAs at hand by name, the file's without `.safetensors`; the user's win over built-in."""
-    found: dict[str, Path] = {}
-    for root in (builtin_root / "loras", folder):
-        if root.is_dir():
-            found |= {path.stem: path for path in sorted(root.rglob("*.safetensors"))}
-    return dict(sorted(found.items()))
+    """LoRAs at hand by name: the file's path in its folder, without `.safetensors`.
+
+    A built-in one is left out where a file of the user's is called the same, in whatever subfolder.
+    """
+    shipped, own = _files(builtin_root / "loras"), _files(folder)
+    stems = {path.stem for path in own.values()}
+    shipped = {name: path for name, path in shipped.items() if path.stem not in stems}
+    return dict(sorted((shipped | own).items()))
+
+
+def _files(root: Path) -> dict[str, Path]:
+    paths = root.rglob("*.safetensors") if root.is_dir() else ()
+    return {path.relative_to(root).with_suffix("").as_posix(): path for path in paths}
+
+
+def known_lora(name: str, at_hand: Collection[str]) -> str:
+    """Which LoRA `name` stands for: one of that path, or else the only one of that file name.
+
+    Raises `InputError` that names those at hand, or all that it may stand for.
+    """
+    if name in at_hand:
+        return name
+    same = sorted(known for known in at_hand if known.rpartition("/")[2] == name)
+    if len(same) > 1:
+        raise InputError(
+            f"LoRA {name!r} is there more than once: {', '.join(same)}. Name it with its folder."
+        )
+    if not same:
+        known = suggest(name, at_hand) or " There is none at hand; NINEFOLD_LORAS is their folder."
+        raise InputError(f"no LoRA is called {name!r}.{known}")
+    return same[0]
 
 
 def find_loras(
     wanted: Sequence[Lora], at_hand: dict[str, Path], builtin_root: Path = builtin.ROOT
 ) -> tuple[LoraFile, ...]:
-    """The files of the LoRAs asked for; raises `InputError` that lists those at hand.
+    """The files of the LoRAs asked for; raises `InputError` as `known_lora` does.
 
     Names are looked up in `at_hand` and never become part of a path. A built-in LoRA that is not
     what shipped raises `ModelError`.
     """
-    unknown = [lora.name for lora in wanted if lora.name not in at_hand]
-    if unknown:
-        listed = ", ".join(at_hand) or "none; put .safetensors files into NINEFOLD_LORAS"
-        raise InputError(f"No LoRA named {', '.join(map(repr, unknown))}. At hand: {listed}.")
+    paths = [at_hand[known_lora(lora.name, at_hand)] for lora in wanted]
     strong = [lora.name for lora in wanted if not abs(lora.weight) <= _MAX_WEIGHT]
     if strong:
         raise InputError(
             f"LoRA weight out of range for {', '.join(strong)}: expected {-_MAX_WEIGHT:g} to "
             f"{_MAX_WEIGHT:g}; 1 is as trained."
         )
-    twice = {lora.name for lora in wanted if [other.name for other in wanted].count(lora.name) > 1}
+    twice = {lora.name for lora, path in zip(wanted, paths, strict=True) if paths.count(path) > 1}
     if twice:
         raise InputError(f"LoRA named twice: {', '.join(sorted(twice))}. Name each once.")
-    for lora in wanted:
-        builtin.verify(at_hand[lora.name], builtin_root)
+    for path in paths:
+        builtin.verify(path, builtin_root)
     return tuple(
         LoraFile(lora.name, lora.weight, path, lora.text_encoder_weight, lora_hash(path))
-        for lora in wanted
-        for path in (at_hand[lora.name],)
+        for lora, path in zip(wanted, paths, strict=True)
     )
 
 

@@ -15,15 +15,17 @@ from ninefold.prompts.wildcards import Wildcards
 _MAX_CHOICES = 5_000
 
 
-def check(nodes: Nodes, wildcards: Wildcards, where: str) -> None:
-    """Raise `InputError` for what some choice would stumble over.
+def check(nodes: Nodes, wildcards: Wildcards, where: str) -> tuple[str, ...]:
+    """The LoRAs that some choice may bring; raises `InputError` for what one would stumble over.
 
     That is an unknown wildcard, one that stands for itself, a variable that nothing defines, and a
     LoRA tag that cannot be read; names that variants or variables make up are left out.
     """
     if all(isinstance(node, Text) for node in nodes):
-        return
-    _Check(wildcards).run(nodes, where)
+        return ()
+    checking = _Check(wildcards)
+    checking.run(nodes, where)
+    return tuple(checking.loras)
 
 
 @dataclass
@@ -31,6 +33,7 @@ class _Check:
     wildcards: Wildcards
     defined: set[str] = field(default_factory=set)
     used: list[tuple[Variable, str]] = field(default_factory=list)
+    loras: dict[str, None] = field(default_factory=dict)
     looked_at: int = 0
 
     def run(self, nodes: Nodes, where: str) -> None:
@@ -73,5 +76,5 @@ class _Check:
                 case Variable(default=None):
                     self.used.append((node, where))
                 case LoraTag(content=(Text(text=text),)):
-                    parse_lora(text, place(where, node.at))
+                    self.loras[parse_lora(text, place(where, node.at)).name] = None
         return names

@@ -28,6 +28,8 @@ from ninefold.prompts.writing import written
 #: Combinations that are gone through to find those that differ, and steps that may take.
 MAX_COMBINATIONS = 50_000
 _MAX_STEPS = 2_000_000
+#: Nodes that are looked at to count combinations.
+_MAX_COUNT_STEPS = 200_000
 #: Members of one `{2$$...}` times its count, beyond which combinations are not counted.
 _MAX_COUNTED = 10_000
 
@@ -118,10 +120,21 @@ class _Counter:
     where: str
     #: By the values and the variable; holds the values, so that no others get their id.
     _known: dict[tuple[int, str], tuple[_Values, int]] = field(default_factory=dict)
+    #: Of wildcards, beside the values by their name and how many are taken.
+    _listed: dict[tuple[int, str, int, int | None], tuple[_Values, int]] = field(
+        default_factory=dict
+    )
     _inside: list[str] = field(default_factory=list)
+    _steps: int = 0
 
     def sequence(self, nodes: Nodes, values: _Values) -> int:
         """The combinations of a sequence."""
+        self._steps += 1 + len(nodes)
+        if self._steps > _MAX_COUNT_STEPS:
+            raise InputError(
+                f"{self.where}: takes more than {_MAX_COUNT_STEPS:,} steps to count its variants. "
+                "Shorten it, or the wildcards and variables in it."
+            )
         if len(self._inside) > MAX_DEPTH:
             raise InputError(
                 f"{self.where}: variables and wildcards lie more than {MAX_DEPTH} deep in each "
@@ -161,6 +174,12 @@ class _Counter:
 
     def _choices(self, name: str, values: _Values, least: int, most: int | None) -> int:
         """Of a wildcard whose choices are listed."""
+        key = id(values), name, least, most
+        if key not in self._listed:
+            self._listed[key] = values, self._count_choices(name, values, least, most)
+        return self._listed[key][1]
+
+    def _count_choices(self, name: str, values: _Values, least: int, most: int | None) -> int:
         choices = self.wildcards.find(name, self.where)
         classes = choices.weighted.classes
         if len(classes) > MAX_COMBINATIONS:

@@ -95,9 +95,20 @@ def _finished(pieces: list[Piece], source: str, where: str) -> ResolvedPrompt:
     return ResolvedPrompt(painted, tuple(last.values()), warnings)
 
 
-def possible_loras(text: str, where: str = "prompt") -> tuple[str, ...]:
-    """The LoRAs that a prompt's tags name, in whatever variant; raises `InputError`."""
-    return lora_names(parse_prompt_tree(text, where))
+def possible_loras(
+    text: str, where: str = "prompt", wildcards: Wildcards | None = None
+) -> tuple[str, ...]:
+    """The LoRAs that a prompt's tags name, in whatever variant; raises `InputError`.
+
+    With `wildcards`, those too that the lines of its wildcards name, as far as `check` looks.
+    """
+    nodes = parse_prompt_tree(text, where)
+    named = lora_names(nodes)
+    return (
+        named
+        if wildcards is None
+        else tuple(dict.fromkeys((*named, *check(nodes, wildcards, where))))
+    )
 
 
 def _twice(loras: Sequence[Lora], last: dict[str, Lora], where: str) -> Iterator[str]:

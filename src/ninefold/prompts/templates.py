@@ -84,9 +84,9 @@ def resolve_template(
     )
 
 
-def template_loras(text: str, where: str) -> tuple[str, ...]:
-    """The LoRAs that `text` names, in whatever variant; raises `InputError`."""
-    return possible_loras(_marked(text), where)
+def template_loras(text: str, where: str, wildcards: Wildcards | None = None) -> tuple[str, ...]:
+    """As `possible_loras`, of a prompt with placeholders."""
+    return possible_loras(_marked(text), where, wildcards)
 
 
 def as_text(label: str) -> str:

@@ -142,10 +142,26 @@ class Wildcards:
 
     def _remedy(self, name: str) -> str:
         if known := suggest(name, self.names()):
-            return known if len(known) < 500 else f"{known[:500]}..."
+            known = known if len(known) < 500 else f"{known[:500]}..."
+            return known + self._not_read()
         if self.folder is None:
             return f" Set {WILDCARDS_VARIABLE} to a folder of text files, or write \\__."
-        return f" There is no .txt file in {self.folder}; \\__ is text."
+        return f" There is no .txt file in {self.folder}; \\__ is text.{self._not_read()}"
+
+    def _not_read(self) -> str:
+        """Names the folder's collections, which other tools read and this does not."""
+        try:
+            names = sorted(os.listdir(self.folder)) if self.folder is not None else []
+        except OSError:
+            return ""
+        found = [name for name in names if name.lower().endswith((".yaml", ".yml", ".json"))]
+        if not found:
+            return ""
+        shown = ", ".join(found[:3]) + (" and more" if len(found) > 3 else "")
+        return (
+            f" Collections are not read ({shown}): write each of its lists as a .txt file, one "
+            "choice a line."
+        )
 
     def _collection(self, name: str) -> tuple[Choice, ...] | None:
         """The choices of one name; None where there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field
@@ -16,6 +17,7 @@ from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
 from ninefold.core.values import ImageRecord, Json, Lora
 from ninefold.engines.base import EngineSet, Generated, ModelInfo, TextToImage
+from ninefold.engines.loras import known_lora
 from ninefold.engines.prompts import unknown_words
 from ninefold.imaging.masks import same_shape
 from ninefold.prompts import Wildcards
@@ -163,9 +165,7 @@ class DiffusionStage(EngineStage[S]):
         """What is told of LoRAs that are not at hand, each once; `where` names the prompt."""
         at_hand = self.engines.diffusion.loras()
         for name in dict.fromkeys(names):
-            if name not in at_hand:
-                known = suggest(name, at_hand) or " There is none at hand."
-                yield f"{where}: no LoRA is called {name!r}.{known}"
+            yield from told(where, partial(known_lora, name, at_hand))
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The model's hash and what it asks for itself, the LoRAs' hashes, and what runs them."""
@@ -302,8 +302,11 @@ class PromptedStage(DiffusionStage[Q]):
             except InputError as error:
                 yield str(error)
             else:
+                # Without a seed any line of a wildcard may yet be drawn.
+                drawn = None if SEED in context else self._wildcards(context)
+                possible = template_loras(text, where, drawn)
                 chosen = [lora.name for part in parts for lora in part.loras]
-                yield from self.unknown_loras(where, (*template_loras(text, where), *chosen))
+                yield from self.unknown_loras(where, (*possible, *chosen))
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """As of every diffusion stage, and of the wildcards and LoRAs of its prompts."""

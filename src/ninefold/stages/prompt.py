@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
@@ -21,8 +21,9 @@ from ninefold.core.stage import PipelineStage, StageParams
 from ninefold.core.values import Json, Lora
 from ninefold.engines.settings import EngineSettings
 from ninefold.prompts import ResolvedPrompt, Wildcards, list_variants, possible_loras, resolve
+from ninefold.prompts.resolving import MAX_TEXT
 from ninefold.prompts.wildcards import check_name
-from ninefold.slots import LORAS, NEGATIVE_PROMPT, PROMPT, SEED, WILDCARDS
+from ninefold.slots import LORAS, MAX_PROMPT, NEGATIVE_PROMPT, PROMPT, SEED, WILDCARDS
 
 
 class PromptParams(StageParams):
@@ -32,12 +33,12 @@ class PromptParams(StageParams):
         "", max_length=4000, description="What the image should not show; added to the input's."
     )
     styles: tuple[str, ...] = Field((), description="Names of styles to apply, in order.")
-    style_texts: dict[str, str] = Field(
+    style_texts: dict[str, Annotated[str, StringConstraints(max_length=MAX_PROMPT)]] = Field(
         default_factory=dict,
         description="Styles by name: a text around `{prompt}`, or one that is appended.",
     )
-    wildcards: dict[str, tuple[str, ...]] = Field(
-        default_factory=dict, description="Choices for `__name__`, by name."
+    wildcards: dict[str, tuple[Annotated[str, StringConstraints(max_length=MAX_TEXT)], ...]] = (
+        Field(default_factory=dict, description="Choices for `__name__`, by name.")
     )
     allow_blank: bool = Field(
         False, description="Take a prompt that is blank, or is so beside its LoRA tags."
@@ -60,7 +61,7 @@ class PromptStage(PipelineStage[PromptParams]):
     params_type = PromptParams
     version: ClassVar[str] = "3"
     requires = (PROMPT,)
-    accepts = (NEGATIVE_PROMPT, SEED)
+    accepts = (NEGATIVE_PROMPT, SEED, LORAS)
     provides = (PROMPT, NEGATIVE_PROMPT, SEED, LORAS, WILDCARDS)
 
     def lacks(self, context: PipelineContext, slot: Slot[Any]) -> bool:
@@ -79,7 +80,7 @@ class PromptStage(PipelineStage[PromptParams]):
         context[PROMPT] = prompt.text
         context[NEGATIVE_PROMPT] = negative.text
         context[SEED] = seed
-        context[LORAS] = prompt.loras
+        context[LORAS] = loras = _beside(context.get(LORAS) or (), prompt.loras)
         context[WILDCARDS] = self.params.wildcards
         context.add_metadata(
             self.name,
@@ -88,7 +89,7 @@ class PromptStage(PipelineStage[PromptParams]):
             negative_prompt=negative.text,
             seed=seed,
             styles=list(self.params.styles),
-            loras=[_record(lora) for lora in prompt.loras],
+            loras=[_record(lora) for lora in loras],
         )
         for warning in (*prompt.warnings, *negative.warnings):
             context.warn(self.name, warning)
@@ -108,11 +109,11 @@ class PromptStage(PipelineStage[PromptParams]):
         context[WILDCARDS] = self.params.wildcards
         with suppress(InputError):  # told by `problems`
             styled = self._styled(context.get(PROMPT) or "")
-            names = possible_loras(styled)
+            names = possible_loras(styled, wildcards=None if SEED in context else self.wildcards)
             if "__" in styled or "<" in styled:  # choices may bring others
                 chosen = self._resolved(context, context.get(SEED) or 0)[0].loras
                 names = tuple(dict.fromkeys((*names, *(lora.name for lora in chosen))))
-            context[LORAS] = tuple(map(Lora, names))
+            context[LORAS] = _beside(context.get(LORAS) or (), tuple(map(Lora, names)))
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The choices of the wildcards that count; None where the seed is yet to be drawn."""
@@ -170,8 +171,21 @@ class PromptStage(PipelineStage[PromptParams]):
                 raise InputError(f"prompt.styles: {name!r} is unknown.{known}")
             text = self.params.style_texts[name]
             around = text if "{prompt}" in text else f"{{prompt}}, {text}"
+            length = len(around) + around.count("{prompt}") * (len(prompt) - len("{prompt}"))
+            if length > MAX_TEXT:  # before it is made: each style may repeat what is before it
+                raise InputError(
+                    f"prompt: with the style {name!r} expected at most {MAX_TEXT:,} characters, "
+                    f"got {length:,}. Write {{prompt}} less often in it, or take fewer styles."
+                )
             prompt = around.replace("{prompt}", prompt)
         return prompt
+
+
+def _beside(given: tuple[Lora, ...], tagged: tuple[Lora, ...]) -> tuple[Lora, ...]:
+    """Those given and those of tags; of one in both the tag's weights count."""
+    return tuple(
+        ({lora.name: lora for lora in given} | {lora.name: lora for lora in tagged}).values()
+    )
 
 
 def _record(lora: Lora) -> Json:
