@@ -102,7 +102,7 @@ def test_progress_shows_a_preview_and_an_end_to_wait_for(
 def test_interrupt_ends_the_keys_own_request_alone(
     slow: Served, waiting: Callable[..., Future[dict[str, Any]]]
 ) -> None:
-    mine = waiting(batch_size=3)
+    mine = waiting(batch_size=3, steps=12)
     until_seen(slow, lambda item: item["progress"] > 0)
     theirs = waiting(slow.other)
     until_seen(slow, lambda item: item["state"]["job_count"] == 1, slow.other)
@@ -196,7 +196,7 @@ def test_a_keys_sessions_are_the_same_on_every_server(
 ) -> None:
     with server(folder, "--no-worker") as found:
         other = replace(slow, url=found.url)
-        mine = waiting(batch_size=2, force_task_id="mine")
+        mine = waiting(batch_size=2, steps=12, force_task_id="mine")
         seen = until_seen(other, lambda item: item["progress"] > 0)
         assert (seen["state"]["job"], seen["state"]["job_count"]) == ("mine", 2)
         assert progress(other, slow.other)["state"]["job_count"] == 0
