@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,18 @@ def test_refused(
     assert says in " ".join(outcome.err.split())
     assert outcome.out == ""
     assert files_in(tmp_path) == before
+
+
+def test_why_an_image_is_black_is_printed_and_in_the_runs_record(cli: Cli, tmp_path: Path) -> None:
+    engines = fake_engines(black_seeds=[7])
+    outcome = cli("run", "a", "--preset", "draft", "--seed", "7", engines=engines)
+    assert outcome.code == 1
+    assert "gave a black image" in " ".join(outcome.err.split())
+    (record,) = tmp_path.glob("ninefold-out/*/context.json")
+    error = json.loads(record.read_text())["error"]
+    assert error["stage"] == "text_to_image"
+    assert "gave a black image" in error["message"]
+    assert not list(record.parent.glob("outputs/*"))
 
 
 def test_a_mask_of_another_size_and_of_a_pipeline_that_uses_it(cli: Cli) -> None:
