@@ -124,6 +124,44 @@ def test_models_are_asked_in_order() -> None:
     assert asked == turns
 
 
+def test_asking_waits_for_no_job_that_is_elsewhere() -> None:
+    """Neither for one that is to come to the step, nor for one that went through it unasked."""
+    line = Line(FOREVER)
+    before, through, asking = (line.join(1, number) for number in range(3))
+
+    async def begin() -> None:
+        await before.begin(STEPS)
+        before.asked()  # else the others would rightly hold back at the next step's begin
+        for steps in (STEPS[1:], STEPS[2:]):
+            await through.begin(steps)
+        await asking.begin(STEPS[1:])
+        before.answered()
+
+    run(asyncio.wait_for(begin(), FOREVER / 2))
+    asking.ask(nothing)  # would hang
+
+
+def test_one_that_holds_back_at_the_next_step_is_done_with_the_last() -> None:
+    async def scenario() -> None:
+        line = Line(FOREVER)
+        first, second, third = (line.join(1, number) for number in range(3))
+        for turn in (first, second, third):
+            await turn.begin(STEPS)
+        for turn in (first, third):
+            turn.asked()
+            turn.answered()
+        waiting = asyncio.create_task(second.begin(STEPS[1:]))  # for the first
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        fourth = line.join(1, 4)
+        await fourth.begin(STEPS)
+        await asyncio.to_thread(fourth.ask, nothing)
+        first.leave()
+        await waiting
+
+    run(asyncio.wait_for(scenario(), FOREVER / 2))
+
+
 def test_one_who_holds_back_learns_that_it_should_stop() -> None:
     line = Line(FOREVER)
     first, second = line.join(1, 1), line.join(1, 2)
@@ -177,6 +215,18 @@ def test_a_group_gathers_before_a_model() -> None:
     second.asked()
     thread.join(FOREVER / 2)
     assert gathered.is_set()
+
+
+def test_a_group_gathers_once_a_step() -> None:
+    line = Line(FOREVER)
+    first = line.join(1, 1, "g")
+    run(first.begin(STEPS[1:]))
+    line.join(1, 2, "g")  # about to ask, for all that is known
+    first.asked()
+    first.answered()
+    first.ask(nothing)
+    first.asked()
+    first.gather()  # would hang
 
 
 def test_a_job_gathers_with_its_own_group_alone() -> None:

@@ -6,7 +6,11 @@ moment where the earlier one is about to do the same thing next. A job that is f
 that waits for a model, holds nobody back.
 
 Jobs of one group, which is what one request asked for, gather before a model: the first of them
-waits a moment for those that are about to ask the same, so that they can be made together.
+waits a moment for those that are about to ask the same, so that they can be made together. They do
+so once a step: what a job asks for later in it waits for nobody.
+
+Nobody waits for more than `PATIENCE` at one point, and no wait needs it to end: whoever is waited
+for goes on by itself, or leaves.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 #: Most seconds that a job holds back at one point.
@@ -53,7 +57,8 @@ class Line:
             yield
             self._changed.notify_all()
             for loop, event in self._sleepers:
-                loop.call_soon_threadsafe(event.set)
+                with suppress(RuntimeError):  # a worker that stops closes its loop under them
+                    loop.call_soon_threadsafe(event.set)
 
     def wait(self, held: Callable[[Turn], bool], check: Callable[[], None]) -> None:
         """Block while `held` is true of a turn; `check` may raise meanwhile."""
@@ -102,10 +107,10 @@ class Turn:
         self._line = line or Line()
         #: The steps to come, the next one first; None where they are not known yet.
         self._coming: Sequence[str] | None = None
-        #: The step that it is in.
+        #: The step that it is in; None between two.
         self._step: str | None = None
-        #: Whether it has asked a model for something in this step.
-        self._asked = False
+        #: How often it has asked a model for something in this step.
+        self._asked = 0
         #: Whether a model works for it, or it waits for one.
         self._busy = False
 
@@ -115,43 +120,39 @@ class Turn:
         Returns once no earlier job is about to begin the same one.
         """
         with self._line.changing():
-            self._coming, self._busy = steps, False
+            self._step, self._coming, self._busy = None, steps, False
         await self._line.wait_async(lambda other: self._follows(other, steps[0]))
         with self._line.changing():
-            self._step, self._coming, self._asked = steps[0], steps[1:], False
+            self._step, self._coming, self._asked = steps[0], steps[1:], 0
 
     async def end(self) -> None:
         """Returns once no earlier job is about to end."""
         with self._line.changing():
-            self._coming, self._busy = (), False
+            self._step, self._coming, self._busy = None, (), False
         await self._line.wait_async(lambda other: self._follows(other, None))
 
     def ask(self, check: Callable[[], None]) -> None:
-        """Returns once no earlier job is about to ask a model for something in the same step.
+        """Returns once no earlier job that is in the same step is yet to ask a model there.
 
-        Blocks; `check` raises where the job should stop.
+        Only the first time in a step. Blocks; `check` raises where the job should stop.
         """
-        step = self._step
-        if step is not None and not self._asked:
+        if self._asked == 0:
             self._line.wait(
-                lambda other: other.rank < self.rank and other._will_ask_in(step), check
+                lambda other: other.rank < self.rank and other._will_ask_in(self._step), check
             )
 
     def asked(self) -> None:
         """It waits for a model, or one works for it."""
         with self._line.changing():
-            self._asked = self._busy = True
+            self._asked, self._busy = self._asked + 1, True
 
     def gather(self) -> None:
-        """Returns once no other job of its group is about to ask a model for something in its step.
+        """Returns once no other job of its group is about to ask a model in the step it is in.
 
-        Blocks. For a job that has asked.
+        Only the first time in a step. Blocks. For a job that has asked.
         """
-        step, group = self._step, self.group
-        if step is not None and group is not None:
-            self._line.wait(
-                lambda other: other.group == group and other._will_ask_in(step), lambda: None
-            )
+        if self.group is not None and self._asked == 1:
+            self._line.wait(self._brings_company, lambda: None)
 
     def answered(self) -> None:
         """The model is done with it."""
@@ -165,16 +166,19 @@ class Turn:
     def _follows(self, other: Turn, step: str | None) -> bool:
         return other.rank < self.rank and other._is_before(step)
 
+    def _brings_company(self, other: Turn) -> bool:
+        step = self._step
+        return other.group == self.group and (other._is_before(step) or other._will_ask_in(step))
+
     def _is_before(self, step: str | None) -> bool:
         """Whether it will begin `step` (or end, for None) next, and soon."""
         if self._busy:
             return False
         return self._coming is None or next(iter(self._coming), None) == step
 
-    def _will_ask_in(self, step: str) -> bool:
-        """Whether it may soon ask a model for something in `step`."""
-        here = self._step == step and not self._asked and not self._busy
-        return here or self._is_before(step)
+    def _will_ask_in(self, step: str | None) -> bool:
+        """Whether it is in `step` and may soon ask a model for something there."""
+        return self._step == step and self._asked == 0
 
 
 #: The turn of the work at hand: set where a job begins, read where models are shared. Worker

@@ -14,9 +14,13 @@ def use_milliseconds(system: Any) -> None:
     made.
     """
     if system.engine.dialect.name == "sqlite":
-        system._now_ms_sql = _now_in_sqlite
+        system._now_ms_sql = lambda: _NOW_IN_SQLITE
 
 
 def _now_in_sqlite() -> sa.ColumnElement[int]:
     days = sa.func.julianday("now", type_=sa.Float) - 2_440_587.5
     return sa.cast(sa.func.round(days * 86_400_000.0), sa.BigInteger)
+
+
+#: Made once: an expression takes longer to make than to evaluate.
+_NOW_IN_SQLITE = _now_in_sqlite()

@@ -41,9 +41,6 @@ class Dispatcher(threading.Thread):
 
     def run(self) -> None:
         """Take jobs until the runtime is draining."""
-        # Nor are DBOS's own queues and schedules used, which it would look for once a second.
-        for event in _get_dbos_instance().background_thread_stop_events:
-            event.set()
         wakeups = wakeups_for(self.queue.client._sys_db.engine, self.runtime.wake.set)
         try:
             self._run(wakeups)

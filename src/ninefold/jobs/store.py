@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -233,11 +234,17 @@ class JobStore:
 
     def marks(self, job_ids: Sequence[str]) -> dict[str, Mark]:
         """How far jobs have come, by one query; those that are gone are left out."""
-        system = self.client._sys_db
-        jobs = self._jobs.c
-        steps, reports = system.tables.operation_outputs.c, system.tables.streams.c
+        with self.engine.connect() as connection:
+            rows = connection.execute(self._marks, {"ids": list(job_ids)})
+            return {row[0]: Mark(STATUS[row[1]], row[2], row[3]) for row in rows}
+
+    @cached_property
+    def _marks(self) -> sa.Select[Any]:
+        """Asked so often that making the query anew would take most of the time."""
+        tables = self.client._sys_db.tables
+        jobs, steps, reports = self._jobs.c, tables.operation_outputs.c, tables.streams.c
         count = sa.func.count()
-        query = sa.select(
+        return sa.select(
             jobs.workflow_uuid,
             jobs.status,
             sa.select(count)
@@ -246,11 +253,7 @@ class JobStore:
             sa.select(count)
             .where(reports.workflow_uuid == jobs.workflow_uuid, reports.key == STREAM)
             .scalar_subquery(),
-        ).where(jobs.workflow_uuid.in_(job_ids))
-        with system.engine.connect() as connection:
-            return {
-                row[0]: Mark(STATUS[row[1]], row[2], row[3]) for row in connection.execute(query)
-            }
+        ).where(jobs.workflow_uuid.in_(sa.bindparam("ids", expanding=True)))
 
     def cancel(self, job_ids: Sequence[str]) -> None:
         """Cancel those that have not ended."""
@@ -291,7 +294,7 @@ class JobStore:
             parent=spec.parent,
             group=spec.group,
             owner=spec.owner,
-            reused=tuple(record.step for record in spec.reused()),
+            reused=tuple(record["step"] for record in spec.records),
         )
 
 

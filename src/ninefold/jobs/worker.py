@@ -153,7 +153,12 @@ def _launch(engine: sa.Engine, name: str) -> None:
     DBOS(config=config)
     DBOS.listen_queues([])  # the dispatcher does
     DBOS.launch()
-    use_milliseconds(_get_dbos_instance()._sys_db)
+    dbos = _get_dbos_instance()
+    use_milliseconds(dbos._sys_db)
+    # Nothing here uses DBOS's queues, schedules, delays and timeouts, which its threads look for
+    # once a second. That of the last two has no public end but `destroy`, which sets this event.
+    for event in (*dbos.background_thread_stop_events, dbos._background_jobs_stop_event):
+        event.set()
 
 
 def _without_ends_of_jobs(record: logging.LogRecord) -> bool:
