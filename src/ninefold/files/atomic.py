@@ -6,9 +6,17 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
+
+#: Called just before a file takes its place; raises where the work at hand may no longer write.
+#: Set by those whose work others may take over; worker threads inherit it (`core/blocking.py`).
+check_may_write: ContextVar[Callable[[], None]] = ContextVar(
+    "check_may_write",
+    default=lambda: None,
+)
 
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 
@@ -29,6 +37,7 @@ def write_atomic(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        check_may_write.get()()
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
@@ -65,6 +74,7 @@ def _link(source: Path, path: Path, durable: bool) -> None:
                 write_atomic(path, source.read_bytes())
                 return
             shutil.copyfile(source, temporary)
+        check_may_write.get()()
         os.replace(temporary, path)
     finally:
         # A rename onto another link of the same file leaves both names.

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from ninefold.core.timing import LOADED, WAITED
 from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.core.values import Json
 from ninefold.engines.base import EngineSet
+from ninefold.files.atomic import check_may_write
 from ninefold.jobs.model import job_folder
 from ninefold.jobs.naming import WORKFLOW, group_of
 from ninefold.jobs.reports import Reporter
@@ -40,6 +41,9 @@ FIRST_WAIT = 0.5
 PREVIEW_FIRST, PREVIEW_PAUSE = 0.9, 0.4
 #: The part of the time that the previews of all jobs together may take.
 PREVIEW_SHARE = 0.02
+#: Seconds since the last pulse after which a worker makes sure that it still holds a job before it
+#: writes a file of it. Well below the time after which others take it for dead.
+CERTAIN = 6.0
 #: A job whose worker died this often is what kills them; it fails for good.
 MAX_DISPATCHES = 25
 
@@ -51,13 +55,15 @@ class HandedBack(BaseException):
     """
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Claim:
     """A job that this worker holds."""
 
     #: How often it was given to a worker.
     attempt: int
     turn: Turn
+    #: Set where it is another worker's by now, or nobody's.
+    lost: bool = False
 
 
 @dataclass
@@ -79,6 +85,9 @@ class Runtime:
     wake: threading.Event = field(default_factory=threading.Event)
     #: Set once no further step may begin.
     draining: bool = False
+    #: When the last pulse began after which `active` was compared with the database.
+    certain: float = field(default_factory=time.monotonic)
+    _compared: threading.Condition = field(default_factory=threading.Condition)
 
     def folder(self, job_id: str) -> Path:
         """Where a job's files lie."""
@@ -89,18 +98,42 @@ class Runtime:
         turn = self.line.join(priority, accepted, group_of(job_id))
         self.active[job_id] = Claim(attempt, turn)
 
-    def drop(self, job_id: str) -> None:
-        """This worker holds the job no more."""
-        if (claim := self.active.pop(job_id, None)) is not None:
-            claim.turn.leave()
+    def drop(self, job_id: str, claim: Claim | None = None) -> None:
+        """This worker holds the job no more; with a `claim`, by that one, which may be an old one
+        of a job that it took anew."""
+        held = self.active.get(job_id)
+        if held is not None and claim in (None, held):
+            del self.active[job_id]
+        if (leaving := claim or held) is not None:
+            leaving.turn.leave()
+
+    def compared(self, lost: Iterable[Claim], pulse: float) -> None:
+        """`lost` are not held any more; all others were, at a look after the `pulse`."""
+        with self._compared:
+            for claim in lost:
+                claim.lost = True
+            self.certain = pulse
+            self._compared.notify_all()
+
+    def check_held(self, claim: Claim) -> None:
+        """Return where no other worker can have the job; raises `HandedBack`.
+
+        A worker that was frozen, or cut off from the database, waits until it knows.
+        """
+        with self._compared:
+            while not claim.lost and time.monotonic() - self.certain > CERTAIN:
+                self._compared.wait()
+        if claim.lost:
+            raise HandedBack
 
     async def run(self, job_id: str, document: Json) -> Json:
         """Run a job to its end; raises `JobFailedError`, or `HandedBack` to go on later."""
         left = JobLeft(job_id, "handed_back")
+        claim = self.active.get(job_id) or Claim(1, Turn())
         try:
             if self.draining:
                 raise HandedBack
-            outcome = await self._run(job_id, JobSpec.from_json(document))
+            outcome = await self._run(job_id, JobSpec.from_json(document), claim)
             left = JobLeft(job_id, "succeeded")
             return outcome
         except SQLAlchemyError as error:
@@ -117,16 +150,16 @@ class Runtime:
             left = JobLeft(job_id, "handed_back" if self.draining else "cancelled")
             raise
         finally:
-            self.drop(job_id)
+            self.drop(job_id, claim)
             if not self.active:  # while others run, several places are filled by one look
                 self.wake.set()
             self.tell(left)
 
-    async def _run(self, job_id: str, spec: JobSpec) -> Json:
+    async def _run(self, job_id: str, spec: JobSpec, claim: Claim) -> Json:
         context = spec.open(job_id, self.folder(job_id))
         pipeline = spec.pipeline_config.build(self.engines)
-        claim = self.active.get(job_id) or Claim(1, Turn())
         current_turn.set(claim.turn)
+        check_may_write.set(lambda: self.check_held(claim))
         waited = time.time() - datetime.fromisoformat(spec.created_at).timestamp()
         self.tell(JobBegan(job_id, spec.group, max(0.0, waited), claim.attempt > 1))
         names = [step.name for step in pipeline.steps]

@@ -66,7 +66,9 @@ class Worker:
         self.name = self._lease.name
         runtimes.install(self.runtime)
         try:
+            pulse = time.monotonic()
             self._lease.beat()
+            self.runtime.compared((), pulse)
             self.store.queue.register()
             if self.concurrency is not None:
                 self.store.queue.set_concurrency(self.concurrency)
@@ -90,6 +92,7 @@ class Worker:
             time.sleep(0.02)
         self._stopping.set()
         self.runtime.wake.set()
+        self._lose_all()  # the grace is over: nothing more is written
         for thread in (self._watcher, self._dispatcher):
             if thread is not None:
                 thread.join()
@@ -118,18 +121,27 @@ class Worker:
         """Show a pulse, and put back into the queue what nobody works on."""
         assert self._lease is not None
         assert self.name is not None
+        pulse, active = time.monotonic(), dict(self.runtime.active)
         if not self._lease.beat():
             self._lost = self.runtime.draining = True
+            self._lose_all()
             self.on_lost()
             return
         running = self.store.queue.held()
+        held = running.get(self.name, [])
+        lost = [claim for job_id, claim in active.items() if job_id not in held]
+        self.runtime.compared(lost, pulse)
         for other in self._lease.dead(set(running)):
             count = self.store.queue.requeue(running[other], other)
             _log.warning("jobs: worker %s died; %d of its jobs go on elsewhere", other, count)
         # A job between two steps of its life can look like one: only the second look counts.
-        idle = set(running.get(self.name, ())) - self.runtime.active.keys()
+        idle = set(held) - self.runtime.active.keys()
         self.store.queue.requeue(idle & self._stranded, self.name)
         self._stranded = idle
+
+    def _lose_all(self) -> None:
+        """Let no job that is still active write any more."""
+        self.runtime.compared(list(self.runtime.active.values()), time.monotonic())
 
 
 def _launch(engine: sa.Engine, name: str) -> None:
