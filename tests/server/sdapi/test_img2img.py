@@ -52,6 +52,15 @@ def test_sides_are_rounded_down_to_what_the_model_can_do() -> None:
     assert "width" not in "".join(changed(width=20).warnings)  # told with the model's least side
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_faces_are_not_restored_with_a_mask_and_said_so_alone(whole: bool) -> None:
+    mask = b64(spot(200, 150, (50, 50, 90, 90)))
+    order = changed(mask=mask, restore_faces=True, inpaint_full_res=not whole)
+    told = [text for text in order.warnings if text.startswith("restore_faces")]
+    assert told == ["restore_faces: is not done with a mask."]
+    assert len(names(order)) == 3
+
+
 def test_a_side_of_zero_is_left_to_the_model() -> None:
     assert params(changed(width=0, height=96), "text_to_image")["width"] is None
     assert changed(width=0, height=0, denoising_strength=0).image == FILE_OF_SOURCE

@@ -92,7 +92,11 @@ def img2img(request: Img2ImgRequest, shelf: Shelf, limits: ImageLimits) -> Order
     strength = request.denoising_strength
     strength = IMG2IMG_STRENGTH if strength is None else strength
     source = Source(request, data, pixels)
-    faces = restored_faces(request, sampling, shelf, notes)
+    faces: list[Json] = []
+    if not request.mask or after.alone:
+        faces = restored_faces(request, sampling, shelf, notes)
+    elif request.restore_faces:
+        notes.warn("restore_faces", "is not done with a mask.")
     detailers = [*faces, *after.stages]
     if script == SD_UPSCALE:
         if request.mask:
@@ -121,8 +125,6 @@ def img2img(request: Img2ImgRequest, shelf: Shelf, limits: ImageLimits) -> Order
         return _order(request, model, stages, notes, image=source.fitted())
     if after.stages:
         notes.refuse("ADetailer", "cannot be used with a mask.")
-    if faces:
-        notes.warn("restore_faces", "is not done with a mask.")
     place = inpainting(source, mask, notes)
     if not request.inpaint_full_res:
         stages = [_painting({**painted, **size}), *refiner]
