@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ninefold import InputError
 from ninefold.prompts import Wildcards, escape, list_variants, parse_prompt_tree, resolve
-from ninefold.prompts.parser import merge_texts
+from ninefold.prompts.texts import merge_texts
 from ninefold.prompts.weights import parse_prompt, plain_text
 from ninefold.prompts.writing import written
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from ninefold.core.errors import InputError
 from ninefold.prompts.checking import check
 from ninefold.prompts.choosing import EachInTurn, Weighted
-from ninefold.prompts.parser import merge_texts, parse_prompt_tree, try_parse
+from ninefold.prompts.parser import parse_prompt_tree, try_parse
 from ninefold.prompts.pieces import Source, close_gaps
 from ninefold.prompts.resolving import MAX_DEPTH, Resolver, cycle
+from ninefold.prompts.texts import merge_texts
 from ninefold.prompts.tree import (
     Assignment,
     LoraTag,

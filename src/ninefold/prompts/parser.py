@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
 from ninefold.core.errors import InputError
 from ninefold.prompts.errors import syntax_error
+from ninefold.prompts.patterns import (
+    AFTER_ARGUMENTS,
+    ARGUMENT,
+    COUNT,
+    IN_TAG,
+    JSON,
+    NAME,
+    NOT_IN_NAMES,
+    SIMPLE,
+    SYNTAX,
+    TOKEN,
+    VARIABLE,
+    WEIGHT,
+    WITHOUT_NAMES,
+)
+from ninefold.prompts.texts import merge_texts, without_leading_blanks, without_trailing_blanks
 from ninefold.prompts.tree import (
     Assignment,
     LoraTag,
@@ -28,31 +43,8 @@ MAX_NESTING = 50
 MAX_CHOICE_WEIGHT = 1e6
 _MAX_DIGITS = 6
 
-_TOKEN = re.compile(
-    r"\\[\\()\[\]{}|$_#<]|\$\{|__|<[ \t]*(?:lora|lyco)[ \t]*:|[{}|_,()<>]|[^\\${}|_,()<>]+|.",
-    re.DOTALL | re.IGNORECASE,
-)
-#: `{"name": ...`: JSON and the like, in which `|` is text.
-_JSON = re.compile(r"""\{\s*(?:"[^"{}|]*"|'[^'{}|]*')\s*:(?!:)""")
-#: A sampler's sign and the count at the start of `{2$$ and $$a|b}`.
-_COUNT = re.compile(
-    r"\s*+(?P<sign>[~!@]?)\s*+(?P<least>\d++)?(?P<to>-)?(?P<most>\d++)?\s*+\$\$"
-    r"(?:(?P<separator>[^${}]*)\$\$)?"
-)
-_WEIGHT = re.compile(r"\s*+(?P<sign>[~!@]?)\s*+(?P<weight>[+-]?(?:\d++(?:\.\d*+)?|\.\d++))\s*+::")
-_VARIABLE = re.compile(r"\$\{\s*(?P<name>[^\W\d][\w-]*)\s*(?P<sign>\?=|=|:|(?=\}))(?P<now>!?)")
-_ARGUMENT = re.compile(r"\s*(?P<name>[^\W\d][\w-]*)\s*=\s*")
-_WITHOUT_NAMES = re.compile(r"\([^()_{}]*\)\s*__")
-#: A wildcard that takes up a whole field of a LoRA tag.
-_IN_TAG = re.compile(r"__(?P<name>[^\s_:<>{}|]+(?:_[^\s_:<>{}|]+)*)__(?=\s*[:>])")
-_NAME = re.compile(r"[~!@]?[^\s_](?:.*[^\s_])?")
-#: Names of wildcards that are also read in the middle of a word.
-_SIMPLE = re.compile(r"[\w./\\*?!&'+@~\[\]-]+")
-_NOT_IN_NAMES = re.compile(r"[\n\r<>#;\"]")
-
 _TAG_REMEDY = "A tag is written <lora:name:0.8>, with its > at the end."
 _ARGUMENTS_REMEDY = "A wildcard's arguments are written __name(x=red, y={1::a, b})__."
-_AFTER_ARGUMENTS = re.compile(r"\s*__")
 
 _Kind = Literal["root", "brace", "variable", "name", "argument", "tag"]
 
@@ -90,13 +82,9 @@ def parse_prompt_tree(text: str, where: str = "prompt") -> Nodes:
 
     Text without syntax is one `Text` that holds it to the letter.
     """
-    if not _SYNTAX.search(text):
+    if not SYNTAX.search(text):
         return (Text(text),) if text else ()
     return _Parser(text, where).parse()
-
-
-#: What text without syntax does not hold.
-_SYNTAX = re.compile(r"[{}\\]|__|<[ \t]*(?:lora|lyco)[ \t]*:", re.IGNORECASE)
 
 
 class _Parser:
@@ -106,7 +94,7 @@ class _Parser:
         self._open: list[_Frame] = [_Frame("root")]
 
     def parse(self) -> Nodes:
-        while match := _TOKEN.match(self._source, self._at):
+        while match := TOKEN.match(self._source, self._at):
             self._read(match[0])
         self._end()
         return merge_texts(self._open[0].nodes)
@@ -139,7 +127,7 @@ class _Parser:
 
     def _plain(self, token: str, at: int) -> None:
         top = self._open[-1]
-        if top.kind == "name" and (bad := _NOT_IN_NAMES.search(token)):
+        if top.kind == "name" and (bad := NOT_IN_NAMES.search(token)):
             if bad.start():
                 self._text(token[: bad.start()], at)
             self._abandon()
@@ -156,11 +144,11 @@ class _Parser:
     # -- braces ----------------------------------------------------------------------------------
 
     def _open_brace(self, at: int) -> None:
-        frame = _Frame("brace", at, json=_JSON.match(self._source, at) is not None)
+        frame = _Frame("brace", at, json=JSON.match(self._source, at) is not None)
         self._push(frame)
         if frame.json:
             return
-        if (count := _COUNT.match(self._source, self._at)) and any(
+        if (count := COUNT.match(self._source, self._at)) and any(
             count.group("least", "to", "most")
         ):
             self._at = count.end()
@@ -183,7 +171,7 @@ class _Parser:
     def _option_weight(self, frame: _Frame) -> None:
         """Read the weight at the start of an option, if there is one."""
         frame.weight = 1.0
-        if not (match := _WEIGHT.match(self._source, self._at)):
+        if not (match := WEIGHT.match(self._source, self._at)):
             return
         if match["sign"]:
             if frame.variants:  # only before the first option, where no count has read it
@@ -213,10 +201,10 @@ class _Parser:
             self._text("|", at)
 
     def _finish_option(self, frame: _Frame) -> None:
-        nodes = _without_leading_blanks(merge_texts(frame.nodes))
+        nodes = without_leading_blanks(merge_texts(frame.nodes))
         first = nodes[0] if nodes else None
         if not frame.options and isinstance(first, Text) and self._signed(frame, first):
-            nodes = _without_leading_blanks((Text(first.text[1:], first.at + 1), *nodes[1:]))
+            nodes = without_leading_blanks((Text(first.text[1:], first.at + 1), *nodes[1:]))
         frame.options.append(Option(nodes, frame.weight))
         frame.nodes = []
 
@@ -254,7 +242,7 @@ class _Parser:
     # -- variables -------------------------------------------------------------------------------
 
     def _open_variable(self, at: int) -> None:
-        match = _VARIABLE.match(self._source, at)
+        match = VARIABLE.match(self._source, at)
         if match is None:
             raise self._error(
                 at,
@@ -270,7 +258,7 @@ class _Parser:
 
     def _close_variable(self) -> None:
         top = self._open[-1]
-        value = _without_leading_blanks(merge_texts(top.nodes))
+        value = without_leading_blanks(merge_texts(top.nodes))
         if "=" in top.sign:
             node: Node = Assignment(top.name, value, top.immediate, top.sign == "?=", top.at)
         else:
@@ -284,7 +272,7 @@ class _Parser:
         if top.kind == "tag":
             last = top.nodes[-1] if top.nodes else None
             begins = last is None or (isinstance(last, Text) and last.text.rstrip().endswith(":"))
-            if begins and (whole := _IN_TAG.match(self._source, at)):
+            if begins and (whole := IN_TAG.match(self._source, at)):
                 self._at = whole.end()
                 top.nodes.append(Wildcard((Text(whole["name"], at + 2),), at=at))
             else:
@@ -308,9 +296,9 @@ class _Parser:
         """Make a wildcard of what was read since the last `__`; False where that is text."""
         name = merge_texts(frame.nodes)
         flat = "".join(node.text if isinstance(node, Text) else "x" for node in name)
-        if not _NAME.fullmatch(flat):
+        if not NAME.fullmatch(flat):
             return False
-        if not _SIMPLE.fullmatch(flat) and self._in_a_word(frame.at, self._at):
+        if not SIMPLE.fullmatch(flat) and self._in_a_word(frame.at, self._at):
             return False
         first = name[0]
         sign = first.text[0] if isinstance(first, Text) and first.text[0] in "~!@" else ""
@@ -330,9 +318,9 @@ class _Parser:
     def _in_arguments(self, token: str, at: int) -> None:
         top = self._open[-1]
         if top.kind == "name":
-            if token == "(" and top.nodes and (first := _ARGUMENT.match(self._source, self._at)):
+            if token == "(" and top.nodes and (first := ARGUMENT.match(self._source, self._at)):
                 self._argument(first)
-            elif token == "(" and top.nodes and _WITHOUT_NAMES.match(self._source, at):
+            elif token == "(" and top.nodes and WITHOUT_NAMES.match(self._source, at):
                 raise self._error(at, _ARGUMENTS_REMEDY)
             elif token == ",":
                 self._text(token, at)
@@ -353,18 +341,18 @@ class _Parser:
         self._at = match.end()
 
     def _next_argument(self, at: int) -> None:
-        if not (match := _ARGUMENT.match(self._source, self._at)):
+        if not (match := ARGUMENT.match(self._source, self._at)):
             raise self._error(at, _ARGUMENTS_REMEDY)
         self._finish_argument()
         self._argument(match)
 
     def _finish_argument(self) -> None:
         done = self._open.pop()
-        value = _without_trailing_blanks(merge_texts(done.nodes))
+        value = without_trailing_blanks(merge_texts(done.nodes))
         self._open[-1].arguments.append((done.name, value))
 
     def _end_arguments(self, at: int) -> None:
-        after = _AFTER_ARGUMENTS.match(self._source, self._at)
+        after = AFTER_ARGUMENTS.match(self._source, self._at)
         if after is None:
             raise self._error(at, "A wildcard with arguments ends with __, as in __name(x=red)__.")
         self._finish_argument()
@@ -420,41 +408,6 @@ class _Parser:
 
     def _error(self, at: int, message: str) -> InputError:
         return syntax_error(self._where, self._source, at, message)
-
-
-def merge_texts(nodes: Iterable[Node]) -> Nodes:
-    """The nodes, with neighbouring texts joined."""
-    joined: list[Node] = []
-    texts: list[Text] = []
-
-    def flush() -> None:
-        if texts:
-            joined.append(Text("".join(text.text for text in texts), texts[0].at))
-            texts.clear()
-
-    for node in nodes:
-        if isinstance(node, Text):
-            texts.append(node)
-        else:
-            flush()
-            joined.append(node)
-    flush()
-    return tuple(joined)
-
-
-def _without_leading_blanks(nodes: Nodes) -> Nodes:
-    if nodes and isinstance(first := nodes[0], Text):
-        text = first.text.lstrip()
-        moved = first.at + len(first.text) - len(text)
-        return ((Text(text, moved),) if text else ()) + nodes[1:]
-    return nodes
-
-
-def _without_trailing_blanks(nodes: Nodes) -> Nodes:
-    if nodes and isinstance(last := nodes[-1], Text):
-        text = last.text.rstrip()
-        return nodes[:-1] + ((Text(text, last.at),) if text else ())
-    return nodes
 
 
 def try_parse(text: str) -> Nodes | None:
