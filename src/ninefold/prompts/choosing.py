@@ -54,8 +54,12 @@ class RandomChooser:
     """Chooses by weight; the same seed and `purpose` choose the same."""
 
     def __init__(self, seed: int, purpose: str) -> None:
+        self._seed, self._purpose = seed, purpose
+
+    @cached_property
+    def _random(self) -> random.Random:
         # As text, so that the prompts of a run, each with a purpose of its own, choose apart.
-        self._random = random.Random(f"{seed} {purpose}")
+        return random.Random(f"{self._seed} {self._purpose}")
 
     def count(self, least: int, most: int) -> int:
         """Each number as likely."""

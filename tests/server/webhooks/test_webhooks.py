@@ -52,7 +52,8 @@ def state(door: Door, job: dict[str, Any], **options: Any) -> dict[str, Any]:
 
 
 def until(door: Door, job: dict[str, Any], wanted: str) -> dict[str, Any]:
-    return until_told(door, job, wanted, "state")
+    found: dict[str, Any] = until_told(door, job, wanted, "state")
+    return found
 
 
 def until_told(door: Door, job: dict[str, Any], wanted: Any, what: str = "status") -> Any:
