@@ -6,9 +6,16 @@ import base64
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from ninefold.server import create_app
 from ninefold.server.sdapi import PREFIXES
+from ninefold.server.sdapi.documents import (
+    ExtrasRequest,
+    Img2ImgRequest,
+    InterrogateRequest,
+    Txt2ImgRequest,
+)
 from ninefold.settings import Settings
 from tests.server.conftest import Door, png
 from tests.server.sdapi.orders import b64, plain
@@ -58,3 +65,19 @@ def _fields(value: Any) -> Any:
     if not isinstance(item, dict):
         return item
     return {name: type(part) for name, part in item.items() if part is not None}
+
+
+@pytest.mark.parametrize(
+    "kind", [Txt2ImgRequest, Img2ImgRequest, ExtrasRequest, InterrogateRequest]
+)
+def test_the_schema_says_where_null_may_stand(kind: type[BaseModel]) -> None:
+    schema = kind.model_json_schema()
+    needed = schema.get("required", [])
+    nulls = [
+        name
+        for name, field in schema["properties"].items()
+        if {"type": "null"} in field.get("anyOf", [])
+    ]
+    assert sorted([*nulls, *needed]) == sorted(schema["properties"])
+    given: dict[str, Any] = dict.fromkeys(needed, "iVBORw0KGgo")
+    assert kind.model_validate(given | dict.fromkeys(nulls)) == kind.model_validate(given)

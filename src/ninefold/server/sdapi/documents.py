@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from ninefold.server.json_values import check_json
 from ninefold.slots import MAX_PROMPT, MAX_SEED
@@ -28,6 +30,11 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
+_NULL = {"type": "null"}
+#: What a JSON schema says of a value beside which it may be.
+_ANNOTATIONS = ("default", "description", "title")
+
+
 class _Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
@@ -40,6 +47,22 @@ class _Request(BaseModel):
             return data
         check_json(data, finite=False)
         return {name: value for name, value in data.items() if value is not None}
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Null may stand wherever a value may be left out."""
+        schema = handler(core_schema)
+        resolved = handler.resolve_ref_schema(schema)
+        for name, field in resolved["properties"].items():
+            kinds = field.get("anyOf") or [
+                {key: field.pop(key) for key in tuple(field) if key not in _ANNOTATIONS}
+            ]
+            if name not in resolved.get("required", ()) and _NULL not in kinds:
+                kinds = [*kinds, _NULL]
+            field |= {"anyOf": kinds} if len(kinds) > 1 else kinds[0]
+        return schema
 
     @property
     def unknown(self) -> tuple[str, ...]:
