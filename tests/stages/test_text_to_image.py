@@ -259,6 +259,17 @@ def test_a_size_that_is_asked_for_holds_for_a_source_too(context: PipelineContex
     context.set("image", picture(100, 50))
     assert painted(context, width=64, height=64).width == 64
     assert context["image"].size == (64, 64)
+    (warning,) = context.metadata["text_to_image"]["warnings"]
+    assert "100x50 was stretched to 64x64" in warning
+
+
+@pytest.mark.parametrize("size", [(100, 50), (400, 200), (150, 301)])
+def test_a_source_that_keeps_its_shape_is_no_warning(
+    context: PipelineContext, size: tuple[int, int]
+) -> None:
+    context.set("image", picture(*size))
+    painted(context)
+    assert "warnings" not in context.metadata["text_to_image"]
 
 
 @pytest.mark.parametrize(

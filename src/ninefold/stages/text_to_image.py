@@ -118,6 +118,14 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
             what |= {"width": width, "height": height}
             return self.generate(context, TextToImage(**what), context.progress)
         context.add_metadata(self.name, strength=self.params.strength, source=source.sha256)
+        if not same_shape(
+            (width, height), source.size, slack=info.size_multiple / min(width, height)
+        ):
+            context.warn(
+                self.name,
+                f"image: {source.width}x{source.height} was stretched to {width}x{height}. To keep "
+                "its shape, crop it, or leave out the width or the height.",
+            )
         image = resize(read_image(context, source), width, height)
         what |= {"width": width, "height": height, "image": image}
         what |= {"strength": self.params.strength}
