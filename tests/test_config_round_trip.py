@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ninefold import PipelineConfig
 from ninefold.slots import MAX_SEED
 
-_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+_text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 _name = st.from_regex(r"[a-z][a-z0-9-]{0,9}(/[a-z]{1,5})?", fullmatch=True)
 _params: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "prompt": st.fixed_dictionaries(

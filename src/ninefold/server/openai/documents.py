@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from fastapi import UploadFile
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from ninefold.server.json_values import check_json
 from ninefold.slots import MAX_PROMPT, MAX_SEED
 
 Quality = Literal["low", "medium", "high"]
@@ -121,6 +122,7 @@ class ImageRequest(BaseModel):
         """Refuse what OpenAI knows and ninefold does not, with the reason; null says nothing."""
         if not isinstance(given, Mapping):
             return given
+        check_json(dict(given))
         if found := [name for name in NOT_OFFERED if given.get(name) not in (None, "")]:
             raise ValueError(f"{found[0]}: {NOT_OFFERED[found[0]]}")
         return {name: value for name, value in given.items() if name not in NOT_OFFERED}
