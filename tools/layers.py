@@ -18,6 +18,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "ninefold"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "__main__"}),
     frozenset({"cli", "client", "server", "studio"}),
+    frozenset({"telemetry"}),
     frozenset({"jobs"}),
     frozenset({"catalogue", "config", "config_text", "parameter_text", "runs", "cache"})
     | frozenset({"settings", "testing"}),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ninefold.server.metrics import table
-from ninefold.server.metrics.table import Metric
+from ninefold.telemetry import definitions
+from ninefold.telemetry.definitions import Metric
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "metrics.md"
 
@@ -18,9 +18,9 @@ of its own, without a key, at `NINEFOLD_METRICS_HOST`; so does `ninefold worker 
 for what a worker does. Times are in seconds. `process_*` is what the system tells of the process.
 """
 PARTS = (
-    ("Work", "From every process that runs jobs. Add them up.", table.OF_WORK),
-    ("Queue and webhooks", "From every server, the same: take one.", table.OF_DATABASE),
-    ("Requests", "From every server. Add them up.", table.OF_REQUESTS),
+    ("Work", "From every process that runs jobs. Add them up.", definitions.OF_WORK),
+    ("Queue and webhooks", "From every server, the same: take one.", definitions.OF_DATABASE),
+    ("Requests", "From every server. Add them up.", definitions.OF_REQUESTS),
 )
 
 

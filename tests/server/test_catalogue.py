@@ -10,15 +10,15 @@ from pydantic import TypeAdapter
 from ninefold.config import PipelineConfig
 from ninefold.imaging.resize import RESAMPLERS
 from ninefold.server import create_app
-from ninefold.server.documents import (
+from ninefold.server.routes import examples
+from ninefold.server.routes.catalogue import ModelDocument, ModelList, PresetList, StageList
+from ninefold.server.schemas import (
     ConfigDocument,
     GroupDocument,
     JobDocument,
     JobPage,
     UploadDocument,
 )
-from ninefold.server.routes import examples
-from ninefold.server.routes.catalogue import ModelDocument, ModelList, PresetList, StageList
 from ninefold.settings import Settings
 from ninefold.stages import STAGES
 from tests.server.conftest import Door

@@ -84,9 +84,9 @@ def test_sigterm_ends_the_process_though_a_thread_never_does(tmp_path: Path) -> 
     stuck = """
 import time
 from ninefold.server import serve
-from ninefold.server.intake import Intake
+from ninefold.server.request_validation import RequestValidator
 serve._GRACE, serve._MARGIN = 0.5, 0.5
-Intake.jobs = lambda *_: time.sleep(10**6)
+RequestValidator.jobs = lambda *_: time.sleep(10**6)
 """
     environment = {"NINEFOLD_GRACE": "0.1"}
     with server(tmp_path, before=stuck, environment=environment) as found:

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from ninefold.core.errors import ConfigError
-from ninefold.server.traces import ENDPOINTS, Traces
+from ninefold.telemetry.traces import ENDPOINTS, Traces
 from ninefold.testing import fake_engines
 from tests.server.conftest import Door, Open
 from tests.server.webhooks.receiver import receiver

@@ -9,7 +9,7 @@ from contextlib import aclosing
 import anyio
 import pytest
 
-from ninefold.server.waiting import each
+from ninefold.server.waiting import with_heartbeat
 from tests.support import run
 
 
@@ -32,7 +32,7 @@ class _Source:
 def test_every_item_comes_once() -> None:
     async def main() -> None:
         source = _Source(5)
-        assert [item async for item in each(source.items())] == [0, 1, 2, 3, 4]
+        assert [item async for item in with_heartbeat(source.items())] == [0, 1, 2, 3, 4]
         assert source.closed
         assert len(asyncio.all_tasks()) == 1
 
@@ -42,7 +42,7 @@ def test_every_item_comes_once() -> None:
 def test_a_pause_is_told_and_loses_nothing() -> None:
     async def main() -> None:
         source = _Source(2, pause=0.1)
-        found = [item async for item in each(source.items(), pause=0.02)]
+        found = [item async for item in with_heartbeat(source.items(), pause=0.02)]
         assert [item for item in found if item is not None] == [0, 1]
         assert found.count(None) >= 2
 
@@ -53,7 +53,7 @@ def test_it_ends_when_it_is_told_to() -> None:
     async def main() -> None:
         source, until = _Source(10**9, pause=3600), asyncio.Event()
         asyncio.get_running_loop().call_later(0.02, until.set)
-        assert [item async for item in each(source.items(), until=until)] == []
+        assert [item async for item in with_heartbeat(source.items(), until=until)] == []
         assert source.closed
         assert len(asyncio.all_tasks()) == 1
 
@@ -65,7 +65,7 @@ def test_a_reader_that_is_cancelled_leaves_nothing_behind() -> None:
         source = _Source(10**9, pause=3600)
 
         async def read() -> None:
-            async with aclosing(each(source.items(), pause=0.01)) as items:
+            async with aclosing(with_heartbeat(source.items(), pause=0.01)) as items:
                 async for _ in items:
                     pass
 
@@ -85,7 +85,7 @@ def test_what_goes_wrong_is_raised() -> None:
 
     async def main() -> None:
         with pytest.raises(ZeroDivisionError):
-            [item async for item in each(broken())]
+            [item async for item in with_heartbeat(broken())]
         assert len(asyncio.all_tasks()) == 1
 
     run(main())

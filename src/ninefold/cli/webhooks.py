@@ -18,8 +18,8 @@ from ninefold.core.settings import read_settings
 from ninefold.jobs.database import connect, data_folder, database_url
 from ninefold.jobs.store import JobStore
 from ninefold.server.keys import Keys
+from ninefold.server.webhooks.outbox import Message, Outbox, State, open_outbox
 from ninefold.server.webhooks.secrets import secrets_of
-from ninefold.server.webhooks.table import Message, Outbox, State, open_outbox
 from ninefold.settings import Settings
 
 

@@ -17,8 +17,8 @@ from ninefold.cli.jobs import Place
 from ninefold.core.errors import ConfigError
 from ninefold.engines.base import EngineSet
 from ninefold.jobs import JobExecutor
-from ninefold.server.traces import traced
 from ninefold.settings import Settings
+from ninefold.telemetry.traces import traced
 
 #: Seconds between two looks whether anything is left to do.
 PAUSE = 0.2
@@ -106,7 +106,7 @@ def _metrics(jobs: JobExecutor, engines: EngineSet, settings: Settings) -> Itera
     if settings.metrics_port is None:
         yield
         return
-    from ninefold.server.metrics.registry import WorkMetrics, new_registry, serve_metrics
+    from ninefold.telemetry.metrics import WorkMetrics, new_registry, serve_metrics
 
     registry = new_registry()
     jobs.listen(WorkMetrics(registry, jobs.cache, engines.stats))

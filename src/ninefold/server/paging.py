@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ninefold.core.errors import InputError
 from ninefold.jobs import Job
-from ninefold.server.documents import ID_PATTERN
+from ninefold.server.schemas import ID_PATTERN
 
 
 @dataclass(frozen=True)

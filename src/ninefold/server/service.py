@@ -24,8 +24,6 @@ from ninefold.jobs.database import unusable
 from ninefold.server import webhooks
 from ninefold.server.callers import Caller
 from ninefold.server.concurrency import ConcurrencyLimit
-from ninefold.server.documents import GroupRequest, JobRequest, RerunRequest
-from ninefold.server.intake import Intake
 from ninefold.server.keys import Key, Keys
 from ninefold.server.limits import Limits
 from ninefold.server.links import Links, artifact_path
@@ -33,8 +31,10 @@ from ninefold.server.loopback import is_loopback
 from ninefold.server.open_requests import OpenRequests
 from ninefold.server.paging import Page, cursor_of, position_of
 from ninefold.server.rates import Rates
+from ninefold.server.request_validation import RequestValidator
+from ninefold.server.schemas import GroupRequest, JobRequest, RerunRequest
 from ninefold.server.uploads import Upload, UploadKind, Uploads
-from ninefold.server.waiting import each
+from ninefold.server.waiting import with_heartbeat
 from ninefold.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Service:
             ImageLimits(settings.max_image_bytes, settings.max_image_pixels),
         )
         self.limits = Limits(settings, engines)
-        self.intake = Intake(self.limits, self.uploads)
+        self.validator = RequestValidator(self.limits, self.uploads)
         self.rates = Rates(store.engine, settings.rate, settings.burst)
         self.open_requests = OpenRequests()
         self.links = Links(self.keys.secret("links"), settings.links_seconds)
@@ -134,7 +134,7 @@ class Service:
         """Queue a job; once this returns, it outlives a crash. Raises `UserError`s, every problem
         at once, and then nothing is stored."""
         async with self.preparing():
-            config, (slots,) = await self.call(self.intake.jobs, caller, request)
+            config, (slots,) = await self.call(self.validator.jobs, caller, request)
         admission = await self._admission(caller, request)
         async with self.preparing():
             return await self.jobs.submit(
@@ -152,7 +152,7 @@ class Service:
     ) -> Group:
         """Queue several jobs, all or none."""
         async with self.preparing():
-            config, inputs = await self.call(self.intake.jobs, caller, request)
+            config, inputs = await self.call(self.validator.jobs, caller, request)
         admission = await self._admission(caller, request)
         async with self.preparing():
             return await self.jobs.submit_group(
@@ -188,7 +188,7 @@ class Service:
                 priority=request.priority,
                 owner=caller.owner,
                 admission=admission,
-                check=self.intake.rerun(parent, given),
+                check=self.validator.rerun(parent, given),
             )
 
     # -- looking ---------------------------------------------------------------------------------
@@ -333,7 +333,9 @@ class Service:
         return job
 
     async def _events(self, job_id: str, after: int) -> AsyncGenerator[JobEvent, None]:
-        async with aclosing(each(self.jobs.events(job_id, after), until=self.closing)) as events:
+        async with aclosing(
+            with_heartbeat(self.jobs.events(job_id, after), until=self.closing)
+        ) as events:
             try:
                 async for event in events:
                     if event is not None:
@@ -356,7 +358,7 @@ class Service:
         if request.webhook is None:
             return admission
         await webhooks.check(self, request.webhook)
-        return replace(admission, beside=webhooks.outbox(request.webhook, caller))
+        return replace(admission, beside=webhooks.message_writer(request.webhook, caller))
 
 
 def _no_job(job_id: str) -> NotFoundError:

@@ -13,8 +13,8 @@ from typing import Any
 from starlette.responses import StreamingResponse
 
 from ninefold.jobs import JobEvent
-from ninefold.server.documents import event_document
-from ninefold.server.waiting import each
+from ninefold.server.schemas import event_document
+from ninefold.server.waiting import with_heartbeat
 
 #: Seconds of silence after which a comment is sent, so that nothing on the way hangs up.
 PAUSE = 15.0
@@ -50,6 +50,6 @@ async def _with_comments(
 ) -> AsyncGenerator[str, None]:
     if retry:
         yield "retry: 1000\n\n"
-    async with aclosing(each(events, pause=PAUSE)) as found:
+    async with aclosing(with_heartbeat(events, pause=PAUSE)) as found:
         async for text in found:
             yield ": still here\n\n" if text is None else text

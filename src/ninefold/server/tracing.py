@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
 
-from ninefold.server.traces import traced
+from ninefold.telemetry.traces import traced
 
 if TYPE_CHECKING:
     from ninefold.server.service import Service

@@ -13,7 +13,7 @@ from starlette.requests import Request
 T = TypeVar("T")
 
 
-async def each(
+async def with_heartbeat(
     items: AsyncGenerator[T, None],
     *,
     pause: float | None = None,
@@ -49,7 +49,7 @@ async def each(
                 await asyncio.wait(left)
 
 
-async def attended(
+async def cancel_on_disconnect(
     request: Request, work: Coroutine[Any, Any, T], *, until: asyncio.Event
 ) -> T | None:
     """What `work` gives; None where it was cancelled: the client went away, or `until` was set.

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from openai.types import image_edit_params, image_generate_params
 
-from ninefold.server.openai.documents import (
+from ninefold.server.openai.schemas import (
     NOT_HONOURED,
     NOT_OFFERED,
     EditRequest,

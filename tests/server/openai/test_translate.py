@@ -12,7 +12,7 @@ from ninefold.config import PipelineConfig
 from ninefold.core.errors import InputError
 from ninefold.files.decode import decode
 from ninefold.files.opening import ImageLimits
-from ninefold.server.openai.documents import (
+from ninefold.server.openai.schemas import (
     NOT_OFFERED,
     EditRequest,
     GenerationRequest,

@@ -11,12 +11,12 @@ from PIL.PngImagePlugin import PngInfo
 
 from ninefold.config import PipelineConfig
 from ninefold.files.opening import ImageLimits
-from ninefold.server.held import Order
-from ninefold.server.sdapi.shelf import Shelf
+from ninefold.server.blocking_requests import ImageOrder
+from ninefold.server.sdapi.model_catalog import ModelCatalog
 from ninefold.testing import fake_engines
 
 ENGINES = fake_engines()
-SHELF = Shelf(
+SHELF = ModelCatalog(
     ["poster", "other.safetensors"],
     ["detector"],
     ["2x", "4x", "lanczos", "nearest"],
@@ -26,17 +26,17 @@ SHELF = Shelf(
 LIMITS = ImageLimits(2**20, 2**20, 4096)
 
 
-def stages(order: Order) -> list[tuple[str, dict[str, Any]]]:
+def stages(order: ImageOrder) -> list[tuple[str, dict[str, Any]]]:
     """Names and parameters; the config holds."""
     PipelineConfig.parse({"stages": list(order.stages)})
     return [(item["stage"], item.get("params", {})) for item in order.stages]
 
 
-def names(order: Order) -> list[str]:
+def names(order: ImageOrder) -> list[str]:
     return [name for name, _ in stages(order)]
 
 
-def params(order: Order, stage: str) -> dict[str, Any]:
+def params(order: ImageOrder, stage: str) -> dict[str, Any]:
     return dict(stages(order))[stage]
 
 

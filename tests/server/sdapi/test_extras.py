@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from ninefold.core.errors import ConfigError
-from ninefold.server.held import Order
-from ninefold.server.sdapi.documents import ExtrasRequest
+from ninefold.server.blocking_requests import ImageOrder
 from ninefold.server.sdapi.extras import extras
+from ninefold.server.sdapi.schemas import ExtrasRequest
 from tests.server.sdapi.orders import LIMITS, SHELF, b64, names, params, plain
 
 
-def enlarged(**asked: Any) -> Order:
+def enlarged(**asked: Any) -> ImageOrder:
     request = ExtrasRequest(image=b64(plain(200, 150)), **asked)
     return extras(request, request.image, "image", SHELF, LIMITS)
 

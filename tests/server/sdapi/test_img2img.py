@@ -14,14 +14,14 @@ from PIL import Image
 
 from ninefold.core.errors import ConfigError, InputError
 from ninefold.files.decode import decode
-from ninefold.server.held import Order
-from ninefold.server.sdapi.documents import Img2ImgRequest
-from ninefold.server.sdapi.pictures import from_base64
+from ninefold.server.blocking_requests import ImageOrder
+from ninefold.server.sdapi.images import from_base64
+from ninefold.server.sdapi.schemas import Img2ImgRequest
 from ninefold.server.sdapi.translate import img2img
 from tests.server.sdapi.orders import LIMITS, SHELF, b64, names, params, plain, stages
 
 
-def changed(image: Image.Image | None = None, **asked: Any) -> Order:
+def changed(image: Image.Image | None = None, **asked: Any) -> ImageOrder:
     given = {"prompt": "a tree", "init_images": [b64(image or plain(200, 150))], **asked}
     return img2img(Img2ImgRequest(**given), SHELF, LIMITS)
 

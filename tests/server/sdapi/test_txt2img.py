@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from ninefold.core.errors import ConfigError
-from ninefold.server.held import Order
-from ninefold.server.sdapi.documents import Txt2ImgRequest
+from ninefold.server.blocking_requests import ImageOrder
+from ninefold.server.sdapi.schemas import Txt2ImgRequest
 from ninefold.server.sdapi.translate import txt2img
 from tests.server.sdapi.orders import SHELF, names, params, stages
 
 
-def drawn(**asked: Any) -> Order:
+def drawn(**asked: Any) -> ImageOrder:
     return txt2img(Txt2ImgRequest(**{"prompt": "a house", **asked}), SHELF)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from ninefold.server.webhooks import table
+from ninefold.server.webhooks import outbox
 from tests.server.conftest import JOB, Door, Open
 from tests.server.process import server
 from tests.server.webhooks.receiver import Receiver, receiver
@@ -34,8 +34,8 @@ def there() -> Iterator[Receiver]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries follow one another at once."""
-    monkeypatch.setattr(table, "FIRST_WAIT", 0.05)
-    monkeypatch.setattr(table, "_GROWTH", 1.1)
+    monkeypatch.setattr(outbox, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(outbox, "_GROWTH", 1.1)
 
 
 def with_hook(there: Receiver, document: dict[str, Any] = JOB) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def test_a_receiver_that_fails_is_tried_again_with_the_same_id(
 
 
 def test_waits_grow_and_tries_end(open_door: Open, there: Receiver) -> None:
-    waits = [table.wait_after(number) for number in range(1, table.MAX_TRIES)]
+    waits = [outbox.wait_after(number) for number in range(1, outbox.MAX_TRIES)]
     assert all(2 < later / wait < 4.6 for wait, later in pairwise(waits))
     assert 8 * 3600 < sum(waits) < 20 * 3600
 
@@ -146,7 +146,7 @@ def test_waits_grow_and_tries_end(open_door: Open, there: Receiver) -> None:
 def test_the_last_try_is_told_and_a_replay_begins_anew(
     open_door: Open, there: Receiver, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table, "MAX_TRIES", 3)
+    monkeypatch.setattr(outbox, "MAX_TRIES", 3)
     there.answers = [(500, {})] * 3
     door = open_door(webhook_allow=LOOPBACK)
     job = door.done(with_hook(there))
@@ -246,19 +246,19 @@ def test_a_deleted_job_takes_its_message_along(open_door: Open, there: Receiver)
     job = door.done(with_hook(there))
     until(door, job, "delivered")
     assert door.client.delete(f"/v1/jobs/{job['id']}").status_code == 204
-    from ninefold.server.webhooks.part import outbox_of
+    from ninefold.server.webhooks.extension import outbox_of
 
-    outbox = outbox_of(door.service)
-    assert len(outbox.list()) == 1
-    outbox.forget()
-    assert outbox.list() == []
+    messages = outbox_of(door.service)
+    assert len(messages.list()) == 1
+    messages.forget()
+    assert messages.list() == []
 
 
 def test_no_secret_and_no_path_of_a_hook_is_in_logs_or_documents(
     open_door: Open, there: Receiver, caplog: pytest.LogCaptureFixture, quick: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(table, "MAX_TRIES", 2)
+    monkeypatch.setattr(outbox, "MAX_TRIES", 2)
     there.answers = [(500, {})] * 2
     caplog.set_level(logging.DEBUG)
     door = open_door(webhook_allow=LOOPBACK, webhook_secret="m" * 40)

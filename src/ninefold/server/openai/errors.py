@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from ninefold.server.openai.documents import OpenAIErrorDocument
+from ninefold.server.openai.schemas import OpenAIErrorDocument
 from ninefold.server.problems import FieldError, Problem, responses
 
 #: Type and code by the kind of problem; OpenAI's own where it has one.

@@ -18,9 +18,18 @@ from ninefold.files.opening import ImageLimits
 from ninefold.jobs import Job
 from ninefold.server import sse
 from ninefold.server.auth import Reader, Submitter
+from ninefold.server.blocking_requests import (
+    answer,
+    completed,
+    final_image,
+    submit,
+    submitted,
+    warnings_of,
+)
 from ninefold.server.callers import Caller
-from ninefold.server.held import answer, final_image, made, place, placed, warnings_of
-from ninefold.server.openai.documents import (
+from ninefold.server.openai.errors import openai_responses, problem_response
+from ninefold.server.openai.forms import FormRoute
+from ninefold.server.openai.schemas import (
     EditRequest,
     GenerationRequest,
     ImageDocument,
@@ -29,8 +38,6 @@ from ninefold.server.openai.documents import (
     UsageDocument,
     VariationRequest,
 )
-from ninefold.server.openai.errors import openai_responses, problem_response
-from ninefold.server.openai.forms import FormRoute
 from ninefold.server.openai.stream import EventKind, events
 from ninefold.server.openai.translate import Ordered, edit, generation, variation
 from ninefold.server.service import Service, ServiceDep
@@ -139,8 +146,8 @@ async def _answer(
         return await _stream(service, caller, asked, ordered, kind)
 
     async def work() -> Response:
-        async with placed(service, caller, ordered.order) as group:
-            jobs = [made(await service.wait(caller, job.id)) for job in group.jobs]
+        async with submitted(service, caller, ordered.order) as group:
+            jobs = [completed(await service.wait(caller, job.id)) for job in group.jobs]
         document = await _document(request, service, caller, asked, ordered, jobs)
         return Response(document.model_dump_json(exclude_none=True), media_type="application/json")
 
@@ -154,7 +161,7 @@ async def _stream(
     ordered: Ordered,
     kind: EventKind,
 ) -> Response:
-    group = await place(service, caller, ordered.order)
+    group = await submit(service, caller, ordered.order)
     told = events(service, caller, group, ordered, kind, asked.partial_images or 0)
     response = sse.stream(told, retry=False)
     # Called when the stream is over, by its end or by the client's: an ended job stays as it is.

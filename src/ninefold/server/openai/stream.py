@@ -15,11 +15,11 @@ from ninefold.files.encode import Compression, encode
 from ninefold.imaging.resize import resize
 from ninefold.jobs import Group, JobEvent
 from ninefold.jobs.events import JobStageFinished, JobStepped
+from ninefold.server.blocking_requests import UnfinishedError, completed, final_image, warnings_of
 from ninefold.server.callers import Caller
-from ninefold.server.course import Course
-from ninefold.server.held import UnfinishedError, final_image, made, warnings_of
-from ninefold.server.openai.documents import UsageDocument
+from ninefold.server.job_progress import JobProgress
 from ninefold.server.openai.errors import error_document
+from ninefold.server.openai.schemas import UsageDocument
 from ninefold.server.openai.translate import Ordered
 from ninefold.server.problems import problem_of
 from ninefold.server.service import Service
@@ -64,17 +64,21 @@ async def events(
         "quality": ordered.quality,
         "size": f"{ordered.size[0]}x{ordered.size[1]}",
     }
-    partials, course = Partials(partial_images), Course()
+    partials, job_progress = Partials(partial_images), JobProgress()
     try:
         async with aclosing(await service.events(caller, job_id)) as found:
             async for event in found:
-                course.see(event)
+                job_progress.see(event)
                 source = await _source(service, caller, job_id, event)
-                if source is not None and course.progress < 1 and partials.due(course.progress):
+                if (
+                    source is not None
+                    and job_progress.fraction < 1
+                    and partials.due(job_progress.fraction)
+                ):
                     data = await service.call(_preview, source, ordered)
                     told = {"partial_image_index": partials.sent - 1, "b64_json": data, **head}
                     yield _event(f"{kind}.partial_image", told)
-        job = made(await service.job(caller, job_id))
+        job = completed(await service.job(caller, job_id))
         output = final_image(job)
         head["size"] = f"{output.width}x{output.height}"
         file = await service.artifact(caller, job_id, output.name)

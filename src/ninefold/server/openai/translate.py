@@ -16,8 +16,8 @@ from ninefold.files.decode import decode_rgba, probe
 from ninefold.files.encode import Compression, encode
 from ninefold.files.formats import ImageFormat
 from ninefold.files.opening import ImageLimits
-from ninefold.server.held import Order
-from ninefold.server.openai.documents import (
+from ninefold.server.blocking_requests import ImageOrder
+from ninefold.server.openai.schemas import (
     EditRequest,
     GenerationRequest,
     ImageRequest,
@@ -44,7 +44,7 @@ MASK_BLUR = 2.0
 class Ordered:
     """An order, and what its answer says of its images."""
 
-    order: Order
+    order: ImageOrder
     quality: Quality
     output_format: OutputFormat
     #: Width and height of the images, in pixels.
@@ -137,8 +137,10 @@ def transparent_as_white(mask: bytes, limits: ImageLimits) -> np.ndarray[Any, np
     return np.repeat((255 - alpha)[..., None], 3, axis=2)
 
 
-def _order(request: ImageRequest, model: str | None, stages: Sequence[Json], **given: Any) -> Order:
-    return Order(
+def _order(
+    request: ImageRequest, model: str | None, stages: Sequence[Json], **given: Any
+) -> ImageOrder:
+    return ImageOrder(
         stages,
         prompt=request.prompt,
         negative_prompt=request.negative_prompt,

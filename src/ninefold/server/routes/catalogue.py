@@ -12,10 +12,10 @@ from ninefold.config import PipelineConfig, presets
 from ninefold.core.errors import NotFoundError
 from ninefold.core.problems import suggest
 from ninefold.server.auth import Known
-from ninefold.server.documents import ConfigDocument, ConfigRequest
 from ninefold.server.openai.errors import openai_responses
 from ninefold.server.problems import responses
 from ninefold.server.routes.examples import CONFIG, MODEL, MODELS, PRESETS, SCHEMA, STAGES
+from ninefold.server.schemas import ConfigDocument, ConfigRequest
 from ninefold.server.service import Service, ServiceDep
 from ninefold.stages.registry import stage_types
 
@@ -137,7 +137,7 @@ async def validate_config(
     """Check a config without running it; a problem tells everything that is wrong with it."""
 
     def check() -> ConfigDocument:
-        config = service.intake.config(request.preset, request.config, request.overrides)
+        config = service.validator.config(request.preset, request.config, request.overrides)
         return ConfigDocument(config=config.document(), resolved=config.resolved())
 
     return await service.call(check)

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from ninefold.server.auth import Reader, Submitter
-from ninefold.server.documents import ID_PATTERN, GroupDocument, GroupRequest, group_document
 from ninefold.server.problems import responses
 from ninefold.server.routes.examples import GROUP
 from ninefold.server.routes.jobs import IdempotencyKey
+from ninefold.server.schemas import ID_PATTERN, GroupDocument, GroupRequest, group_document
 from ninefold.server.service import ServiceDep
 
 router = APIRouter(prefix="/v1/groups", tags=["groups"])

@@ -12,7 +12,10 @@ from ninefold.jobs import JobStatus
 from ninefold.jobs.submission import MAX_KEY
 from ninefold.server import sse
 from ninefold.server.auth import Holder, Reader, Submitter
-from ninefold.server.documents import (
+from ninefold.server.problems import responses
+from ninefold.server.ranges import RangedFile
+from ninefold.server.routes.examples import EVENTS, JOB, PAGE
+from ninefold.server.schemas import (
     ID_PATTERN,
     JobDocument,
     JobPage,
@@ -21,11 +24,8 @@ from ninefold.server.documents import (
     document,
     summary,
 )
-from ninefold.server.problems import responses
-from ninefold.server.ranges import RangedFile
-from ninefold.server.routes.examples import EVENTS, JOB, PAGE
 from ninefold.server.service import ServiceDep
-from ninefold.server.waiting import attended
+from ninefold.server.waiting import cancel_on_disconnect
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -95,7 +95,7 @@ async def get_job(
     """A job with all that it made so far. With `wait`: once it has ended, or the time is up."""
     if wait:
         work = service.ended(caller, job_id, wait)
-        await attended(request, work, until=service.closing)
+        await cancel_on_disconnect(request, work, until=service.closing)
     return document(await service.job(caller, job_id), service.locate)
 
 

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Path, UploadFile
 
 from ninefold.server.auth import Reader, Submitter
-from ninefold.server.documents import UPLOAD_PATTERN, UploadDocument, upload_document
 from ninefold.server.problems import responses
 from ninefold.server.routes.examples import UPLOAD
+from ninefold.server.schemas import UPLOAD_PATTERN, UploadDocument, upload_document
 from ninefold.server.service import ServiceDep
 from ninefold.server.uploads import UploadKind
 

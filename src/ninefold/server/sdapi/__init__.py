@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
 
-from ninefold.server.sdapi import control, extensions, lists, making
+from ninefold.server.sdapi import control, extensions, generation, lists
 from ninefold.server.sdapi.options import Options
 from ninefold.server.sdapi.sessions import Sessions
 from ninefold.server.sdapi.shared import problem_response
@@ -24,7 +24,7 @@ __all__ = ["PREFIXES", "install", "problem_response", "router", "running"]
 PREFIXES = ("/sdapi", "/internal", "/adetailer", "/controlnet")
 
 router = APIRouter(tags=["sdapi"])
-for _part in (making, control, lists, extensions):
+for _part in (generation, control, lists, extensions):
     router.include_router(_part.router)
 
 

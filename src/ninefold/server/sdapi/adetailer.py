@@ -13,8 +13,8 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from ninefold.core.problems import problems_of
 from ninefold.core.values import Json
+from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
 from ninefold.server.sdapi.samplers import scheduler_of
-from ninefold.server.sdapi.shelf import Notes, Shelf
 
 #: What ADetailer's own models find, by a part of their names; None: what a unit names.
 _FINDS: dict[str, str | None] = {
@@ -94,22 +94,22 @@ class Detailing:
     alone: bool = False
 
 
-def detailing(args: Any, sampling: Json, shelf: Shelf, notes: Notes) -> Detailing:
+def detailing(args: Any, sampling: Json, catalog: ModelCatalog, issues: RequestIssues) -> Detailing:
     """What `args`, those of the always-on script, ask for."""
     stages: list[Json] = []
-    units = tuple(_units(args, notes))
+    units = tuple(_units(args, issues))
     for number, unit in units:
         where = f"ADetailer.args.{number}"
-        params = _params(unit, sampling, shelf, notes, where)
+        params = _params(unit, sampling, catalog, issues, where)
         if params is not None:
             stages.append({"stage": "detailer", "params": params})
     return Detailing(tuple(stages), bool(units) and len(args) > 1 and args[1] is True)
 
 
-def _units(args: Any, notes: Notes) -> Iterator[tuple[int, Unit]]:
+def _units(args: Any, issues: RequestIssues) -> Iterator[tuple[int, Unit]]:
     """Each unit that is on, with its place among the arguments."""
     if not isinstance(args, Sequence) or isinstance(args, str):
-        notes.refuse("ADetailer.args", "expected a list.")
+        issues.refuse("ADetailer.args", "expected a list.")
         return
     if args and args[0] is False:
         return
@@ -117,36 +117,38 @@ def _units(args: Any, notes: Notes) -> Iterator[tuple[int, Unit]]:
         if isinstance(item, bool):
             continue
         if not isinstance(item, Mapping):
-            notes.refuse(f"ADetailer.args.{number}", "expected an object.")
+            issues.refuse(f"ADetailer.args.{number}", "expected an object.")
             continue
         try:
             given = {str(name): value for name, value in item.items() if value is not None}
             unit = Unit.model_validate(given)
         except ValidationError as error:
-            notes.problems += problems_of(error, f"ADetailer.args.{number}", Unit.model_fields)
+            issues.problems += problems_of(error, f"ADetailer.args.{number}", Unit.model_fields)
             continue
         if unit.ad_model != "None" and unit.ad_tab_enable:
             yield number, unit
 
 
-def _finder(unit: Unit, shelf: Shelf, notes: Notes, where: str) -> tuple[str, Sequence[str]] | None:
+def _finder(
+    unit: Unit, catalog: ModelCatalog, issues: RequestIssues, where: str
+) -> tuple[str, Sequence[str]] | None:
     """The detector of a unit and the classes to take; None where it is left out."""
     name = unit.ad_model
-    if (found := shelf.detector(name)) is not None:
+    if (found := catalog.detector(name)) is not None:
         return found, unit.ad_model_classes
     kind = next((part for part in _FINDS if part in name.lower()), None)
     if kind is None:
-        notes.unknown(where, name, shelf.detectors)
+        issues.unknown(where, name, catalog.detectors)
         return None
     label = _FINDS[kind]
     wanted = unit.ad_model_classes if label is None else [label]
-    for detector in shelf.detectors:
-        known = [item for item in wanted if item in shelf.labels_of(detector)]
+    for detector in catalog.detectors:
+        known = [item for item in wanted if item in catalog.labels_of(detector)]
         if known or not wanted:
             classes = f"classes {', '.join(known)}" if known else "every class"
-            notes.warn(where, f"{name!r} is not at hand; {detector!r} was used, for {classes}.")
+            issues.warn(where, f"{name!r} is not at hand; {detector!r} was used, for {classes}.")
             return detector, known
-    notes.warn(
+    issues.warn(
         where,
         f"{name!r} is not at hand, and no detector finds {', '.join(wanted)}: this unit was left "
         "out.",
@@ -154,15 +156,17 @@ def _finder(unit: Unit, shelf: Shelf, notes: Notes, where: str) -> tuple[str, Se
     return None
 
 
-def _params(unit: Unit, sampling: Json, shelf: Shelf, notes: Notes, where: str) -> Json | None:
+def _params(
+    unit: Unit, sampling: Json, catalog: ModelCatalog, issues: RequestIssues, where: str
+) -> Json | None:
     """The parameters of a unit's detailer; None where it is left out."""
 
     def at(name: str) -> str:
         return f"{where}.{name}"
 
-    finder = _finder(unit, shelf, notes, at("ad_model"))
+    finder = _finder(unit, catalog, issues, at("ad_model"))
     if unit.ad_denoising_strength == 0:
-        notes.warn(at("ad_denoising_strength"), "0 changes nothing: this unit was left out.")
+        issues.warn(at("ad_denoising_strength"), "0 changes nothing: this unit was left out.")
         return None
     if finder is None:
         return None
@@ -192,12 +196,12 @@ def _params(unit: Unit, sampling: Json, shelf: Shelf, notes: Notes, where: str) 
     if unit.ad_use_cfg_scale:
         params["guidance_scale"] = unit.ad_cfg_scale
     if unit.ad_use_checkpoint and unit.ad_checkpoint not in (None, "None", "Use same checkpoint"):
-        params["model"] = shelf.model(str(unit.ad_checkpoint), at("ad_checkpoint"), notes)
+        params["model"] = catalog.model(str(unit.ad_checkpoint), at("ad_checkpoint"), issues)
     if unit.ad_use_sampler:
         params["scheduler"] = scheduler_of(
-            unit.ad_sampler, unit.ad_scheduler, notes, at("ad_sampler")
+            unit.ad_sampler, unit.ad_scheduler, issues, at("ad_sampler")
         )
-    _tell(unit, notes, at)
+    _tell(unit, issues, at)
     return params
 
 
@@ -207,19 +211,19 @@ def _template(text: str, image: str) -> str:
     return " [SEP] ".join(parts)
 
 
-def _tell(unit: Unit, notes: Notes, at: Any) -> None:
+def _tell(unit: Unit, issues: RequestIssues, at: Any) -> None:
     """What a unit asks for that is not done."""
     if unit.ad_restore_face:
-        notes.refuse(at("ad_restore_face"))
+        issues.refuse(at("ad_restore_face"))
     if unit.ad_controlnet_model != "None":
-        notes.refuse(at("ad_controlnet_model"))
+        issues.refuse(at("ad_controlnet_model"))
     if not unit.ad_inpaint_only_masked:
-        notes.warn(at("ad_inpaint_only_masked"), "regions are painted at the model's own size.")
+        issues.warn(at("ad_inpaint_only_masked"), "regions are painted at the model's own size.")
     if unit.ad_use_inpaint_width_height:
-        notes.warn(at("ad_inpaint_width"), "regions are painted at the model's own size.")
+        issues.warn(at("ad_inpaint_width"), "regions are painted at the model's own size.")
     for name in ("vae", "noise_multiplier", "clip_skip"):
         if getattr(unit, f"ad_use_{name}"):
-            notes.warn(at(f"ad_{name}"))
+            issues.warn(at(f"ad_{name}"))
     for name in unit.model_extra or ():
         if name != "is_api":
-            notes.warn(at(name), "is unknown and was left out.")
+            issues.warn(at(name), "is unknown and was left out.")

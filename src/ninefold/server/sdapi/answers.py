@@ -16,8 +16,8 @@ from ninefold.files.embed import read_parameters
 from ninefold.files.infotext import Infotext, parse_infotext
 from ninefold.files.opening import OWN_LIMITS
 from ninefold.jobs import Job
-from ninefold.server.held import warnings_of
-from ninefold.server.sdapi.documents import Img2ImgRequest, Processing
+from ninefold.server.blocking_requests import warnings_of
+from ninefold.server.sdapi.schemas import Img2ImgRequest, Processing
 from ninefold.server.sdapi.sessions import timestamp
 
 
@@ -62,7 +62,7 @@ class ProgressAnswer(BaseModel):
 
 
 @dataclass(frozen=True)
-class Made:
+class FinishedImage:
     """An image that was made, as its file holds it."""
 
     job: Job
@@ -104,7 +104,7 @@ class Settings:
 
 def images_answer(
     request: Processing,
-    found: Sequence[Made],
+    found: Sequence[FinishedImage],
     settings: Settings,
     warnings: Sequence[str],
     started: float,
@@ -129,7 +129,7 @@ def png_info(text: str | None, info: Infotext | None) -> PngInfoAnswer:
     return PngInfoAnswer(info=text or "", items=items, parameters=parameters)
 
 
-def warnings_for(found: Sequence[Made], warnings: Sequence[str]) -> list[str]:
+def warnings_for(found: Sequence[FinishedImage], warnings: Sequence[str]) -> list[str]:
     """What was asked for and not done, and what the stages warned of, once each."""
     told = (text for image in found for text in warnings_of(image.job))
     return list(dict.fromkeys([*warnings, *told]))
@@ -144,7 +144,7 @@ def _parameters(request: Processing) -> dict[str, Any]:
 
 def _info(
     request: Processing,
-    found: Sequence[Made],
+    found: Sequence[FinishedImage],
     settings: Settings,
     warnings: Sequence[str],
     started: float,
@@ -198,16 +198,16 @@ def _info(
     }
 
 
-def _stage(image: Made, name: str) -> Json:
+def _stage(image: FinishedImage, name: str) -> Json:
     return image.job.metadata.get(name, {})
 
 
-def _pass(image: Made) -> Json:
+def _pass(image: FinishedImage) -> Json:
     """The first diffusion pass."""
     return next((item for item in image.job.metadata.values() if "scheduler" in item), {})
 
 
-def _seed(image: Made, told: Infotext) -> int:
+def _seed(image: FinishedImage, told: Infotext) -> int:
     """The seed of an image; that of a job that never drew one is in what its file tells."""
     seed = image.job.seed
     text = told.fields.get("Seed", "")

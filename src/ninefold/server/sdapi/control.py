@@ -10,13 +10,13 @@ from fastapi import APIRouter, Query, Request
 from ninefold.server.auth import Known, Reader, Submitter
 from ninefold.server.callers import Caller
 from ninefold.server.sdapi.answers import ProgressAnswer
-from ninefold.server.sdapi.documents import OptionsRequest
 from ninefold.server.sdapi.examples import OPTIONS, PROGRESS
-from ninefold.server.sdapi.making import SessionsDep
+from ninefold.server.sdapi.generation import SessionsDep
 from ninefold.server.sdapi.options import options_set, shown
+from ninefold.server.sdapi.schemas import OptionsRequest
 from ninefold.server.sdapi.session_progress import SessionProgress, session_progress
 from ninefold.server.sdapi.sessions import IDLE, Session
-from ninefold.server.sdapi.shared import options_of, sdapi_responses, shelf_for
+from ninefold.server.sdapi.shared import catalog_for, options_of, sdapi_responses
 from ninefold.server.service import Service, ServiceDep
 
 router = APIRouter(prefix="/sdapi/v1")
@@ -48,7 +48,7 @@ async def sdapi_progress(
     return ProgressAnswer(
         progress=round(now.progress, 4),
         eta_relative=round(now.left(sessions.estimate(session)), 2),
-        state=session.state(now.course),
+        state=session.state(now.job_progress),
         current_image=image,
         textinfo=None,
     )
@@ -84,9 +84,9 @@ async def sdapi_skip(
 @router.get("/options", responses=sdapi_responses(example=OPTIONS))
 async def sdapi_options(request: Request, service: ServiceDep, caller: Known) -> dict[str, Any]:
     """The caller's options."""
-    shelf = await shelf_for(request, service, caller)
+    catalog = await catalog_for(request, service, caller)
     kept = await service.call(options_of(request).kept, caller)
-    return await service.call(shown, shelf, kept)
+    return await service.call(shown, catalog, kept)
 
 
 @router.post("/options", responses=sdapi_responses(body=True))
@@ -94,9 +94,9 @@ async def sdapi_set_options(
     request: Request, service: ServiceDep, caller: Submitter, asked: OptionsRequest
 ) -> None:
     """Choose the model of the caller's requests; what concerns A1111's own form is kept as well."""
-    shelf = await shelf_for(request, service, caller)
+    catalog = await catalog_for(request, service, caller)
     given = asked.model_dump(exclude_unset=True)
-    changes = await service.call(options_set, given, shelf)
+    changes = await service.call(options_set, given, catalog)
     await service.call(options_of(request).change, caller, changes)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from ninefold.core.values import Json
 from ninefold.files.opening import ImageLimits
 from ninefold.imaging.types import Pixels
-from ninefold.server.held import Order
-from ninefold.server.sdapi import pictures
-from ninefold.server.sdapi.documents import ExtrasBatchRequest, ExtrasRequest
-from ninefold.server.sdapi.shelf import Notes, Shelf
+from ninefold.server.blocking_requests import ImageOrder
+from ninefold.server.sdapi import images
+from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
+from ninefold.server.sdapi.schemas import ExtrasBatchRequest, ExtrasRequest
 from ninefold.stages.upscaler import MAX_FACTOR
 
 #: `resize_mode`: to a size, not by a factor.
@@ -19,54 +19,56 @@ def extras(
     request: ExtrasRequest | ExtrasBatchRequest,
     image: str,
     where: str,
-    shelf: Shelf,
+    catalog: ModelCatalog,
     limits: ImageLimits,
-) -> Order:
+) -> ImageOrder:
     """One image to be enlarged; as in A1111, nothing happens where upscaler_1 is `None`.
 
     Raises `ConfigError` or `InputError`.
     """
-    notes = Notes()
+    issues = RequestIssues()
     if request.gfpgan_visibility or request.codeformer_visibility:
-        notes.refuse("gfpgan_visibility", "no face restorer is at hand. Leave it 0.")
+        issues.refuse("gfpgan_visibility", "no face restorer is at hand. Leave it 0.")
     if (
         request.upscaler_2.strip().lower() not in ("", "none")
         and request.extras_upscaler_2_visibility
     ):
-        notes.refuse("upscaler_2", "only one upscaler can be used. Leave it out.")
+        issues.refuse("upscaler_2", "only one upscaler can be used. Leave it out.")
     upscaler = None
     if _named(request.upscaler_1):
-        upscaler = shelf.upscaler(request.upscaler_1, "upscaler_1", notes)
+        upscaler = catalog.upscaler(request.upscaler_1, "upscaler_1", issues)
     for name in request.unknown:
-        notes.warn(name[:80], "is unknown and was left out.")
-    notes.check()
-    data = pictures.from_base64(image, where)
+        issues.warn(name[:80], "is unknown and was left out.")
+    issues.check()
+    data = images.from_base64(image, where)
     if upscaler is None:
-        return Order([{"stage": "publisher"}], image=data, warnings=tuple(notes.warnings))
+        return ImageOrder([{"stage": "publisher"}], image=data, warnings=tuple(issues.warnings))
     if request.resize_mode != TO_SIZE:
         params: Json = {"upscale_factor": request.upscaling_resize}
     else:
-        params = _to_size(request, pictures.pixels_of(data, where, limits), notes)
-    notes.check()
+        params = _to_size(request, images.pixels_of(data, where, limits), issues)
+    issues.check()
     stages: list[Json] = [
         {"stage": "upscaler", "params": {**params, "upscaler": upscaler}},
         {"stage": "publisher"},
     ]
-    return Order(stages, image=data, warnings=tuple(notes.warnings))
+    return ImageOrder(stages, image=data, warnings=tuple(issues.warnings))
 
 
 def _named(upscaler: str) -> bool:
     return upscaler.strip().lower() not in ("", "none")
 
 
-def _to_size(request: ExtrasRequest | ExtrasBatchRequest, pixels: Pixels, notes: Notes) -> Json:
+def _to_size(
+    request: ExtrasRequest | ExtrasBatchRequest, pixels: Pixels, issues: RequestIssues
+) -> Json:
     """The size asked for, covered and cut to its shape, or the largest that fits into it."""
     height, width = pixels.shape[:2]
     wanted = request.upscaling_resize_w, request.upscaling_resize_h
     factors = wanted[0] / width, wanted[1] / height
     factor = max(factors) if request.upscaling_crop else min(factors)
     if factor > MAX_FACTOR:
-        notes.refuse(
+        issues.refuse(
             "upscaling_resize_w",
             f"expected at most {MAX_FACTOR:g} times the image's size, got {factor:.3g}.",
         )
@@ -74,5 +76,5 @@ def _to_size(request: ExtrasRequest | ExtrasBatchRequest, pixels: Pixels, notes:
         return {"width": wanted[0], "height": wanted[1]}
     size = max(1, round(width * factor)), max(1, round(height * factor))
     if size != wanted:
-        notes.warn("upscaling_resize_w", f"the image became {size[0]}x{size[1]}.")
+        issues.warn("upscaling_resize_w", f"the image became {size[0]}x{size[1]}.")
     return {"width": size[0], "height": size[1]}

@@ -10,9 +10,9 @@ from ninefold.imaging.fill import fill_inside
 from ninefold.imaging.masks import blur
 from ninefold.imaging.resize import resize_mask
 from ninefold.imaging.types import Mask, Pixels
-from ninefold.server.sdapi import pictures
-from ninefold.server.sdapi.documents import Img2ImgRequest
-from ninefold.server.sdapi.shelf import Notes
+from ninefold.server.sdapi import images
+from ninefold.server.sdapi.model_catalog import RequestIssues
+from ninefold.server.sdapi.schemas import Img2ImgRequest
 
 #: A1111's own value where a request gives none.
 MASK_BLUR = 4.0
@@ -34,18 +34,18 @@ class Source:
 
     def fitted(self) -> bytes:
         """The image cut or extended to the shape asked for."""
-        return self._file(pictures.fitted(self.pixels, *self.size, self.request.resize_mode))
+        return self._file(images.fitted(self.pixels, *self.size, self.request.resize_mode))
 
     def resized(self, pixels: Pixels | None = None) -> bytes:
         """The image, or `pixels` in its place, at the size asked for."""
         given = self.pixels if pixels is None else pixels
-        return self._file(pictures.resized(given, *self.size, self.request.resize_mode))
+        return self._file(images.resized(given, *self.size, self.request.resize_mode))
 
     def _file(self, pixels: Pixels) -> bytes:
-        return self.data if pixels is self.pixels else pictures.png(pixels)
+        return self.data if pixels is self.pixels else images.png(pixels)
 
 
-def mask_of(source: Source, limits: ImageLimits, notes: Notes) -> Mask | None:
+def mask_of(source: Source, limits: ImageLimits, issues: RequestIssues) -> Mask | None:
     """The request's mask at the image's size; None where it has none that asks for anything.
 
     As in A1111, a blank mask with `inpaint_full_res` stands for none at all. Raises `InputError`.
@@ -53,14 +53,14 @@ def mask_of(source: Source, limits: ImageLimits, notes: Notes) -> Mask | None:
     request = source.request
     if not request.mask:
         return None
-    data = pictures.from_base64(request.mask, "mask")
+    data = images.from_base64(request.mask, "mask")
     inverted = bool(request.inpainting_mask_invert)
-    mask = pictures.mask_of(data, "mask", limits, inverted=inverted)
+    mask = images.mask_of(data, "mask", limits, inverted=inverted)
     height, width = source.pixels.shape[:2]
     if abs(mask.shape[1] * height - mask.shape[0] * width) > max(width, height):
-        notes.warn("mask", f"of {mask.shape[1]}x{mask.shape[0]} was stretched to the image.")
+        issues.warn("mask", f"of {mask.shape[1]}x{mask.shape[0]} was stretched to the image.")
     if not mask.any() and request.inpaint_full_res:
-        notes.warn("mask", "is blank; the whole image was changed, as without one.")
+        issues.warn("mask", "is blank; the whole image was changed, as without one.")
         return None
     return resize_mask(mask, width, height, "nearest")
 
@@ -74,47 +74,47 @@ class Inpainting:
     params: Json
 
 
-def inpainting(source: Source, mask: Mask, notes: Notes) -> Inpainting:
+def inpainting(source: Source, mask: Mask, issues: RequestIssues) -> Inpainting:
     """What is painted inside a mask: at the source's size, or at that which is asked for."""
-    request, softness = source.request, _softness(source.request, notes)
-    pixels = filled(source, mask, notes)
+    request, softness = source.request, _softness(source.request, issues)
+    pixels = filled(source, mask, issues)
     if request.inpaint_full_res:
-        _tell_size(source, notes)
+        _tell_size(source, issues)
         padding = request.inpaint_full_res_padding
         params: Json = {"padding_pixels": padding, "dilate": 0, "blur": softness}
-        return Inpainting(pictures.png(pixels), _mask_file(mask), params)
-    fit = pictures.fitted(pictures.as_pixels(mask), *source.size, request.resize_mode)
+        return Inpainting(images.png(pixels), _mask_file(mask), params)
+    fit = images.fitted(images.as_pixels(mask), *source.size, request.resize_mode)
     place: Mask = (fit[..., 0] > 127).astype(mask.dtype)
-    pixels = pictures.fitted(pixels, *source.size, request.resize_mode)
-    return Inpainting(pictures.png(pixels), _mask_file(blur(place, softness)), {})
+    pixels = images.fitted(pixels, *source.size, request.resize_mode)
+    return Inpainting(images.png(pixels), _mask_file(blur(place, softness)), {})
 
 
-def filled(source: Source, mask: Mask, notes: Notes) -> Pixels:
+def filled(source: Source, mask: Mask, issues: RequestIssues) -> Pixels:
     """The source, its masked place as `inpainting_fill` says."""
     kind = source.request.inpainting_fill
     if kind > 1:
-        notes.warn("inpainting_fill", f"{kind} was taken for 0.")
+        issues.warn("inpainting_fill", f"{kind} was taken for 0.")
     return source.pixels if kind == 1 or not mask.any() else fill_inside(source.pixels, mask)
 
 
-def _softness(request: Img2ImgRequest, notes: Notes) -> float:
+def _softness(request: Img2ImgRequest, issues: RequestIssues) -> float:
     across, down = request.mask_blur_x, request.mask_blur_y
     if request.mask_blur is not None or (across is None and down is None):
         return MASK_BLUR if request.mask_blur is None else request.mask_blur
     across, down = (MASK_BLUR if side is None else side for side in (across, down))
     if across != down:
-        notes.warn("mask_blur_x", f"{across:g} and {down:g} became {(across + down) / 2:g}.")
+        issues.warn("mask_blur_x", f"{across:g} and {down:g} became {(across + down) / 2:g}.")
     return (across + down) / 2
 
 
 def _mask_file(mask: Mask) -> bytes:
-    return pictures.png(pictures.as_pixels(mask))
+    return images.png(images.as_pixels(mask))
 
 
-def _tell_size(source: Source, notes: Notes) -> None:
+def _tell_size(source: Source, issues: RequestIssues) -> None:
     height, width = source.pixels.shape[:2]
     if source.size != (width, height):
-        notes.warn(
+        issues.warn(
             "width",
             "the place is painted at the model's own size, and the image keeps its "
             f"{width}x{height}.",

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ninefold.jobs.database import own_tables
 from ninefold.server.callers import Caller
-from ninefold.server.sdapi.shelf import Notes, Shelf
+from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
 from ninefold.stages.base import DEFAULT_MODEL
 
 _VERSION = 1
@@ -107,10 +107,10 @@ class Options:
                 connection.execute(sa.insert(_KEPT).values(row))
 
 
-def shown(shelf: Shelf, kept: Mapping[str, Any]) -> dict[str, Any]:
+def shown(catalog: ModelCatalog, kept: Mapping[str, Any]) -> dict[str, Any]:
     """The options as clients read them."""
-    info = shelf.info(None)
-    name = shelf.chosen or DEFAULT_MODEL
+    info = catalog.info(None)
+    name = catalog.chosen or DEFAULT_MODEL
     return {
         "sd_model_checkpoint": f"{name} [{info.hash}]",
         "sd_checkpoint_hash": info.hash,
@@ -120,24 +120,24 @@ def shown(shelf: Shelf, kept: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def options_set(asked: Mapping[str, Any], shelf: Shelf) -> Changes:
+def options_set(asked: Mapping[str, Any], catalog: ModelCatalog) -> Changes:
     """What a client sets; raises `ConfigError` for what cannot be set."""
-    notes = Notes()
-    now = shown(shelf, {})
+    issues = RequestIssues()
+    now = shown(catalog, {})
     kept: dict[str, Any] = {}
     for name, value in asked.items():
         if name == "sd_model_checkpoint" or value is None:
             continue
         if name not in now:
-            notes.refuse(name[:80], "is no option here. Leave it out.")
+            issues.refuse(name[:80], "is no option here. Leave it out.")
         elif name not in KEPT and value != now[name]:
-            notes.refuse(name, f"cannot be set here; it is {now[name]!r}.")
+            issues.refuse(name, f"cannot be set here; it is {now[name]!r}.")
         elif name in KEPT and not isinstance(value, bool):
-            notes.refuse(name, f"expected true or false, got {str(value)[:80]!r}.")
+            issues.refuse(name, f"expected true or false, got {str(value)[:80]!r}.")
         elif name in KEPT:
             kept[name] = value
     model = None
     if asked.get("sd_model_checkpoint"):
-        model = shelf.model(str(asked["sd_model_checkpoint"]), "sd_model_checkpoint", notes)
-    notes.check()
+        model = catalog.model(str(asked["sd_model_checkpoint"]), "sd_model_checkpoint", issues)
+    issues.check()
     return Changes(model, kept)

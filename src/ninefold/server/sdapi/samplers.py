@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ninefold.server.sdapi.shelf import Notes
+from ninefold.server.sdapi.model_catalog import RequestIssues
 from ninefold.stages.publisher import SAMPLERS
 
 
@@ -78,7 +78,7 @@ _SAME = frozenset({"", "none", "automatic", "use same sampler", "use same schedu
 
 
 def scheduler_of(
-    sampler: str | None, schedule: str | None, notes: Notes, where: str = "sampler_name"
+    sampler: str | None, schedule: str | None, issues: RequestIssues, where: str = "sampler_name"
 ) -> str | None:
     """Our scheduler for a sampler and a schedule type; None is the model's own."""
     wanted = (schedule or "").strip().lower()
@@ -92,16 +92,16 @@ def scheduler_of(
                     name, wanted = name.removesuffix(suffix), wanted or suffix.strip()
             name = _ALIASES.get(name, name)
         if (nearest := _NEAREST.get(name)) is not None:
-            notes.warn(where, f"{sampler!r} is not at hand; {SAMPLERS[nearest][0]} was used.")
+            issues.warn(where, f"{sampler!r} is not at hand; {SAMPLERS[nearest][0]} was used.")
         elif name not in _SCHEDULERS:
-            notes.unknown(where, sampler, names())
+            issues.unknown(where, sampler, names())
             return None
         ours = nearest or _SCHEDULERS[name]
     if ours == "dpmpp_2m":  # A1111's own schedule for it is Karras
         ours = "dpmpp_2m_karras" if wanted in ("", "karras") else ours
     if wanted not in ("", "uniform") and ours != "dpmpp_2m_karras":
         shown = sampler or "the model's own sampler"
-        notes.warn("scheduler", f"{schedule or wanted!r} is not honoured with {shown}.")
+        issues.warn("scheduler", f"{schedule or wanted!r} is not honoured with {shown}.")
     return ours
 
 

@@ -14,9 +14,9 @@ from ninefold.core.problems import problems_of
 from ninefold.core.values import Json
 from ninefold.engines.base import ModelInfo
 from ninefold.server.sdapi.adetailer import Detailing, detailing
-from ninefold.server.sdapi.documents import Img2ImgRequest, Processing
-from ninefold.server.sdapi.passes import enlarger
-from ninefold.server.sdapi.shelf import Notes, Shelf
+from ninefold.server.sdapi.hires import enlarger
+from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
+from ninefold.server.sdapi.schemas import Img2ImgRequest, Processing
 
 SD_UPSCALE = "sd upscale"
 #: Names for "no script".
@@ -38,17 +38,17 @@ class _UpscaleArgs(BaseModel):
     scale: float = Field(2.0, ge=1, le=8)
 
 
-def selected(request: Processing, notes: Notes) -> str | None:
+def selected(request: Processing, issues: RequestIssues) -> str | None:
     """The script that a request names, if it is one of ours."""
     name = (request.script_name or "").strip().lower()
     if name in _NONE:
         if request.script_args:
-            notes.warn("script_args", "were left out, for no script is named.")
+            issues.warn("script_args", "were left out, for no script is named.")
         return None
     if name == SD_UPSCALE and isinstance(request, Img2ImgRequest):
         return SD_UPSCALE
     known = f"At hand: {SD_UPSCALE}, for img2img."
-    notes.refuse("script_name", f"no script {request.script_name!r}. {known} Leave it out.")
+    issues.refuse("script_name", f"no script {request.script_name!r}. {known} Leave it out.")
     return None
 
 
@@ -57,8 +57,8 @@ def upscale_stages(
     strength: float,
     sampling: Json,
     info: ModelInfo,
-    shelf: Shelf,
-    notes: Notes,
+    catalog: ModelCatalog,
+    issues: RequestIssues,
 ) -> list[Json]:
     """The upscaler, and the restorer in tiles of the request's size."""
     given = dict(zip(_UpscaleArgs.model_fields, request.script_args or (), strict=False))
@@ -67,14 +67,14 @@ def upscale_stages(
             {name: value for name, value in given.items() if value is not None}
         )
     except ValidationError as error:
-        notes.problems += problems_of(error, "script_args")
+        issues.problems += problems_of(error, "script_args")
         return []
     for extra in (request.script_args or ())[len(_UpscaleArgs.model_fields) :]:
-        notes.warn("script_args", f"{extra!r:.80} is one too many and was left out.")
+        issues.warn("script_args", f"{extra!r:.80} is one too many and was left out.")
     stages: list[Json] = []
-    name = _upscaler_name(args.upscaler, shelf, notes)
+    name = _upscaler_name(args.upscaler, catalog, issues)
     if name not in (None, "None") and args.scale > 1:
-        upscaler = enlarger(str(name), "script_args.upscaler", shelf, notes)
+        upscaler = enlarger(str(name), "script_args.upscaler", catalog, issues)
         params: Json = {"upscale_factor": args.scale, "upscaler": upscaler}
         stages.append({"stage": "upscaler", "params": params})
     if strength == 0:
@@ -82,34 +82,36 @@ def upscale_stages(
     sides = request.width or info.native_size[0], request.height or info.native_size[1]
     tile = min(max(*sides, _LEAST_TILE), info.max_size, _MOST_TILE)
     if (tile, tile) != sides:
-        notes.warn("width", f"tiles of {tile}x{tile} were used in place of {sides[0]}x{sides[1]}.")
+        issues.warn("width", f"tiles of {tile}x{tile} were used in place of {sides[0]}x{sides[1]}.")
     overlap = args.overlap / tile
     if overlap > _MOST_OVERLAP:
         overlap = _MOST_OVERLAP
-        notes.warn("script_args.overlap", f"{args.overlap} became {round(tile * overlap)}.")
+        issues.warn("script_args.overlap", f"{args.overlap} became {round(tile * overlap)}.")
     params = {**sampling, "strength": strength, "tile": tile, "overlap": round(overlap, 6)}
     return [*stages, {"stage": "restorer", "params": {**params, "prompt": "{prompt}"}}]
 
 
-def always_on(request: Processing, sampling: Json, shelf: Shelf, notes: Notes) -> Detailing:
+def always_on(
+    request: Processing, sampling: Json, catalog: ModelCatalog, issues: RequestIssues
+) -> Detailing:
     """What ADetailer is to do; any other script that is on cannot be run."""
     found = Detailing()
     for name, script in (request.alwayson_scripts or {}).items():
         args = script.get("args", ()) if isinstance(script, Mapping) else script
         if name.strip().lower() == "adetailer":
-            found = detailing(args, sampling, shelf, notes)
+            found = detailing(args, sampling, catalog, issues)
         elif _is_on(args):
-            notes.refuse(f"alwayson_scripts.{name[:80]}")
+            issues.refuse(f"alwayson_scripts.{name[:80]}")
     return found
 
 
-def _upscaler_name(given: int | str, shelf: Shelf, notes: Notes) -> str | None:
+def _upscaler_name(given: int | str, catalog: ModelCatalog, issues: RequestIssues) -> str | None:
     if isinstance(given, str):
         return "None" if given.lower() == "none" else given
-    names = shelf.upscaler_names
+    names = catalog.upscaler_names
     if given >= len(names):
         listed = ", ".join(names)
-        notes.refuse("script_args.upscaler", f"expected 0 to {len(names) - 1} for {listed}.")
+        issues.refuse("script_args.upscaler", f"expected 0 to {len(names) - 1} for {listed}.")
         return None
     return names[given]
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from ninefold.jobs import JobEvent
 from ninefold.jobs.events import JobStageFinished, JobStepped
 from ninefold.server.callers import Caller
-from ninefold.server.course import Course, Estimate
+from ninefold.server.job_progress import Estimate, JobProgress
 from ninefold.server.sdapi.sessions import Session
 from ninefold.server.service import Service
 
@@ -22,7 +22,7 @@ class SessionProgress:
     #: The part of all the work that is done, 0 to 1.
     progress: float
     #: Of the image that is made now.
-    course: Course
+    job_progress: JobProgress
     #: A small JPEG in base64, or the name of the file that the job made last.
     preview: str | None
     file: str | None
@@ -37,17 +37,17 @@ class SessionProgress:
 
 async def session_progress(service: Service, caller: Caller, session: Session) -> SessionProgress:
     """How far a session is now."""
-    jobs, done, current = session.group.jobs, 0.0, Course()
+    jobs, done, current = session.group.jobs, 0.0, JobProgress()
     preview = file = None
     times = [_seconds(job.finished_at) for job in jobs if job.finished_at]
     for job in jobs:
         if job.status == "running":
             events = await service.events_so_far(caller, job.id)
-            course = Course.of(job.config, events)
-            done += course.progress
-            times += [course.at / 1000] if course.at is not None else []
+            job_progress = JobProgress.of(job.config, events)
+            done += job_progress.fraction
+            times += [job_progress.at / 1000] if job_progress.at is not None else []
             if job.id == session.job.id:
-                current, (preview, file) = course, _last_picture(events)
+                current, (preview, file) = job_progress, _last_picture(events)
         else:
             done += job.ended
     began = min((_seconds(job.started_at) for job in jobs if job.started_at), default=0.0)

@@ -25,7 +25,7 @@ from ninefold.core.errors import NotFoundError
 from ninefold.jobs import Group, Job
 from ninefold.jobs.database import own_tables
 from ninefold.server.callers import Caller
-from ninefold.server.course import Course, Estimate
+from ninefold.server.job_progress import Estimate, JobProgress
 from ninefold.server.service import Service
 
 _VERSION = 1
@@ -78,8 +78,8 @@ class Session:
         """The job of the image that is made now."""
         return self.group.jobs[self.number]
 
-    def state(self, course: Course) -> dict[str, Any]:
-        """A1111's `state`, with the image's own `course`."""
+    def state(self, job_progress: JobProgress) -> dict[str, Any]:
+        """A1111's `state`, with the progress of the image's job."""
         return {
             "skipped": self.skipped == self.job.id,
             "interrupted": self.interrupted,
@@ -88,8 +88,8 @@ class Session:
             "job_count": len(self.group.jobs),
             "job_timestamp": timestamp(self.started),
             "job_no": self.number,
-            "sampling_step": course.step,
-            "sampling_steps": course.step_count,
+            "sampling_step": job_progress.step,
+            "sampling_steps": job_progress.step_count,
         }
 
 

@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, Response
 
 from ninefold.server.callers import Caller
 from ninefold.server.problems import Problem, responses
+from ninefold.server.sdapi.model_catalog import ModelCatalog
 from ninefold.server.sdapi.options import Options
-from ninefold.server.sdapi.shelf import Shelf
 from ninefold.server.service import Service
 
 CHALLENGE = 'Basic realm="ninefold", Bearer realm="ninefold"'
@@ -65,12 +65,12 @@ def options_of(request: Request) -> Options:
     return found
 
 
-async def shelf_for(request: Request, service: Service, caller: Caller) -> Shelf:
+async def catalog_for(request: Request, service: Service, caller: Caller) -> ModelCatalog:
     """What the caller can name, with the model that it has chosen."""
     limits = service.limits
     chosen = await service.call(options_of(request).model, caller)
     models = limits.models("model")
-    return Shelf(
+    return ModelCatalog(
         models,
         limits.models("detector"),
         limits.models("upscaler"),

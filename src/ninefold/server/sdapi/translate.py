@@ -10,15 +10,15 @@ from ninefold.core.values import Json
 from ninefold.engines.base import ModelInfo
 from ninefold.files.opening import ImageLimits
 from ninefold.imaging.types import Mask
-from ninefold.server.held import Order
-from ninefold.server.sdapi import pictures
-from ninefold.server.sdapi.documents import Img2ImgRequest, Processing, Txt2ImgRequest
+from ninefold.server.blocking_requests import ImageOrder
+from ninefold.server.sdapi import images
+from ninefold.server.sdapi.hires import hires_stages, refiner_stages, restored_faces
+from ninefold.server.sdapi.infotext_settings import with_infotext
 from ninefold.server.sdapi.inpainting import Source, filled, inpainting, mask_of
-from ninefold.server.sdapi.passes import hires_stages, refiner_stages, restored_faces
-from ninefold.server.sdapi.pasted import with_infotext
+from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
 from ninefold.server.sdapi.samplers import scheduler_of
+from ninefold.server.sdapi.schemas import Img2ImgRequest, Processing, Txt2ImgRequest
 from ninefold.server.sdapi.scripts import SD_UPSCALE, always_on, selected, upscale_stages
-from ninefold.server.sdapi.shelf import Notes, Shelf
 
 _Request = TypeVar("_Request", Txt2ImgRequest, Img2ImgRequest)
 
@@ -51,99 +51,99 @@ _SETTINGS: dict[str, tuple[Any, ...]] = {
 }
 
 
-def txt2img(request: Txt2ImgRequest, shelf: Shelf) -> Order:
+def txt2img(request: Txt2ImgRequest, catalog: ModelCatalog) -> ImageOrder:
     """Images from text; raises `ConfigError` with every problem, or `ModelError`."""
-    notes = Notes()
-    request = with_infotext(request, shelf, notes)
-    model = _model(request, shelf, notes)
-    sampling = _sampling(request, notes)
-    selected(request, notes)
-    info = shelf.info(model)
-    request = _rounded_down(request, info, notes)
+    issues = RequestIssues()
+    request = with_infotext(request, catalog, issues)
+    model = _model(request, catalog, issues)
+    sampling = _sampling(request, issues)
+    selected(request, issues)
+    info = catalog.info(model)
+    request = _rounded_down(request, info, issues)
     width, height = request.width or info.native_size[0], request.height or info.native_size[1]
     if request.enable_hr and (request.firstphase_width or request.firstphase_height):
         width = request.firstphase_width or info.native_size[0]
         height = request.firstphase_height or info.native_size[1]
     first = {**sampling, "width": width, "height": height}
-    stages = [_painting(first), *refiner_stages(request, sampling, shelf, notes)]
+    stages = [_painting(first), *refiner_stages(request, sampling, catalog, issues)]
     if request.enable_hr:
-        stages += hires_stages(request, (width, height), sampling, info, shelf, notes)
-    stages += restored_faces(request, sampling, shelf, notes)
-    stages += always_on(request, sampling, shelf, notes).stages
-    return _order(request, model, stages, notes)
+        stages += hires_stages(request, (width, height), sampling, info, catalog, issues)
+    stages += restored_faces(request, sampling, catalog, issues)
+    stages += always_on(request, sampling, catalog, issues).stages
+    return _order(request, model, stages, issues)
 
 
-def img2img(request: Img2ImgRequest, shelf: Shelf, limits: ImageLimits) -> Order:
+def img2img(request: Img2ImgRequest, catalog: ModelCatalog, limits: ImageLimits) -> ImageOrder:
     """Images from an image, whole or in a mask; raises as `txt2img`, and `InputError`."""
-    notes = Notes()
-    request = with_infotext(request, shelf, notes)
-    model = _model(request, shelf, notes)
-    sampling = _sampling(request, notes)
-    script = selected(request, notes)
+    issues = RequestIssues()
+    request = with_infotext(request, catalog, issues)
+    model = _model(request, catalog, issues)
+    sampling = _sampling(request, issues)
+    script = selected(request, issues)
     if len(request.init_images) != 1:
-        notes.refuse("init_images", f"expected one image, got {len(request.init_images)}.")
+        issues.refuse("init_images", f"expected one image, got {len(request.init_images)}.")
     if request.resize_mode == 3:
-        notes.warn("resize_mode", "3 was taken for 0.")
-    refiner = refiner_stages(request, sampling, shelf, notes)
-    after = always_on(request, sampling, shelf, notes)
-    notes.check()
-    data = pictures.from_base64(request.init_images[0], "init_images.0")
-    pixels = pictures.pixels_of(data, "init_images.0", limits)
+        issues.warn("resize_mode", "3 was taken for 0.")
+    refiner = refiner_stages(request, sampling, catalog, issues)
+    after = always_on(request, sampling, catalog, issues)
+    issues.check()
+    data = images.from_base64(request.init_images[0], "init_images.0")
+    pixels = images.pixels_of(data, "init_images.0", limits)
     strength = request.denoising_strength
     strength = IMG2IMG_STRENGTH if strength is None else strength
     source = Source(request, data, pixels)
     faces: list[Json] = []
     if not request.mask or after.alone:
-        faces = restored_faces(request, sampling, shelf, notes)
+        faces = restored_faces(request, sampling, catalog, issues)
     elif request.restore_faces:
-        notes.warn("restore_faces", "is not done with a mask.")
+        issues.warn("restore_faces", "is not done with a mask.")
     detailers = [*faces, *after.stages]
     if script == SD_UPSCALE:
         if request.mask:
-            notes.refuse("mask", f"cannot be used with the script {SD_UPSCALE!r}. Leave it out.")
-        info = shelf.info(model)
-        stages = upscale_stages(request, strength, sampling, info, shelf, notes)
-        order = _order(request, model, [*stages, *detailers], notes, image=data)
+            issues.refuse("mask", f"cannot be used with the script {SD_UPSCALE!r}. Leave it out.")
+        info = catalog.info(model)
+        stages = upscale_stages(request, strength, sampling, info, catalog, issues)
+        order = _order(request, model, [*stages, *detailers], issues, image=data)
         return replace(order, count=request.n_iter)  # a batch is of tiles
     if after.alone:
         if request.mask:
-            notes.warn("mask", "has no effect where ADetailer works alone.")
-        return _order(request, model, detailers, notes, image=data)
-    mask = mask_of(source, limits, notes)
+            issues.warn("mask", "has no effect where ADetailer works alone.")
+        return _order(request, model, detailers, issues, image=data)
+    mask = mask_of(source, limits, issues)
     if strength == 0 or (mask is not None and not mask.any()):
         if not detailers:
             where = "denoising_strength: is 0" if strength == 0 else "mask: is blank"
-            notes.warnings.append(f"{where}; nothing was painted.")
-        return _order(request, model, detailers, notes, image=_unpainted(source, mask, notes))
+            issues.warnings.append(f"{where}; nothing was painted.")
+        return _order(request, model, detailers, issues, image=_unpainted(source, mask, issues))
     painted: Json = {**sampling, "strength": strength}
     if mask is None or not request.inpaint_full_res:
-        request = _rounded_down(request, shelf.info(model), notes)
+        request = _rounded_down(request, catalog.info(model), issues)
         source = replace(source, request=request)
     size = {"width": request.width or None, "height": request.height or None}
     if mask is None:
         stages = [_painting({**painted, **size}), *refiner, *detailers]
-        return _order(request, model, stages, notes, image=source.fitted())
+        return _order(request, model, stages, issues, image=source.fitted())
     if after.stages:
-        notes.refuse("ADetailer", "cannot be used with a mask.")
-    place = inpainting(source, mask, notes)
+        issues.refuse("ADetailer", "cannot be used with a mask.")
+    place = inpainting(source, mask, issues)
     if not request.inpaint_full_res:
         stages = [_painting({**painted, **size}), *refiner]
     else:
         if refiner:
-            notes.warn("refiner_checkpoint", "is not honoured with inpaint_full_res.")
+            issues.warn("refiner_checkpoint", "is not honoured with inpaint_full_res.")
         stages = [{"stage": "detailer", "params": {**painted, **place.params}}]
-    return _order(request, model, stages, notes, image=place.image, mask=place.mask)
+    return _order(request, model, stages, issues, image=place.image, mask=place.mask)
 
 
-def _unpainted(source: Source, mask: Mask | None, notes: Notes) -> bytes:
+def _unpainted(source: Source, mask: Mask | None, issues: RequestIssues) -> bytes:
     """The image as A1111 leaves it where nothing is painted: filled, and at the size asked for."""
     if mask is None:
         return source.resized()
-    pixels = filled(source, mask, notes)
-    return pictures.png(pixels) if source.request.inpaint_full_res else source.resized(pixels)
+    pixels = filled(source, mask, issues)
+    return images.png(pixels) if source.request.inpaint_full_res else source.resized(pixels)
 
 
-def _rounded_down(request: _Request, info: ModelInfo, notes: Notes) -> _Request:
+def _rounded_down(request: _Request, info: ModelInfo, issues: RequestIssues) -> _Request:
     """The request with sizes that the model can do, as A1111 leaves out what is over.
 
     Where a hires pass has a first size of its own, `width` and `height` are only those of the end.
@@ -157,7 +157,7 @@ def _rounded_down(request: _Request, info: ModelInfo, notes: Notes) -> _Request:
         side = getattr(request, name) or 0
         below = side // info.size_multiple * info.size_multiple
         if info.min_size <= below < side:
-            notes.warn(
+            issues.warn(
                 name, f"{side} became {below}: {info.name} makes multiples of {info.size_multiple}."
             )
             changes[name] = below
@@ -169,11 +169,15 @@ def _painting(params: Json) -> Json:
 
 
 def _order(
-    request: Processing, model: str | None, stages: Sequence[Json], notes: Notes, **files: bytes
-) -> Order:
-    _tell(request, notes)
-    notes.check()
-    return Order(
+    request: Processing,
+    model: str | None,
+    stages: Sequence[Json],
+    issues: RequestIssues,
+    **files: bytes,
+) -> ImageOrder:
+    _tell(request, issues)
+    issues.check()
+    return ImageOrder(
         [
             {"stage": "prompt", "params": {"allow_blank": True}},
             *stages,
@@ -184,43 +188,43 @@ def _order(
         seed=request.seed if request.seed is not None and request.seed >= 0 else None,
         model=model,
         count=request.count,
-        warnings=tuple(notes.warnings),
+        warnings=tuple(issues.warnings),
         **files,
     )
 
 
-def _model(request: Processing, shelf: Shelf, notes: Notes) -> str | None:
+def _model(request: Processing, catalog: ModelCatalog, issues: RequestIssues) -> str | None:
     """The request's own model, or the one that its client has set."""
     name = (request.override_settings or {}).get("sd_model_checkpoint")
     if name is None or name == "":
-        return shelf.chosen
-    return shelf.model(str(name), "override_settings.sd_model_checkpoint", notes)
+        return catalog.chosen
+    return catalog.model(str(name), "override_settings.sd_model_checkpoint", issues)
 
 
-def _sampling(request: Processing, notes: Notes) -> Json:
+def _sampling(request: Processing, issues: RequestIssues) -> Json:
     """How every diffusion pass of the request is run; what it does not say is the model's own."""
     sampler = request.sampler_name or request.sampler_index
     found = {
         "steps": request.steps,
         "guidance_scale": request.cfg_scale,
-        "scheduler": scheduler_of(sampler, request.scheduler, notes),
+        "scheduler": scheduler_of(sampler, request.scheduler, issues),
     }
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _tell(request: Processing, notes: Notes) -> None:
+def _tell(request: Processing, issues: RequestIssues) -> None:
     """What the request asks for that is not done: an error where leaving it out would be a lie."""
     if request.styles:
-        notes.unknown("styles", ", ".join(request.styles), ())
+        issues.unknown("styles", ", ".join(request.styles), ())
     if (request.subseed_strength or 0) > 0:
-        notes.refuse("subseed_strength")
+        issues.refuse("subseed_strength")
     if (request.seed_resize_from_w or 0) > 0 or (request.seed_resize_from_h or 0) > 0:
-        notes.refuse("seed_resize_from_w")
+        issues.refuse("seed_resize_from_w")
     for name, nothing in _MINOR.items():
         if getattr(request, name, None) not in nothing:
-            notes.warn(name)
+            issues.warn(name)
     for name, value in (request.override_settings or {}).items():
         if name != "sd_model_checkpoint" and value not in _SETTINGS.get(name, ()):
-            notes.warn(f"override_settings.{name[:80]}")
+            issues.warn(f"override_settings.{name[:80]}")
     for name in request.unknown:
-        notes.warn(name[:80], "is unknown and was left out.")
+        issues.warn(name[:80], "is unknown and was left out.")

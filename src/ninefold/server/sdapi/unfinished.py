@@ -17,9 +17,9 @@ from ninefold.files.opening import OWN_LIMITS
 from ninefold.imaging.resize import resize
 from ninefold.jobs import Job
 from ninefold.jobs.events import JobStageFinished, JobStarted, JobStepped
+from ninefold.server.blocking_requests import ImageOrder
 from ninefold.server.callers import Caller
-from ninefold.server.held import Order
-from ninefold.server.sdapi.answers import Made, Settings
+from ninefold.server.sdapi.answers import FinishedImage, Settings
 from ninefold.server.sdapi.samplers import name_of
 from ninefold.server.service import Service
 
@@ -27,7 +27,7 @@ from ninefold.server.service import Service
 _PASS = frozenset({"strength", "width", "steps"})
 
 
-def settings_of(order: Order, info: ModelInfo) -> Settings:
+def settings_of(order: ImageOrder, info: ModelInfo) -> Settings:
     """What an order's first image is made with, as far as that is known before it is made."""
     found: Iterator[Json] = (item.get("params", {}) for item in order.stages)
     params: Json = next((item for item in found if _PASS & item.keys()), {})
@@ -49,10 +49,10 @@ class Unfinished:
 
     service: Service
     caller: Caller
-    order: Order
+    order: ImageOrder
     settings: Settings
 
-    async def pictures(self, job: Job) -> tuple[Made, ...]:
+    async def pictures(self, job: Job) -> tuple[FinishedImage, ...]:
         """The image of the last stage that ended, else the last preview, else the source.
 
         None of a job that had not begun.
@@ -76,7 +76,7 @@ class Unfinished:
         else:
             return ()
         scaled = not names and preview is not None
-        return (Made(job, await self.service.call(self._file, data, job, scaled)),)
+        return (FinishedImage(job, await self.service.call(self._file, data, job, scaled)),)
 
     def _file(self, data: bytes, job: Job, scaled: bool) -> bytes:
         pixels = decode(data, OWN_LIMITS)

@@ -10,8 +10,8 @@ from ninefold.config import PipelineConfig
 from ninefold.core.errors import ConfigError, NotFoundError
 from ninefold.jobs import Job
 from ninefold.server.callers import Caller
-from ninefold.server.documents import GroupRequest, JobRequest
 from ninefold.server.limits import Limits
+from ninefold.server.schemas import GroupRequest, JobRequest
 from ninefold.server.uploads import Uploads
 
 DEFAULT_PRESET = "standard"
@@ -21,7 +21,7 @@ _FILES = ("image", "mask")
 Slots = dict[str, Any]
 
 
-class Intake:
+class RequestValidator:
     """Looks through requests; its methods block."""
 
     def __init__(self, limits: Limits, uploads: Uploads) -> None:

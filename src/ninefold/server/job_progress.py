@@ -29,8 +29,8 @@ _SLOWER, _UNSURE = 0.3, 0.1
 
 
 @dataclass
-class Course:
-    """A job's course so far; `expected` is what its stages will take, in steps, by their names."""
+class JobProgress:
+    """How far a job is; `expected` is what its stages will take, in steps, by their names."""
 
     expected: Mapping[str, float] = field(default_factory=dict)
     steps: Sequence[str] = ()
@@ -40,17 +40,17 @@ class Course:
     #: When that was, in milliseconds since the epoch.
     at: int | None = None
     #: The part of the work that is done, 0 to 1; it never falls.
-    progress: float = 0.0
+    fraction: float = 0.0
     _done: int = 0
     _weights: list[float] = field(default_factory=list)
 
     @classmethod
-    def of(cls, config: Json, events: Iterable[JobEvent] = ()) -> Course:
-        """The course of a job of this config after these events."""
-        course = cls(expected_steps(config))
+    def of(cls, config: Json, events: Iterable[JobEvent] = ()) -> JobProgress:
+        """The progress of a job of this config after these events."""
+        job_progress = cls(expected_steps(config))
         for event in events:
-            course.see(event)
-        return course
+            job_progress.see(event)
+        return job_progress
 
     def see(self, event: JobEvent) -> None:
         """Take the next event."""
@@ -66,12 +66,12 @@ class Course:
                     self._weights[self._done] = float(event.total)
             case JobStageFinished():
                 self._begin(self._done + 1)
-        self.progress = max(self.progress, self._progress())
+        self.fraction = max(self.fraction, self._fraction())
 
     def _begin(self, number: int) -> None:
         self._done, self.step, self.step_count = number, 0, 0
 
-    def _progress(self) -> float:
+    def _fraction(self) -> float:
         whole = sum(self._weights)
         if not whole:
             return 0.0

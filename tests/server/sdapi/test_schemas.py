@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from ninefold.server import create_app
 from ninefold.server.sdapi import PREFIXES
-from ninefold.server.sdapi.documents import (
+from ninefold.server.sdapi.schemas import (
     ExtrasRequest,
     Img2ImgRequest,
     InterrogateRequest,

@@ -19,17 +19,17 @@ from starlette.responses import Response
 from ninefold.core.values import Json, Output
 from ninefold.jobs import Group, Job
 from ninefold.server.callers import Caller
-from ninefold.server.documents import GroupRequest
 from ninefold.server.problems import Problem, Shape
+from ninefold.server.schemas import GroupRequest
 from ninefold.server.service import Service
-from ninefold.server.waiting import attended
+from ninefold.server.waiting import cancel_on_disconnect
 
 #: The status that proxies log for a client that went away; nobody receives it.
 _CLIENT_CLOSED_REQUEST = 499
 
 
 @dataclass(frozen=True)
-class Order:
+class ImageOrder:
     """What one request asks for: `count` images by one config, with seeds in a row."""
 
     stages: Sequence[Json]
@@ -54,24 +54,24 @@ class UnfinishedError(Exception):
 
 
 @asynccontextmanager
-async def placed(service: Service, caller: Caller, order: Order) -> AsyncIterator[Group]:
+async def submitted(service: Service, caller: Caller, order: ImageOrder) -> AsyncIterator[Group]:
     """The jobs of an order, cancelled where the block is left by an exception.
 
     Raises as `Service.submit_group` does.
     """
     # Shielded: what was stored in a thread must be known, or it could not be cancelled.
-    placing = asyncio.ensure_future(place(service, caller, order))
+    submitting = asyncio.ensure_future(submit(service, caller, order))
     try:
-        yield await asyncio.shield(placing)
+        yield await asyncio.shield(submitting)
     except BaseException:
         with anyio.CancelScope(shield=True):
-            await asyncio.wait({placing})
-            if placing.exception() is None:
-                await service.cancel_group(caller, placing.result().id)
+            await asyncio.wait({submitting})
+            if submitting.exception() is None:
+                await service.cancel_group(caller, submitting.result().id)
         raise
 
 
-async def place(service: Service, caller: Caller, order: Order) -> Group:
+async def submit(service: Service, caller: Caller, order: ImageOrder) -> Group:
     """Queue what is asked for; raises as `Service.submit_group` does."""
     given: dict[str, Any] = {
         "prompt": order.prompt,
@@ -96,7 +96,7 @@ async def answer(
 ) -> Response:
     """The answer of `work`, which is cancelled when the client goes away or the server stops."""
     try:
-        found = await attended(request, work, until=service.closing)
+        found = await cancel_on_disconnect(request, work, until=service.closing)
     except UnfinishedError as error:
         return shape(error.problem)
     if found is not None:
@@ -108,7 +108,7 @@ async def answer(
     return response
 
 
-def made(job: Job) -> Job:
+def completed(job: Job) -> Job:
     """The job, which has succeeded; raises `UnfinishedError` where it has not."""
     if job.status == "succeeded":
         return job

@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ninefold.core.errors import NotFoundError, StorageError
 from ninefold.server.webhooks import signing
+from ninefold.server.webhooks.outbox import Message, Outbox
 from ninefold.server.webhooks.sending import Answer, DeliveryError, Sender, Target
-from ninefold.server.webhooks.table import Message, Outbox
 
 #: Seconds between two looks at what has ended.
 WATCH = 0.5
@@ -30,8 +30,8 @@ Write = Callable[[Message], Awaitable[bytes]]
 SecretsOf = Callable[[str | None], tuple[str, ...]]
 
 
-class Courier:
-    """Looks, claims, signs, sends and notes, until it is cancelled."""
+class Dispatcher:
+    """Looks, claims, signs, sends and issues, until it is cancelled."""
 
     def __init__(
         self,

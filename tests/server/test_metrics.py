@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
 
 from ninefold.engines.base import EngineStats
-from ninefold.server.metrics.registry import DatabaseMetrics, WorkMetrics, new_registry
-from ninefold.server.metrics.table import METRICS
+from ninefold.telemetry.definitions import METRICS
+from ninefold.telemetry.metrics import DatabaseMetrics, WorkMetrics, new_registry
 from ninefold.testing import fake_engines
 from tests.cli.conftest import Cli, cli  # noqa: F401
 from tests.cli.test_interrupt import started

@@ -19,11 +19,11 @@ from ninefold.server.routes.jobs import JobId
 from ninefold.server.service import Service, ServiceDep
 from ninefold.server.webhooks import payload
 from ninefold.server.webhooks.addresses import UnresolvedError
-from ninefold.server.webhooks.courier import Courier
-from ninefold.server.webhooks.documents import WebhookMessage, WebhookRequest, WebhookSecret
+from ninefold.server.webhooks.dispatcher import Dispatcher
+from ninefold.server.webhooks.outbox import Kind, Message, Outbox, add, open_outbox
+from ninefold.server.webhooks.schemas import WebhookMessage, WebhookRequest, WebhookSecret
 from ninefold.server.webhooks.secrets import secrets_of
 from ninefold.server.webhooks.sending import Sender
-from ninefold.server.webhooks.table import Kind, Message, Outbox, add, open_outbox
 from ninefold.settings import Settings
 
 router = APIRouter(tags=["webhooks"])
@@ -42,7 +42,7 @@ async def check(service: Service, request: WebhookRequest) -> None:
         raise InputError(f"webhook.url: {error}") from None
 
 
-def outbox(
+def message_writer(
     request: WebhookRequest, caller: Caller
 ) -> Callable[[sa.Connection, Sequence[str]], None]:
     """What stores the messages of new jobs, in the transaction that stores the jobs."""
@@ -60,13 +60,13 @@ def outbox(
 async def running(app: FastAPI, service: Service) -> AsyncIterator[None]:
     """Deliver messages for as long as the server runs."""
     outbox = await asyncio.to_thread(open_outbox, service.jobs.store)
-    courier = Courier(
+    dispatcher = Dispatcher(
         outbox,
         sender_of(service.settings),
         lambda message: _body(service, message),
         lambda owner: secrets_of(service.settings, service.keys, owner),
     )
-    task = asyncio.create_task(courier.run(), name="ninefold-webhooks")
+    task = asyncio.create_task(dispatcher.run(), name="ninefold-webhooks")
     try:
         yield
     finally:

@@ -14,7 +14,7 @@ _SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".onnx")
 
 
 @dataclass(frozen=True)
-class Shelf:
+class ModelCatalog:
     """The models at hand; `chosen` is the client's checkpoint where it has set one."""
 
     models: Sequence[str]
@@ -26,11 +26,11 @@ class Shelf:
     #: What a detector finds.
     labels: Callable[[str], Sequence[str]] = lambda _: ()
 
-    def model(self, name: str, where: str, notes: Notes) -> str | None:
+    def model(self, name: str, where: str, issues: RequestIssues) -> str | None:
         """The model that a client names, by title (`name [hash]`), name or file."""
         found = _match(name, self.models)
         if found is None:
-            notes.unknown(where, name, self.models)
+            issues.unknown(where, name, self.models)
         return found
 
     def info(self, model: str | None) -> ModelInfo:
@@ -63,16 +63,16 @@ class Shelf:
         models = [name for name in self.upscalers if name not in RESAMPLERS]
         return ("None", *filters, *models)
 
-    def upscaler(self, name: str, where: str, notes: Notes) -> str | None:
+    def upscaler(self, name: str, where: str, issues: RequestIssues) -> str | None:
         """The upscaler that a client names."""
         found = _match(name, self.upscalers)
         if found is None:
-            notes.unknown(where, name, self.upscaler_names)
+            issues.unknown(where, name, self.upscaler_names)
         return found
 
 
 @dataclass
-class Notes:
+class RequestIssues:
     """What is wrong with a request, and what it asks for and does not get."""
 
     problems: list[str] = field(default_factory=list)

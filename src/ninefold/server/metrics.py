@@ -13,8 +13,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ninefold.server.auth import Admin
-from ninefold.server.metrics import table
-from ninefold.server.metrics.registry import (
+from ninefold.server.problems import responses
+from ninefold.server.service import Service, ServiceDep
+from ninefold.server.webhooks.extension import outbox_of
+from ninefold.settings import Settings
+from ninefold.telemetry import definitions
+from ninefold.telemetry.metrics import (
     DatabaseMetrics,
     WorkMetrics,
     counter,
@@ -23,10 +27,6 @@ from ninefold.server.metrics.registry import (
     new_registry,
     serve_metrics,
 )
-from ninefold.server.problems import responses
-from ninefold.server.service import Service, ServiceDep
-from ninefold.server.webhooks.part import outbox_of
-from ninefold.settings import Settings
 
 router = APIRouter(tags=["metrics"])
 
@@ -78,9 +78,9 @@ class _Counting:
 
     def __init__(self, app: ASGIApp, registry: Any) -> None:
         self._app = app
-        self._requests = counter(table.REQUESTS, registry)
-        self._seconds = histogram(table.REQUEST_SECONDS, registry)
-        self._open = gauge(table.REQUESTS_OPEN, registry)
+        self._requests = counter(definitions.REQUESTS, registry)
+        self._seconds = histogram(definitions.REQUEST_SECONDS, registry)
+        self._open = gauge(definitions.REQUESTS_OPEN, registry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -6,9 +6,9 @@ import math
 
 from ninefold.core.values import Json
 from ninefold.engines.base import ModelInfo
-from ninefold.server.sdapi.documents import Processing, Txt2ImgRequest
+from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
 from ninefold.server.sdapi.samplers import scheduler_of
-from ninefold.server.sdapi.shelf import Notes, Shelf
+from ninefold.server.sdapi.schemas import Processing, Txt2ImgRequest
 from ninefold.stages.refiner import STRENGTHS
 from ninefold.stages.upscaler import MAX_FACTOR
 
@@ -22,33 +22,37 @@ _SAME = ("", "None", "Use same checkpoint")
 _LATENT = "latent"
 
 
-def refiner_stages(request: Processing, sampling: Json, shelf: Shelf, notes: Notes) -> list[Json]:
+def refiner_stages(
+    request: Processing, sampling: Json, catalog: ModelCatalog, issues: RequestIssues
+) -> list[Json]:
     """The refiner: it works over the finished image, not over the last steps of the first."""
     name, switch = request.refiner_checkpoint or "", request.refiner_switch_at
     if name in _SAME:
         return []
-    model = shelf.model(name, "refiner_checkpoint", notes)
+    model = catalog.model(name, "refiner_checkpoint", issues)
     wanted = 1 - (0.8 if switch is None else switch)
     if wanted <= 0:
         return []
     level = min(range(1, len(STRENGTHS)), key=lambda n: abs(STRENGTHS[n] - wanted))
     if STRENGTHS[level] != round(wanted, 6):
-        notes.warn(
+        issues.warn(
             "refiner_switch_at",
             f"{1 - wanted:g} became strength {STRENGTHS[level]:g} over the finished image.",
         )
     return [{"stage": "refiner", "params": {**sampling, "model": model, "refinement_level": level}}]
 
 
-def restored_faces(request: Processing, sampling: Json, shelf: Shelf, notes: Notes) -> list[Json]:
+def restored_faces(
+    request: Processing, sampling: Json, catalog: ModelCatalog, issues: RequestIssues
+) -> list[Json]:
     """`restore_faces`: a detailer on every face, where a detector finds them."""
     if not request.restore_faces:
         return []
-    detector = shelf.finder("face")
+    detector = catalog.finder("face")
     if detector is None:
-        notes.warn("restore_faces", "is not done: no detector at hand finds faces.")
+        issues.warn("restore_faces", "is not done: no detector at hand finds faces.")
         return []
-    notes.warn("restore_faces", f"faces that {detector!r} found were painted again.")
+    issues.warn("restore_faces", f"faces that {detector!r} found were painted again.")
     found = {"detector": detector, "classes": ["face"], "top_k": 0, "strength": FACE_STRENGTH}
     return [{"stage": "detailer", "params": {**sampling, **found}}]
 
@@ -58,22 +62,22 @@ def hires_stages(
     size: tuple[int, int],
     sampling: Json,
     info: ModelInfo,
-    shelf: Shelf,
-    notes: Notes,
+    catalog: ModelCatalog,
+    issues: RequestIssues,
 ) -> list[Json]:
     """The upscaler, and a diffusion pass over what it made; `size` is that of the first image."""
-    enlarged = _enlarged(request, size, notes)
+    enlarged = _enlarged(request, size, issues)
     upscaler = None
     name = request.hr_upscaler or _LATENT
     if not name.lower().startswith(_LATENT):
-        upscaler = enlarger(name, "hr_upscaler", shelf, notes)
+        upscaler = enlarger(name, "hr_upscaler", catalog, issues)
     elif request.hr_upscaler:
-        notes.warn("hr_upscaler", f"{name!r} was done by the service's own upscaler.")
+        issues.warn("hr_upscaler", f"{name!r} was done by the service's own upscaler.")
     stages: list[Json] = [{"stage": "upscaler", "params": {**enlarged, "upscaler": upscaler}}]
     strength = HIRES_STRENGTH if request.denoising_strength is None else request.denoising_strength
     if strength == 0:
         return stages
-    params = {**sampling, "strength": strength, **_second(request, strength, shelf, notes)}
+    params = {**sampling, "strength": strength, **_second(request, strength, catalog, issues)}
     factor = enlarged.get("upscale_factor", 1)
     longest = max(enlarged.get("width", size[0] * factor), enlarged.get("height", size[1] * factor))
     longest = round(longest)
@@ -82,7 +86,9 @@ def hires_stages(
     return [*stages, {"stage": "restorer", "params": params}]
 
 
-def _second(request: Txt2ImgRequest, strength: float, shelf: Shelf, notes: Notes) -> Json:
+def _second(
+    request: Txt2ImgRequest, strength: float, catalog: ModelCatalog, issues: RequestIssues
+) -> Json:
     """What the second pass does in another way than the first."""
     params: Json = {}
     if request.hr_second_pass_steps:
@@ -91,16 +97,16 @@ def _second(request: Txt2ImgRequest, strength: float, shelf: Shelf, notes: Notes
         if steps > _MAX_STEPS:
             steps = _MAX_STEPS
             ran = int(steps * strength)
-            notes.warn("hr_second_pass_steps", f"{ran} ran: more do not fit this strength.")
+            issues.warn("hr_second_pass_steps", f"{ran} ran: more do not fit this strength.")
         params["steps"] = steps
     if (checkpoint := request.hr_checkpoint_name or "") not in _SAME:
-        params["model"] = shelf.model(checkpoint, "hr_checkpoint_name", notes)
+        params["model"] = catalog.model(checkpoint, "hr_checkpoint_name", issues)
     if request.hr_sampler_name or request.hr_scheduler:
         sampler = request.hr_sampler_name
         if not sampler or sampler.lower() == "use same sampler":
             sampler = request.sampler_name or request.sampler_index
         params["scheduler"] = scheduler_of(
-            sampler, request.hr_scheduler or request.scheduler, notes, "hr_sampler_name"
+            sampler, request.hr_scheduler or request.scheduler, issues, "hr_sampler_name"
         )
     if request.hr_prompt:
         params["prompt"] = request.hr_prompt
@@ -109,12 +115,12 @@ def _second(request: Txt2ImgRequest, strength: float, shelf: Shelf, notes: Notes
     return params
 
 
-def enlarger(name: str, where: str, shelf: Shelf, notes: Notes) -> str | None:
+def enlarger(name: str, where: str, catalog: ModelCatalog, issues: RequestIssues) -> str | None:
     """The upscaler of a pass that enlarges; without one A1111 does so by Lanczos' filter."""
-    return "lanczos" if name == "None" else shelf.upscaler(name, where, notes)
+    return "lanczos" if name == "None" else catalog.upscaler(name, where, issues)
 
 
-def _enlarged(request: Txt2ImgRequest, size: tuple[int, int], notes: Notes) -> Json:
+def _enlarged(request: Txt2ImgRequest, size: tuple[int, int], issues: RequestIssues) -> Json:
     """The upscaler's size or factor; a size of another shape is covered, and cut to its shape."""
     wanted = request.hr_resize_x, request.hr_resize_y
     if request.firstphase_width or request.firstphase_height:
@@ -125,7 +131,7 @@ def _enlarged(request: Txt2ImgRequest, size: tuple[int, int], notes: Notes) -> J
     width = wanted[0] or max(1, wanted[1] * across // down)
     height = wanted[1] or max(1, wanted[0] * down // across)
     if (factor := max(width / across, height / down)) > MAX_FACTOR:
-        notes.refuse(
+        issues.refuse(
             "hr_resize_x", f"expected at most {MAX_FACTOR:g} times the first size, got {factor:g}."
         )
     return {"width": width, "height": height}

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from ninefold.core.problems import problems_of
 from ninefold.files.infotext import Infotext, parse_infotext
-from ninefold.server.sdapi.documents import Processing, Txt2ImgRequest
-from ninefold.server.sdapi.shelf import Notes, Shelf
+from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
+from ninefold.server.sdapi.schemas import Processing, Txt2ImgRequest
 
 R = TypeVar("R", bound=Processing)
 
@@ -50,24 +50,26 @@ _NOTHING = {"Clip skip": ("1",), "ENSD": ("0",), "VAE": ("Automatic", "None")}
 _SETTING = "override_settings"
 
 
-def with_infotext(request: R, shelf: Shelf, notes: Notes) -> R:
+def with_infotext(request: R, catalog: ModelCatalog, issues: RequestIssues) -> R:
     """The request with what its infotext says beside it; what cannot be read is a problem."""
     if not request.infotext:
         return request
     info = parse_infotext(request.infotext)
     given = {name: getattr(request, name) for name in request.model_fields_set}
-    read, left_out = _read(info, request, shelf)
+    read, left_out = _read(info, request, catalog)
     for name in left_out:
-        notes.warn(f"infotext.{name[:80]}")
+        issues.warn(f"infotext.{name[:80]}")
     settings = {**read.pop(_SETTING, {}), **(request.override_settings or {})}
     try:
         return type(request).model_validate({**read, **given, _SETTING: settings})
     except ValidationError as error:
-        notes.problems += problems_of(error, "infotext")
+        issues.problems += problems_of(error, "infotext")
         return request
 
 
-def _read(info: Infotext, request: Processing, shelf: Shelf) -> tuple[dict[str, Any], list[str]]:
+def _read(
+    info: Infotext, request: Processing, catalog: ModelCatalog
+) -> tuple[dict[str, Any], list[str]]:
     """What the text says of the request's fields, and the settings that nothing came of."""
     fields = type(request).model_fields
     read: dict[str, Any] = {"prompt": info.prompt, "negative_prompt": info.negative_prompt}
@@ -78,7 +80,7 @@ def _read(info: Infotext, request: Processing, shelf: Shelf) -> tuple[dict[str, 
         elif (reader := _READERS.get(name)) is not None:
             read |= reader(text)
         elif name == "Model":
-            if (model := shelf.knows_model(text)) is not None:
+            if (model := catalog.knows_model(text)) is not None:
                 read[_SETTING] = {"sd_model_checkpoint": model}
             else:
                 left_out.append(f"{name}: {text}")

@@ -16,19 +16,23 @@ from ninefold.files.embed import read_infotext, read_parameters
 from ninefold.files.opening import ImageLimits
 from ninefold.jobs import Job
 from ninefold.server.auth import Known, Reader, Submitter
+from ninefold.server.blocking_requests import ImageOrder, answer, completed, final_image, submitted
 from ninefold.server.callers import Caller
-from ninefold.server.held import Order, answer, final_image, made, placed
 from ninefold.server.sdapi.answers import (
     ExtrasAnswer,
     ExtrasBatchAnswer,
+    FinishedImage,
     ImagesAnswer,
-    Made,
     PngInfoAnswer,
     images_answer,
     png_info,
     warnings_for,
 )
-from ninefold.server.sdapi.documents import (
+from ninefold.server.sdapi.examples import CAPTION, EXTRAS, EXTRAS_BATCH, IMAGES, PNG_INFO
+from ninefold.server.sdapi.extras import extras
+from ninefold.server.sdapi.images import from_base64
+from ninefold.server.sdapi.model_catalog import ModelCatalog
+from ninefold.server.sdapi.schemas import (
     ExtrasBatchRequest,
     ExtrasRequest,
     Img2ImgRequest,
@@ -37,12 +41,8 @@ from ninefold.server.sdapi.documents import (
     Processing,
     Txt2ImgRequest,
 )
-from ninefold.server.sdapi.examples import CAPTION, EXTRAS, EXTRAS_BATCH, IMAGES, PNG_INFO
-from ninefold.server.sdapi.extras import extras
-from ninefold.server.sdapi.pictures import from_base64
 from ninefold.server.sdapi.sessions import Arrival, Sessions, sessions_of
-from ninefold.server.sdapi.shared import problem_response, sdapi_responses, shelf_for
-from ninefold.server.sdapi.shelf import Shelf
+from ninefold.server.sdapi.shared import catalog_for, problem_response, sdapi_responses
 from ninefold.server.sdapi.translate import img2img, txt2img
 from ninefold.server.sdapi.unfinished import Unfinished, settings_of
 from ninefold.server.service import Service, ServiceDep
@@ -101,11 +101,11 @@ async def sdapi_extra_single_image(
     asked: ExtrasRequest,
 ) -> Response:
     """An image, enlarged."""
-    shelf = await shelf_for(request, service, caller)
-    order = await service.call(extras, asked, asked.image, "image", shelf, _limits(service))
+    catalog = await catalog_for(request, service, caller)
+    order = await service.call(extras, asked, asked.image, "image", catalog, _limits(service))
 
     async def work() -> Response:
-        found = await _made(service, sessions, caller, order, "extras")
+        found = await _generate(service, sessions, caller, order, "extras")
         image = found[0].base64 if found else ""
         return _json(ExtrasAnswer(html_info=_html(order.warnings, found), image=image))
 
@@ -126,17 +126,17 @@ async def sdapi_extra_batch_images(
     asked: ExtrasBatchRequest,
 ) -> Response:
     """Several images, enlarged one after another."""
-    shelf = await shelf_for(request, service, caller)
+    catalog = await catalog_for(request, service, caller)
     limits = _limits(service)
     orders = [
-        await service.call(extras, asked, item.data, f"imageList.{number}.data", shelf, limits)
+        await service.call(extras, asked, item.data, f"imageList.{number}.data", catalog, limits)
         for number, item in enumerate(asked.imageList)
     ]
 
     async def work() -> Response:
-        found: list[Made] = []
+        found: list[FinishedImage] = []
         for number, order in enumerate(orders, 1):
-            found += await _made(service, sessions, caller, order, "extras")
+            found += await _generate(service, sessions, caller, order, "extras")
             if len(found) < number:  # interrupted
                 break
         told = _html(orders[0].warnings, found)
@@ -190,18 +190,18 @@ async def _images(
     caller: Caller,
     kind: str,
     asked: Processing,
-    translated: Callable[[Shelf], Order],
+    translated: Callable[[ModelCatalog], ImageOrder],
 ) -> Response:
     started = time.time()
     task_id = asked.force_task_id
     with sessions.arriving(caller, task_id) as arrival:
-        shelf = await shelf_for(request, service, caller)
-        order = await service.call(translated, shelf)
-        settings = settings_of(order, await service.call(shelf.info, order.model))
+        catalog = await catalog_for(request, service, caller)
+        order = await service.call(translated, catalog)
+        settings = settings_of(order, await service.call(catalog.info, order.model))
         unfinished = Unfinished(service, caller, order, settings)
 
         async def work() -> Response:
-            found = await _made(
+            found = await _generate(
                 service, sessions, caller, order, kind, task_id, arrival, unfinished
             )
             arguments = asked, found, settings, order.warnings, started
@@ -210,24 +210,24 @@ async def _images(
         return await answer(request, service, problem_response, work())
 
 
-async def _made(
+async def _generate(
     service: Service,
     sessions: Sessions,
     caller: Caller,
-    order: Order,
+    order: ImageOrder,
     kind: str,
     task_id: str | None = None,
     arrival: Arrival | None = None,
     unfinished: Unfinished | None = None,
-) -> list[Made]:
+) -> list[FinishedImage]:
     """The images of an order, those that were skipped left out.
 
     Of an `arrival` that was interrupted meanwhile nothing is made; `unfinished` makes the images
     of jobs that are interrupted. Raises as `Service.submit_group` does, and `UnfinishedError`.
     """
-    found: list[Made] = []
+    found: list[FinishedImage] = []
     async with (
-        placed(service, caller, order) as group,
+        submitted(service, caller, order) as group,
         sessions.opened(caller, kind, task_id, group),
     ):
         if arrival is not None and arrival.interrupted:
@@ -235,22 +235,22 @@ async def _made(
         for member in group.jobs:
             job = await service.wait(caller, member.id)
             if job.status != "cancelled":
-                found.append(await _read(service, caller, made(job)))
+                found.append(await _read(service, caller, completed(job)))
             elif unfinished is not None:
                 found += await unfinished.pictures(job)
     return found
 
 
-async def _read(service: Service, caller: Caller, job: Job) -> Made:
+async def _read(service: Service, caller: Caller, job: Job) -> FinishedImage:
     file = await service.artifact(caller, job.id, final_image(job).name)
-    return Made(job, await service.call(file.path.read_bytes))
+    return FinishedImage(job, await service.call(file.path.read_bytes))
 
 
 def _limits(service: Service) -> ImageLimits:
     return ImageLimits(service.settings.max_image_bytes, service.settings.max_image_pixels)
 
 
-def _html(warnings: Sequence[str], found: Sequence[Made]) -> str:
+def _html(warnings: Sequence[str], found: Sequence[FinishedImage]) -> str:
     """What was done, and what was not, as A1111 tells it: in HTML."""
     lines = [image.infotext.rpartition("\n")[2] for image in found[:1]]
     told = [*lines, *warnings_for(found, warnings)]

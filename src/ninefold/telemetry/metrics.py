@@ -33,8 +33,8 @@ from ninefold.core.values import Failure
 from ninefold.engines.base import EngineStats
 from ninefold.jobs import JobStatus
 from ninefold.jobs.telemetry import JobBegan, StageRan, Told
-from ninefold.server.metrics import table
-from ninefold.server.metrics.table import Metric
+from ninefold.telemetry import definitions
+from ninefold.telemetry.definitions import Metric
 
 #: Jobs whose start is remembered; more than a worker ever runs at once.
 _MOST_ACTIVE = 4096
@@ -94,14 +94,14 @@ class WorkMetrics:
         cache: StageCache | None,
         stats: Callable[[], EngineStats],
     ) -> None:
-        self._stages = histogram(table.STAGE_SECONDS, registry)
-        self._stage_waits = histogram(table.STAGE_WAIT, registry)
-        self._stage_loads = histogram(table.STAGE_LOAD, registry)
-        self._failures = counter(table.STAGE_FAILURES, registry)
-        self._jobs = counter(table.JOBS, registry)
-        self._seconds = histogram(table.JOB_SECONDS, registry)
-        self._wait = histogram(table.JOB_WAIT, registry)
-        self._active = gauge(table.JOBS_ACTIVE, registry)
+        self._stages = histogram(definitions.STAGE_SECONDS, registry)
+        self._stage_waits = histogram(definitions.STAGE_WAIT, registry)
+        self._stage_loads = histogram(definitions.STAGE_LOAD, registry)
+        self._failures = counter(definitions.STAGE_FAILURES, registry)
+        self._jobs = counter(definitions.JOBS, registry)
+        self._seconds = histogram(definitions.JOB_SECONDS, registry)
+        self._wait = histogram(definitions.JOB_WAIT, registry)
+        self._active = gauge(definitions.JOBS_ACTIVE, registry)
         self._began: dict[str, float] = {}
         registry.register(_Counted(cache, stats))
 
@@ -144,16 +144,18 @@ class _Counted(Collector):
     def collect(self) -> Iterable[Family]:
         """The counts as they are."""
         stats = self._stats()
-        lookups = CounterMetricFamily(table.CACHE.name, table.CACHE.help, labels=("result",))
+        lookups = CounterMetricFamily(
+            definitions.CACHE.name, definitions.CACHE.help, labels=("result",)
+        )
         if self._cache is not None:
             lookups.add_metric(["hit"], self._cache.hits)
             lookups.add_metric(["miss"], self._cache.misses)
         yield lookups
-        batches = HistogramMetricFamily(table.BATCH.name, table.BATCH.help)
+        batches = HistogramMetricFamily(definitions.BATCH.name, definitions.BATCH.help)
         total = sum(size * count for size, count in stats.batches.items())
-        batches.add_metric([], _buckets(table.BATCH.buckets, stats.batches), total)
+        batches.add_metric([], _buckets(definitions.BATCH.buckets, stats.batches), total)
         yield batches
-        yield _gauges(table.RESIDENT, stats.resident)
+        yield _gauges(definitions.RESIDENT, stats.resident)
 
 
 class DatabaseMetrics(Collector):
@@ -175,12 +177,14 @@ class DatabaseMetrics(Collector):
         try:
             depth, webhooks = self._depth(), self._webhooks()
         except SQLAlchemyError:
-            yield _gauges(table.DATABASE, {(): 0})
+            yield _gauges(definitions.DATABASE, {(): 0})
             return
-        yield _gauges(table.DATABASE, {(): 1})
-        yield _gauges(table.QUEUE_JOBS, {(name,): count for name, (count, _) in depth.items()})
-        yield _gauges(table.QUEUE_AGE, {(name,): age for name, (_, age) in depth.items()})
-        yield _gauges(table.WEBHOOKS, {(name,): count for name, count in webhooks.items()})
+        yield _gauges(definitions.DATABASE, {(): 1})
+        yield _gauges(
+            definitions.QUEUE_JOBS, {(name,): count for name, (count, _) in depth.items()}
+        )
+        yield _gauges(definitions.QUEUE_AGE, {(name,): age for name, (_, age) in depth.items()})
+        yield _gauges(definitions.WEBHOOKS, {(name,): count for name, count in webhooks.items()})
 
 
 def _gauges(metric: Metric, values: Mapping[Any, float]) -> GaugeMetricFamily:

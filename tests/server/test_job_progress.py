@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ninefold.jobs import JobEvent
 from ninefold.jobs.events import JobStageFinished, JobStageStarted, JobStarted, JobStepped
-from ninefold.server.course import Course, Estimate, expected_steps
+from ninefold.server.job_progress import Estimate, JobProgress, expected_steps
 
 #: Stages by what each takes, in steps.
 Stages = dict[str, int]
@@ -30,37 +30,37 @@ def _events(stages: Stages) -> list[JobEvent]:
 
 @given(STAGES)
 def test_progress_begins_at_0_ends_at_1_and_never_falls(stages: Stages) -> None:
-    course, seen = Course(), [0.0]
+    job_progress, seen = JobProgress(), [0.0]
     for event in _events(stages):
-        course.see(event)
-        seen.append(course.progress)
+        job_progress.see(event)
+        seen.append(job_progress.fraction)
     assert seen == sorted(seen)
     assert seen[-1] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("first", [("prompt",), ("prompt", "prompt_2")])
 def test_progress_is_0_at_step_0_of_what_takes_time(first: tuple[str, ...]) -> None:
-    course = Course()
+    job_progress = JobProgress()
     steps = (*first, "text_to_image", "publisher")
-    course.see(JobStarted(1, steps))
+    job_progress.see(JobStarted(1, steps))
     for name in first:
-        course.see(JobStageStarted(2, name))
-        course.see(JobStageFinished(3, name, {}, ()))
-    course.see(JobStageStarted(4, "text_to_image"))
-    assert course.progress == 0
-    course.see(JobStepped(5, "text_to_image", 0, 20))
-    assert course.progress == 0
-    course.see(JobStepped(6, "text_to_image", 10, 20))
-    assert 0.4 < course.progress < 0.5  # the publisher takes some of it
+        job_progress.see(JobStageStarted(2, name))
+        job_progress.see(JobStageFinished(3, name, {}, ()))
+    job_progress.see(JobStageStarted(4, "text_to_image"))
+    assert job_progress.fraction == 0
+    job_progress.see(JobStepped(5, "text_to_image", 0, 20))
+    assert job_progress.fraction == 0
+    job_progress.see(JobStepped(6, "text_to_image", 10, 20))
+    assert 0.4 < job_progress.fraction < 0.5  # the publisher takes some of it
 
 
 def test_a_stage_that_begins_again_takes_nothing_back() -> None:
-    course = Course()
+    job_progress = JobProgress()
     for event in _events({"text_to_image": 4, "inspector": 1}):
-        course.see(event)
-    before = course.progress
-    course.see(JobStageStarted(9, "text_to_image"))
-    assert course.progress == before
+        job_progress.see(event)
+    before = job_progress.fraction
+    job_progress.see(JobStageStarted(9, "text_to_image"))
+    assert job_progress.fraction == before
 
 
 def test_steps_are_named_as_they_run() -> None:
@@ -84,18 +84,21 @@ def test_the_time_left_does_not_rise_while_the_speed_is_steady(
     stages: Stages, seconds: float, loading: float, looks: list[float]
 ) -> None:
     """Each step takes the same, in whatever stage; it is looked at during each step, too."""
-    course, estimate = Course({name: float(count) for name, count in stages.items()}), Estimate()
+    job_progress, estimate = (
+        JobProgress({name: float(count) for name, count in stages.items()}),
+        Estimate(),
+    )
     now, told = loading, []
     for event in _events(stages):
         if isinstance(event, JobStepped) and event.done:
             for part in looks:  # before the step is done
-                if course.progress:
+                if job_progress.fraction:
                     at = now + part * seconds
-                    told.append(estimate.left(course.progress, 0.0, now, at))
+                    told.append(estimate.left(job_progress.fraction, 0.0, now, at))
             now += seconds
-        course.see(event)
+        job_progress.see(event)
         if isinstance(event, JobStepped) and event.done:
-            told.append(estimate.left(course.progress, 0.0, now, now))
+            told.append(estimate.left(job_progress.fraction, 0.0, now, now))
     assert all(later <= sooner + 1e-6 for sooner, later in itertools.pairwise(told))
     assert told[-1] == pytest.approx(0, abs=1e-6)
 
