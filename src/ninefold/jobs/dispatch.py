@@ -96,6 +96,6 @@ class Dispatcher(threading.Thread):
             try:
                 execute_dequeued_workflow(dbos, status, token)
             except Exception as error:
-                self.runtime.drop(status["workflow_uuid"])
+                self.runtime.abandon(status["workflow_uuid"])
                 _log.error("jobs: %s could not be started: %s", status["workflow_uuid"], error)
         return True

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -98,14 +98,15 @@ class Runtime:
         turn = self.line.join(priority, accepted, group_of(job_id))
         self.active[job_id] = Claim(attempt, turn)
 
-    def drop(self, job_id: str, claim: Claim | None = None) -> None:
-        """This worker holds the job no more; with a `claim`, by that one, which may be an old one
-        of a job that it took anew."""
-        held = self.active.get(job_id)
-        if held is not None and claim in (None, held):
+    def abandon(self, job_id: str) -> None:
+        """A job that was taken could not be started."""
+        if (claim := self.active.pop(job_id, None)) is not None:
+            claim.turn.leave()
+
+    def drop(self, job_id: str, claim: Claim) -> None:
+        """This worker does not hold the job by `claim` any more; it may have taken it anew."""
+        if self.active.get(job_id) is claim:
             del self.active[job_id]
-        if (leaving := claim or held) is not None:
-            leaving.turn.leave()
 
     def compared(self, lost: Iterable[Claim], pulse: float) -> None:
         """`lost` are not held any more; all others were, at a look after the `pulse`."""
@@ -151,6 +152,10 @@ class Runtime:
             raise
         finally:
             self.drop(job_id, claim)
+            if left.outcome in ("succeeded", "failed"):
+                _when_recorded(claim.turn.leave)
+            else:  # nothing is recorded, or by another, who knows when
+                claim.turn.leave()
             if not self.active:  # while others run, several places are filled by one look
                 self.wake.set()
             self.tell(left)
@@ -247,6 +252,16 @@ class _DurableSteps:
         )
         self.runtime.tell(told)
         return record
+
+
+def _when_recorded(act: Callable[[], None]) -> None:
+    """Call `act` once the outcome of the workflow that runs is in the database.
+
+    DBOS writes it in the workflow's own task, after the workflow's function has returned.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    task.add_done_callback(lambda _: act())
 
 
 _runtime: Runtime | None = None
