@@ -31,8 +31,8 @@ _LOOK = 0.1
 class Line:
     """The jobs of one process. Safe to use from any thread."""
 
-    def __init__(self, patience: float = PATIENCE) -> None:
-        self.patience = patience
+    def __init__(self, patience: float | None = None) -> None:
+        self.patience = PATIENCE if patience is None else patience
         self._turns: set[Turn] = set()
         self._changed = threading.Condition()
         #: Those who hold back on an event loop.
