@@ -10,7 +10,7 @@ import pytest
 
 from ninefold.core.turns import Turn
 from ninefold.files.atomic import check_may_write, link_all, write_atomic
-from ninefold.jobs.runtime import CERTAIN, Claim, HandedBack, Runtime
+from ninefold.jobs.runtime import CERTAIN, Claim, JobRequeued, Runtime
 
 LONG = 60.0
 
@@ -47,7 +47,7 @@ def checked(runtime: Runtime, claim: Claim) -> tuple[threading.Thread, list[str]
         try:
             runtime.check_held(claim)
             learned.append("held")
-        except HandedBack:
+        except JobRequeued:
             learned.append("lost")
 
     thread = threading.Thread(target=check, daemon=True)

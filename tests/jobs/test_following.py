@@ -12,7 +12,7 @@ import pytest
 from ninefold.core.errors import InputError
 from ninefold.jobs import JobEnded, JobEvent, JobExecutor
 from ninefold.jobs.following import Follower
-from ninefold.jobs.model import Mark
+from ninefold.jobs.model import JobVersion
 from ninefold.testing import fake_engines
 from tests.jobs.conftest import Place
 from tests.support import run
@@ -44,17 +44,17 @@ def test_many_streams_share_one_look_and_lose_nothing(
         async with place.jobs(engines=fake_engines(steps_delay=0.02)) as jobs:
             await jobs.pause()
             group = await jobs.submit_group("draft", INPUT, count=READERS)
-            calls = _counted(jobs, monkeypatch, "job_and_spec", "own_steps", "reports", "marks")
+            calls = _counted(jobs, monkeypatch, "job_and_spec", "own_steps", "reports", "versions")
 
             async def follow(job_id: str) -> list[JobEvent]:
                 return [event async for event in jobs.events(job_id)]
 
             streams = [asyncio.create_task(follow(job.id)) for job in group.jobs]
-            while calls["marks"] < 5:
+            while calls["versions"] < 5:
                 await asyncio.sleep(0.05)
             # Nothing happened: every stream read its job once, and all of them shared the looks.
             assert calls["job_and_spec"] == calls["reports"] == READERS
-            assert calls["marks"] < READERS
+            assert calls["versions"] < READERS
             await jobs.resume()
             for job, events in zip(group.jobs, await asyncio.gather(*streams), strict=True):
                 assert isinstance(events[-1], JobEnded)
@@ -80,13 +80,13 @@ def test_a_job_that_is_pruned_ends_its_streams(place: Place) -> None:
 
 
 def test_a_look_that_fails_is_told_to_all_and_the_next_one_counts() -> None:
-    first = Mark("queued", 0, 0)
-    looks: Iterator[dict[str, Mark] | OSError] = iter(
-        [OSError("away"), {"a": first, "b": first}, {"a": Mark("running", 0, 0)}]
+    first = JobVersion("queued", 0, 0)
+    looks: Iterator[dict[str, JobVersion] | OSError] = iter(
+        [OSError("away"), {"a": first, "b": first}, {"a": JobVersion("running", 0, 0)}]
     )
     asked: list[Sequence[str]] = []
 
-    async def look(ids: Sequence[str]) -> dict[str, Mark]:
+    async def look(ids: Sequence[str]) -> dict[str, JobVersion]:
         asked.append(ids)
         found = next(looks)
         if isinstance(found, OSError):
@@ -100,7 +100,7 @@ def test_a_look_that_fails_is_told_to_all_and_the_next_one_counts() -> None:
         )
         assert [str(result) for result in results] == ["away"] * 3
         changed = await asyncio.gather(follower.changed("a", first), follower.changed("b", first))
-        assert [*changed] == [Mark("running", 0, 0), None]
+        assert [*changed] == [JobVersion("running", 0, 0), None]
         assert asked == [["a", "b"]] * 3
 
     run(scenario())

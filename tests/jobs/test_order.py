@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ninefold import PipelineConfig
 from ninefold.core import turns
 from ninefold.jobs import Job, JobExecutor
-from ninefold.jobs.telemetry import JobBegan, JobLeft, Told
+from ninefold.jobs.telemetry import JobBegan, JobLeft, WorkerEvent
 from tests.jobs.conftest import Place
 from tests.jobs.processes import worker
 from tests.support import run
@@ -29,11 +29,11 @@ class Course:
         self.ended: list[str] = []
         jobs.listen(self._note)
 
-    def _note(self, told: Told) -> None:
-        if isinstance(told, JobBegan):
-            self.began.append(told.job_id)
-        elif isinstance(told, JobLeft):
-            self.ended.append(told.job_id)
+    def _note(self, event: WorkerEvent) -> None:
+        if isinstance(event, JobBegan):
+            self.began.append(event.job_id)
+        elif isinstance(event, JobLeft):
+            self.ended.append(event.job_id)
 
 
 def ids(jobs: Iterable[Job]) -> list[str]:

@@ -86,7 +86,7 @@ def connect(url: sa.URL, *, create: bool) -> sa.Engine:
         _check_version(engine)
     except SQLAlchemyError as error:
         engine.dispose()
-        raise unusable(url, error) from None
+        raise storage_error(url, error) from None
     except StorageError:
         engine.dispose()
         raise
@@ -105,7 +105,7 @@ def engine_for_steps(engine: sa.Engine) -> sa.Engine:
     return _engine(engine.url, synchronous="NORMAL")
 
 
-def unusable(url: sa.URL, error: SQLAlchemyError) -> StorageError:
+def storage_error(url: sa.URL, error: SQLAlchemyError) -> StorageError:
     """What a database said, as an error with the remedy; never with its password."""
     return StorageError(f"{_shown(url)}: {_reason(error)}")
 
@@ -177,7 +177,7 @@ def own_tables(engine: sa.Engine, tables: sa.MetaData, name: str, version: int) 
     Raises `StorageError` where they are there in another layout than `version`.
     """
     with engine.begin() as connection:
-        stand_in_line(connection, _TABLES_LOCK)
+        acquire_transaction_lock(connection, _TABLES_LOCK)
         _LAYOUTS.create(connection, checkfirst=True)
         mine = _LAYOUTS.c.name == name
         found = connection.execute(sa.select(_LAYOUTS.c.version).where(mine)).scalar()
@@ -192,7 +192,7 @@ def own_tables(engine: sa.Engine, tables: sa.MetaData, name: str, version: int) 
             )
 
 
-def stand_in_line(connection: sa.Connection, lock: int) -> None:
+def acquire_transaction_lock(connection: sa.Connection, lock: int) -> None:
     """Wait until no other transaction holds this lock, then hold it to the end of this one.
 
     To be called first in a transaction.

@@ -18,25 +18,25 @@ from ninefold.core.priority import DEFAULT_PRIORITY
 from ninefold.engines.base import EngineSet
 from ninefold.jobs import retention
 from ninefold.jobs.admission import Admission
-from ninefold.jobs.database import connect, place_of, unusable
+from ninefold.jobs.database import connect, place_of, storage_error
 from ninefold.jobs.events import JobEvent, events_of
-from ninefold.jobs.following import Follower, Reading
+from ninefold.jobs.following import Follower, JobSnapshot
+from ninefold.jobs.load_job import load_job
 from ninefold.jobs.model import OPEN, Group, Job, JobStatus
 from ninefold.jobs.naming import member_id
 from ninefold.jobs.spec import JobSpec, digest_of
 from ninefold.jobs.store import JobStore
 from ninefold.jobs.submission import (
     Config,
-    Desk,
     Input,
+    JobPreparer,
     check_priority,
     id_of_key,
     ids_of_key,
     new_group,
     new_job,
 )
-from ninefold.jobs.telemetry import JobLeft, Listener, Telling, Told
-from ninefold.jobs.whole import whole
+from ninefold.jobs.telemetry import JobLeft, Listener, Listeners, WorkerEvent
 from ninefold.slots import next_seed
 
 P = ParamSpec("P")
@@ -91,9 +91,9 @@ class JobExecutor:
         self._grace = grace
         self._store: JobStore | None = None
         self._worker: Any = None
-        self._follower = Follower(lambda ids: self._call(self.store.marks, ids), WATCH)
-        self._telling = Telling()
-        self._telling.add(self._hint)
+        self._follower = Follower(lambda ids: self._call(self.store.versions, ids), WATCH)
+        self._listeners = Listeners()
+        self._listeners.add(self._hint)
         self.cache = StageCache(self.data / "cache", cache_bytes) if cache_bytes else None
 
     async def __aenter__(self) -> Self:
@@ -126,8 +126,8 @@ class JobExecutor:
 
         def submit() -> Job:
             finals = ids_of_key(idempotency_key, owner)
-            specs = self._desk.job(config, input, cache, owner)
-            return self._desk.submit(specs, finals, priority, admission)[0]
+            specs = self._preparer.prepare_job(config, input, cache, owner)
+            return self._preparer.submit(specs, finals, priority, admission)[0]
 
         return await self._call(submit)
 
@@ -155,16 +155,18 @@ class JobExecutor:
         def submit() -> Group:
             final = None if key is None else f"g{id_of_key(key, owner)}"
             name = new_group()
-            specs = self._desk.group(name, config, inputs, count, variants, cache, owner, key=key)
+            specs = self._preparer.prepare_group(
+                name, config, inputs, count, variants, cache, owner, key=key
+            )
             if final is None:
-                return Group(name, tuple(self._desk.submit(specs, None, priority, admission)))
+                return Group(name, tuple(self._preparer.submit(specs, None, priority, admission)))
             # With how many they are in each digest, or a part of a group would pass for it.
             specs = {
                 job_id: replace(spec, group=final, digest=digest_of(spec.digest, len(specs)))
                 for job_id, spec in specs.items()
             }
             ids = [member_id(final, number) for number in range(1, len(specs) + 1)]
-            return Group(final, tuple(self._desk.submit(specs, ids, priority, admission)))
+            return Group(final, tuple(self._preparer.submit(specs, ids, priority, admission)))
 
         return await self._call(submit)
 
@@ -192,9 +194,9 @@ class JobExecutor:
         def submit() -> Job:
             finals = ids_of_key(idempotency_key, owner)
             child = new_job()
-            spec = self._desk.again(job_id, child, from_stage, changes, input, check)
+            spec = self._preparer.prepare_rerun(job_id, child, from_stage, changes, input, check)
             specs = {child: replace(spec, owner=owner)}
-            return self._desk.submit(specs, finals, priority, admission)[0]
+            return self._preparer.submit(specs, finals, priority, admission)[0]
 
         return await self._call(submit)
 
@@ -217,15 +219,15 @@ class JobExecutor:
 
         def submit() -> Sequence[Job]:
             specs: dict[str, JobSpec] = {}
-            with self._desk.all_or_none(specs):
+            with self._preparer.all_or_none(specs):
                 for number, job in enumerate(members, 1):
                     job_id = member_id(child, number)
                     given = dict(input or {})
                     if isinstance(seed := given.get("seed"), int):
                         given["seed"] = next_seed(seed, number - 1)
-                    spec = self._desk.again(job.id, job_id, from_stage, changes, given)
+                    spec = self._preparer.prepare_rerun(job.id, job_id, from_stage, changes, given)
                     specs[job_id] = replace(spec, group=child)
-            return self._desk.submit(specs, None, priority)
+            return self._preparer.submit(specs, None, priority)
 
         return Group(child, tuple(await self._call(submit)))
 
@@ -233,8 +235,8 @@ class JobExecutor:
 
     async def get(self, job_id: str) -> Job:
         """A job with all that it made so far; raises `NotFoundError` where there is none."""
-        found = await self._call(Reading, self.store, job_id)
-        return await whole(found, self._engines)
+        found = await self._call(JobSnapshot, self.store, job_id)
+        return await load_job(found, self._engines)
 
     async def list(
         self,
@@ -278,9 +280,9 @@ class JobExecutor:
         Reads nothing of what it made.
         """
         async with asyncio.timeout(timeout):
-            mark = (await self._call(self.store.marks, [job_id])).get(job_id)
-            while mark is not None and mark.status in OPEN:
-                mark = await self._follower.changed(job_id, mark)
+            version = (await self._call(self.store.versions, [job_id])).get(job_id)
+            while version is not None and version.status in OPEN:
+                version = await self._follower.changed(job_id, version)
 
     async def wait_group(self, name: str, timeout: float | None = None) -> Group:
         """The group once all its jobs have ended; raises TimeoutError after `timeout` seconds."""
@@ -292,7 +294,7 @@ class JobExecutor:
 
     async def events_so_far(self, job_id: str) -> Sequence[JobEvent]:
         """What happened to the job until now; raises `NotFoundError` where there is none."""
-        found = await self._call(Reading, self.store, job_id)
+        found = await self._call(JobSnapshot, self.store, job_id)
         steps = [step.name for step in self._pipeline(found.spec).steps]
         job = found.job
         return list(events_of(steps, found.done, found.reports, job.status, job.error))
@@ -303,7 +305,7 @@ class JobExecutor:
         All streams of an executor share one look at the database, ten times a second; only what
         is new of a job is read.
         """
-        found = await self._call(Reading, self.store, job_id)
+        found = await self._call(JobSnapshot, self.store, job_id)
         steps = [step.name for step in self._pipeline(found.spec).steps]
         while True:
             job = found.job
@@ -313,7 +315,7 @@ class JobExecutor:
                     yield event
             if job.ended:
                 return
-            await self._call(found.update, await self._follower.changed(job_id, found.mark))
+            await self._call(found.update, await self._follower.changed(job_id, found.version))
 
     # -- changing -------------------------------------------------------------------------------
 
@@ -336,7 +338,7 @@ class JobExecutor:
             if not self.store.job(job_id).ended:
                 raise ConflictError(f"job {job_id!r}: has not ended. Cancel it first.")
             self.store.delete([job_id])
-            self._desk.discard([job_id])
+            self._preparer.discard([job_id])
 
         await self._call(delete)
 
@@ -375,8 +377,8 @@ class JobExecutor:
         return self._store
 
     @property
-    def _desk(self) -> Desk:
-        return Desk(self.store, self._engines)
+    def _preparer(self) -> JobPreparer:
+        return JobPreparer(self.store, self._engines)
 
     @property
     def worker_name(self) -> str | None:
@@ -384,16 +386,16 @@ class JobExecutor:
         return self._worker.name if self._worker is not None else None
 
     def listen(self, listener: Listener) -> None:
-        """Have `listener` told what this process's worker does, from now on."""
-        self._telling.add(listener)
+        """Call `listener` with every event of this process's worker from now on."""
+        self._listeners.add(listener)
 
     def on_worker_lost(self, call: Callable[[], None]) -> None:
         """Have `call` called, from a thread, where this worker's name became another's."""
         if self._worker is not None:
             self._worker.on_lost = call
 
-    def _hint(self, told: Told) -> None:
-        if isinstance(told, JobLeft):  # it ends in the database a moment later
+    def _hint(self, event: WorkerEvent) -> None:
+        if isinstance(event, JobLeft):  # it ends in the database a moment later
             self._follower.hint()
 
     def _open(self) -> None:
@@ -414,7 +416,7 @@ class JobExecutor:
         worker = Worker(
             engine,
             self._store,
-            Runtime(self.data, self._engines, self.cache, self._telling),
+            Runtime(self.data, self._engines, self.cache, self._listeners),
             name=self._name,
             concurrency=self._concurrency,
         )
@@ -440,7 +442,7 @@ class JobExecutor:
         try:
             return await asyncio.to_thread(function, *args, **kwargs)
         except SQLAlchemyError as error:
-            raise unusable(self._url, error) from None
+            raise storage_error(self._url, error) from None
 
     def _pipeline(self, spec: JobSpec) -> Pipeline:
         return spec.pipeline_config.build(self._engines)

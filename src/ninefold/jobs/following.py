@@ -9,12 +9,12 @@ from contextlib import suppress
 
 from ninefold.core.values import Json
 from ninefold.jobs.events import Done
-from ninefold.jobs.model import Mark
+from ninefold.jobs.model import JobVersion
 from ninefold.jobs.store import JobStore
 
 
-class Reading:
-    """A job with its steps and reports, read on as it goes on; its methods block."""
+class JobSnapshot:
+    """A job with its steps and reports as they were read last; its methods block."""
 
     def __init__(self, store: JobStore, job_id: str) -> None:
         """Read all that there is; raises `InputError` where there is no such job."""
@@ -26,13 +26,13 @@ class Reading:
         self._taken_over = len(self.spec.records)
 
     @property
-    def mark(self) -> Mark:
+    def version(self) -> JobVersion:
         """How far it was read."""
-        return Mark(self.job.status, len(self.done) - self._taken_over, len(self.reports))
+        return JobVersion(self.job.status, len(self.done) - self._taken_over, len(self.reports))
 
-    def update(self, now: Mark | None) -> None:
+    def update(self, now: JobVersion | None) -> None:
         """Read what is new, where the job has come as far as `now`."""
-        job_id, known = self.job.id, self.mark
+        job_id, known = self.job.id, self.version
         if now is None or now.status != known.status:
             self.job = self._store.job(job_id)
         if now is None or now.steps != known.steps or self.job.ended:
@@ -52,11 +52,11 @@ class Follower:
     """
 
     def __init__(
-        self, look: Callable[[Sequence[str]], Awaitable[Mapping[str, Mark]]], pause: float
+        self, look: Callable[[Sequence[str]], Awaitable[Mapping[str, JobVersion]]], pause: float
     ) -> None:
         self._look = look
         self._pause = pause
-        self._waiting: dict[asyncio.Future[Mark | None], tuple[str, Mark]] = {}
+        self._waiting: dict[asyncio.Future[JobVersion | None], tuple[str, JobVersion]] = {}
         self._poller: asyncio.Task[None] | None = None
         #: Seconds until the next look, and how long the last one took.
         self._next, self._took = pause, 0.0
@@ -69,13 +69,13 @@ class Follower:
             with suppress(RuntimeError):  # the loop has just closed
                 self._loop.call_soon_threadsafe(self._hinted.set)
 
-    async def changed(self, job_id: str, known: Mark) -> Mark | None:
+    async def changed(self, job_id: str, known: JobVersion) -> JobVersion | None:
         """How far the job is once that is not `known` any more; None where it is gone.
 
         Raises what the look raises.
         """
         self._loop = asyncio.get_running_loop()
-        future: asyncio.Future[Mark | None] = self._loop.create_future()
+        future: asyncio.Future[JobVersion | None] = self._loop.create_future()
         self._waiting[future] = job_id, known
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll())
@@ -93,7 +93,7 @@ class Follower:
                 return
             began = time.monotonic()
             try:
-                marks = await self._look(sorted({job_id for job_id, _ in waiting.values()}))
+                versions = await self._look(sorted({job_id for job_id, _ in waiting.values()}))
                 self._took = time.monotonic() - began
             except Exception as error:
                 for future in waiting:
@@ -101,8 +101,8 @@ class Follower:
                         future.set_exception(error)
                 continue
             for future, (job_id, known) in waiting.items():
-                if not future.done() and marks.get(job_id) != known:
-                    future.set_result(marks.get(job_id))
+                if not future.done() and versions.get(job_id) != known:
+                    future.set_result(versions.get(job_id))
 
     async def _sleep(self) -> None:
         with suppress(TimeoutError):

@@ -21,7 +21,7 @@ from ninefold.jobs.spec import JobSpec, digest_of
 CHANGEABLE = ("prompt", "negative_prompt", "seed", "model")
 
 
-def again(
+def rerun_spec(
     parent: str,
     spec: JobSpec,
     done: Sequence[Done],

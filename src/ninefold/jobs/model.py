@@ -113,7 +113,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Mark:
+class JobVersion:
     """How far a job has come; whoever knows an older one has something to read."""
 
     status: JobStatus

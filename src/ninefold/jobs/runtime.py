@@ -31,7 +31,7 @@ from ninefold.jobs.naming import WORKFLOW, group_of
 from ninefold.jobs.reports import Reporter
 from ninefold.jobs.serializer import JobFailedError
 from ninefold.jobs.spec import JobSpec
-from ninefold.jobs.telemetry import JobBegan, JobLeft, StageRan, Telling
+from ninefold.jobs.telemetry import JobBegan, JobLeft, Listeners, StageRan
 
 #: How often a step is begun whose trouble may pass, and the wait before the second time.
 MAX_ATTEMPTS = 4
@@ -48,7 +48,7 @@ CERTAIN = 6.0
 MAX_DISPATCHES = 25
 
 
-class HandedBack(BaseException):
+class JobRequeued(BaseException):
     """Ends a workflow without an outcome: the job stays open, for this worker or another.
 
     Not an Exception, for DBOS records every Exception as the workflow's outcome.
@@ -73,8 +73,8 @@ class Runtime:
     data: Path
     engines: EngineSet | None = None
     cache: StageCache | None = None
-    #: Told what is done.
-    tell: Telling = field(default_factory=Telling)
+    #: Called with what this worker does.
+    listeners: Listeners = field(default_factory=Listeners)
     #: Jobs that this worker holds.
     active: dict[str, Claim] = field(default_factory=dict)
     #: Their order.
@@ -117,7 +117,7 @@ class Runtime:
             self._compared.notify_all()
 
     def check_held(self, claim: Claim) -> None:
-        """Return where no other worker can have the job; raises `HandedBack`.
+        """Return where no other worker can have the job; raises `JobRequeued`.
 
         A worker that was frozen, or cut off from the database, waits until it knows.
         """
@@ -125,23 +125,23 @@ class Runtime:
             while not claim.lost and time.monotonic() - self.certain > CERTAIN:
                 self._compared.wait()
         if claim.lost:
-            raise HandedBack
+            raise JobRequeued
 
     async def run(self, job_id: str, document: Json) -> Json:
-        """Run a job to its end; raises `JobFailedError`, or `HandedBack` to go on later."""
+        """Run a job to its end; raises `JobFailedError`, or `JobRequeued` to go on later."""
         left = JobLeft(job_id, "handed_back")
         claim = self.active.get(job_id) or Claim(1, Turn())
         try:
             if self.draining:
-                raise HandedBack
+                raise JobRequeued
             outcome = await self._run(job_id, JobSpec.from_json(document), claim)
             left = JobLeft(job_id, "succeeded")
             return outcome
         except SQLAlchemyError as error:
             # A checkpoint could not be written. What it was for is done again, by whoever finds
             # the job open.
-            raise HandedBack from error
-        except HandedBack:
+            raise JobRequeued from error
+        except JobRequeued:
             raise
         except Exception as error:
             known = error.failure if isinstance(error, JobFailedError) else failure_of(error)
@@ -158,7 +158,7 @@ class Runtime:
                 claim.turn.leave()
             if not self.active:  # while others run, several places are filled by one look
                 self.wake.set()
-            self.tell(left)
+            self.listeners(left)
 
     async def _run(self, job_id: str, spec: JobSpec, claim: Claim) -> Json:
         context = spec.open(job_id, self.folder(job_id))
@@ -166,7 +166,7 @@ class Runtime:
         current_turn.set(claim.turn)
         check_may_write.set(lambda: self.check_held(claim))
         waited = time.time() - datetime.fromisoformat(spec.created_at).timestamp()
-        self.tell(JobBegan(job_id, spec.group, max(0.0, waited), claim.attempt > 1))
+        self.listeners(JobBegan(job_id, spec.group, max(0.0, waited), claim.attempt > 1))
         names = [step.name for step in pipeline.steps]
         steps = _DurableSteps(self, job_id, spec, names, claim)
         previews = Previews(PREVIEW_FIRST, PREVIEW_PAUSE, self._preview_share, self.preview_cost)
@@ -204,7 +204,7 @@ class _DurableSteps:
             return self.reused.popleft()
         await self.turn.begin(self.names[self.names.index(step.name) :])
         if self.runtime.draining:
-            raise HandedBack
+            raise JobRequeued
         made: StageRecord | None = None
 
         async def body() -> Json:
@@ -247,10 +247,10 @@ class _DurableSteps:
         spent = time.perf_counter() - started
         cached = record.metadata.get("cached") is True
         waited, loaded = (record.metadata.get(name, 0.0) / 1000 for name in (WAITED, LOADED))
-        told = StageRan(
+        event = StageRan(
             self.job_id, step.name, began, spent, cached, record.failure, waited, loaded
         )
-        self.runtime.tell(told)
+        self.runtime.listeners(event)
         return record
 
 
@@ -283,5 +283,5 @@ async def run_job(document: Json, priority: int) -> Json:
     """The workflow: a job's spec in, its outcome out."""
     job_id = DBOS.workflow_id
     if _runtime is None or job_id is None:
-        raise HandedBack
+        raise JobRequeued
     return await _runtime.run(job_id, document)

@@ -18,9 +18,9 @@ from ninefold.core.record import StageRecord
 from ninefold.core.values import Failure, Json
 from ninefold.jobs.admission import Admission, check_quota
 from ninefold.jobs.clock import use_milliseconds
-from ninefold.jobs.database import stand_in_line
+from ninefold.jobs.database import acquire_transaction_lock
 from ninefold.jobs.events import Done
-from ninefold.jobs.model import Job, JobStatus, Mark, job_folder, timestamp
+from ninefold.jobs.model import Job, JobStatus, JobVersion, job_folder, timestamp
 from ninefold.jobs.naming import APP_VERSION, QUEUE, STATUS, WORKFLOW
 from ninefold.jobs.queue import JobQueue
 from ninefold.jobs.reports import STREAM
@@ -65,7 +65,7 @@ class JobStore:
         """
         try:
             with self.engine.begin() as connection:
-                stand_in_line(connection, _LOCK)
+                acquire_transaction_lock(connection, _LOCK)
                 if admission is not None and admission.quota is not None:
                     owner = next(iter(specs.values())).owner
                     check_quota(connection, self._jobs, admission.quota, owner, len(specs))
@@ -256,14 +256,14 @@ class JobStore:
                 return found
             found += [self.client._serializer.deserialize(value) for value, _ in values if value]
 
-    def marks(self, job_ids: Sequence[str]) -> dict[str, Mark]:
+    def versions(self, job_ids: Sequence[str]) -> dict[str, JobVersion]:
         """How far jobs have come, by one query; those that are gone are left out."""
         with self.engine.connect() as connection:
-            rows = connection.execute(self._marks, {"ids": list(job_ids)})
-            return {row[0]: Mark(STATUS[row[1]], row[2], row[3]) for row in rows}
+            rows = connection.execute(self._versions, {"ids": list(job_ids)})
+            return {row[0]: JobVersion(STATUS[row[1]], row[2], row[3]) for row in rows}
 
     @cached_property
-    def _marks(self) -> sa.Select[Any]:
+    def _versions(self) -> sa.Select[Any]:
         """Asked so often that making the query anew would take most of the time."""
         tables = self.client._sys_db.tables
         jobs, steps, reports = self._jobs.c, tables.operation_outputs.c, tables.streams.c

@@ -42,13 +42,13 @@ Input = Mapping[str, Any] | str
 
 
 @dataclass(frozen=True)
-class Desk:
+class JobPreparer:
     """Prepares jobs and stores them; what it raises leaves nothing behind."""
 
     store: JobStore
     engines: EngineSet | None
 
-    def job(
+    def prepare_job(
         self, config: Config, given: Input, cache: bool, owner: str | None = None
     ) -> dict[str, JobSpec]:
         """The spec of one job; raises `ConfigError` or `InputError` with every problem."""
@@ -57,7 +57,7 @@ class Desk:
         pipeline = config.build(self.engines)
         return {job_id: self._prepared(job_id, config, pipeline, _slots(given), cache, owner)}
 
-    def group(
+    def prepare_group(
         self,
         name: str,
         config: Config,
@@ -68,7 +68,7 @@ class Desk:
         owner: str | None = None,
         key: str | None = None,
     ) -> dict[str, JobSpec]:
-        """The specs of a group by their ids, in order; raises as `job` does.
+        """The specs of a group by their ids, in order; raises as `prepare_job` does.
 
         Where nobody gives a seed, a `key` fixes it: the same call again brings the same jobs.
         """
@@ -93,7 +93,7 @@ class Desk:
                     specs[job_id] = replace(spec, group=name)
         return specs
 
-    def again(
+    def prepare_rerun(
         self,
         parent: str,
         child: str,
@@ -105,15 +105,15 @@ class Desk:
         """The spec of a rerun; raises `ConfigError` or `InputError`."""
         _, spec = self.store.job_and_spec(parent)
         done = self.store.done(parent, spec)
-        again = lineage.again(parent, spec, done, from_stage, changes or {}, given or {})
+        rerun = lineage.rerun_spec(parent, spec, done, from_stage, changes or {}, given or {})
         if check is not None:
-            check(again.pipeline_config)
+            check(rerun.pipeline_config)
         folder = self._folder(child)
-        pipeline = again.pipeline_config.build(self.engines)
-        if problems := pipeline.problems(again.open(child, folder)):
+        pipeline = rerun.pipeline_config.build(self.engines)
+        if problems := pipeline.problems(rerun.open(child, folder)):
             raise ConfigError(problems)
-        lineage.take_over(again, self._folder(parent), folder)
-        return again
+        lineage.take_over(rerun, self._folder(parent), folder)
+        return rerun
 
     def submit(
         self,
@@ -221,7 +221,7 @@ def id_of_key(key: str, owner: str | None) -> str:
 
 
 def ids_of_key(key: str | None, owner: str | None) -> list[str] | None:
-    """What `Desk.submit` is to store one job under; None without a key; raises `InputError`."""
+    """The id that one job is stored under; None without a key. Raises `InputError`."""
     return None if key is None else [id_of_key(key, owner)]
 
 

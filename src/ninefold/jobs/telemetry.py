@@ -1,4 +1,4 @@
-"""What a worker tells of its work, for metrics and traces; it knows neither."""
+"""Events of a worker, for metrics and traces; it knows neither."""
 
 from __future__ import annotations
 
@@ -52,25 +52,25 @@ class JobLeft:
     failure: Failure | None = None
 
 
-Told = JobBegan | StageRan | JobLeft
+WorkerEvent = JobBegan | StageRan | JobLeft
 #: Called on the worker's event loop; must be quick.
-Listener = Callable[[Told], None]
+Listener = Callable[[WorkerEvent], None]
 
 
-class Telling:
+class Listeners:
     """Those who listen to a worker; one that raises harms no job."""
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
 
     def add(self, listener: Listener) -> None:
-        """Have `listener` told from now on."""
+        """Call `listener` with every event from now on."""
         self._listeners.append(listener)
 
-    def __call__(self, told: Told) -> None:
-        """Tell everyone."""
+    def __call__(self, event: WorkerEvent) -> None:
+        """Pass an event to everyone."""
         for listener in self._listeners:
             try:
-                listener(told)
+                listener(event)
             except Exception:
                 _log.exception("jobs: a listener failed")

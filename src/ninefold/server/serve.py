@@ -17,7 +17,7 @@ import uvicorn
 from ninefold.core.errors import ConfigError, StorageError
 from ninefold.engines.base import EngineSet
 from ninefold.jobs.database import connect, data_folder, database_url
-from ninefold.jobs.telemetry import JobLeft, Told
+from ninefold.jobs.telemetry import JobLeft, WorkerEvent
 from ninefold.server.app import create_app
 from ninefold.server.keys import Keys
 from ninefold.server.loopback import is_loopback
@@ -134,9 +134,9 @@ def _calm_collector(service: Service) -> None:
     gc.set_threshold(700, 10, 200)
     first = True
 
-    def freeze_once(told: Told) -> None:
+    def freeze_once(event: WorkerEvent) -> None:
         nonlocal first
-        if first and isinstance(told, JobLeft):
+        if first and isinstance(event, JobLeft):
             first = False
             gc.freeze()
 

@@ -20,7 +20,7 @@ from ninefold.engines.base import EngineSet
 from ninefold.files.opening import ImageLimits
 from ninefold.jobs import Group, Job, JobEvent, JobExecutor, JobStatus
 from ninefold.jobs.admission import Admission, Quota
-from ninefold.jobs.database import unusable
+from ninefold.jobs.database import storage_error
 from ninefold.server import webhooks
 from ninefold.server.callers import Caller
 from ninefold.server.concurrency import ConcurrencyLimit
@@ -91,7 +91,7 @@ class Service:
         try:
             return await asyncio.to_thread(function, *args, **kwargs)
         except SQLAlchemyError as error:
-            raise unusable(self.jobs.store.engine.url, error) from None
+            raise storage_error(self.jobs.store.engine.url, error) from None
 
     async def keyless(self) -> bool:
         """Whether requests may come without a key: none was ever made.
@@ -195,13 +195,13 @@ class Service:
 
     async def job(self, caller: Caller, job_id: str) -> Job:
         """A job with all that it made so far."""
-        mark = (await self.call(self.jobs.store.marks, [job_id])).get(job_id)
-        if mark is None:
+        version = (await self.call(self.jobs.store.versions, [job_id])).get(job_id)
+        if version is None:
             raise _no_job(job_id)
         known, job = self._kept.pop(job_id, (None, None))
-        if job is None or known != mark:  # read after its mark: at least as new
+        if job is None or known != version:  # read after its version: at least as new
             job = await self.jobs.get(job_id)
-        self._kept[job_id] = mark, job
+        self._kept[job_id] = version, job
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         if not caller.may_see(job.owner):

@@ -1,4 +1,4 @@
-"""Fills the metrics: told by the worker, or asked for when they are read.
+"""Fills the metrics: by events of the worker, or asked for when they are read.
 
 Nothing below the server knows Prometheus: workers tell (`jobs.telemetry`), engines and the cache
 count by themselves, and the database is read.
@@ -32,7 +32,7 @@ from ninefold.core.errors import StorageError
 from ninefold.core.values import Failure
 from ninefold.engines.base import EngineStats
 from ninefold.jobs import JobStatus
-from ninefold.jobs.telemetry import JobBegan, StageRan, Told
+from ninefold.jobs.telemetry import JobBegan, StageRan, WorkerEvent
 from ninefold.telemetry import definitions
 from ninefold.telemetry.definitions import Metric
 
@@ -105,29 +105,29 @@ class WorkMetrics:
         self._began: dict[str, float] = {}
         registry.register(_Counted(cache, stats))
 
-    def __call__(self, told: Told) -> None:
+    def __call__(self, event: WorkerEvent) -> None:
         """Take note."""
-        if isinstance(told, JobBegan):
-            self._began[told.job_id] = time.monotonic()
+        if isinstance(event, JobBegan):
+            self._began[event.job_id] = time.monotonic()
             while len(self._began) > _MOST_ACTIVE:
                 del self._began[next(iter(self._began))]
-            if not told.again:
-                self._wait.observe(told.waited)
-        elif isinstance(told, StageRan):
-            if told.failure is not None:
-                kind = told.failure.kind
-                self._failures.labels(told.stage, _class(told.failure), kind).inc()
-            if not told.cached:
-                work = max(0.0, told.seconds - told.waited - told.loaded)
-                self._stages.labels(told.stage).observe(work)
-                self._stage_waits.labels(told.stage).observe(told.waited)
-                if told.loaded:
-                    self._stage_loads.labels(told.stage).observe(told.loaded)
+            if not event.again:
+                self._wait.observe(event.waited)
+        elif isinstance(event, StageRan):
+            if event.failure is not None:
+                kind = event.failure.kind
+                self._failures.labels(event.stage, _class(event.failure), kind).inc()
+            if not event.cached:
+                work = max(0.0, event.seconds - event.waited - event.loaded)
+                self._stages.labels(event.stage).observe(work)
+                self._stage_waits.labels(event.stage).observe(event.waited)
+                if event.loaded:
+                    self._stage_loads.labels(event.stage).observe(event.loaded)
         else:
-            self._jobs.labels(told.outcome).inc()
-            began = self._began.pop(told.job_id, None)
+            self._jobs.labels(event.outcome).inc()
+            began = self._began.pop(event.job_id, None)
             if began is not None:
-                self._seconds.labels(told.outcome).observe(time.monotonic() - began)
+                self._seconds.labels(event.outcome).observe(time.monotonic() - began)
         self._active.set(len(self._began))
 
 

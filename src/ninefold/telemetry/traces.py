@@ -14,7 +14,7 @@ from ninefold._version import __version__
 from ninefold.core.errors import ConfigError
 from ninefold.core.values import Failure
 from ninefold.jobs import JobExecutor
-from ninefold.jobs.telemetry import JobBegan, StageRan, Told
+from ninefold.jobs.telemetry import JobBegan, StageRan, WorkerEvent
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, TracerProvider
@@ -32,49 +32,49 @@ class Traces:
         self._tracer = provider.get_tracer("ninefold", __version__)
         self._jobs: dict[str, Span] = {}
 
-    def __call__(self, told: Told) -> None:
-        """Begin or end the spans that are told of."""
-        if isinstance(told, JobBegan):
-            self._begin(told)
-        elif isinstance(told, StageRan):
-            self._stage(told)
-        elif (span := self._jobs.pop(told.job_id, None)) is not None:
-            span.set_attribute("ninefold.job.outcome", told.outcome)
-            _failed(span, told.failure)
+    def __call__(self, event: WorkerEvent) -> None:
+        """Begin or end the spans of an event."""
+        if isinstance(event, JobBegan):
+            self._begin(event)
+        elif isinstance(event, StageRan):
+            self._stage(event)
+        elif (span := self._jobs.pop(event.job_id, None)) is not None:
+            span.set_attribute("ninefold.job.outcome", event.outcome)
+            _failed(span, event.failure)
             span.end()
 
-    def _begin(self, told: JobBegan) -> None:
+    def _begin(self, event: JobBegan) -> None:
         from opentelemetry.context import Context
         from opentelemetry.trace import SpanKind
 
         span = self._tracer.start_span("job", context=Context(), kind=SpanKind.CONSUMER)
-        span.set_attribute("ninefold.job.id", told.job_id)
-        span.set_attribute("ninefold.job.waited_seconds", told.waited)
-        span.set_attribute("ninefold.job.again", told.again)
-        if told.group is not None:
-            span.set_attribute("ninefold.job.group", told.group)
-        self._jobs[told.job_id] = span
+        span.set_attribute("ninefold.job.id", event.job_id)
+        span.set_attribute("ninefold.job.waited_seconds", event.waited)
+        span.set_attribute("ninefold.job.again", event.again)
+        if event.group is not None:
+            span.set_attribute("ninefold.job.group", event.group)
+        self._jobs[event.job_id] = span
         while len(self._jobs) > _MOST_JOBS:
             self._jobs.pop(next(iter(self._jobs))).end()
 
-    def _stage(self, told: StageRan) -> None:
+    def _stage(self, event: StageRan) -> None:
         from opentelemetry.trace import set_span_in_context
 
-        parent = self._jobs.get(told.job_id)
+        parent = self._jobs.get(event.job_id)
         if parent is None:
             return
         span = self._tracer.start_span(
-            f"stage {told.stage}",
+            f"stage {event.stage}",
             context=set_span_in_context(parent),
-            start_time=int(told.began * 1e9),
+            start_time=int(event.began * 1e9),
         )
-        span.set_attribute("ninefold.job.id", told.job_id)
-        span.set_attribute("ninefold.stage", told.stage)
-        span.set_attribute("ninefold.stage.cached", told.cached)
-        span.set_attribute("ninefold.stage.waited_seconds", told.waited)
-        span.set_attribute("ninefold.stage.loaded_seconds", told.loaded)
-        _failed(span, told.failure)
-        span.end(int((told.began + told.seconds) * 1e9))
+        span.set_attribute("ninefold.job.id", event.job_id)
+        span.set_attribute("ninefold.stage", event.stage)
+        span.set_attribute("ninefold.stage.cached", event.cached)
+        span.set_attribute("ninefold.stage.waited_seconds", event.waited)
+        span.set_attribute("ninefold.stage.loaded_seconds", event.loaded)
+        _failed(span, event.failure)
+        span.end(int((event.began + event.seconds) * 1e9))
 
 
 @contextmanager
@@ -109,8 +109,8 @@ def traced(jobs: JobExecutor) -> Iterator[None]:
 
 def _named() -> bool:
     """Whether the environment names the service."""
-    told = os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    return bool(os.environ.get("OTEL_SERVICE_NAME")) or "service.name=" in told
+    attributes = os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    return bool(os.environ.get("OTEL_SERVICE_NAME")) or "service.name=" in attributes
 
 
 def _failed(span: Span, failure: Failure | None) -> None:

@@ -1,4 +1,4 @@
-"""A job with all that it made so far, from what was read of it."""
+"""Puts a job together with all that it made so far, from a snapshot of it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from ninefold.core.errors import ConfigError
 from ninefold.engines.base import EngineSet
-from ninefold.jobs.following import Reading
+from ninefold.jobs.following import JobSnapshot
 from ninefold.jobs.model import Job
 from ninefold.jobs.replay import replay
 
 
-async def whole(found: Reading, engines: EngineSet | None) -> Job:
+async def load_job(found: JobSnapshot, engines: EngineSet | None) -> Job:
     """The job with its context, the stage where it is or stopped, and the attempts at each."""
     job, spec = found.job, found.spec
     context = spec.open(job.id, job.folder)
