@@ -24,8 +24,9 @@ import numpy as np
 
 from ninefold.core.progress import SilentProgress
 from ninefold.engines import builtin
-from ninefold.engines.base import Generated, TextToImage
 from ninefold.engines.diffusers_engine import DiffusersEngine
+from ninefold.engines.diffusion import Generated, TextToImage
+from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 
 PROMPT = "a red house in the mountains at sunset"
@@ -100,7 +101,7 @@ def _print_curve(sizes: list[int], batches: list[int], rounds: int, steps: int) 
 
 
 def _print_simultaneous(count: int, side: int, rounds: int, steps: int) -> None:
-    engine = DiffusersEngine(EngineSettings.from_environment())
+    engine = DiffusersEngine(EngineResources(EngineSettings.from_environment()))
     info = engine.describe("poster")
     requests = [
         TextToImage(

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.figures import Figure
 from bench.judged import SIZE, Generated
-from ninefold.engines.base import DetectionEngine
+from ninefold.engines.detection import DetectionEngine
 from ninefold.imaging.types import Pixels
 from training.detector_eval import Found, Truth, mean, overlap
 from training.prompts import held_out_scenes

@@ -11,7 +11,7 @@ from PIL import Image
 
 from bench.figures import Figure
 from bench.textures import TEXTURES
-from ninefold.engines.base import UpscaleEngine
+from ninefold.engines.upscaling import UpscaleEngine
 from ninefold.imaging.types import Pixels
 from training.scenes import random_scene, render
 from training.upscaler import FILTERS

@@ -14,7 +14,7 @@ import torch
 
 from bench.figures import Figure
 from ninefold.core.progress import SilentProgress
-from ninefold.engines.base import DiffusionEngine, TextToImage
+from ninefold.engines.diffusion import DiffusionEngine, TextToImage
 from ninefold.imaging.types import Pixels
 from training.common import to_tensor
 from training.distance import frechet_distance

@@ -39,8 +39,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # training/ is 
 from bench.figures import Figure, table
 from bench.judged import SIZE, STEPS, Reading, generate, read
 from ninefold.core.values import Lora
-from ninefold.engines.base import EngineSet, ImageToImage, Inpaint, TextToImage
 from ninefold.engines.defaults import build_engines
+from ninefold.engines.diffusion import ImageToImage, Inpaint, TextToImage
+from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.likeness import mean_absolute_difference, ssim
 from ninefold.imaging.types import Pixels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,8 +13,10 @@ from PIL import Image
 
 from ninefold.core.progress import Progress
 from ninefold.core.stage import PipelineStage
-from ninefold.engines.base import Detection, EngineSet, Generated, TextToImage
-from ninefold.engines.fake import FakeDetection, FakeDiffusion
+from ninefold.engines.detection import DETECTION, Detection, FakeDetection
+from ninefold.engines.diffusion import DIFFUSION, Generated, TextToImage
+from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.fake_diffusion import FakeDiffusion
 from ninefold.imaging.types import Mask, Pixels
 from ninefold.testing import fake_engines
 
@@ -112,9 +114,9 @@ def recording_engines(
 ) -> tuple[EngineSet, list[TextToImage]]:
     """Fake engines and the list of what their diffusion is asked for; `found` is detected."""
     diffusion = RecordingDiffusion()
-    engines = replace(fake_engines(), diffusion=diffusion)
+    engines = fake_engines().with_engines(DIFFUSION, diffusion)
     if found is not None:
-        engines = replace(engines, detection=FixedDetection(found=tuple(found)))
+        engines = engines.with_engines(DETECTION, FixedDetection(found=tuple(found)))
     return engines, diffusion.requests
 
 

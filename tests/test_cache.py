@@ -13,8 +13,9 @@ import pytest
 from ninefold import PipelineConfig, PipelineContext
 from ninefold.cache import StageCache
 from ninefold.core.errors import ConfigError
-from ninefold.engines.base import EngineSet, ModelInfo
-from ninefold.engines.fake import FakeDiffusion
+from ninefold.engines.diffusion import DIFFUSION, ModelInfo
+from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.fake_diffusion import FakeDiffusion
 from ninefold.testing import fake_engines
 from tests.support import files_in, picture, run
 
@@ -100,7 +101,7 @@ def test_a_model_that_says_otherwise_how_it_is_run_misses(
     tmp_path: Path, cache: StageCache
 ) -> None:
     made(tmp_path / "a", cache)
-    engines = replace(fake_engines(), diffusion=Rescaled())
+    engines = fake_engines().with_engines(DIFFUSION, Rescaled())
     found = hits(made(tmp_path / "b", cache, engines=engines))
     assert "upscaler" in found  # the fake paints the same either way
     assert {"text_to_image", "refiner", "detailer", "restorer"}.isdisjoint(found)

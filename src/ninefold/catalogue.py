@@ -7,7 +7,8 @@ from typing import Any
 from ninefold.core.errors import ModelError
 from ninefold.core.stage import PipelineStage
 from ninefold.core.values import Json
-from ninefold.engines.base import EngineSet, ModelInfo
+from ninefold.engines.diffusion import ModelInfo
+from ninefold.engines.engine_set import EngineSet
 from ninefold.imaging.resize import RESAMPLERS
 
 

@@ -6,10 +6,13 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from ninefold.core.errors import ModelError
-from ninefold.engines.base import EngineSet
-from ninefold.engines.fake import FakeDetection, FakeDiffusion, FakeUpscale, Faults
+from ninefold.engines.diffusion import DIFFUSION
+from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.fake_diffusion import FakeDiffusion
+from ninefold.engines.faults import Faults
+from ninefold.engines.registry import installed
 
-#: The calls that `fake_engines` can be told to fail on.
+#: The calls that `fake_engines` can be told to fail on, beside those of plugins' kinds.
 CALLS = frozenset({"text_to_image", "image_to_image", "inpaint", "detect", "upscale"})
 
 
@@ -33,27 +36,29 @@ def fake_engines(
     diffusion call takes `steps_delay` seconds; before the first it waits `wait_delay` seconds as
     for a busy model and `load_delay` as for one that is loaded. `words` are those that the model
     knows (none given: all words), `loras` the names it accepts, `wildcards` a folder of them.
-    Images of `black_seeds` come out black, as from a model whose numbers overflow. Raises
-    `ValueError` for unknown calls.
+    Images of `black_seeds` come out black, as from a model whose numbers overflow. Kinds that
+    plugins bring have the fakes that they declare. Raises `ValueError` for unknown calls.
     """
+    kinds = installed().kinds.values()
+    calls = CALLS | {kind.runs for kind in kinds if kind is not DIFFUSION}
     on = frozenset({fail_on} if isinstance(fail_on, str) else fail_on)
-    if on - CALLS:
+    if on - calls:
         raise ValueError(
-            f"fail_on: expected names of {', '.join(sorted(CALLS))}, got {sorted(on - CALLS)}."
+            f"fail_on: expected names of {', '.join(sorted(calls))}, got {sorted(on - calls)}."
         )
     faults = Faults(on, error, fail_times)
+    diffusion = FakeDiffusion(
+        faults,
+        steps_delay,
+        frozenset(words),
+        tuple(loras),
+        wait_delay,
+        load_delay,
+        black_seeds=frozenset(black_seeds),
+    )
+    others = {kind: [kind.fake(faults)] for kind in kinds if kind.fake is not None}
     return EngineSet(
-        diffusion=FakeDiffusion(
-            faults,
-            steps_delay,
-            frozenset(words),
-            tuple(loras),
-            wait_delay,
-            load_delay,
-            black_seeds=frozenset(black_seeds),
-        ),
-        detection=FakeDetection(faults),
-        upscaling=FakeUpscale(faults),
+        {DIFFUSION: [diffusion], **others},
         versions={"ninefold-fake": "1"},
         wildcards=wildcards,
     )

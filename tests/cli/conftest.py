@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ninefold.cli import main
-from ninefold.engines.base import EngineSet
+from ninefold.engines.engine_set import EngineSet
 from ninefold.testing import fake_engines
 
 # DBOS would keep the stderr of the first test that runs a worker, which is closed after it.

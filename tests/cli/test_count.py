@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ import pytest
 
 from ninefold import ModelError, Pipeline, PipelineContext
 from ninefold.core.progress import Progress, SilentProgress
-from ninefold.engines.base import EngineSet, Generated, TextToImage
 from ninefold.engines.batching import Batch, Batcher
 from ninefold.engines.capacity import foreseen
 from ninefold.engines.devices import DeviceChoice
-from ninefold.engines.fake import FakeDiffusion
+from ninefold.engines.diffusion import DIFFUSION, Generated, TextToImage
+from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.fake_diffusion import FakeDiffusion
 from ninefold.engines.settings import EngineSettings
 from ninefold.stages import TextToImageStage
 from ninefold.testing import fake_engines
@@ -66,7 +67,7 @@ class Diffusion(FakeDiffusion):
 
 
 def engines_of(diffusion: FakeDiffusion) -> EngineSet:
-    return replace(fake_engines(), diffusion=diffusion)
+    return fake_engines().with_engines(DIFFUSION, diffusion)
 
 
 def images(document: Any) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 import ninefold
 from ninefold.cli import main
 from ninefold.engines import defaults
-from ninefold.engines.base import EngineSet
+from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.settings import EngineSettings
 from ninefold.testing import fake_engines
 from tests.cli.conftest import Cli

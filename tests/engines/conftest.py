@@ -11,8 +11,9 @@ import pytest
 
 from ninefold.core.progress import Cancelled, PreviewMaker
 from ninefold.engines import builtin
-from ninefold.engines.base import EngineSet, ImageToImage, Inpaint, TextToImage
 from ninefold.engines.defaults import build_engines
+from ninefold.engines.diffusion import ImageToImage, Inpaint, TextToImage
+from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.types import Mask, Pixels
 from ninefold.testing import fake_engines

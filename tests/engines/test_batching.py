@@ -16,11 +16,11 @@ import pytest
 from ninefold.core.progress import Cancelled, PreviewMaker, SilentProgress
 from ninefold.core.timing import StageClock, current_clock
 from ninefold.core.turns import Line, Turn, current_turn
-from ninefold.engines.base import ImageToImage, ModelInfo
 from ninefold.engines.batching import Batch, Batcher
 from ninefold.engines.capacity import Capacity
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.diffusers_job import Order
+from ninefold.engines.diffusion import ImageToImage, ModelInfo
 from ninefold.engines.loras import LoraFile
 from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.types import Pixels

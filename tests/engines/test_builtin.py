@@ -18,6 +18,7 @@ from ninefold.engines.loras import find_loras, lora_files
 from ninefold.engines.models import resolve
 from ninefold.engines.onnx_detection import OnnxDetectionEngine
 from ninefold.engines.onnx_upscaling import OnnxUpscaleEngine
+from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 
 from .conftest import HAS_BUILTIN
@@ -55,9 +56,11 @@ def use(root: Path, file: str) -> None:
     if file.startswith("poster"):
         resolve("poster", SETTINGS, root)
     elif file.startswith("detector"):
-        OnnxDetectionEngine(SETTINGS, root).detect("detector", GREY, 0.5)
+        OnnxDetectionEngine(EngineResources(SETTINGS, root)).detect("detector", GREY, 0.5)
     elif file.startswith("upscaler"):
-        OnnxUpscaleEngine(SETTINGS, root).upscale("2x" if "x2" in file else "4x", GREY)
+        OnnxUpscaleEngine(EngineResources(SETTINGS, root)).upscale(
+            "2x" if "x2" in file else "4x", GREY
+        )
     else:
         find_loras([Lora(Path(file).stem)], lora_files(root / "none", root), root)
 
@@ -91,7 +94,7 @@ def test_damaged_weights_are_refused(root: Path, file: str, damage: Damage, told
 
 
 def test_weights_that_change_while_in_use_are_noticed(root: Path) -> None:
-    engine = OnnxDetectionEngine(SETTINGS, root)
+    engine = OnnxDetectionEngine(EngineResources(SETTINGS, root))
     engine.detect("detector", GREY, 0.5)
     path = root / "detector" / "detector.onnx"
     path.write_bytes(cut(path.read_bytes()))

@@ -12,7 +12,8 @@ import pytest
 from ninefold.core.errors import InputError, ModelError
 from ninefold.core.progress import Cancelled, SilentProgress
 from ninefold.core.values import Lora
-from ninefold.engines.base import EngineSet, TextToImage
+from ninefold.engines.diffusion import TextToImage
+from ninefold.engines.engine_set import EngineSet
 from ninefold.imaging.types import Mask, Pixels
 
 from .conftest import Recorder, from_image, inpaint, text

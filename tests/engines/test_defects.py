@@ -13,10 +13,11 @@ import pytest
 
 from ninefold import Pipeline, PipelineContext
 from ninefold.core.progress import SilentProgress
-from ninefold.engines.base import Generated, TextToImage
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.defects import defect_of, watched_decoding
 from ninefold.engines.diffusers_engine import DiffusersEngine
+from ninefold.engines.diffusion import Generated, TextToImage
+from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.types import Mask, Pixels
 from ninefold.stages import PublisherStage, TextToImageStage
@@ -68,7 +69,7 @@ class TestNan:
         self, tiny_folder: Path, tmp_path: Path, picture: Pixels, half_mask: Mask
     ) -> None:
         model = str(broken(tiny_folder, tmp_path / "broken"))
-        engine = DiffusersEngine(EngineSettings(device="cpu"))
+        engine = DiffusersEngine(EngineResources(EngineSettings(device="cpu")))
         for request in (text(), from_image(picture), inpaint(picture, half_mask)):
             made = engine.run(replace(request, model=model), QUIET)
             assert made.defect is not None
@@ -120,7 +121,7 @@ def checked(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> DiffusersEngi
         return Checker()(image, None)
 
     monkeypatch.setattr(diffusers.StableDiffusionPipeline, "run_safety_checker", run_safety_checker)
-    return DiffusersEngine(EngineSettings(device="cpu", max_batch=4))
+    return DiffusersEngine(EngineResources(EngineSettings(device="cpu", max_batch=4)))
 
 
 @pytest.mark.slow
@@ -144,7 +145,7 @@ def test_in_a_batch_only_the_refused_image_fails(
     assert len(made) == 4
     assert black == {seed for seed, result in made.items() if result.defect is not None}
     assert len(black) < 4
-    if checked.batches().get(1, 0) < 5:  # some were made together
+    if any("batch_size" in result.info for result in made.values()):
         assert black
     assert all("safety checker" in str(made[seed].defect) for seed in black)
 
@@ -154,7 +155,7 @@ def test_in_a_batch_only_the_refused_image_fails(
 def test_a_mask_that_the_models_own_inpainting_takes_for_black(
     tiny_folder: Path, picture: Pixels, half_mask: Mask
 ) -> None:
-    engine = DiffusersEngine(EngineSettings(device="cpu"))
+    engine = DiffusersEngine(EngineResources(EngineSettings(device="cpu")))
     faint = engine.run(inpaint(picture, half_mask * np.float32(0.4), model=str(tiny_folder)), QUIET)
     assert "nowhere half white" in " ".join(faint.info["warnings"])
     white = engine.run(inpaint(picture, half_mask, model=str(tiny_folder)), QUIET)

@@ -13,9 +13,10 @@ import pytest
 from ninefold.core.errors import InputError, ModelError
 from ninefold.core.progress import SilentProgress
 from ninefold.core.values import Lora
-from ninefold.engines.base import TextToImage
 from ninefold.engines.diffusers_engine import DiffusersEngine
+from ninefold.engines.diffusion import TextToImage
 from ninefold.engines.memory import Rung, with_ladder
+from ninefold.engines.resources import EngineResources
 from ninefold.engines.schedulers import NAMES
 from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.types import Mask, Pixels
@@ -34,7 +35,7 @@ def lora_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def engine(lora_folder: Path) -> DiffusersEngine:
-    return DiffusersEngine(EngineSettings(device="cpu", loras=lora_folder))
+    return DiffusersEngine(EngineResources(EngineSettings(device="cpu", loras=lora_folder)))
 
 
 @pytest.fixture(scope="module")
@@ -292,7 +293,7 @@ def test_a_lora_of_another_model_is_refused(
 
 
 def test_threads_share_an_engine(tiny_folder: Path, tiny_xl_folder: Path) -> None:
-    engine = DiffusersEngine(EngineSettings(device="cpu", deterministic=True))
+    engine = DiffusersEngine(EngineResources(EngineSettings(device="cpu", deterministic=True)))
     requests = [
         text(model=str(folder), seed=seed, scheduler=scheduler)
         for folder, scheduler in ((tiny_folder, "euler"), (tiny_xl_folder, "dpmpp_2m"))
@@ -319,7 +320,7 @@ def test_a_damaged_model_is_told(tiny_folder: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_folder, folder)
     weights = next(folder.glob("unet/*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-100])
-    engine = DiffusersEngine(EngineSettings(device="cpu"))
+    engine = DiffusersEngine(EngineResources(EngineSettings(device="cpu")))
     with pytest.raises(ModelError, match="cut cannot be loaded"):
         run(engine, text(model=str(folder)))
 
@@ -332,7 +333,7 @@ def test_a_pipeline_that_diffusers_lacks_is_told(tiny_folder: Path, tmp_path: Pa
     index = folder / "model_index.json"
     index.write_text(index.read_text().replace("StableDiffusionPipeline", "FuturePipeline"))
     with pytest.raises(ModelError, match=r"FuturePipeline.*Upgrade"):
-        run(DiffusersEngine(EngineSettings(device="cpu")), text(model=str(folder)))
+        run(DiffusersEngine(EngineResources(EngineSettings(device="cpu"))), text(model=str(folder)))
 
 
 def test_the_shortcut_to_a_form_agrees_with_autopipeline() -> None:
@@ -391,7 +392,7 @@ def test_a_description_follows_its_files(tiny_folder: Path, tmp_path: Path) -> N
 
     folder = tmp_path / "own"
     shutil.copytree(tiny_folder, folder)
-    engine = DiffusersEngine(EngineSettings(device="cpu"))
+    engine = DiffusersEngine(EngineResources(EngineSettings(device="cpu")))
     assert engine.describe(str(folder)) is engine.describe(str(folder))
     (folder / "ninefold.json").write_text('{"default": {"steps": 5}}')
     assert engine.describe(str(folder)).steps == 5

@@ -17,8 +17,9 @@ import pytest
 
 from ninefold.core.errors import ModelError
 from ninefold.core.progress import Cancelled, PreviewMaker, Progress, SilentProgress
-from ninefold.engines.base import Generated, TextToImage
 from ninefold.engines.diffusers_engine import DiffusersEngine
+from ninefold.engines.diffusion import Generated, TextToImage
+from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.types import Mask, Pixels
 
@@ -35,7 +36,7 @@ PROMPTS = ("a red house", "a blue boat at night", "two green trees", "a lighthou
 
 @pytest.fixture(scope="module")
 def engine() -> DiffusersEngine:
-    return DiffusersEngine(EngineSettings(device="cpu", max_batch=8))
+    return DiffusersEngine(EngineResources(EngineSettings(device="cpu", max_batch=8)))
 
 
 class Gate(SilentProgress):
@@ -196,7 +197,9 @@ def test_one_of_three_is_cancelled(engine: DiffusersEngine) -> None:
 
 @needs_builtin
 def test_deterministic_engines_give_the_same_bytes_together(engine: DiffusersEngine) -> None:
-    strict = DiffusersEngine(engine.settings.model_copy(update={"deterministic": True}))
+    strict = DiffusersEngine(
+        EngineResources(engine.settings.model_copy(update={"deterministic": True}))
+    )
     requests = [text(seed=seed) for seed in (1, 2)]
     expected = alone(engine, requests)
     made = together(strict, requests)
@@ -224,7 +227,7 @@ class OutOfMemoryError(RuntimeError):
 def test_a_batch_that_fills_the_memory_is_halved(
     tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = DiffusersEngine(EngineSettings(device="cpu", max_batch=8))
+    engine = DiffusersEngine(EngineResources(EngineSettings(device="cpu", max_batch=8)))
     requests = [text(model=str(tiny_folder), seed=seed) for seed in range(4)]
     expected = alone(engine, requests)
     refuse_more_than(2, OutOfMemoryError(), monkeypatch)

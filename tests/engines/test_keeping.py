@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from ninefold.core.progress import SilentProgress
-from ninefold.engines.base import EngineSet, ImageToImage
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.devices import choose_device
+from ninefold.engines.diffusion import ImageToImage
+from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.keeping import Keeper, can_keep
 from ninefold.engines.loading import LoadedModel, load_model
 from ninefold.engines.models import resolve

@@ -13,7 +13,7 @@ PAINT = """
 import hashlib, sys
 from pathlib import Path
 from ninefold.core.progress import StageProgress
-from ninefold.engines.base import TextToImage
+from ninefold.engines.diffusion import TextToImage
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.settings import EngineSettings
 engine = build_engines(EngineSettings(device="cpu", loras=Path("none"))).diffusion

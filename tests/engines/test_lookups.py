@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ninefold.core.errors import ModelError
-from ninefold.engines.base import EngineSet
-from ninefold.engines.lookups import keep_lookups
+from ninefold.engines.diffusion import DIFFUSION
+from ninefold.engines.engine_set import EngineSet
 from ninefold.testing import fake_engines
 
 
@@ -27,7 +27,7 @@ class _Counting:
 
 def test_each_model_is_looked_up_once_and_run_every_time() -> None:
     counting = _Counting()
-    kept = keep_lookups(EngineSet(counting, counting, counting)).diffusion  # type: ignore[arg-type]
+    kept = EngineSet({DIFFUSION: [counting]}).keep_lookups().diffusion
     assert [kept.describe(name) for name in ("a", "b", "a")] == [  # type: ignore[comparison-overlap]
         "a is known",
         "b is known",
@@ -39,7 +39,7 @@ def test_each_model_is_looked_up_once_and_run_every_time() -> None:
 
 def test_what_is_not_there_is_told_every_time() -> None:
     counting = _Counting()
-    kept = keep_lookups(EngineSet(counting, counting, counting)).diffusion  # type: ignore[arg-type]
+    kept = EngineSet({DIFFUSION: [counting]}).keep_lookups().diffusion
     for _ in range(2):
         with pytest.raises(ModelError, match="is not there"):
             kept.describe("none")
@@ -47,7 +47,7 @@ def test_what_is_not_there_is_told_every_time() -> None:
 
 def test_the_kept_answers_are_the_engines_own() -> None:
     engines = fake_engines()
-    kept = keep_lookups(engines)
+    kept = engines.keep_lookups()
     model = engines.diffusion.models()[0]
     assert kept.diffusion.describe(model) == engines.diffusion.describe(model)
     assert kept.detection.models() == engines.detection.models()

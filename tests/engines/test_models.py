@@ -13,7 +13,6 @@ from ninefold.core.errors import ModelError
 from ninefold.engines.checks import nearest_sizes
 from ninefold.engines.hashing import file_sha256, lora_hash, weights_hash
 from ninefold.engines.models import describe, resolve
-from ninefold.engines.residency import Residency
 from ninefold.engines.settings import EngineSettings
 
 from .conftest import needs_builtin
@@ -131,14 +130,3 @@ def test_nearest_sizes_are_multiples_in_range(tiny_folder: Path) -> None:
     assert nearest_sizes(64, info) == (64,)
     assert nearest_sizes(1, info) == (16,)
     assert nearest_sizes(9999, info) == (256,)
-
-
-def test_the_least_recently_used_model_leaves_first() -> None:
-    residency: Residency[str] = Residency(lambda: 2, lambda _: 1)
-    for key in ("a", "b", "a", "c"):
-        with residency.use(key, lambda key=key: key):  # type: ignore[misc]
-            pass
-    assert residency.keys() == ("a", "c")
-    with residency.use("c", lambda: "c"):
-        assert residency.unload_idle() == 1
-    assert residency.keys() == ("c",)

@@ -14,6 +14,7 @@ import pytest
 from ninefold.core.errors import InputError, ModelError
 from ninefold.engines.onnx_detection import OnnxDetectionEngine
 from ninefold.engines.onnx_upscaling import OnnxUpscaleEngine
+from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 
 onnx = pytest.importorskip("onnx")
@@ -77,7 +78,7 @@ def upscaler(path: Path, radius: int, factor: int = 2, **metadata: str) -> str:
 def test_boxes_come_back_in_the_images_pixels(tmp_path: Path) -> None:
     # 128 x 64 becomes 64 x 32 within a 64 x 32 input: half size, no padding.
     model = detector(tmp_path / "d.onnx", [[16, 16, 8, 8, 0.9, 0.1]])
-    engine = OnnxDetectionEngine(SETTINGS)
+    engine = OnnxDetectionEngine(EngineResources(SETTINGS))
     (found,) = engine.detect(model, np.zeros((64, 128, 3), np.uint8), 0.5)
     assert found.label == "cat"
     assert found.score == pytest.approx(0.9)
@@ -87,7 +88,9 @@ def test_boxes_come_back_in_the_images_pixels(tmp_path: Path) -> None:
 def test_padding_is_taken_off_and_boxes_end_at_the_border(tmp_path: Path) -> None:
     # 64 x 40 is fitted into 64 x 64 with 12 rows of padding above.
     model = detector(tmp_path / "d.onnx", [[60, 32, 20, 20, 0.2, 0.8]])
-    (found,) = OnnxDetectionEngine(SETTINGS).detect(model, np.zeros((40, 64, 3), np.uint8), 0.5)
+    (found,) = OnnxDetectionEngine(EngineResources(SETTINGS)).detect(
+        model, np.zeros((40, 64, 3), np.uint8), 0.5
+    )
     assert (found.label, found.left, found.right) == ("dog", 50, 64)
     assert (found.top, found.bottom) == (10, 30)
 
@@ -101,13 +104,15 @@ def test_overlaps_of_one_label_are_removed_and_of_another_kept(tmp_path: Path) -
         [50, 10, 8, 8, 0.3, 0.0],
     ]
     model = detector(tmp_path / "d.onnx", rows)
-    found = OnnxDetectionEngine(SETTINGS).detect(model, np.zeros((64, 64, 3), np.uint8), 0.5)
+    found = OnnxDetectionEngine(EngineResources(SETTINGS)).detect(
+        model, np.zeros((64, 64, 3), np.uint8), 0.5
+    )
     told = [(item.label, round(item.score, 2)) for item in found]
     assert told == [("cat", 0.9), ("dog", 0.8), ("cat", 0.6)]
 
 
 def test_detectors_without_labels_or_in_another_layout_are_told(tmp_path: Path) -> None:
-    engine = OnnxDetectionEngine(SETTINGS)
+    engine = OnnxDetectionEngine(EngineResources(SETTINGS))
     image = np.zeros((64, 64, 3), np.uint8)
     nameless = detector(tmp_path / "a.onnx", [[1, 1, 1, 1, 1, 1]], names="")
     with pytest.raises(ModelError, match="names"):
@@ -120,7 +125,7 @@ def test_detectors_without_labels_or_in_another_layout_are_told(tmp_path: Path) 
 
 
 def test_pickles_and_rubbish_are_refused(tmp_path: Path) -> None:
-    engine = OnnxDetectionEngine(SETTINGS)
+    engine = OnnxDetectionEngine(EngineResources(SETTINGS))
     with pytest.raises(ModelError, match="yolo export"):
         engine.hash(str(tmp_path / "face_yolov8n.pt"))
     (tmp_path / "bad.onnx").write_bytes(b"rubbish")
@@ -131,27 +136,27 @@ def test_pickles_and_rubbish_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("radius", "factor"), [(0, 2), (1, 4), (5, 3)])
 def test_scale_and_margin_are_measured(tmp_path: Path, radius: int, factor: int) -> None:
     model = upscaler(tmp_path / "u.onnx", radius, factor)
-    engine = OnnxUpscaleEngine(SETTINGS)
+    engine = OnnxUpscaleEngine(EngineResources(SETTINGS))
     assert engine.scale(model) == factor
     assert engine.margin(model) == radius
 
 
 def test_a_declared_margin_is_believed(tmp_path: Path) -> None:
     model = upscaler(tmp_path / "u.onnx", 1, margin="9")
-    assert OnnxUpscaleEngine(SETTINGS).margin(model) == 9
+    assert OnnxUpscaleEngine(EngineResources(SETTINGS)).margin(model) == 9
 
 
 def test_values_survive(tmp_path: Path) -> None:
     model = upscaler(tmp_path / "u.onnx", 0)
     image = np.random.default_rng(1).integers(0, 256, (5, 7, 3), np.uint8)
-    made = OnnxUpscaleEngine(SETTINGS).upscale(model, image)
+    made = OnnxUpscaleEngine(EngineResources(SETTINGS)).upscale(model, image)
     assert np.array_equal(made, image.repeat(2, 0).repeat(2, 1))
 
 
 def test_a_model_of_no_upscaling_layout_is_told(tmp_path: Path) -> None:
     model = detector(tmp_path / "d.onnx", [[1, 1, 1, 1, 1, 1]])
     with pytest.raises(ModelError, match="output"):
-        OnnxUpscaleEngine(SETTINGS).scale(model)
+        OnnxUpscaleEngine(EngineResources(SETTINGS)).scale(model)
 
 
 def test_nobody_is_told_of_what_runs_here(tmp_path: Path) -> None:
@@ -163,8 +168,9 @@ def test_nobody_is_told_of_what_runs_here(tmp_path: Path) -> None:
     around = {name: value for name, value in os.environ.items() if name not in quiet}
     code = (
         "from ninefold.engines.onnx_upscaling import OnnxUpscaleEngine\n"
+        "from ninefold.engines.resources import EngineResources\n"
         "from ninefold.engines.settings import EngineSettings\n"
-        f"print(OnnxUpscaleEngine(EngineSettings(threads=1)).scale({model!r}))"
+        f"print(OnnxUpscaleEngine(EngineResources(EngineSettings(threads=1))).scale({model!r}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

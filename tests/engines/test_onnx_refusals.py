@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,12 @@ import numpy as np
 import pytest
 
 from ninefold import ModelError, Pipeline, PipelineContext
-from ninefold.engines.base import EngineSet
+from ninefold.engines.detection import DETECTION
 from ninefold.engines.onnx_detection import OnnxDetectionEngine
 from ninefold.engines.onnx_upscaling import OnnxUpscaleEngine
+from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
+from ninefold.engines.upscaling import UPSCALING, FakeUpscale
 from ninefold.stages import DetailerStage, InspectorStage, UpscalerStage
 from ninefold.testing import fake_engines
 from tests.support import picture, run
@@ -188,11 +189,10 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_no_upscaler_is_refused_when_it_is_chosen(tmp_path: Path, case: str) -> None:
     model = upscaler(tmp_path / "u.onnx", case)
-    engine = OnnxUpscaleEngine(SETTINGS)
+    engine = OnnxUpscaleEngine(EngineResources(SETTINGS))
     with pytest.raises(ModelError, match=REFUSED[case]):
         engine.scale(model)
-    fakes = fake_engines()
-    engines = EngineSet(fakes.diffusion, fakes.detection, engine)
+    engines = fake_engines().with_engines(UPSCALING, engine)
     context = PipelineContext(tmp_path / "run", image=picture(40, 40))
     (line,) = Pipeline([UpscalerStage(engines=engines, upscaler=model)]).problems(context)
     assert line.startswith("upscaler.upscaler: ")
@@ -201,7 +201,7 @@ def test_what_is_no_upscaler_is_refused_when_it_is_chosen(tmp_path: Path, case: 
 @pytest.mark.parametrize("case", ["good", "half"])
 def test_upscalers_of_both_precisions(tmp_path: Path, case: str) -> None:
     model = upscaler(tmp_path / "u.onnx", case)
-    engine = OnnxUpscaleEngine(SETTINGS)
+    engine = OnnxUpscaleEngine(EngineResources(SETTINGS))
     assert engine.scale(model) == 2
     image = picture(40, 24)
     made = engine.upscale(model, image)
@@ -210,15 +210,13 @@ def test_upscalers_of_both_precisions(tmp_path: Path, case: str) -> None:
 
 
 def test_no_upscaler_makes_the_stage_go_on_for_ever(tmp_path: Path) -> None:
-    class One:
+    class One(FakeUpscale):
         """An engine of somebody else's whose model enlarges by nothing."""
 
-        models: Callable[[], tuple[str, ...]] = staticmethod(lambda: ("one",))
-        hash = margin = upscale = staticmethod(lambda *_: "0")
-        scale = staticmethod(lambda _: 1)
+        def scale(self, model: str) -> int:
+            return 1
 
-    fakes = fake_engines()
-    engines = EngineSet(fakes.diffusion, fakes.detection, One())  # type: ignore[arg-type]
+    engines = fake_engines().with_engines(UPSCALING, One())
     context = PipelineContext(tmp_path, image=picture(40, 40))
     run(Pipeline([UpscalerStage(engines=engines)]).execute(context))
     assert context.error is not None
@@ -266,8 +264,7 @@ def test_a_detector_of_another_layout_is_refused_before_anything_is_painted(
     tmp_path: Path, shape: tuple[int, ...], options: dict[str, Any], says: str
 ) -> None:
     model = detector(tmp_path / "d.onnx", shape, **options)
-    fakes = fake_engines()
-    engines = EngineSet(fakes.diffusion, OnnxDetectionEngine(SETTINGS), fakes.upscaling)
+    engines = fake_engines().with_engines(DETECTION, OnnxDetectionEngine(EngineResources(SETTINGS)))
     with pytest.raises(ModelError, match=says):
         engines.detection.labels(model)
     for stage in (
@@ -281,19 +278,21 @@ def test_a_detector_of_another_layout_is_refused_before_anything_is_painted(
 
 def test_a_detector_with_a_fixed_size(tmp_path: Path) -> None:
     fixed = detector(tmp_path / "a.onnx", (1, 6, 84), shape=(1, 3, 96, 160))
-    assert OnnxDetectionEngine(SETTINGS).labels(fixed) == ("cat", "dog")
+    assert OnnxDetectionEngine(EngineResources(SETTINGS)).labels(fixed) == ("cat", "dog")
 
 
 def test_labels_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     names = {str(number): f"label {number}" for number in range(12)}
     model = detector(tmp_path / "a.onnx", (1, 16, 84), metadata={"names": repr(names)})
-    assert OnnxDetectionEngine(SETTINGS).labels(model) == tuple(names.values())
+    assert OnnxDetectionEngine(EngineResources(SETTINGS)).labels(model) == tuple(names.values())
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 96, "w"), (1, 3, "h", 96)])
 def test_a_detector_with_one_fixed_side_is_given_it(tmp_path: Path, shape: Any) -> None:
     model = detector(tmp_path / "a.onnx", (1, 6, 84), shape=shape)
-    assert OnnxDetectionEngine(SETTINGS).detect(model, picture(200, 100), 0.9) == ()
+    assert (
+        OnnxDetectionEngine(EngineResources(SETTINGS)).detect(model, picture(200, 100), 0.9) == ()
+    )
 
 
 def test_what_turns_out_to_be_no_number_later_is_reported(tmp_path: Path) -> None:
@@ -309,7 +308,7 @@ def test_what_turns_out_to_be_no_number_later_is_reported(tmp_path: Path) -> Non
         {"found": np.full((1, 6, 84), 0.5, np.float32)},
         metadata={"names": "{0: 'cat', 1: 'dog'}", "imgsz": "64"},
     )
-    engine = OnnxDetectionEngine(SETTINGS)
+    engine = OnnxDetectionEngine(EngineResources(SETTINGS))
     assert engine.labels(model) == ("cat", "dog")
     with pytest.raises(ModelError, match="no numbers"):
         engine.detect(model, np.zeros((64, 64, 3), np.uint8), 0.4)
@@ -331,7 +330,7 @@ def test_an_upscaler_whose_factor_hangs_on_the_size_is_reported(tmp_path: Path) 
         [*shape, *nodes, node("Identity", "after", "out")],
         {"limit": np.int64(40), "one": np.float32(1), "ones": np.ones(2, np.float32)},
     )
-    engine = OnnxUpscaleEngine(SETTINGS)
+    engine = OnnxUpscaleEngine(EngineResources(SETTINGS))
     assert engine.scale(model) == 2
     with pytest.raises(ModelError, match="to become 2 times as large, got"):
         engine.margin(model)

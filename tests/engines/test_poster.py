@@ -7,7 +7,7 @@ import pytest
 
 from ninefold.core.progress import SilentProgress
 from ninefold.core.values import Lora
-from ninefold.engines.base import EngineSet
+from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.prompts import unknown_words
 from ninefold.imaging.likeness import mean_absolute_difference
 from ninefold.imaging.measures import blankness

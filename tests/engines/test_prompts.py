@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ninefold.engines.base import ModelInfo
+from ninefold.engines.diffusion import ModelInfo
 from ninefold.engines.prompts import (
     MAX_WEIGHT,
     Fragment,

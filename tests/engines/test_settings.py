@@ -52,7 +52,7 @@ def test_the_default_engines_are_shared() -> None:
 
 def test_no_heavy_import_before_a_request() -> None:
     code = (
-        "import sys; import ninefold.testing, ninefold.engines.base; "
+        "import sys; import ninefold.testing, ninefold.engines.engine_set; "
         "from ninefold.engines.defaults import default_engines; e = default_engines(); "
         "e.diffusion.models(), e.upscaling.models(), e.detection.models(); "
         "heavy = {'torch', 'diffusers', 'transformers', 'onnxruntime'} & set(sys.modules); "

@@ -10,15 +10,16 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from ninefold.core.progress import Progress
-from ninefold.engines.base import EngineSet, Generated, TextToImage
 from ninefold.engines.batching import Batch, Batcher
-from ninefold.engines.fake import FakeDiffusion
+from ninefold.engines.diffusion import DIFFUSION, Generated, TextToImage
+from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.fake_diffusion import FakeDiffusion
 from ninefold.jobs import JobExecutor
 from ninefold.testing import fake_engines
 from tests.jobs.conftest import Place
@@ -73,7 +74,7 @@ class _Deaf:
 
 def shared(**options: Any) -> tuple[SharedDiffusion, EngineSet]:
     diffusion = SharedDiffusion(**options)
-    return diffusion, replace(fake_engines(), diffusion=diffusion)
+    return diffusion, fake_engines().with_engines(DIFFUSION, diffusion)
 
 
 def painted(diffusion: SharedDiffusion) -> list[int]:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from ninefold.engines.base import EngineSet
+from ninefold.engines.engine_set import EngineSet
 from ninefold.server import create_app
 from ninefold.server.keys import Scope
 from ninefold.server.service import Service

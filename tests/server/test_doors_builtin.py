@@ -14,8 +14,8 @@ import pytest
 import webuiapi
 from PIL import Image
 
-from ninefold.engines.base import ModelInfo
 from ninefold.engines.defaults import default_engines
+from ninefold.engines.diffusion import ModelInfo
 from ninefold.files.embed import read_infotext
 from ninefold.files.infotext import parse_infotext
 from tests.server.doors import Served, opened, served

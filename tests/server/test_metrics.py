@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
 
-from ninefold.engines.base import EngineStats
+from ninefold.engines.engine_set import EngineStats
 from ninefold.telemetry.definitions import METRICS
 from ninefold.telemetry.metrics import DatabaseMetrics, WorkMetrics, new_registry
 from ninefold.testing import fake_engines

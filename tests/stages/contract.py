@@ -20,8 +20,8 @@ import pytest
 from ninefold import ModelError, PipelineContext, StageInputError, StorageError
 from ninefold.core.progress import StageProgress
 from ninefold.core.timing import LOADED, WAITED
-from ninefold.engines.base import EngineSet
 from ninefold.engines.defaults import default_engines
+from ninefold.engines.engine_set import EngineSet
 from ninefold.testing import fake_engines
 
 from ..support import Stage, files_in, run

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from ninefold import ConfigError, ModelError, PipelineContext, Region
-from ninefold.engines.base import Detection, Inpaint
 from ninefold.engines.defaults import default_engines
+from ninefold.engines.detection import Detection
+from ninefold.engines.diffusion import Inpaint
 from ninefold.imaging import masks
 from ninefold.imaging.boxes import Box
 from ninefold.slots import MAX_SEED, REGIONS

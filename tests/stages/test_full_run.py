@@ -13,8 +13,9 @@ import pytest
 from ninefold import Pipeline, PipelineConfig, PipelineContext
 from ninefold.core.events import Event, StageStarted
 from ninefold.core.progress import Progress
-from ninefold.engines.base import EngineSet, Generated, TextToImage
-from ninefold.engines.fake import FakeDiffusion
+from ninefold.engines.diffusion import DIFFUSION, Generated, TextToImage
+from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.fake_diffusion import FakeDiffusion
 from ninefold.slots import MAX_SEED
 from ninefold.stages import STAGES, FinisherStage
 from ninefold.testing import fake_engines
@@ -273,7 +274,7 @@ class WarningDiffusion(FakeDiffusion):
 
 
 def test_what_the_engine_warns_of_is_told_by_every_stage_once(tmp_path: Path) -> None:
-    engines = replace(fake_engines(), diffusion=WarningDiffusion())
+    engines = fake_engines().with_engines(DIFFUSION, WarningDiffusion())
     config = FULL.with_settings(["detailer.top_k=0", "detailer.confidence=0"])
     context = context_in(tmp_path)
     run(config.build(engines).execute(context))

@@ -19,7 +19,7 @@ from ninefold import (
 )
 from ninefold.core.events import Event, Rewound, StageStarted
 from ninefold.core.values import Seams
-from ninefold.engines.base import Detection
+from ninefold.engines.detection import Detection
 from ninefold.imaging import measures
 from ninefold.slots import MAX_SEED, SEAMS, VERDICT
 from ninefold.stages import InspectorStage, PromptStage, PublisherStage, TextToImageStage

@@ -13,7 +13,9 @@ from ninefold import InputError, Pipeline, PipelineContext
 from ninefold.cache import StageCache, cache_key
 from ninefold.core.pipeline import Step
 from ninefold.core.values import Lora
-from ninefold.engines.base import Detection, EngineSet, TextToImage
+from ninefold.engines.detection import DETECTION, Detection
+from ninefold.engines.diffusion import DIFFUSION, TextToImage
+from ninefold.engines.engine_set import EngineSet
 from ninefold.slots import REGIONS, WILDCARDS
 from ninefold.stages import DetailerStage, PromptStage, RestorerStage, TextToImageStage
 from ninefold.testing import fake_engines
@@ -32,7 +34,8 @@ def engines_with(
     """Fake engines with LoRAs `sketch` and `ink`, and the requests that they get."""
     diffusion = RecordingDiffusion(known_loras=("sketch", "ink"))
     detection = FixedDetection(found=found or (FACE,))
-    engines = replace(fake_engines(), diffusion=diffusion, detection=detection, wildcards=folder)
+    engines = fake_engines(wildcards=folder).with_engines(DIFFUSION, diffusion)
+    engines = engines.with_engines(DETECTION, detection)
     return engines, diffusion.requests
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ninefold import ConfigError, InputError, ModelError, PipelineContext
-from ninefold.engines.base import ImageToImage
+from ninefold.engines.diffusion import ImageToImage
 from ninefold.stages import RefinerStage
 from ninefold.stages.refiner import STRENGTHS
 from ninefold.testing import fake_engines

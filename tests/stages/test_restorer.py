@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ninefold import ConfigError, InputError, PipelineContext
-from ninefold.engines.base import ImageToImage
 from ninefold.engines.defaults import default_engines
+from ninefold.engines.diffusion import ImageToImage
 from ninefold.imaging.likeness import ssim
 from ninefold.imaging.measures import seam_strength
 from ninefold.imaging.resize import resize

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ninefold import ConfigError, InputError, Lora, ModelError, PipelineContext, StageInputError
-from ninefold.engines.base import ImageToImage, Inpaint, TextToImage
 from ninefold.engines.defaults import default_engines
+from ninefold.engines.diffusion import ImageToImage, Inpaint, TextToImage
 from ninefold.engines.prompts import unknown_words
 from ninefold.stages import TextToImageStage
 from ninefold.testing import fake_engines

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ninefold.engines.base import EngineSet
+    from ninefold.engines.engine_set import EngineSet
 
 
 def main(argv: Sequence[str] | None = None, *, engines: EngineSet | None = None) -> int:

@@ -13,7 +13,7 @@ from ninefold.cli.guard import DONE, say
 from ninefold.cli.parameters import Parameter, parameters_of
 from ninefold.core.json_text import json_text
 from ninefold.core.slots import Slot
-from ninefold.engines.base import EngineSet
+from ninefold.engines.engine_set import EngineSet
 from ninefold.stages.registry import find_stage, installed, stage_types
 
 

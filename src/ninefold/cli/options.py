@@ -15,7 +15,7 @@ from ninefold.config import PipelineConfig
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError
 from ninefold.core.pipeline import Pipeline
-from ninefold.engines.base import EngineSet
+from ninefold.engines.engine_set import EngineSet
 from ninefold.runs import Run
 from ninefold.slots import MAX_PROMPT, next_seed
 

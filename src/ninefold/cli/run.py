@@ -27,7 +27,7 @@ from ninefold.core.json_text import json_text
 from ninefold.core.pipeline import Attempt, Step
 from ninefold.core.record import StageRecord
 from ninefold.core.turns import Line, Turn, current_turn
-from ninefold.engines.base import EngineSet
+from ninefold.engines.engine_set import EngineSet
 from ninefold.runs import Run
 from ninefold.stages.base import DEFAULT_MODEL
 from ninefold.stages.text_to_image import TextToImageStage

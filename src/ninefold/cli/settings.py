@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ninefold.core.settings import read_settings
-from ninefold.engines.base import EngineSet
 from ninefold.engines.defaults import build_engines, default_engines
+from ninefold.engines.engine_set import EngineSet
 from ninefold.settings import Settings
 
 

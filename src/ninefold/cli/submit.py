@@ -12,7 +12,7 @@ from ninefold.cli.guard import DONE
 from ninefold.cli.jobs import Place
 from ninefold.cli.options import RunOptions, given_slots, planned, resolve_config, with_prompt
 from ninefold.core.errors import ConfigError
-from ninefold.engines.base import EngineSet
+from ninefold.engines.engine_set import EngineSet
 
 
 async def submit(

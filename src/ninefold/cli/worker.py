@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ninefold.cli.guard import DONE, FAILED, say, say_error
 from ninefold.cli.jobs import Place
 from ninefold.core.errors import ConfigError
-from ninefold.engines.base import EngineSet
+from ninefold.engines.engine_set import EngineSet
 from ninefold.jobs import JobExecutor
 from ninefold.settings import Settings
 from ninefold.telemetry.traces import traced

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ninefold.core.errors import InputError
-from ninefold.engines.base import ImageToImage, Inpaint, ModelInfo, TextToImage
+from ninefold.engines.diffusion import ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.imaging.resize import round_to_multiple
 
 _MAX_STEPS = 1000

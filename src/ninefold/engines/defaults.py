@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import Any
 
-from ninefold.engines.base import EngineSet, EngineStats
-from ninefold.engines.diffusers_engine import DiffusersEngine
-from ninefold.engines.onnx_detection import OnnxDetectionEngine
-from ninefold.engines.onnx_upscaling import OnnxUpscaleEngine
+from ninefold.engines.engine_set import EngineSet, EngineStats
+from ninefold.engines.kinds import EngineKind
+from ninefold.engines.registry import ENGINES, EngineClass, installed
+from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 _LIBRARIES = ("torch", "diffusers", "transformers", "peft", "onnxruntime", "numpy", "pillow")
+
+_log = logging.getLogger(__name__)
 
 
 @cache
@@ -28,23 +29,22 @@ def default_engines() -> EngineSet:
 
 
 def build_engines(settings: EngineSettings) -> EngineSet:
-    """A set of its own, sharing no loaded model with any other."""
-    diffusion = DiffusersEngine(settings)
-    detection = OnnxDetectionEngine(settings)
-    upscaling = OnnxUpscaleEngine(settings)
+    """Every installed engine, sharing no loaded model with any other set.
+
+    A plugin's engine that cannot be used is reported in the log, and left out.
+    """
+    resources = EngineResources(settings)
+    engines: dict[EngineKind[Any], list[Any]] = {}
+    for kind, classes in installed().engines.items():
+        engines[kind] = [engine for name in classes if (engine := _made(name, resources))]
+    for plugin in installed().plugins:
+        if plugin.problem is not None:
+            _log.warning("%s", plugin.report)
 
     def stats() -> EngineStats:
-        kinds = {
-            "diffusion": diffusion.resident,
-            "detector": detection.resident,
-            "upscaler": upscaling.resident,
-        }
-        resident = {
-            (kind, name): size for kind, held in kinds.items() for name, size in held().items()
-        }
-        return EngineStats(resident, diffusion.batches())
+        return EngineStats(resources.residency.sizes(), resources.batches())
 
-    return EngineSet(diffusion, detection, upscaling, _versions(), settings.wildcards, stats)
+    return EngineSet(engines, _versions(), settings.wildcards, stats)
 
 
 def _versions() -> Mapping[str, str]:
@@ -55,3 +55,14 @@ def _versions() -> Mapping[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _made(engine: EngineClass, resources: EngineResources) -> Any:
+    """An engine of that class, or None where it cannot be made, which is reported."""
+    try:
+        return engine(resources)
+    except Exception:
+        if engine in ENGINES:
+            raise
+        _log.exception("plugin engine %r cannot be made", engine.name)
+        return None

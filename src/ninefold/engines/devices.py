@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,8 +10,6 @@ from typing import Any
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.settings import EngineSettings
-
-_GIB = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -33,16 +30,6 @@ class DeviceChoice:
             return torch.float32
         parts = pipeline_class._get_signature_keys(pipeline_class)[0]
         return torch.bfloat16 if "transformer" in parts else torch.float16
-
-    def budget(self, settings: EngineSettings) -> int:
-        """Bytes that loaded models may hold: the setting, or half of the device's memory."""
-        if settings.memory_gb:
-            return int(settings.memory_gb * _GIB)
-        if self.name == "cuda":
-            import torch
-
-            return int(torch.cuda.mem_get_info()[1]) // 2
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
     def free(self) -> int:
         """Bytes that CUDA could still give to tensors."""

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from pathlib import Path
+from functools import partial
 from threading import Lock
 
 from ninefold.core.progress import Progress
 from ninefold.core.timing import current_clock
 from ninefold.core.values import Lora
-from ninefold.engines import builtin
-from ninefold.engines.base import Generated, ModelInfo, TextToImage
 from ninefold.engines.batching import Batch, Batcher, model_thread
 from ninefold.engines.capacity import Capacity, foreseen
 from ninefold.engines.checks import check_request
-from ninefold.engines.devices import DeviceChoice, choose_device
+from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.diffusers_job import DiffusersJob, Order
+from ninefold.engines.diffusion import DIFFUSION, Generated, ModelInfo, TextToImage
 from ninefold.engines.embeddings import chunk_count
 from ninefold.engines.loading import LoadedModel, collector_paused, load_model
 from ninefold.engines.loras import find_loras, lora_files
 from ninefold.engines.memory import ladder, with_ladder
-from ninefold.engines.models import ModelFiles, builtin_models, describe, resolve
-from ninefold.engines.residency import Residency
+from ninefold.engines.models import (
+    ModelFiles,
+    builtin_models,
+    describe,
+    is_diffusers_model,
+    resolve,
+)
+from ninefold.engines.residency import ModelKey
+from ninefold.engines.resources import EngineResources
 from ninefold.engines.schedulers import NAMES, check_scheduler
-from ninefold.engines.settings import EngineSettings
 
 
 @dataclass(frozen=True)
@@ -49,18 +52,18 @@ class DiffusersEngine:
     two of them make every call of the first one dearer by half.
     """
 
-    def __init__(self, settings: EngineSettings, builtin_root: Path = builtin.ROOT) -> None:
+    name = "diffusers"
+    kind = DIFFUSION
+
+    def __init__(self, resources: EngineResources) -> None:
         """Nothing is loaded until it is asked for."""
-        self.settings = settings
-        self._root = builtin_root
+        self.settings = resources.settings
+        self._resources = resources
+        self._root = resources.builtin_root
         self._lock = Lock()
         self._batchers: dict[Hashable, Batcher[Order, Generated]] = {}
         self._cpu_thread = model_thread()
         self._known: dict[str, _Known] = {}
-        self._batches: Counter[int] = Counter()
-        self._residency: Residency[LoadedModel] = Residency(
-            budget=lambda: self._device.budget(settings), size=LoadedModel.size_bytes
-        )
 
     def models(self) -> tuple[str, ...]:
         """Names of the built-in models; folders, files and hub names work too."""
@@ -74,10 +77,22 @@ class DiffusersEngine:
         """Names of the LoRAs at hand."""
         return tuple(lora_files(self.settings.loras, self._root))
 
-    def lora_hash(self, name: str) -> str:
+    def lora_hash(self, model: str, lora: str) -> str:
         """Hash of a LoRA, as AUTOMATIC1111 writes it; raises `InputError`."""
         at_hand = lora_files(self.settings.loras, self._root)
-        return find_loras((Lora(name),), at_hand, self._root)[0].hash
+        return find_loras((Lora(lora),), at_hand, self._root)[0].hash
+
+    def accepts(self, model: str) -> bool:
+        """Whether it is a built-in name, what diffusers may load, or a hub name."""
+        return is_diffusers_model(model, self._root)
+
+    def check(self, model: str) -> None:
+        """Raise `ModelError` for a model whose files are not there or cannot be read."""
+        self.describe(model)
+
+    def hash(self, model: str) -> str:
+        """First ten hex digits of the SHA-256 over the weights; raises `ModelError`."""
+        return self.describe(model).hash
 
     def describe(self, model: str) -> ModelInfo:
         """What is known of a model from its files; raises `ModelError`."""
@@ -99,23 +114,6 @@ class DiffusersEngine:
         with current_clock.get().loading():
             batcher = self._batcher(known)
         return batcher.run(Order(request, known.info, loras), progress)
-
-    def resident(self) -> dict[str, int]:
-        """Bytes of each loaded model, by name."""
-        sizes = self._residency.sizes()
-        known = {item.signature: item.files.name for item in tuple(self._known.values())}
-        return {known.get(key, "replaced"): size for key, size in sizes.items()}
-
-    def batches(self) -> dict[int, int]:
-        """How many calls made so many images at once."""
-        with self._lock:
-            return dict(self._batches)
-
-    def unload(self) -> int:
-        """Unload every model that is not in use; returns how many."""
-        unloaded = self._residency.unload_idle()
-        self._device.clear()
-        return unloaded
 
     def _find(self, reference: str) -> _Known:
         """The model's files and description, read anew only where a file has changed."""
@@ -142,25 +140,28 @@ class DiffusersEngine:
             return self._batchers[known.signature]
 
     def _make(self, known: _Known, capacity: Capacity, batch: Batch[Order]) -> Sequence[Generated]:
+        resources, device = self._resources, self._device
+        key = ModelKey(DIFFUSION.model, known.files.name, known.signature, device.name)
         load = partial(self._load, known.files)
-        with self._residency.use(known.signature, load) as model:
+        with resources.residency.use(key, load, LoadedModel.size_bytes) as model:
             orders = batch.take(lambda order: _stacking(model, order.request))
-            with self._lock:
-                self._batches[len(orders)] += 1
-            job = DiffusersJob(orders, model, batch.step, self._device)
-            with self._device.watched(partial(capacity.took, orders[0], len(orders))):
+            resources.count_batch(len(orders))
+            job = DiffusersJob(orders, model, batch.step, device)
+            with device.watched(partial(capacity.took, orders[0], len(orders))):
                 if len(orders) > 1:  # where it fills the memory, a smaller batch comes first
                     return job.run()
-                rungs = ladder(job.pipe, self.unload)
-                return with_ladder(job.run, rungs, model.oom_steps, self._device.clear)
+                unload_others = partial(resources.residency.unload_idle, device.name)
+                return with_ladder(
+                    job.run, ladder(job.pipe, unload_others), model.oom_steps, device.clear
+                )
 
     def _load(self, files: ModelFiles) -> LoadedModel:
         with collector_paused():
             return load_model(files, self._device, self.settings)
 
-    @cached_property
+    @property
     def _device(self) -> DeviceChoice:
-        return choose_device(self.settings)
+        return self._resources.device
 
 
 def _stacking(model: LoadedModel, request: TextToImage) -> object:

@@ -13,9 +13,9 @@ import numpy as np
 
 from ninefold.core.errors import ModelError
 from ninefold.core.progress import PreviewMaker
-from ninefold.engines.base import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.defects import defect_of, watched_decoding
 from ninefold.engines.devices import DeviceChoice
+from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.embeddings import prompt_arguments, stacked_arguments
 from ninefold.engines.keeping import Keeper, can_keep
 from ninefold.engines.loading import LoadedModel

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ninefold.engines.base import Inpaint
+from ninefold.engines.diffusion import Inpaint
 
 
 class Keeper:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ninefold.core.errors import ModelError
 from ninefold.engines import builtin
-from ninefold.engines.base import ModelInfo
+from ninefold.engines.diffusion import ModelInfo
 from ninefold.engines.families import Family, family_of_class, family_of_keys
 from ninefold.engines.hashing import read_safetensors_header, weights_hash
 from ninefold.engines.settings import EngineSettings
@@ -50,6 +50,19 @@ class ModelFiles:
 def builtin_models(root: Path = builtin.ROOT) -> tuple[str, ...]:
     """Names of the diffusion models that ship."""
     return tuple(sorted(path.parent.name for path in root.glob("*/model_index.json")))
+
+
+def is_diffusers_model(reference: str, root: Path = builtin.ROOT) -> bool:
+    """Whether `resolve` would look for it: by its name alone, and whether it is a folder or a file
+    of the kind that diffusers reads."""
+    path = Path(reference).expanduser()
+    if reference in builtin_models(root):
+        return True
+    if path.is_dir():
+        return (path / "model_index.json").is_file()
+    if path.is_file():
+        return path.suffix == ".safetensors" or path.suffix in _PICKLES
+    return _HUB_NAME.fullmatch(reference) is not None
 
 
 def resolve(reference: str, settings: EngineSettings, root: Path = builtin.ROOT) -> ModelFiles:

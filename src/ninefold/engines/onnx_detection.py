@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ninefold.core.errors import InputError, ModelError
-from ninefold.engines import builtin
-from ninefold.engines.base import Detection
+from ninefold.engines.detection import DETECTION, Detection
 from ninefold.engines.onnx_session import OnnxModel, OnnxModels
-from ninefold.engines.settings import EngineSettings
+from ninefold.engines.resources import EngineResources
 from ninefold.imaging.types import Pixels
 
 #: Boxes of one label that share more of their union than this are one thing.
@@ -36,10 +34,13 @@ _MAX_SIDE, _MAX_STRIDE = 4096, 256
 class OnnxDetectionEngine:
     """Fulfils `DetectionEngine`. Deterministic, and safe to call from any thread."""
 
-    def __init__(self, settings: EngineSettings, builtin_root: Path = builtin.ROOT) -> None:
+    name = "onnx_detection"
+    kind = DETECTION
+
+    def __init__(self, resources: EngineResources) -> None:
         """Nothing is opened until it is asked for."""
         files = {"detector": "detector/detector.onnx"}
-        self._models = OnnxModels("detector", files, settings, builtin_root)
+        self._models = OnnxModels(DETECTION.model, files, resources)
         #: Labels of the models whose output was looked at, by the SHA-256 of their files.
         self._labels: dict[str, tuple[str, ...]] = {}
 
@@ -47,9 +48,16 @@ class OnnxDetectionEngine:
         """`detector`, the built-in one; a path of an `.onnx` file works too."""
         return self._models.names()
 
-    def resident(self) -> dict[str, int]:
-        """Bytes of each open model's weights, by name."""
-        return self._models.resident()
+    def accepts(self, model: str) -> bool:
+        """Whether it is the built-in one, or an `.onnx` file."""
+        return self._models.accepts(model)
+
+    def check(self, model: str) -> None:
+        """Raise `ModelError` for a file that is not there; one of the user's is tried out."""
+        if model in self.models():
+            self.hash(model)
+        else:
+            self.labels(model)
 
     def hash(self, model: str) -> str:
         """First ten hex digits of the SHA-256 of the weights; raises `ModelError`."""
@@ -63,8 +71,8 @@ class OnnxDetectionEngine:
         """
         key = self._models.sha256(model)
         if key not in self._labels:
-            opened = self._models.open(model)
-            self._labels[key] = _checked_labels(opened)
+            with self._models.use(model) as opened:
+                self._labels[key] = _checked_labels(opened)
         return self._labels[key]
 
     def detect(self, model: str, image: Pixels, confidence: float) -> Sequence[Detection]:
@@ -72,9 +80,9 @@ class OnnxDetectionEngine:
         if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise InputError(f"image: expected height x width x 3, got {image.shape}.")
         labels = self.labels(model)
-        opened = self._models.open(model)
-        batch, scale, left, top = _letterbox(image, *_input_size(opened, image))
-        output = opened.run(batch)
+        with self._models.use(model) as opened:
+            batch, scale, left, top = _letterbox(image, *_input_size(opened, image))
+            output = opened.run(batch)
         _check_layout(opened, output, labels)
         rows = output[0].T
         scores, classes = rows[:, 4:].max(axis=1), rows[:, 4:].argmax(axis=1)

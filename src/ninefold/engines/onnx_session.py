@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,14 @@ from ninefold.core.errors import ModelError
 from ninefold.core.timing import current_clock
 from ninefold.engines import builtin
 from ninefold.engines.hashing import file_sha256
+from ninefold.engines.residency import ModelKey
+from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 
 #: ONNX files are protobuf messages, which end at 2 GiB.
 MAX_BYTES = (1 << 31) - 1
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
+_CUDA = "CUDAExecutionProvider"
 _PICKLES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".bin"})
 
 
@@ -89,42 +92,47 @@ class OnnxModel:
 
 
 class OnnxModels:
-    """Open ONNX models by reference: a built-in name or the path of an `.onnx` file."""
+    """ONNX models by reference: a built-in name or the path of an `.onnx` file."""
 
-    def __init__(
-        self, kind: str, names: Mapping[str, str], settings: EngineSettings, root: Path
-    ) -> None:
-        """`names` are the built-in models' files below `root`; `kind` names them in messages."""
+    def __init__(self, kind: str, names: Mapping[str, str], resources: EngineResources) -> None:
+        """`names` are the built-in models' files below the built-in folder; `kind` is what one
+        model is called, in messages and counts."""
         self._kind = kind
-        self._names = {name: root / path for name, path in names.items()}
-        self._settings = settings
-        self._root = root
-        self._open: dict[tuple[str, str], OnnxModel] = {}
-        self._lock = threading.Lock()
+        self._resources = resources
+        self._root = resources.builtin_root
+        self._names = {name: self._root / path for name, path in names.items()}
 
     def names(self) -> tuple[str, ...]:
         """Built-in models that are at hand."""
         return tuple(name for name, path in self._names.items() if path.is_file())
 
+    def accepts(self, reference: str) -> bool:
+        """Whether it is a built-in name, or a path that ends in `.onnx`."""
+        return reference in self._names or Path(reference).suffix == ".onnx"
+
     def sha256(self, reference: str) -> str:
         """SHA-256 of the model's file; raises `ModelError`."""
         return file_sha256(self._path(reference))
 
-    def resident(self) -> dict[str, int]:
-        """Bytes of each open model's weights, by name."""
-        with self._lock:
-            return {model.name: model.size for model in self._open.values()}
+    @contextmanager
+    def use(self, reference: str) -> Iterator[OnnxModel]:
+        """The open model, kept for as long as the block runs and memory lasts.
 
-    def open(self, reference: str) -> OnnxModel:
-        """The open model; raises `ModelError` that says what would help."""
+        Several threads may use it at once. Raises `ModelError` that says what would help.
+        """
         path = self._path(reference)
         builtin.verify(path, self._root)
-        key = (str(path), file_sha256(path))
-        with current_clock.get().loading(), self._lock:
-            if key not in self._open:
-                name = reference if reference in self._names else path.stem
-                self._open[key] = _open(path, name, self._settings)
-            return self._open[key]
+        name = reference if reference in self._names else path.stem
+        settings = self._resources.settings
+        with ExitStack() as stack:
+            with current_clock.get().loading():
+                device = "cuda" if _CUDA in _providers(settings) else "cpu"
+                key = ModelKey(self._kind, name, (str(path), file_sha256(path)), device)
+                used = self._resources.residency.use(
+                    key, lambda: _open(path, name, settings), lambda model: model.size, shared=True
+                )
+                opened = stack.enter_context(used)
+            yield opened
 
     def _path(self, reference: str) -> Path:
         if reference in self._names:
@@ -188,7 +196,7 @@ def _providers(settings: EngineSettings) -> list[str]:
     import onnxruntime as ort
 
     there = ort.get_available_providers()
-    wanted = ["CUDAExecutionProvider"] if settings.device in ("auto", "cuda") else []
+    wanted = [_CUDA] if settings.device in ("auto", "cuda") else []
     return [name for name in (*wanted, "CPUExecutionProvider") if name in there]
 
 

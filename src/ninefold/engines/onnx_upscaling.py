@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ninefold.core.errors import InputError, ModelError
-from ninefold.engines import builtin
 from ninefold.engines.onnx_session import OnnxModel, OnnxModels
-from ninefold.engines.settings import EngineSettings
+from ninefold.engines.resources import EngineResources
+from ninefold.engines.upscaling import UPSCALING
 from ninefold.imaging.types import Pixels
 
 #: The margin is looked for up to this many pixels; a model that reaches further is given this.
@@ -32,10 +31,13 @@ _VISIBLE = 0.25 / 255
 class OnnxUpscaleEngine:
     """Fulfils `UpscaleEngine`. Deterministic, and safe to call from any thread."""
 
-    def __init__(self, settings: EngineSettings, builtin_root: Path = builtin.ROOT) -> None:
+    name = "onnx_upscaling"
+    kind = UPSCALING
+
+    def __init__(self, resources: EngineResources) -> None:
         """Nothing is opened until it is asked for."""
         files = {"2x": "upscaler/x2.onnx", "4x": "upscaler/x4.onnx"}
-        self._models = OnnxModels("upscaler", files, settings, builtin_root)
+        self._models = OnnxModels(UPSCALING.model, files, resources)
         self._scales: dict[str, int] = {}
         self._margins: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -44,9 +46,16 @@ class OnnxUpscaleEngine:
         """`2x` and `4x`, the built-in ones; a path of an `.onnx` file works too."""
         return self._models.names()
 
-    def resident(self) -> dict[str, int]:
-        """Bytes of each open model's weights, by name."""
-        return self._models.resident()
+    def accepts(self, model: str) -> bool:
+        """Whether it is a built-in one, or an `.onnx` file."""
+        return self._models.accepts(model)
+
+    def check(self, model: str) -> None:
+        """Raise `ModelError` for a file that is not there; one of the user's is tried out."""
+        if model in self.models():
+            self.hash(model)
+        else:
+            self.scale(model)
 
     def hash(self, model: str) -> str:
         """First ten hex digits of the SHA-256 of the weights; raises `ModelError`."""
@@ -60,7 +69,8 @@ class OnnxUpscaleEngine:
         key = self._models.sha256(model)
         with self._lock:
             if key not in self._scales:
-                self._scales[key] = _scale(self._models.open(model))
+                with self._models.use(model) as opened:
+                    self._scales[key] = _scale(opened)
             return self._scales[key]
 
     def margin(self, model: str) -> int:
@@ -73,20 +83,21 @@ class OnnxUpscaleEngine:
         scale, key = self.scale(model), self._models.sha256(model)
         with self._lock:
             if key not in self._margins:
-                opened = self._models.open(model)
-                declared = opened.literal("margin")
-                told = isinstance(declared, int) and 0 <= declared <= _MAX_DECLARED
-                self._margins[key] = declared if told else _margin(opened, scale)
+                with self._models.use(model) as opened:
+                    declared = opened.literal("margin")
+                    usable = isinstance(declared, int) and 0 <= declared <= _MAX_DECLARED
+                    self._margins[key] = declared if usable else _margin(opened, scale)
             return self._margins[key]
 
     def upscale(self, model: str, image: Pixels) -> Pixels:
         """The whole image at once; raises `InputError` or `ModelError`."""
         if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise InputError(f"image: expected height x width x 3, got {image.shape}.")
-        opened = self._models.open(model)
         batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32)
         batch /= 255
-        output = _enlarged(opened, batch, self.scale(model))
+        scale = self.scale(model)
+        with self._models.use(model) as opened:
+            output = _enlarged(opened, batch, scale)
         # In place: at 4x each copy of the result is 48 times the source's bytes.
         np.clip(output, 0, 1, out=output)
         output *= 255

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ninefold.engines.base import ModelInfo
+from ninefold.engines.diffusion import ModelInfo
 from ninefold.prompts.weights import MAX_WEIGHT, Fragment, parse_prompt, plain_text
 
 __all__ = ["MAX_WEIGHT", "Fragment", "parse_prompt", "plain_text", "unknown_words"]

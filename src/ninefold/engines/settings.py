@@ -43,8 +43,8 @@ class EngineSettings(SettingsBase):
     memory_gb: NonNegativeFloat = Field(
         0.0,
         lt=1e6,
-        description="GiB that idle diffusion models may hold together; 0 is half of the device's "
-        "memory.",
+        description="GiB that idle models of all kinds may hold together on each device; 0 is half "
+        "of its memory.",
     )
     deterministic: bool = Field(
         False,

@@ -15,7 +15,7 @@ from ninefold.config import PipelineConfig
 from ninefold.core.errors import ConflictError, NotFoundError, StorageError
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.priority import DEFAULT_PRIORITY
-from ninefold.engines.base import EngineSet
+from ninefold.engines.engine_set import EngineSet
 from ninefold.jobs import retention
 from ninefold.jobs.admission import Admission
 from ninefold.jobs.database import connect, place_of, storage_error

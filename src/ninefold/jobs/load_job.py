@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from ninefold.core.errors import ConfigError
-from ninefold.engines.base import EngineSet
+from ninefold.engines.engine_set import EngineSet
 from ninefold.jobs.following import JobSnapshot
 from ninefold.jobs.model import Job
 from ninefold.jobs.replay import replay

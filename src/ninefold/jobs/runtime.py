@@ -24,7 +24,7 @@ from ninefold.core.record import StageRecord
 from ninefold.core.timing import LOADED, WAITED
 from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.core.values import Json
-from ninefold.engines.base import EngineSet
+from ninefold.engines.engine_set import EngineSet
 from ninefold.files.atomic import check_may_write
 from ninefold.jobs.model import job_folder
 from ninefold.jobs.naming import WORKFLOW, group_of

@@ -17,9 +17,8 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.priority import MAX_PRIORITY
-from ninefold.engines.base import EngineSet
 from ninefold.engines.defaults import default_engines
-from ninefold.engines.lookups import keep_lookups
+from ninefold.engines.engine_set import EngineSet
 from ninefold.jobs import lineage
 from ninefold.jobs.admission import Admission
 from ninefold.jobs.model import Job, job_folder
@@ -75,7 +74,7 @@ class JobPreparer:
         given_inputs = [inputs] if isinstance(inputs, str | Mapping) else inputs
         each = [_slots(given) for given in given_inputs]
         config = _config(config)
-        pipeline = config.build(keep_lookups(self.engines or default_engines()))
+        pipeline = config.build((self.engines or default_engines()).keep_lookups())
         if variants and count > 0:
             each = every_variant(pipeline, each, count, MAX_GROUP)
         if not 1 <= (total := len(each) * count) <= MAX_GROUP:

@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Lifespan
 
 from ninefold._version import __version__
-from ninefold.engines.base import EngineSet
+from ninefold.engines.engine_set import EngineSet
 from ninefold.jobs import JobExecutor
 from ninefold.server import metrics, openai, problems, sdapi, tracing, webhooks
 from ninefold.server.authentication import Authentication

@@ -15,7 +15,7 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, UserError
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.problems import suggest
-from ninefold.engines.base import EngineSet
+from ninefold.engines.engine_set import EngineSet
 from ninefold.imaging.resize import RESAMPLERS
 from ninefold.jobs.submission import every_variant
 from ninefold.settings import Settings

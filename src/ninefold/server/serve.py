@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 
 from ninefold.core.errors import ConfigError, StorageError
-from ninefold.engines.base import EngineSet
+from ninefold.engines.engine_set import EngineSet
 from ninefold.jobs.database import connect, data_folder, database_url
 from ninefold.jobs.telemetry import JobLeft, WorkerEvent
 from ninefold.server.app import create_app

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ninefold.core.errors import NotFoundError, UserError
 from ninefold.core.values import Artifact, Output
-from ninefold.engines.base import EngineSet
+from ninefold.engines.engine_set import EngineSet
 from ninefold.files.opening import ImageLimits
 from ninefold.jobs import Group, Job, JobEvent, JobExecutor, JobStatus
 from ninefold.jobs.admission import Admission, Quota

@@ -16,7 +16,8 @@ from ninefold.core.progress import Progress
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
 from ninefold.core.values import ImageRecord, Json, Lora
-from ninefold.engines.base import EngineSet, Generated, ModelInfo, TextToImage
+from ninefold.engines.diffusion import Generated, ModelInfo, TextToImage
+from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.loras import known_lora
 from ninefold.engines.prompts import unknown_words
 from ninefold.imaging.masks import same_shape
@@ -99,14 +100,6 @@ def told(where: str, check: Callable[[], object]) -> Iterator[str]:
         yield text if text.startswith(where) else f"{where}: {text}"
 
 
-def check_detector(engines: EngineSet, model: str) -> None:
-    """Raise `ModelError` for a detector that is not at hand, or whose output cannot be read."""
-    if model in engines.detection.models():
-        engines.detection.hash(model)
-    else:
-        engines.detection.labels(model)
-
-
 def size_before(context: PipelineContext, size: tuple[int, int] | None) -> tuple[int, int] | None:
     """The size of the image that a stage gets: `size`, or that of the image that was given."""
     given: ImageRecord | None = context.get(IMAGE)
@@ -141,10 +134,13 @@ CONDITIONING: tuple[Slot[Any], ...] = (NEGATIVE_PROMPT, MODEL, LORAS)
 class DiffusionStage(EngineStage[S]):
     """A stage that runs a diffusion model; its `accepts` include `CONDITIONING` and `PROMPT`."""
 
+    def model(self, context: PipelineContext) -> str:
+        """The model that this stage uses, as it was named."""
+        return self.params.model or context.get(MODEL) or DEFAULT_MODEL
+
     def model_info(self, context: PipelineContext) -> ModelInfo:
         """What is known of the model that this stage uses; raises `ModelError`."""
-        model = self.params.model or context.get(MODEL) or DEFAULT_MODEL
-        return self.engines.diffusion.describe(model)
+        return self.engines.diffusion.describe(self.model(context))
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether model, LoRAs and scheduler are at hand."""
@@ -169,11 +165,12 @@ class DiffusionStage(EngineStage[S]):
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The model's hash and what it asks for itself, the LoRAs' hashes, and what runs them."""
-        diffusion, info = self.engines.diffusion, self.model_info(context)
+        diffusion, model = self.engines.diffusion, self.model(context)
+        info = diffusion.describe(model)
         return {
             "model": info.hash,
             "guidance_rescale": info.guidance_rescale,
-            "loras": [diffusion.lora_hash(lora.name) for lora in context.get(LORAS) or ()],
+            "loras": [diffusion.lora_hash(model, lora.name) for lora in context.get(LORAS) or ()],
             "engines": dict(self.engines.versions),
         }
 
@@ -226,7 +223,7 @@ class DiffusionStage(EngineStage[S]):
         if own is None:
             own = OwnPrompt(context.get(PROMPT) or "", context.get(NEGATIVE_PROMPT) or "")
         return {
-            "model": params.model or context.get(MODEL) or DEFAULT_MODEL,
+            "model": self.model(context),
             "prompt": own.text,
             "negative_prompt": own.negative,
             "steps": params.steps or info.steps,
@@ -313,9 +310,10 @@ class PromptedStage(DiffusionStage[Q]):
         wildcards = self._wildcards(context)
         own = self.resolved_prompts(context, wildcards).values()
         loras = [lora.name for parts in own for part in parts for lora in part.loras]
+        diffusion = self.engines.diffusion
         return {
             **(super().fingerprint(context) or {}),
-            "own_loras": [self.engines.diffusion.lora_hash(name) for name in loras],
+            "own_loras": [diffusion.lora_hash(self.model(context), name) for name in loras],
             "wildcards": wildcards.used(),
         }
 

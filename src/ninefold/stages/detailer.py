@@ -16,7 +16,8 @@ from ninefold.core.errors import InputError
 from ninefold.core.problems import suggest
 from ninefold.core.progress import PartialProgress
 from ninefold.core.values import Json, Region
-from ninefold.engines.base import Detection, Inpaint, ModelInfo
+from ninefold.engines.detection import Detection
+from ninefold.engines.diffusion import Inpaint, ModelInfo
 from ninefold.files.store import read_image, read_mask, write_detail, write_image
 from ninefold.imaging import masks
 from ninefold.imaging.boxes import Box, crop_box
@@ -29,7 +30,6 @@ from ninefold.stages.base import (
     OwnPrompt,
     PromptedParams,
     PromptedStage,
-    check_detector,
     check_mask_shape,
     size_before,
     told,
@@ -111,7 +111,7 @@ class DetailerStage(PromptedStage[DetailerParams]):
         yield from super().problems(context)
         missing: tuple[str, ...] = ()
         if (detector := self.params.detector) is not None:
-            usable = partial(check_detector, self.engines, detector)
+            usable = partial(self.engines.detection.check, detector)
             missing = tuple(told(f"{self.name}.detector", usable))
         yield from missing
         if self.params.classes and not missing and MASK not in context:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Literal
 
 from pydantic import Field
@@ -17,7 +18,7 @@ from ninefold.files.store import read_image
 from ninefold.imaging import measures
 from ninefold.imaging.types import Pixels
 from ninefold.slots import ATTEMPTS, IMAGE, PROMPT, SEAMS, SEED, VERDICT, next_seed
-from ninefold.stages.base import EngineStage, check_detector, told
+from ninefold.stages.base import EngineStage, told
 
 
 class InspectorParams(StageParams):
@@ -97,7 +98,9 @@ class InspectorStage(EngineStage[InspectorParams]):
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the detector is at hand."""
         if (detector := self.params.detector) is not None:
-            yield from told(f"{self.name}.detector", lambda: check_detector(self.engines, detector))
+            yield from told(
+                f"{self.name}.detector", partial(self.engines.detection.check, detector)
+            )
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The hash of the detector, where it uses one."""

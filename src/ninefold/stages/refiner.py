@@ -11,8 +11,8 @@ from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
 from ninefold.core.slots import Slot
-from ninefold.engines.base import ImageToImage
 from ninefold.engines.checks import nearest_sizes
+from ninefold.engines.diffusion import ImageToImage
 from ninefold.files.store import read_image, read_mask, write_image
 from ninefold.imaging.masks import paste
 from ninefold.imaging.resize import resize_mask

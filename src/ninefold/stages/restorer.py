@@ -11,7 +11,7 @@ from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.progress import PartialProgress
 from ninefold.core.values import Json, Seams
-from ninefold.engines.base import ImageToImage, ModelInfo
+from ninefold.engines.diffusion import ImageToImage, ModelInfo
 from ninefold.files.store import read_image, write_image
 from ninefold.imaging.blending import blend_tiles
 from ninefold.imaging.colour import transfer_colour

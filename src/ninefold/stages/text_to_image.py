@@ -13,8 +13,8 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
 from ninefold.core.slots import Slot
 from ninefold.core.values import Json
-from ninefold.engines.base import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.checks import fitting_size, nearest_sizes
+from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.files.store import read_image, read_mask, write_image
 from ninefold.imaging.masks import paints, paste, same_shape
 from ninefold.imaging.resize import resize, resize_mask

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from typing import Literal, Self
 
@@ -86,8 +87,9 @@ class UpscalerStage(EngineStage[UpscalerParams]):
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the upscaler is at hand, and is one: a file of the user's is tried out."""
-        if (upscaler := self.params.upscaler) is not None:
-            yield from told(f"{self.name}.upscaler", lambda: self._check_upscaler(upscaler))
+        if (upscaler := self.params.upscaler) is not None and upscaler not in RESAMPLERS:
+            check = partial(self.engines.upscaling.check, upscaler)
+            yield from told(f"{self.name}.upscaler", check)
 
     def output_size(
         self, context: PipelineContext, size: tuple[int, int] | None
@@ -160,13 +162,6 @@ class UpscalerStage(EngineStage[UpscalerParams]):
             return self.params.upscale_factor
         wanted = self.params.size(width, height)
         return max(wanted[0] / width, wanted[1] / height)
-
-    def _check_upscaler(self, name: str) -> None:
-        """Raise `ModelError` for an upscaler that is not at hand, or that is none."""
-        if name in self.engines.upscaling.models():
-            self._hashes([name])
-        elif name not in RESAMPLERS:
-            self.engines.upscaling.scale(name)
 
     def _hashes(self, passes: list[str]) -> list[str]:
         """Of each model; a filter is its name. Raises `ModelError`."""

@@ -30,7 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ninefold.cache import StageCache
 from ninefold.core.errors import StorageError
 from ninefold.core.values import Failure
-from ninefold.engines.base import EngineStats
+from ninefold.engines.engine_set import EngineStats
 from ninefold.jobs import JobStatus
 from ninefold.jobs.telemetry import JobBegan, StageRan, WorkerEvent
 from ninefold.telemetry import definitions

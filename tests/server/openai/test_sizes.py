@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ninefold.core.errors import InputError
-from ninefold.engines.base import ModelInfo
 from ninefold.engines.checks import nearest_sizes
+from ninefold.engines.diffusion import ModelInfo
 from ninefold.server.openai.sizes import plan_size, plan_source
 
 #: What OpenAI's clients ask for.

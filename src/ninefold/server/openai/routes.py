@@ -13,7 +13,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from ninefold.core.errors import InputError, NotFoundError
-from ninefold.engines.base import ModelInfo
+from ninefold.engines.diffusion import ModelInfo
 from ninefold.files.opening import ImageLimits
 from ninefold.jobs import Job
 from ninefold.server import sse

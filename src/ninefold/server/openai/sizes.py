@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ninefold.core.errors import InputError
-from ninefold.engines.base import ModelInfo
 from ninefold.engines.checks import fitting_size, nearest_sizes
+from ninefold.engines.diffusion import ModelInfo
 from ninefold.imaging.resize import fit_size
 
 #: How much more than its native area a model paints well in one go.

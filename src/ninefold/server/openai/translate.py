@@ -11,7 +11,7 @@ import numpy as np
 from ninefold.config import PipelineConfig
 from ninefold.core.errors import InputError
 from ninefold.core.values import Json
-from ninefold.engines.base import ModelInfo
+from ninefold.engines.diffusion import ModelInfo
 from ninefold.files.decode import decode_rgba, probe
 from ninefold.files.encode import Compression, encode
 from ninefold.files.formats import ImageFormat

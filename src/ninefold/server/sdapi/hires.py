@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ninefold.core.values import Json
-from ninefold.engines.base import ModelInfo
+from ninefold.engines.diffusion import ModelInfo
 from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
 from ninefold.server.sdapi.samplers import scheduler_of
 from ninefold.server.sdapi.schemas import Processing, Txt2ImgRequest

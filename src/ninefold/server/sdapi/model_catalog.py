@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ninefold.core.errors import ConfigError, ModelError
-from ninefold.engines.base import ModelInfo
+from ninefold.engines.diffusion import ModelInfo
 from ninefold.imaging.resize import RESAMPLERS
 from ninefold.stages.base import DEFAULT_MODEL
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ninefold.core.problems import problems_of
 from ninefold.core.values import Json
-from ninefold.engines.base import ModelInfo
+from ninefold.engines.diffusion import ModelInfo
 from ninefold.server.sdapi.adetailer import Detailing, detailing
 from ninefold.server.sdapi.hires import enlarger
 from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from ninefold.core.values import Json
-from ninefold.engines.base import ModelInfo
+from ninefold.engines.diffusion import ModelInfo
 from ninefold.files.opening import ImageLimits
 from ninefold.imaging.types import Mask
 from ninefold.server.blocking_requests import ImageOrder

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ninefold.core.values import Json
-from ninefold.engines.base import ModelInfo
+from ninefold.engines.diffusion import ModelInfo
 from ninefold.files.decode import decode
 from ninefold.files.embed import EmbeddedMetadata
 from ninefold.files.encode import Compression, encode

@@ -1,19 +1,18 @@
-"""What a stage asks of the models: requests, results and the protocols that engines fulfil.
+"""Diffusion: requests that are fully set, what comes of them, and the engines that fulfil them.
 
-Requests are fully set: a stage resolves its optional parameters once, with
-`DiffusionEngine.describe`, and nothing in a request is optional. Pixels are uint8 arrays,
-height x width x 3, RGB.
+A stage resolves its optional parameters once, with `DiffusionEngine.describe`, and nothing in a
+request is optional. Pixels are uint8 arrays, height x width x 3, RGB.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from ninefold.core.progress import Progress
 from ninefold.core.values import Lora
+from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.imaging.types import Mask, Pixels
 
 
@@ -94,11 +93,8 @@ class Generated:
     defect: str | None = None
 
 
-class DiffusionEngine(Protocol):
+class DiffusionEngine(Engine, Protocol):
     """Runs diffusion models. Calls block and may come from any thread."""
-
-    def models(self) -> tuple[str, ...]:
-        """Names of the models that are at hand without a download."""
 
     def schedulers(self) -> tuple[str, ...]:
         """Names of the schedulers that a request may ask for."""
@@ -106,7 +102,7 @@ class DiffusionEngine(Protocol):
     def loras(self) -> tuple[str, ...]:
         """Names of the LoRAs that a request may ask for."""
 
-    def lora_hash(self, name: str) -> str:
+    def lora_hash(self, model: str, lora: str) -> str:
         """Hex digits of the hash of a LoRA's weights; raises `InputError` for one not at hand."""
 
     def describe(self, model: str) -> ModelInfo:
@@ -122,73 +118,4 @@ class DiffusionEngine(Protocol):
         """Fulfil a request of any of the three kinds; raises `ModelError` or `InputError`."""
 
 
-@dataclass(frozen=True)
-class Detection:
-    """One thing found in an image; the box is in pixels, right and bottom exclusive."""
-
-    label: str
-    score: float
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-
-class DetectionEngine(Protocol):
-    """Finds things in images."""
-
-    def models(self) -> tuple[str, ...]:
-        """Names of the detectors that are at hand."""
-
-    def hash(self, model: str) -> str:
-        """First ten hex digits of the SHA-256 of the weights; raises `ModelError`."""
-
-    def labels(self, model: str) -> tuple[str, ...]:
-        """What the detector can find."""
-
-    def detect(self, model: str, image: Pixels, confidence: float) -> Sequence[Detection]:
-        """Everything found with at least `confidence` (0 to 1), best first, overlaps removed."""
-
-
-class UpscaleEngine(Protocol):
-    """Super-resolution by a fixed factor per model."""
-
-    def models(self) -> tuple[str, ...]:
-        """Names of the upscalers that are at hand."""
-
-    def hash(self, model: str) -> str:
-        """First ten hex digits of the SHA-256 of the weights; raises `ModelError`."""
-
-    def scale(self, model: str) -> int:
-        """The factor of the model: 2 or 4 for the built-in ones."""
-
-    def margin(self, model: str) -> int:
-        """Input pixels at a tile's edge that its missing neighbours may have touched."""
-
-    def upscale(self, model: str, image: Pixels) -> Pixels:
-        """The whole image at once, `scale` times as wide and high."""
-
-
-@dataclass(frozen=True)
-class EngineStats:
-    """What engines hold, and what they counted since they were made."""
-
-    #: Bytes of each loaded model, by kind (`diffusion`, `detector`, `upscaler`) and name.
-    resident: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    #: How many diffusion calls made so many images at once.
-    batches: Mapping[int, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class EngineSet:
-    """The engines that a pipeline's stages share."""
-
-    diffusion: DiffusionEngine
-    detection: DetectionEngine
-    upscaling: UpscaleEngine
-    #: Names and versions of the libraries underneath, for manifests.
-    versions: Mapping[str, str] = field(default_factory=dict)
-    #: The folder of text files that `__name__` in a prompt chooses from; None where there is none.
-    wildcards: Path | None = None
-    #: Asked from any thread at any time; quick.
-    stats: Callable[[], EngineStats] = EngineStats
+DIFFUSION: EngineKind[DiffusionEngine] = EngineKind("diffusion", DiffusionEngine, runs="run")

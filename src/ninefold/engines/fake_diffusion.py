@@ -1,61 +1,26 @@
-"""Engines that paint deterministic pictures in microseconds, for tests of what is built on them.
+"""A diffusion engine that paints in microseconds, for tests of what is built on engines.
 
-They keep the protocols' promises (same request, same bytes; another field, another picture;
-steps reported; errors of the right type) and know nothing of art.
+It keeps the protocol's promises (same request, same bytes; another field, another picture;
+steps reported; errors of the right type) and knows nothing of art.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from threading import Lock
 
 import numpy as np
 
 from ninefold.core.errors import ModelError
 from ninefold.core.progress import Progress
 from ninefold.core.timing import current_clock
-from ninefold.engines.base import (
-    Detection,
-    Generated,
-    ImageToImage,
-    Inpaint,
-    ModelInfo,
-    TextToImage,
-)
 from ninefold.engines.checks import check_request
+from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
+from ninefold.engines.faults import Faults, random_from
 from ninefold.engines.loras import known_lora
 from ninefold.engines.schedulers import NAMES, check_scheduler
 from ninefold.imaging.types import Pixels
-
-_DETECTOR = "detector"
-_LABELS = ("face", "house")
-_SCALES = {"2x": 2, "4x": 4}
-#: The fakes read no pixel beyond the one they enlarge.
-_MARGIN = 0
-
-
-@dataclass
-class Faults:
-    """When the fakes fail: calls named in `on`, with `error`, at most `times` times."""
-
-    #: Of `text_to_image`, `image_to_image`, `inpaint`, `detect`, `upscale`.
-    on: frozenset[str] = frozenset()
-    error: Callable[[str], Exception] = ModelError
-    #: How many calls fail before the fakes work again; None means all.
-    times: int | None = None
-    _failed: int = 0
-    _lock: Lock = field(default_factory=Lock, repr=False)
-
-    def strike(self, call: str) -> None:
-        """Raise the error if this call should fail."""
-        with self._lock:
-            if call not in self.on or (self.times is not None and self._failed >= self.times):
-                return
-            self._failed += 1
-        raise self.error(f"The fake engine was asked to fail on {call}.")
 
 
 @dataclass(frozen=True)
@@ -85,9 +50,21 @@ class FakeDiffusion:
         """The names it was made with."""
         return self.known_loras
 
-    def lora_hash(self, name: str) -> str:
+    def lora_hash(self, model: str, lora: str) -> str:
         """A digest of the name."""
-        return hashlib.sha256(name.encode()).hexdigest()[:12]
+        return hashlib.sha256(lora.encode()).hexdigest()[:12]
+
+    def accepts(self, model: str) -> bool:
+        """Whether it is `poster`."""
+        return model in self.models()
+
+    def check(self, model: str) -> None:
+        """Raise `ModelError` for any name but `poster`."""
+        self.describe(model)
+
+    def hash(self, model: str) -> str:
+        """A constant; raises `ModelError`."""
+        return self.describe(model).hash
 
     def describe(self, model: str) -> ModelInfo:
         """A model of 128 x 128 pixels; raises `ModelError` for any name but `poster`."""
@@ -137,87 +114,10 @@ class FakeDiffusion:
         return Generated(_mixed(request, painted), record)
 
 
-@dataclass(frozen=True)
-class FakeDetection:
-    """Finds a face and a house in every image, where the image's bytes put them."""
-
-    faults: Faults = field(default_factory=Faults)
-
-    def models(self) -> tuple[str, ...]:
-        """Stands in for the built-in detector, by its name."""
-        return (_DETECTOR,)
-
-    def hash(self, model: str) -> str:
-        """A constant; raises `ModelError` for any name but `detector`."""
-        _known(model, self.models())
-        return "fa4e000001"
-
-    def labels(self, model: str) -> tuple[str, ...]:
-        """`face` and `house`."""
-        _known(model, self.models())
-        return _LABELS
-
-    def detect(self, model: str, image: Pixels, confidence: float) -> Sequence[Detection]:
-        """A face of score 0.9 and a house of 0.8, as far as `confidence` lets them through."""
-        _known(model, self.models())
-        self.faults.strike("detect")
-        height, width = image.shape[:2]
-        draw = _draw(image.tobytes())
-        found = []
-        for label, score, share in (("face", 0.9, 0.25), ("house", 0.8, 0.4)):
-            box_width, box_height = max(1.0, width * share), max(1.0, height * share)
-            left, top = draw.random(2) * (width - box_width, height - box_height)
-            box = (float(left), float(top), float(left + box_width), float(top + box_height))
-            found.append(Detection(label, score, *box))
-        return tuple(item for item in found if item.score >= confidence)
-
-
-@dataclass(frozen=True)
-class FakeUpscale:
-    """Repeats pixels."""
-
-    faults: Faults = field(default_factory=Faults)
-
-    def models(self) -> tuple[str, ...]:
-        """Stands in for the built-in upscalers, by their names."""
-        return tuple(_SCALES)
-
-    def hash(self, model: str) -> str:
-        """A constant per model; raises `ModelError` for unknown names."""
-        _known(model, self.models())
-        return f"fa4e00001{_SCALES[model]}"
-
-    def scale(self, model: str) -> int:
-        """2 for `2x`, 4 for `4x`; raises `ModelError` for unknown names."""
-        _known(model, self.models())
-        return _SCALES[model]
-
-    def margin(self, model: str) -> int:
-        """None: a pixel hangs on no other; raises `ModelError` for unknown names."""
-        _known(model, self.models())
-        return _MARGIN
-
-    def upscale(self, model: str, image: Pixels) -> Pixels:
-        """Each pixel `scale` x `scale` times; raises `ModelError` for unknown names."""
-        factor = self.scale(model)
-        self.faults.strike("upscale")
-        return image.repeat(factor, axis=0).repeat(factor, axis=1)
-
-
-def _known(model: str, names: Sequence[str]) -> None:
-    if model not in names:
-        raise ModelError(f"No model {model!r}: the fake engine knows {', '.join(names)}.")
-
-
 def _call_name(request: TextToImage) -> str:
     if isinstance(request, Inpaint):
         return "inpaint"
     return "image_to_image" if isinstance(request, ImageToImage) else "text_to_image"
-
-
-def _draw(content: bytes) -> np.random.Generator:
-    digest = hashlib.blake2b(content, digest_size=8).digest()
-    return np.random.default_rng(int.from_bytes(digest))
 
 
 def _paint(request: TextToImage) -> Pixels:
@@ -225,7 +125,7 @@ def _paint(request: TextToImage) -> Pixels:
     content = b"\0".join(
         value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode() for value in told
     )
-    draw = _draw(content)
+    draw = random_from(content)
     start, end = draw.integers(0, 256, (2, 3))
     tilt: float = draw.random() * 2 * np.pi
     down = np.linspace(-1, 1, request.height)[:, None]

@@ -1,0 +1,84 @@
+"""Detection: things found in images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ninefold.engines.faults import Faults, known_model, random_from
+from ninefold.engines.kinds import Engine, EngineKind
+from ninefold.imaging.types import Pixels
+
+_FAKE = "detector"
+_FAKE_LABELS = ("face", "house")
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One thing found in an image; the box is in pixels, right and bottom exclusive."""
+
+    label: str
+    score: float
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class DetectionEngine(Engine, Protocol):
+    """Finds things in images."""
+
+    def labels(self, model: str) -> tuple[str, ...]:
+        """What the detector can find."""
+
+    def detect(self, model: str, image: Pixels, confidence: float) -> Sequence[Detection]:
+        """Everything found with at least `confidence` (0 to 1), best first, overlaps removed."""
+
+
+@dataclass(frozen=True)
+class FakeDetection:
+    """Finds a face and a house in every image, where the image's bytes put them."""
+
+    faults: Faults = field(default_factory=Faults)
+
+    def models(self) -> tuple[str, ...]:
+        """Stands in for the built-in detector, by its name."""
+        return (_FAKE,)
+
+    def accepts(self, model: str) -> bool:
+        """Whether it is one of its names."""
+        return model in self.models()
+
+    def check(self, model: str) -> None:
+        """Raise `ModelError` for any other name."""
+        known_model(model, self.models())
+
+    def hash(self, model: str) -> str:
+        """A constant; raises `ModelError` for any name but `detector`."""
+        known_model(model, self.models())
+        return "fa4e000001"
+
+    def labels(self, model: str) -> tuple[str, ...]:
+        """`face` and `house`."""
+        known_model(model, self.models())
+        return _FAKE_LABELS
+
+    def detect(self, model: str, image: Pixels, confidence: float) -> Sequence[Detection]:
+        """A face of score 0.9 and a house of 0.8, as far as `confidence` lets them through."""
+        known_model(model, self.models())
+        self.faults.strike("detect")
+        height, width = image.shape[:2]
+        draw = random_from(image.tobytes())
+        found = []
+        for label, score, share in (("face", 0.9, 0.25), ("house", 0.8, 0.4)):
+            box_width, box_height = max(1.0, width * share), max(1.0, height * share)
+            left, top = draw.random(2) * (width - box_width, height - box_height)
+            box = (float(left), float(top), float(left + box_width), float(top + box_height))
+            found.append(Detection(label, score, *box))
+        return tuple(item for item in found if item.score >= confidence)
+
+
+DETECTION: EngineKind[DetectionEngine] = EngineKind(
+    "detection", DetectionEngine, runs="detect", model="detector", fake=FakeDetection
+)

@@ -1,0 +1,45 @@
+"""What fake engines share: failing when they are told to, and randomness that repeats."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+
+import numpy as np
+
+from ninefold.core.errors import ModelError
+
+
+@dataclass
+class Faults:
+    """When the fakes fail: calls named in `on`, with `error`, at most `times` times."""
+
+    #: Of `ninefold.testing.CALLS`.
+    on: frozenset[str] = frozenset()
+    error: Callable[[str], Exception] = ModelError
+    #: How many calls fail before the fakes work again; None means all.
+    times: int | None = None
+    _failed: int = 0
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def strike(self, call: str) -> None:
+        """Raise the error if this call should fail."""
+        with self._lock:
+            if call not in self.on or (self.times is not None and self._failed >= self.times):
+                return
+            self._failed += 1
+        raise self.error(f"The fake engine was asked to fail on {call}.")
+
+
+def known_model(model: str, names: Sequence[str]) -> None:
+    """Raise `ModelError` for a model that is not among `names`."""
+    if model not in names:
+        raise ModelError(f"No model {model!r}: the fake engine knows {', '.join(names)}.")
+
+
+def random_from(content: bytes) -> np.random.Generator:
+    """Random numbers that `content` alone decides."""
+    digest = hashlib.blake2b(content, digest_size=8).digest()
+    return np.random.default_rng(int.from_bytes(digest))
