@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tools.layers import violations
+from tools.layers import circles, violations
 
 
 def test_the_package_keeps_its_layers() -> None:
     assert list(violations()) == []
+
+
+def test_the_package_has_no_circles() -> None:
+    assert list(circles()) == []
 
 
 @pytest.mark.parametrize(
@@ -28,13 +32,15 @@ def test_the_package_keeps_its_layers() -> None:
         ("elsewhere/a.py", "from ninefold.core import slots", "has no place"),
     ],
 )
-def test_what_breaks_the_rules_is_told(tmp_path: Path, place: str, line: str, reason: str) -> None:
+def test_what_breaks_the_rules_is_reported(
+    tmp_path: Path, place: str, line: str, reason: str
+) -> None:
     path = tmp_path / place
     path.parent.mkdir(parents=True)
     path.write_text(line)
-    (told,) = violations(tmp_path)
-    assert reason in told
-    assert place in told
+    (problem,) = violations(tmp_path)
+    assert reason in problem
+    assert place in problem
 
 
 def test_what_keeps_them_is_not(tmp_path: Path) -> None:
@@ -43,3 +49,30 @@ def test_what_keeps_them_is_not(tmp_path: Path) -> None:
         "import numpy\nfrom ninefold.core import stage\nfrom ninefold.stages.base import X\n"
     )
     assert list(violations(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "way"),
+    [
+        ("from ninefold.b import x", "ninefold.a -> ninefold.b -> ninefold.a"),
+        ("import ninefold.b", "ninefold.a -> ninefold.b -> ninefold.a"),
+        ("def f():\n    from ninefold import b", "ninefold.a -> ninefold.b -> ninefold.a"),
+        (
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ninefold.b import B",
+            "ninefold.a -> ninefold.b -> ninefold.a",
+        ),
+        ("from ninefold.d.e import x", "ninefold.a -> ninefold.d -> ninefold.b -> ninefold.a"),
+    ],
+)
+def test_a_circle_is_reported_once_however_it_closes(tmp_path: Path, line: str, way: str) -> None:
+    package = tmp_path / "ninefold"
+    (package / "d").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "a.py").write_text(line)
+    (package / "b.py").write_text("from ninefold.a import y")
+    (package / "d" / "__init__.py").write_text("from ninefold import b")
+    (package / "d" / "e.py").write_text("from ninefold.d import f")
+    (package / "d" / "f.py").write_text("")
+    assert list(circles(package)) == [f"circle of imports: {way}"]
+    (package / "b.py").write_text("import numpy")
+    assert list(circles(package)) == []

@@ -3,13 +3,18 @@
 The layers are those of docs/architecture.md, top to bottom. A module may import its own layer and
 those below. Torch and the other libraries that run models are imported in `engines` alone, `core`
 imports no third party but pydantic and what that is built on, and no stage imports another.
+
+No modules import each other in a circle, however long. Every import counts, wherever it stands:
+one inside a function only puts the circle off, and one under `TYPE_CHECKING` shows that two files
+cannot be understood apart. To import a module is to import the packages that it lies in, too, whose
+`__init__` runs first; but for those that the importing module itself lies in, which run already.
 """
 
 from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "ninefold"
@@ -43,6 +48,65 @@ def violations(package: Path = PACKAGE) -> Iterator[str]:
         for line, name in _imports(ast.parse(path.read_text(encoding="utf-8"))):
             if reason := _broken(parts, name):
                 yield f"{path.relative_to(package.parent)}:{line}: imports {name}: {reason}"
+
+
+def circles(package: Path = PACKAGE) -> Iterator[str]:
+    """One line for every set of modules that import each other, by the shortest way round."""
+    graph, reported = _graph(package), set[str]()
+    for module in sorted(graph):
+        if module not in reported and (way := _way_round(graph, module)):
+            reported |= {
+                name for name in _reached(graph, module) if module in _reached(graph, name)
+            }
+            yield f"circle of imports: {' -> '.join(way)}"
+
+
+def _graph(package: Path) -> dict[str, set[str]]:
+    """The modules of the package, each with those that it imports."""
+    paths = {_module_name(path, package): path for path in sorted(package.rglob("*.py"))}
+    graph: dict[str, set[str]] = {}
+    for module, path in paths.items():
+        found: set[str] = set()
+        for _, name in _imports(ast.parse(path.read_text(encoding="utf-8"))):
+            target = name if name in paths else name.rpartition(".")[0]
+            found |= {target, *_packages(target)}
+        graph[module] = (found & paths.keys()) - {module, *_packages(module)}
+    return graph
+
+
+def _module_name(path: Path, package: Path) -> str:
+    parts = path.relative_to(package.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _packages(module: str) -> Iterator[str]:
+    """The packages that a module lies in."""
+    while module := module.rpartition(".")[0]:
+        yield module
+
+
+def _reached(graph: Mapping[str, set[str]], start: str) -> set[str]:
+    """What a module imports, at first or second hand."""
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = graph[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
+
+
+def _way_round(graph: Mapping[str, set[str]], start: str) -> list[str]:
+    """The shortest circle through a module; empty where there is none."""
+    ways, seen = [[start]], {start}
+    for way in ways:  # grows meanwhile
+        for name in sorted(graph[way[-1]]):
+            if name == start:
+                return [*way, start]
+            if name not in seen:
+                seen.add(name)
+                ways.append([*way, name])
+    return []
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -81,9 +145,9 @@ def _layer(name: str) -> int | None:
 
 
 def main() -> int:
-    """Print the violations; 1 where there are any."""
-    found = list(violations())
-    print(*(found or ["layers: every import points down"]), sep="\n")
+    """Print the violations and circles; 1 where there are any."""
+    found = [*violations(), *circles()]
+    print(*(found or ["layers: every import points down, and none in a circle"]), sep="\n")
     return int(bool(found))
 
 

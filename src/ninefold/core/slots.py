@@ -6,15 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from ninefold.core.errors import ContractError, InputError, UnknownSlotError
 from ninefold.core.problems import check_texts, problems_of
-
-if TYPE_CHECKING:
-    from ninefold.core.context import PipelineContext
 
 T = TypeVar("T")
 
@@ -39,8 +36,9 @@ class Slot(Generic[T]):
     given: bool = True
     #: Whether a pipeline refuses it where none of its stages would use it.
     must_act: bool = False
-    #: Turns what a caller may hand over (such as an image file) into the slot's type.
-    coerce: Callable[[Any, PipelineContext], Any] | None = field(default=None, repr=False)
+    #: Turns what a caller may hand over (such as an image file) into the slot's type; called with
+    #: that and the `PipelineContext`, whose module lies above this one.
+    coerce: Callable[[Any, Any], Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         known = _DECLARED.setdefault(self.name, self)
@@ -60,8 +58,11 @@ class Slot(Generic[T]):
         """Checks values and turns them into JSON and back."""
         return TypeAdapter(self.type)
 
-    def check(self, value: Any, context: PipelineContext) -> T:
-        """Return `value` as the slot's type; raises `InputError`."""
+    def check(self, value: Any, context: object) -> T:
+        """Return `value` as the slot's type, for the `PipelineContext` that it goes to.
+
+        Raises `InputError`.
+        """
         if self.coerce is not None:
             value = self.coerce(value, context)
         try:

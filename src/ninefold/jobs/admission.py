@@ -11,6 +11,9 @@ import sqlalchemy as sa
 from ninefold.core.errors import QueueFullError
 from ninefold.jobs.naming import OPEN_STATUS, WORKFLOW
 
+#: Called with a transaction and the ids of the new jobs that it stores.
+WriteWithJobs = Callable[[sa.Connection, Sequence[str]], None]
+
 
 @dataclass(frozen=True)
 class Quota:
@@ -25,8 +28,8 @@ class Admission:
     """What a submit must meet, and what is stored with its jobs in the same transaction."""
 
     quota: Quota | None = None
-    #: Called with the transaction and the new jobs' ids; not for jobs that were there before.
-    beside: Callable[[sa.Connection, Sequence[str]], None] | None = None
+    #: Not called for jobs that were there before.
+    beside: WriteWithJobs | None = None
     #: What was asked for beside config and input: an idempotency key must bring the same.
     asked: Any = None
 

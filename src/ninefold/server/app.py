@@ -15,14 +15,20 @@ from starlette.types import Lifespan
 from ninefold._version import __version__
 from ninefold.engines.engine_set import EngineSet
 from ninefold.jobs import JobExecutor
-from ninefold.server import metrics, openai, problems, sdapi, tracing, webhooks
+from ninefold.server import problems
 from ninefold.server.authentication import Authentication
 from ninefold.server.body import BodyLimits
 from ninefold.server.concurrency import TurnsForBodies
 from ninefold.server.http_forms import ClosedAfterRefusal, RequestForms
+from ninefold.server.metrics import MetricsPart
+from ninefold.server.openai.extension import OpenAIPart
+from ninefold.server.parts import ServerPart
 from ninefold.server.problems import Problem
 from ninefold.server.routes import catalogue, groups, health, jobs, uploads
+from ninefold.server.sdapi.extension import SdapiPart
 from ninefold.server.service import Service
+from ninefold.server.tracing import TracingPart
+from ninefold.server.webhooks.extension import Webhooks, WebhooksPart
 from ninefold.settings import Settings
 
 #: Threads for what blocks: the database and files. Python's own count follows the cores.
@@ -30,11 +36,15 @@ _THREADS = 32
 #: Seconds between two looks for uploads that nobody needs any more.
 _EXPIRE = 600.0
 
-_ROUTERS = (health, jobs, groups, uploads, catalogue)
-#: What is beside the API itself: more doors, and what tells of the work.
-_PARTS: tuple[Any, ...] = (openai, sdapi, webhooks, metrics, tracing)
-#: Doors with paths and errors of their own; they take images in their bodies.
-_DOORS: tuple[Any, ...] = (openai, sdapi)
+_ROUTERS = tuple(module.router for module in (health, jobs, groups, uploads, catalogue))
+#: What lies beside the API itself.
+_PARTS: tuple[ServerPart, ...] = (
+    OpenAIPart(),
+    SdapiPart(),
+    WebhooksPart(),
+    MetricsPart(),
+    TracingPart(),
+)
 
 
 def create_app(
@@ -59,9 +69,9 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},  # ours are in _PARTS
         generate_unique_id_function=_operation_id,
     )
-    shapes = {prefix: door.problem_response for door in _DOORS for prefix in door.PREFIXES}
-    problems.install(app, shapes)
-    large = ("/v1/uploads", *shapes)
+    forms = {prefix: form for part in _PARTS for prefix, form in part.error_forms.items()}
+    problems.install(app, forms)
+    large = ("/v1/uploads", *forms)
     app.add_middleware(
         TurnsForBodies,
         limit=lambda request: request.app.state.service.preparing,
@@ -79,8 +89,8 @@ def create_app(
     app.add_middleware(ClosedAfterRefusal)
     for part in _PARTS:
         part.install(app, settings)
-    for part in (*_ROUTERS, *_PARTS):
-        app.include_router(part.router)
+    for router in (*_ROUTERS, *(part.router for part in _PARTS)):
+        app.include_router(router)
     _describe(app)
     return app
 
@@ -110,7 +120,9 @@ def _lifespan(
                 grace=settings.grace,
             )
             opened = await stack.enter_async_context(executor)
-            service = app.state.service = await asyncio.to_thread(Service, settings, own, opened)
+            service = app.state.service = await asyncio.to_thread(
+                Service, settings, own, opened, Webhooks(settings)
+            )
             for part in _PARTS:
                 await stack.enter_async_context(part.running(app, service))
             stack.push_async_callback(asyncio.to_thread, service.rates.close)

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from ninefold.core.values import Json, Output
 from ninefold.jobs import Group, Job
 from ninefold.server.callers import Caller
-from ninefold.server.problems import Problem, Shape
+from ninefold.server.problems import ErrorForm, Problem
 from ninefold.server.schemas import GroupRequest
 from ninefold.server.service import Service
 from ninefold.server.waiting import cancel_on_disconnect
@@ -92,18 +92,18 @@ async def submit(service: Service, caller: Caller, order: ImageOrder) -> Group:
 
 
 async def answer(
-    request: Request, service: Service, shape: Shape, work: Coroutine[Any, Any, Response]
+    request: Request, service: Service, error_form: ErrorForm, work: Coroutine[Any, Any, Response]
 ) -> Response:
     """The answer of `work`, which is cancelled when the client goes away or the server stops."""
     try:
         found = await cancel_on_disconnect(request, work, until=service.closing)
     except UnfinishedError as error:
-        return shape(error.problem)
+        return error_form(error.problem)
     if found is not None:
         return found
     if not service.closing.is_set():
         return Response(status_code=_CLIENT_CLOSED_REQUEST)
-    response = shape(stopping())
+    response = error_form(stopping())
     response.headers["Retry-After"] = "5"
     return response
 

@@ -13,9 +13,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ninefold.server.auth import Admin
+from ninefold.server.parts import ServerPart
 from ninefold.server.problems import responses
 from ninefold.server.service import Service, ServiceDep
-from ninefold.server.webhooks.extension import outbox_of
+from ninefold.server.webhooks.outbox import Outbox
 from ninefold.settings import Settings
 from ninefold.telemetry import definitions
 from ninefold.telemetry.metrics import (
@@ -48,29 +49,34 @@ async def metrics(caller: Admin, request: Request, service: ServiceDep) -> Respo
     return Response(text, media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-def install(app: FastAPI, settings: Settings) -> None:
-    """Count requests."""
-    app.state.metrics = new_registry()
-    app.add_middleware(_Counting, registry=app.state.metrics)
+class MetricsPart(ServerPart):
+    """Counts requests and what the worker does."""
 
+    router = router
 
-@asynccontextmanager
-async def running(app: FastAPI, service: Service) -> AsyncIterator[None]:
-    """Count what the worker does, and serve the metrics on their own port where one is set."""
-    registry, settings = app.state.metrics, service.settings
-    work = WorkMetrics(registry, service.jobs.cache, service.engines.stats)
-    service.jobs.listen(work)
-    registry.register(DatabaseMetrics(service.jobs.store.queue.depth, outbox_of(service).counts))
-    if settings.metrics_port is None:
-        yield
-        return
-    app.state.metrics_port, close = serve_metrics(
-        registry, settings.metrics_host, settings.metrics_port
-    )
-    try:
-        yield
-    finally:
-        close()
+    def install(self, app: FastAPI, settings: Settings) -> None:
+        """Count requests."""
+        app.state.metrics = new_registry()
+        app.add_middleware(_Counting, registry=app.state.metrics)
+
+    @asynccontextmanager
+    async def running(self, app: FastAPI, service: Service) -> AsyncIterator[None]:
+        """Count what the worker does, and serve the metrics on their own port where one is set."""
+        registry, settings = app.state.metrics, service.settings
+        work = WorkMetrics(registry, service.jobs.cache, service.engines.stats)
+        service.jobs.listen(work)
+        messages = Outbox(service.jobs.store).counts
+        registry.register(DatabaseMetrics(service.jobs.store.queue.depth, messages))
+        if settings.metrics_port is None:
+            yield
+            return
+        app.state.metrics_port, close = serve_metrics(
+            registry, settings.metrics_host, settings.metrics_port
+        )
+        try:
+            yield
+        finally:
+            close()
 
 
 class _Counting:

@@ -177,19 +177,19 @@ def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Respo
     return Response(body, problem.status, headers, MEDIA_TYPE)
 
 
-Shape = Callable[[Problem], Response]
+ErrorForm = Callable[[Problem], Response]
 
 
-def shape_for(path: str, shapes: Mapping[str, Shape]) -> Shape:
+def error_form_for(path: str, forms: Mapping[str, ErrorForm]) -> ErrorForm:
     """The error form of a path: that of the prefix it lies under, else a problem document."""
-    for prefix, shape in shapes.items():
+    for prefix, form in forms.items():
         if path == prefix or path.startswith(f"{prefix}/"):
-            return shape
+            return form
     return respond
 
 
-def install(app: FastAPI, shapes: Mapping[str, Shape]) -> None:
-    """Answer every error of `app`; `shapes` are the error forms of paths by their prefixes."""
+def install(app: FastAPI, forms: Mapping[str, ErrorForm]) -> None:
+    """Answer every error of `app`; `forms` are the error forms of paths by their prefixes."""
 
     def answer(request: Request, error: Exception) -> Response:
         problem, headers = problem_of(error), headers_of(error)
@@ -205,7 +205,7 @@ def install(app: FastAPI, shapes: Mapping[str, Shape]) -> None:
         elif problem.status == 404 and isinstance(error, HTTPException):
             detail = f"there is no {request.method} {path[:200]}. GET /openapi.json lists all."
             problem = problem.model_copy(update={"detail": detail})
-        response = shape_for(path, shapes)(problem)
+        response = error_form_for(path, forms)(problem)
         for name, value in headers.items():
             response.headers.setdefault(name, value)
         return response

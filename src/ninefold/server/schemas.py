@@ -12,7 +12,7 @@ from ninefold.core.values import Artifact, Failure, Output
 from ninefold.jobs import Group, Job, JobEnded, JobEvent, JobStatus
 from ninefold.server.json_values import check_json
 from ninefold.server.uploads import Upload, UploadKind
-from ninefold.server.webhooks import WebhookRequest
+from ninefold.server.webhooks.schemas import WebhookRequest
 from ninefold.slots import MAX_PROMPT, MAX_SEED
 
 #: Ids as they occur in paths: anything else names nothing.

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iter
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated, ParamSpec, Protocol, TypeVar
 
 from fastapi import Depends, Request
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,9 +19,8 @@ from ninefold.core.values import Artifact, Output
 from ninefold.engines.engine_set import EngineSet
 from ninefold.files.opening import ImageLimits
 from ninefold.jobs import Group, Job, JobEvent, JobExecutor, JobStatus
-from ninefold.jobs.admission import Admission, Quota
+from ninefold.jobs.admission import Admission, Quota, WriteWithJobs
 from ninefold.jobs.database import storage_error
-from ninefold.server import webhooks
 from ninefold.server.callers import Caller
 from ninefold.server.concurrency import ConcurrencyLimit
 from ninefold.server.keys import Key, Keys
@@ -35,6 +34,7 @@ from ninefold.server.request_validation import RequestValidator
 from ninefold.server.schemas import GroupRequest, JobRequest, RerunRequest
 from ninefold.server.uploads import Upload, UploadKind, Uploads
 from ninefold.server.waiting import with_heartbeat
+from ninefold.server.webhooks.schemas import WebhookRequest
 from ninefold.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -59,15 +59,28 @@ class StoredFile:
     sha256: str
 
 
+class WebhookWriter(Protocol):
+    """Has the end of new jobs announced; `Service` is given one, and knows nothing of how."""
+
+    async def check(self, request: WebhookRequest) -> None:
+        """Raise `InputError` for a webhook that could not be sent: nothing is stored then."""
+
+    def writer(self, request: WebhookRequest, caller: Caller) -> WriteWithJobs:
+        """What stores the messages of new jobs, in the transaction that stores the jobs."""
+
+
 class Service:
     """Jobs, uploads and keys as requests may use them; open for as long as the server runs.
 
     Whatever is another's raises `NotFoundError`, as if it were not there.
     """
 
-    def __init__(self, settings: Settings, engines: EngineSet, jobs: JobExecutor) -> None:
+    def __init__(
+        self, settings: Settings, engines: EngineSet, jobs: JobExecutor, webhooks: WebhookWriter
+    ) -> None:
         """`jobs` is open; blocks while it makes its tables. Raises `StorageError`."""
         self.settings, self.engines, self.jobs = settings, engines, jobs
+        self._webhooks = webhooks
         store = jobs.store
         self.keys = Keys(store.engine)
         self.uploads = Uploads(
@@ -251,7 +264,7 @@ class Service:
         await self._own(caller, job_id)
         return await self.jobs.events_so_far(job_id)
 
-    async def told(self, job_id: str, after: int) -> bool:
+    async def is_exhausted(self, job_id: str, after: int) -> bool:
         """Whether a job has ended and has no event after this one."""
         job = await self.call(self.jobs.store.job, job_id)
         if not job.ended:
@@ -357,8 +370,8 @@ class Service:
         )
         if request.webhook is None:
             return admission
-        await webhooks.check(self, request.webhook)
-        return replace(admission, beside=webhooks.message_writer(request.webhook, caller))
+        await self._webhooks.check(request.webhook)
+        return replace(admission, beside=self._webhooks.writer(request.webhook, caller))
 
 
 def _no_job(job_id: str) -> NotFoundError:

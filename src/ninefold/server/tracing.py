@@ -1,28 +1,24 @@
-"""Traces as a part of the server."""
+"""Traces as a part of the server: a span is a job's or a stage's, none a request's."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
 
+from ninefold.server.parts import ServerPart
+from ninefold.server.service import Service
 from ninefold.telemetry.traces import traced
 
-if TYPE_CHECKING:
-    from ninefold.server.service import Service
-    from ninefold.settings import Settings
 
-router = APIRouter()
+class TracingPart(ServerPart):
+    """Sends traces, where the environment says where to."""
 
+    router = APIRouter()
 
-def install(app: FastAPI, settings: Settings) -> None:
-    """Nothing stands around requests: a span is a job's."""
-
-
-@asynccontextmanager
-async def running(app: FastAPI, service: Service) -> AsyncIterator[None]:
-    """Send traces, where the environment says where to."""
-    with traced(service.jobs):
-        yield
+    @asynccontextmanager
+    async def running(self, app: FastAPI, service: Service) -> AsyncIterator[None]:
+        """Send the traces of this process's worker."""
+        with traced(service.jobs):
+            yield

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from ninefold.server import create_app
-from ninefold.server.sdapi import PREFIXES
+from ninefold.server.sdapi.extension import SdapiPart
 from ninefold.server.sdapi.schemas import (
     ExtrasRequest,
     Img2ImgRequest,
@@ -35,7 +35,7 @@ BODIES: dict[str, Any] = {
 OPERATIONS = [
     (method, path, operation)
     for path, methods in DOCUMENT["paths"].items()
-    if path.startswith(PREFIXES)
+    if path.startswith(tuple(SdapiPart.error_forms))
     for method, operation in methods.items()
 ]
 

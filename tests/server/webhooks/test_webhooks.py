@@ -246,9 +246,7 @@ def test_a_deleted_job_takes_its_message_along(open_door: Open, there: Receiver)
     job = door.done(with_hook(there))
     until(door, job, "delivered")
     assert door.client.delete(f"/v1/jobs/{job['id']}").status_code == 204
-    from ninefold.server.webhooks.extension import outbox_of
-
-    messages = outbox_of(door.service)
+    messages = outbox.Outbox(door.service.jobs.store)
     assert len(messages.list()) == 1
     messages.forget()
     assert messages.list() == []

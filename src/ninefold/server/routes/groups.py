@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 
 from ninefold.server.auth import Reader, Submitter
+from ninefold.server.parameters import GroupId, IdempotencyKey
 from ninefold.server.problems import responses
 from ninefold.server.routes.examples import GROUP
-from ninefold.server.routes.jobs import IdempotencyKey
-from ninefold.server.schemas import ID_PATTERN, GroupDocument, GroupRequest, group_document
+from ninefold.server.schemas import GroupDocument, GroupRequest, group_document
 from ninefold.server.service import ServiceDep
 
 router = APIRouter(prefix="/v1/groups", tags=["groups"])
-
-GroupId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a group.")]
 
 
 @router.post("", status_code=202, responses={202: GROUP, **responses(409, body=True)})

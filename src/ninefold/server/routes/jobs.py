@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from ninefold.core.errors import InputError
 from ninefold.jobs import JobStatus
-from ninefold.jobs.submission import MAX_KEY
 from ninefold.server import sse
 from ninefold.server.auth import Holder, Reader, Submitter
+from ninefold.server.parameters import FileName, IdempotencyKey, JobId
 from ninefold.server.problems import responses
 from ninefold.server.ranges import RangedFile
 from ninefold.server.routes.examples import EVENTS, JOB, PAGE
@@ -29,21 +29,8 @@ from ninefold.server.waiting import cancel_on_disconnect
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-JobId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a job.")]
 #: Seconds; shorter than the patience of most proxies.
 MAX_WAIT = 50
-FileName = Annotated[
-    str, Path(max_length=500, pattern=r"^[^\\\x00-\x1f\x7f]+$", description="As listed.")
-]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=MAX_KEY,
-        description="The same key again, with the same body, gives the same job.",
-    ),
-]
 
 
 @router.post("", status_code=202, responses={202: JOB, **responses(409, body=True)})
@@ -157,7 +144,7 @@ async def follow_job(
     """
     after = int(last_event_id or 0)
     events = await service.events(caller, job_id, after)
-    if after and await service.told(job_id, after):
+    if after and await service.is_exhausted(job_id, after):
         return Response(status_code=204)  # tells browsers not to come back
     return sse.stream(sse.job_events(events))
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Path, UploadFile
+from fastapi import APIRouter, File, Form, UploadFile
 
 from ninefold.server.auth import Reader, Submitter
+from ninefold.server.parameters import UploadId
 from ninefold.server.problems import responses
 from ninefold.server.routes.examples import UPLOAD
-from ninefold.server.schemas import UPLOAD_PATTERN, UploadDocument, upload_document
+from ninefold.server.schemas import UploadDocument, upload_document
 from ninefold.server.service import ServiceDep
 from ninefold.server.uploads import UploadKind
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
-
-UploadId = Annotated[str, Path(pattern=UPLOAD_PATTERN, description="Id of an upload.")]
 
 
 @router.post("", status_code=201, responses={201: UPLOAD, **responses(body=True)})
