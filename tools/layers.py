@@ -25,7 +25,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli", "client", "server", "studio"}),
     frozenset({"telemetry"}),
     frozenset({"jobs"}),
-    frozenset({"catalogue", "config", "config_text", "parameter_text", "runs", "cache"})
+    frozenset(
+        {"catalogue", "config", "config_text", "job_schema", "parameter_text", "runs", "cache"}
+    )
     | frozenset({"settings", "testing"}),
     frozenset({"stages"}),
     frozenset({"slots"}),

@@ -7,20 +7,31 @@ from typing import Any, Literal
 import pytest
 from pydantic import TypeAdapter
 
+from ninefold import client, job_schema
+from ninefold.catalogue import other_models
 from ninefold.config import PipelineConfig
+from ninefold.engines.defaults import build_engines
+from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.resize import RESAMPLERS
+from ninefold.job_schema import Failure, File, ListedJob, Output, Verdict
 from ninefold.server import create_app
 from ninefold.server.routes import examples
 from ninefold.server.routes.catalogue import ModelDocument, ModelList, PresetList, StageList
 from ninefold.server.schemas import (
     ConfigDocument,
+    ErrorDocument,
+    FileDocument,
     GroupDocument,
     JobDocument,
     JobPage,
+    JobSummary,
+    OutputDocument,
     UploadDocument,
+    VerdictDocument,
 )
 from ninefold.settings import Settings
 from ninefold.stages import STAGES
+from ninefold.stages.base import DEFAULT_MODEL
 from tests.server.conftest import Door
 
 
@@ -117,6 +128,31 @@ def test_examples_fit_what_routes_answer() -> None:
         # What is known of a model beside OpenAI's fields depends on the model.
         extra: Literal["forbid"] | None = None if kind in (ModelDocument, ModelList) else "forbid"
         TypeAdapter(kind).validate_python(value, extra=extra)
+
+
+def test_the_example_of_models_lists_what_ships() -> None:
+    listed = examples.MODELS["content"]["application/json"]["example"]
+    shipped = other_models(build_engines(EngineSettings()))
+    assert {kind: tuple(listed[kind]) for kind in shipped} == shipped
+    assert [model["id"] for model in listed["data"]] == [DEFAULT_MODEL]
+
+
+def test_answers_and_client_values_derive_from_one_model() -> None:
+    """A field that the API gains is the client's, too, and nothing is described twice."""
+    for answer, value in (
+        (JobDocument, client.Job),
+        (JobSummary, ListedJob),
+        (FileDocument, File),
+        (OutputDocument, Output),
+        (ErrorDocument, Failure),
+        (VerdictDocument, Verdict),
+        (UploadDocument, client.Upload),
+    ):
+        assert issubclass(answer, value)
+        assert answer.model_fields.keys() >= value.model_fields.keys()
+    assert client.Job is job_schema.Job
+    added = JobDocument.model_fields.keys() - client.Job.model_fields.keys()
+    assert added == {"links"}
 
 
 def test_operations_have_names_of_their_own() -> None:

@@ -1,5 +1,6 @@
 """Durable jobs: a config and an input that outlive the process, on SQLite or PostgreSQL."""
 
+from ninefold.job_schema import JobStatus
 from ninefold.jobs.events import (
     JobEnded,
     JobEvent,
@@ -11,7 +12,7 @@ from ninefold.jobs.events import (
     JobStepped,
 )
 from ninefold.jobs.executor import JobExecutor
-from ninefold.jobs.model import Group, Job, JobStatus
+from ninefold.jobs.model import Group, Job
 
 __all__ = [
     "Group",

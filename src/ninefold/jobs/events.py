@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from ninefold.core.record import StageRecord
 from ninefold.core.values import Failure, Json
-from ninefold.jobs.model import ENDED, JobStatus
+from ninefold.job_schema import ENDED, JobStatus
 
 #: Numbers that the events of one step can take; the gaps mean nothing.
 _SPAN = 1_000_000

@@ -16,13 +16,14 @@ from ninefold.core.errors import ConflictError, NotFoundError, StorageError
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.priority import DEFAULT_PRIORITY
 from ninefold.engines.engine_set import EngineSet
+from ninefold.job_schema import OPEN, JobStatus
 from ninefold.jobs import retention
 from ninefold.jobs.admission import Admission
 from ninefold.jobs.database import connect, place_of, storage_error
 from ninefold.jobs.events import JobEvent, events_of
 from ninefold.jobs.following import Follower, JobSnapshot
 from ninefold.jobs.load_job import load_job
-from ninefold.jobs.model import OPEN, Group, Job, JobStatus
+from ninefold.jobs.model import Group, Job
 from ninefold.jobs.naming import member_id
 from ninefold.jobs.spec import JobSpec, digest_of
 from ninefold.jobs.store import JobStore

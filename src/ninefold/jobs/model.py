@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ninefold.core.context import PipelineContext
 from ninefold.core.values import Artifact, Failure, Json, Output, Verdict
+from ninefold.job_schema import ENDED, JobStatus
 from ninefold.slots import OUTPUTS, SEED, VERDICT
-
-JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-#: States that last.
-ENDED: frozenset[JobStatus] = frozenset({"succeeded", "failed", "cancelled"})
-#: States that do not.
-OPEN: tuple[JobStatus, ...] = ("queued", "running")
 
 
 def job_folder(data: Path, job_id: str) -> Path:

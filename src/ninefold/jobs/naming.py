@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ninefold.jobs.model import OPEN, JobStatus
+from ninefold.job_schema import OPEN, JobStatus
 
 WORKFLOW = "ninefold.job"
 QUEUE = "ninefold"

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOSClient, Queue
 
-from ninefold.jobs.model import JobStatus
+from ninefold.job_schema import JobStatus
 from ninefold.jobs.naming import OPEN_STATUS, QUEUE, STATUS, WORKFLOW
 from ninefold.jobs.wakeups import notify_now
 

@@ -6,7 +6,8 @@ import shutil
 import time
 from datetime import datetime
 
-from ninefold.jobs.model import ENDED, Job, job_folder
+from ninefold.job_schema import ENDED
+from ninefold.jobs.model import Job, job_folder
 from ninefold.jobs.store import JobStore
 
 #: A folder without a job is left alone for so many seconds: a submit may be under way.

@@ -16,11 +16,12 @@ from dbos._error import DBOSWorkflowIDInUseError
 from ninefold.core.errors import ConflictError, NotFoundError
 from ninefold.core.record import StageRecord
 from ninefold.core.values import Failure, Json
+from ninefold.job_schema import JobStatus
 from ninefold.jobs.admission import Admission, check_quota
 from ninefold.jobs.clock import use_milliseconds
 from ninefold.jobs.database import acquire_transaction_lock
 from ninefold.jobs.events import Done
-from ninefold.jobs.model import Job, JobStatus, JobVersion, job_folder, timestamp
+from ninefold.jobs.model import Job, JobVersion, job_folder, timestamp
 from ninefold.jobs.naming import APP_VERSION, QUEUE, STATUS, WORKFLOW
 from ninefold.jobs.queue import JobQueue
 from ninefold.jobs.reports import STREAM

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
+from ninefold import job_schema
 from ninefold.core.priority import DEFAULT_PRIORITY, MAX_PRIORITY
-from ninefold.core.values import Artifact, Failure, Output
-from ninefold.jobs import Group, Job, JobEnded, JobEvent, JobStatus
+from ninefold.core.values import Failure
+from ninefold.job_schema import JobStatus
+from ninefold.jobs import Group, Job, JobEnded, JobEvent
 from ninefold.server.json_values import check_json
 from ninefold.server.uploads import Upload, UploadKind
 from ninefold.server.webhooks.schemas import WebhookRequest
@@ -159,45 +170,40 @@ class ConfigDocument(BaseModel):
     resolved: dict[str, Any]
 
 
-class FileDocument(BaseModel):
+class _Answer(BaseModel):
+    """An answer says every field: none is left out, so none has a default."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema)["properties"]
+        for field in properties.values():
+            field.pop("default", None)
+        handler.resolve_ref_schema(schema)["required"] = list(properties)
+        return schema
+
+
+class FileDocument(_Answer, job_schema.File):
     """A file that a job made."""
 
-    name: str
     stage: str
-    media_type: str
-    sha256: str
     url: str
 
 
-class OutputDocument(BaseModel):
+class OutputDocument(_Answer, job_schema.Output):
     """A final file."""
 
-    name: str
-    format: str
-    media_type: str
-    width: int
-    height: int
-    sha256: str
     url: str
 
 
-class ErrorDocument(BaseModel):
+class ErrorDocument(_Answer, job_schema.Failure):
     """Why a job failed."""
 
-    message: str
-    stage: str | None
-    kind: str
-    user_error: bool = Field(description="Whether the caller can mend it.")
-    transient: bool = Field(description="Whether the same may succeed later.")
 
-
-class VerdictDocument(BaseModel):
+class VerdictDocument(_Answer, job_schema.Verdict):
     """What the inspector found."""
-
-    decision: Literal["pass", "warn", "fail"]
-    score: float
-    reasons: list[str]
-    measures: dict[str, float]
 
 
 class Links(BaseModel):
@@ -209,44 +215,29 @@ class Links(BaseModel):
     rerun: str
 
 
-class JobSummary(BaseModel):
+class JobSummary(_Answer, job_schema.ListedJob):
     """A job as lists show it: without what it made."""
 
-    id: str
-    status: JobStatus
-    error: ErrorDocument | None
-    parent: str | None = Field(description="The job that it was made from by a rerun.")
-    group: str | None
-    reused: list[str] = Field(description="Steps taken over from the parent.")
-    priority: int
-    input: dict[str, Any]
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
+    error: ErrorDocument | None = None
     links: Links
 
 
-class JobDocument(JobSummary):
+class JobDocument(JobSummary, job_schema.Job):
     """A job with all that it made so far."""
 
-    stage: str | None = Field(description="The step that runs, or the one where it stopped.")
-    attempts: dict[str, int] = Field(description="How often each step was begun.")
-    seed: int | None
-    artifacts: list[FileDocument]
-    outputs: list[OutputDocument]
-    verdict: VerdictDocument | None
-    metadata: dict[str, dict[str, Any]]
-    config: dict[str, Any]
+    artifacts: tuple[FileDocument, ...] = ()
+    outputs: tuple[OutputDocument, ...] = ()
+    verdict: VerdictDocument | None = None
 
 
-class JobPage(BaseModel):
+class JobPage(_Answer):
     """Some jobs, the newest first."""
 
     jobs: list[JobSummary]
     next_cursor: str | None = Field(description="Give it as `cursor` for the next ones.")
 
 
-class GroupDocument(BaseModel):
+class GroupDocument(_Answer):
     """Jobs that were submitted together."""
 
     id: str
@@ -255,14 +246,10 @@ class GroupDocument(BaseModel):
     jobs: list[JobSummary]
 
 
-class UploadDocument(BaseModel):
+class UploadDocument(_Answer, job_schema.Upload):
     """A file that was sent."""
 
-    id: str
     kind: UploadKind
-    media_type: str
-    width: int
-    height: int
     size: int = Field(description="In bytes.")
     created_at: str
 
@@ -284,16 +271,15 @@ def document(job: Job, locate: Locate) -> JobDocument:
         stage=job.stage,
         attempts=job.attempts,
         seed=job.seed,
-        artifacts=[_file(item, locate(job.id, item.name)) for item in job.artifacts],
-        outputs=[_output(item, locate(job.id, item.name)) for item in job.outputs],
-        verdict=None
-        if verdict is None
-        else VerdictDocument(
-            decision=verdict.decision,
-            score=verdict.score,
-            reasons=list(verdict.reasons),
-            measures=verdict.measures,
+        artifacts=tuple(
+            FileDocument(**_known(FileDocument, item), url=locate(job.id, item.name))
+            for item in job.artifacts
         ),
+        outputs=tuple(
+            OutputDocument(**_known(OutputDocument, item), url=locate(job.id, item.name))
+            for item in job.outputs
+        ),
+        verdict=None if verdict is None else VerdictDocument(**_known(VerdictDocument, verdict)),
         metadata=job.metadata,
         config=job.config,
     )
@@ -301,11 +287,11 @@ def document(job: Job, locate: Locate) -> JobDocument:
 
 def event_document(event: JobEvent) -> dict[str, Any]:
     """An event of a job, with its name."""
-    told = event.to_json()
+    found = event.to_json()
     if isinstance(event, JobEnded):
-        del told["failure"]
-        told["error"] = None if event.failure is None else _error(event.failure).model_dump()
-    return told
+        del found["failure"]
+        found["error"] = None if event.failure is None else _error(event.failure).model_dump()
+    return found
 
 
 def group_document(group: Group) -> GroupDocument:
@@ -331,7 +317,7 @@ def _summary(job: Job) -> dict[str, Any]:
         "error": None if job.error is None else _error(job.error),
         "parent": job.parent,
         "group": job.group,
-        "reused": list(job.reused),
+        "reused": job.reused,
         "priority": job.priority,
         "input": {name: _shown(value) for name, value in job.input.items()},
         "created_at": job.created_at,
@@ -344,13 +330,11 @@ def _summary(job: Job) -> dict[str, Any]:
 
 
 def _error(failure: Failure) -> ErrorDocument:
-    return ErrorDocument(
-        message=failure.message if not failure.trace else "A bug in ninefold or in a plugin.",
-        stage=failure.stage,
-        kind=failure.kind,
-        user_error=failure.user_error,
-        transient=failure.transient,
-    )
+    """The failure; a bug's own message may hold anything, and stays here."""
+    found = _known(ErrorDocument, failure)
+    if failure.trace:
+        found["message"] = "A bug in ninefold or in a plugin."
+    return ErrorDocument(**found)
 
 
 def _shown(value: Any) -> Any:
@@ -360,19 +344,6 @@ def _shown(value: Any) -> Any:
     return value
 
 
-def _file(item: Artifact, url: str) -> FileDocument:
-    return FileDocument(
-        name=item.name, stage=item.stage, media_type=item.media_type, sha256=item.sha256, url=url
-    )
-
-
-def _output(item: Output, url: str) -> OutputDocument:
-    return OutputDocument(
-        name=item.name,
-        format=item.format,
-        media_type=item.media_type,
-        width=item.width,
-        height=item.height,
-        sha256=item.sha256,
-        url=url,
-    )
+def _known(kind: type[BaseModel], value: object) -> dict[str, Any]:
+    """The attributes of `value` that are fields of `kind`."""
+    return {name: getattr(value, name) for name in kind.model_fields if hasattr(value, name)}

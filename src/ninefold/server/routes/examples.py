@@ -1,69 +1,55 @@
-"""What routes answer, for the OpenAPI document; a test holds them against the schemas."""
+"""What routes answer, for the OpenAPI document: made by what makes the answers themselves."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+from ninefold.catalogue import describe_stage
+from ninefold.config import PipelineConfig, presets
+from ninefold.core.context import PipelineContext
+from ninefold.core.values import Artifact, Output
+from ninefold.engines.schedulers import NAMES as SCHEDULERS
+from ninefold.imaging.resize import RESAMPLERS
+from ninefold.jobs import Group, Job, JobStarted
+from ninefold.server.links import artifact_path
+from ninefold.server.schemas import document, event_document, group_document, summary
+from ninefold.server.sse import event_text
+from ninefold.slots import OUTPUTS, SEED
+from ninefold.stages import UpscalerStage
 
 _ID = "20251124-101500-3f9a1c0d5e2b7a64"
 _SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-_CONFIG = {
-    "description": "A first look.",
-    "stages": [{"stage": "prompt"}, {"stage": "text_to_image"}, {"stage": "publisher"}],
-}
-_SUMMARY: dict[str, Any] = {
-    "id": _ID,
-    "status": "succeeded",
-    "error": None,
-    "parent": None,
-    "group": None,
-    "reused": [],
-    "priority": 100,
-    "input": {"prompt": "a red house in snowy mountains", "seed": 7},
-    "created_at": "2025-11-24T10:15:00.000+00:00",
-    "started_at": "2025-11-24T10:15:00.030+00:00",
-    "finished_at": "2025-11-24T10:15:02.100+00:00",
-    "links": {
-        "self": f"/v1/jobs/{_ID}",
-        "events": f"/v1/jobs/{_ID}/events",
-        "cancel": f"/v1/jobs/{_ID}/cancel",
-        "rerun": f"/v1/jobs/{_ID}/rerun",
-    },
-}
-_JOB: dict[str, Any] = {
-    **_SUMMARY,
-    "stage": None,
-    "attempts": {"prompt": 1, "text_to_image": 1, "publisher": 1},
-    "seed": 7,
-    "artifacts": [
-        {
-            "name": "generated.png",
-            "stage": "text_to_image",
-            "media_type": "image/png",
-            "sha256": _SHA,
-            "url": f"/v1/jobs/{_ID}/artifacts/generated.png",
-        }
-    ],
-    "outputs": [
-        {
-            "name": "poster-7.png",
-            "format": "png",
-            "media_type": "image/png",
-            "width": 256,
-            "height": 256,
-            "sha256": _SHA,
-            "url": f"/v1/jobs/{_ID}/artifacts/poster-7.png",
-        }
-    ],
-    "verdict": None,
-    "metadata": {"prompt": {"seed": 7, "duration_ms": 1.2}},
-    "config": _CONFIG,
-}
-_GROUP = {
-    "id": f"g{_ID}",
-    "status": "running",
-    "counts": {"succeeded": 1},
-    "jobs": [{**_SUMMARY, "group": f"g{_ID}", "id": f"g{_ID}.00001"}],
-}
+_DRAFT = PipelineConfig.preset("draft")
+
+
+def _job(**changes: Any) -> Job:
+    """A job of the preset `draft` that has succeeded."""
+    folder = Path(_ID)
+    context = PipelineContext(folder, job_id=_ID)
+    context[SEED] = 7
+    generated, final = folder / "generated.png", folder / "outputs" / "poster-7.png"
+    context.add_artifact(Artifact("generated.png", generated, "text_to_image", "image/png", _SHA))
+    name = "outputs/poster-7.png"
+    context[OUTPUTS] = (Output(name, final, "png", "image/png", 256, 256, _SHA),)
+    context.add_metadata("prompt", seed=7, duration_ms=1.2)
+    given: dict[str, Any] = {
+        "id": _ID,
+        "status": "succeeded",
+        "config": _DRAFT.document(),
+        "input": {"prompt": "a red house in snowy mountains", "seed": 7},
+        "folder": folder,
+        "priority": 100,
+        "created_at": "2025-11-24T10:15:00.000+00:00",
+        "started_at": "2025-11-24T10:15:00.030+00:00",
+        "finished_at": "2025-11-24T10:15:02.100+00:00",
+        "attempts": {item.stage: 1 for item in _DRAFT.stages},
+        "context": context,
+    }
+    return Job(**(given | changes))
+
+
+_SUMMARY = summary(_job()).model_dump(mode="json")
 _MODEL = {
     "id": "poster",
     "object": "model",
@@ -80,9 +66,14 @@ def _json(description: str, example: Any) -> dict[str, Any]:
     }
 
 
-JOB = _json("The job.", _JOB)
+JOB = _json("The job.", document(_job(), artifact_path).model_dump(mode="json"))
 PAGE = _json("Some jobs.", {"jobs": [_SUMMARY], "next_cursor": None})
-GROUP = _json("The group.", _GROUP)
+GROUP = _json(
+    "The group.",
+    group_document(Group(f"g{_ID}", (_job(id=f"g{_ID}.00001", group=f"g{_ID}"),))).model_dump(
+        mode="json"
+    ),
+)
 UPLOAD = _json(
     "The upload.",
     {
@@ -96,23 +87,15 @@ UPLOAD = _json(
     },
 )
 STAGES = _json(
-    "The stages.",
-    {
-        "stages": [
-            {
-                "name": "upscaler",
-                "summary": "Enlarges the image by a super-resolution model.",
-                "requires": ["image"],
-                "accepts": [],
-                "provides": ["image", "upscaled_path"],
-                "params": {"type": "object"},
-            }
-        ]
-    },
+    "The stages.", {"stages": [{**describe_stage(UpscalerStage), "params": {"type": "object"}}]}
 )
 PRESETS = _json(
     "The presets.",
-    {"presets": [{"name": "draft", "description": "A first look.", "config": _CONFIG}]},
+    {
+        "presets": [
+            {"name": "draft", "description": presets()["draft"], "config": _DRAFT.document()}
+        ]
+    },
 )
 MODEL = _json("The model.", _MODEL)
 MODELS = _json(
@@ -120,22 +103,20 @@ MODELS = _json(
     {
         "object": "list",
         "data": [_MODEL],
-        "schedulers": ["default", "euler"],
-        "loras": [],
+        "schedulers": list(SCHEDULERS),
+        "loras": ["night-neon"],
         "detectors": ["detector"],
-        "upscalers": ["x2", "x4"],
+        "upscalers": ["2x", "4x", *RESAMPLERS],
     },
 )
 SCHEMA = _json("The schema.", {"type": "object", "title": "PipelineConfig"})
-CONFIG = _json("The config holds.", {"config": _CONFIG, "resolved": _CONFIG})
+CONFIG = _json("The config holds.", {"config": _DRAFT.document(), "resolved": _DRAFT.resolved()})
+_STARTED = event_document(JobStarted(1, ("prompt",)))
 EVENTS: dict[str, Any] = {
     "description": "The events.",
     "content": {
         "text/event-stream": {  # without a schema: OpenAPI 3.1 has none for a single event
-            "example": (
-                'id: 1\nevent: job_started\ndata: {"sequence":1,"steps":["prompt"],'
-                '"event":"job_started"}\n\n'
-            ),
+            "example": event_text(_STARTED["event"], _STARTED, 1),
         }
     },
 }
