@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 from ninefold.core.context import PipelineContext
 from ninefold.core.slots import Slot
 from ninefold.core.values import (
+    OPAQUE_MODE,
     Attempt,
     ImageRecord,
     Json,
@@ -31,11 +32,23 @@ _Seed = Annotated[int, Field(ge=0, lt=MAX_SEED, strict=True)]
 
 
 def _image(value: Any, context: PipelineContext) -> Any:
+    if isinstance(value, ImageRecord):
+        _warn_of_lost_alpha(value, context)
     if isinstance(value, ImageRecord | dict):
         return value
     from ninefold.files.store import import_image  # Pillow and NumPy, only when they are needed
 
     return import_image(context, value)
+
+
+def _warn_of_lost_alpha(image: ImageRecord, context: PipelineContext) -> None:
+    """Warn where a stage gives an opaque image for a transparent one, unless on a background."""
+    before = context.data.get("image")
+    if not isinstance(before, ImageRecord) or before.mode == OPAQUE_MODE or context.scope is None:
+        return
+    stage = context.scope.stage
+    if image.mode == OPAQUE_MODE and "background" not in context.metadata.get(stage, {}):
+        context.warn(stage, "image: was transparent in part, which this stage does not hand on.")
 
 
 def _mask(value: Any, context: PipelineContext) -> Any:

@@ -31,7 +31,7 @@ from ninefold import (
 )
 from ninefold.core.errors import UnknownSlotError
 from ninefold.core.values import Attempt, Failure, Output, Seams
-from ninefold.files.store import read_image, read_mask, write_image
+from ninefold.files.store import read_alpha, read_image, read_mask, write_image
 from ninefold.slots import (
     ATTEMPTS,
     CONFIG,
@@ -97,7 +97,7 @@ def test_a_missing_slot_by_index_names_its_remedy(context: PipelineContext) -> N
         ("loras", 5, "loras: .*tuple.*5"),
         ("image", 5, "source: expected a path, a Pillow image or an array, got int"),
         ("mask", None, "mask: expected a path, a Pillow image or an array, got NoneType"),
-        ("image", np.zeros((4, 4, 4), np.uint8), r"source: expected uint8, .* got uint8 \(4, 4, 4"),
+        ("image", np.zeros((4, 4, 5), np.uint8), r"source: expected uint8, .* got uint8 \(4, 4, 5"),
         ("image", np.zeros((4, 4, 3), np.float32), "source: expected uint8, .* got float32"),
         ("image", np.zeros((0, 4, 3), np.uint8), "source: expected uint8"),
     ],
@@ -164,19 +164,30 @@ def test_an_image_may_be_a_path_a_pillow_image_or_an_array(
     assert np.array_equal(pixels_of(record.path), pixels)
 
 
-def test_what_is_transparent_is_white_in_an_image_and_black_in_a_mask(
+def test_what_is_transparent_stays_so_in_an_image_and_is_black_in_a_mask(
     context: PipelineContext, tmp_path: Path
 ) -> None:
     rgba = np.zeros((8, 8, 4), np.uint8)
     rgba[:4] = (255, 255, 255, 255)
     rgba[4:] = (10, 20, 30, 0)
+    rgba[3, 0, 3] = 100
     Image.fromarray(rgba).save(tmp_path / "in.png")
-    for source in (tmp_path / "in.png", Image.fromarray(rgba)):
+    for source in (tmp_path / "in.png", Image.fromarray(rgba), rgba):
         context.set("image", source)
-        assert (read_image(context, context[IMAGE]) == 255).all()
+        record = context[IMAGE]
+        assert record.mode == "RGBA"
+        alpha = read_alpha(context, record)
+        assert np.array_equal(alpha, rgba[..., 3])
+        # What is hidden takes on the colours beside it: it shows in no edge and in no file.
+        assert (read_image(context, record) == 255).all()
+        with Image.open(record.path) as image:
+            assert image.mode == "RGBA"
+            assert np.array_equal(np.array(image)[..., 3], rgba[..., 3])
+        context.pixels.clear()
+        assert np.array_equal(read_alpha(context, record), rgba[..., 3])
         context.set("mask", source)
         mask = read_mask(context, context[MASK])
-        assert (mask[:4] == 1).all()
+        assert (mask[:3] == 1).all()
         assert (mask[4:] == 0).all()
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import AvifImagePlugin, Image
 
 from ninefold.files import png
+from ninefold.files.decode import decode_rgba
 from ninefold.files.encode import Compression, encode
 from ninefold.files.formats import FORMATS, ImageFormat, Lossless, image_format, sniff
 
@@ -131,7 +132,7 @@ def test_wrong_requests_say_what_to_do(
     "pixels",
     [
         np.zeros((4, 4), np.uint8),
-        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 5), np.uint8),
         np.zeros((4, 4, 3), np.float32),
         np.zeros((0, 4, 3), np.uint8),
     ],
@@ -139,6 +140,26 @@ def test_wrong_requests_say_what_to_do(
 def test_wrong_arrays_are_refused(pixels: NDArray[np.uint8]) -> None:
     with pytest.raises(ValueError, match="expected uint8 pixels of shape H x W x 3"):
         encode(pixels, "png")
+
+
+@pytest.mark.parametrize("compression", list(Compression))
+@pytest.mark.parametrize("kind", [kind for kind, info in FORMATS.items() if info.alpha])
+def test_alpha_comes_back(
+    picture: NDArray[np.uint8], kind: ImageFormat, compression: Compression
+) -> None:
+    height, width = picture.shape[:2]
+    alpha = np.tile(np.linspace(0, 255, width).astype(np.uint8), (height, 1))
+    layers = decode_rgba(encode(np.dstack([picture, alpha]), kind, compression=compression))
+    error = np.abs(layers[..., 3].astype(int) - alpha)
+    assert error.max() <= (24 if kind is ImageFormat.AVIF else 0)
+    if kind is ImageFormat.PNG:
+        assert np.array_equal(layers[..., :3], picture)
+
+
+def test_alpha_that_the_format_cannot_hold_is_refused(picture: NDArray[np.uint8]) -> None:
+    layers = np.dstack([picture, picture[..., 0]])
+    with pytest.raises(ValueError, match=r"jpeg: expected pixels without alpha.*lay them on"):
+        encode(layers, "jpeg")
 
 
 @pytest.mark.parametrize("kind", ["webp", "jpeg", "avif"])

@@ -15,16 +15,20 @@ import threading
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 from ninefold import ModelError, PipelineContext, StageInputError, StorageError
 from ninefold.core.progress import StageProgress
 from ninefold.core.timing import LOADED, WAITED
+from ninefold.core.values import ImageRecord
 from ninefold.engines.defaults import default_engines
 from ninefold.engines.engine_set import EngineSet
+from ninefold.files.store import read_alpha
+from ninefold.slots import IMAGE
 from ninefold.testing import fake_engines
 
-from ..support import Stage, files_in, run
+from ..support import Stage, files_in, picture, run
 
 #: The manifest tells times, so it alone may differ from run to run.
 TIMED_FILES = frozenset({"outputs/manifest.json"})
@@ -148,6 +152,29 @@ class StageContract:
         run(self.make().renamed(name).execute(context))
         assert set(context.metadata) == {name}
         assert {artifact.stage for artifact in context.artifacts} <= {name}
+
+    def test_it_hands_on_what_is_transparent(self, tmp_path: Path) -> None:
+        """An image with alpha comes out with it, as the image's size is then."""
+        touched = {*self.stage_type.requires, *self.stage_type.accepts}
+        if IMAGE not in touched or IMAGE not in self.stage_type.provides:
+            pytest.skip("it changes no image")
+        context = self.context(tmp_path)
+        source: ImageRecord | None = context.get(IMAGE)
+        width, height = (64, 64) if source is None else source.size
+        alpha = np.full((height, width), 255, np.uint8)
+        alpha[:, : width // 2] = 0
+        context[IMAGE] = np.dstack([picture(width, height), alpha])
+        given = context[IMAGE]
+        run(self.make().execute(context))
+        image = context[IMAGE]
+        assert (given.mode, image.mode) == ("RGBA", "RGBA")
+        after = read_alpha(context, image)
+        assert after is not None
+        assert after.shape == (image.height, image.width)
+        middle = image.width // 2
+        assert after[:, : middle - 8].max() <= 8
+        assert after[:, middle + 8 :].min() >= 247
+        assert "warnings" not in context.metadata[self.stage_type.name]
 
     # -- how it fails -----------------------------------------------------------------------------
 

@@ -273,3 +273,16 @@ def test_the_measures_are_those_of_imaging(tmp_path: Path) -> None:
     verdict: Verdict = inspected(tmp_path, GOOD)[VERDICT]
     assert verdict.measures["sharpness"] == round(measures.sharpness(GOOD), 4)
     assert verdict.measures["contrast"] == round(measures.luma_deviation(GOOD), 4)
+
+
+def test_a_cut_out_is_judged_by_what_is_seen(tmp_path: Path) -> None:
+    """A small subject on nothing is no blank image; one where nothing is seen is."""
+    height, width = GOOD.shape[:2]
+    alpha = np.zeros((height, width), np.uint8)
+    alpha[4:20, 4:24] = 255
+    measures = inspected(tmp_path / "cut", np.dstack([GOOD, alpha]))[VERDICT].measures
+    assert measures["visible"] == round(16 * 20 / alpha.size, 4)
+    alone = inspected(tmp_path / "alone", np.ascontiguousarray(GOOD[4:20, 4:24]))[VERDICT]
+    assert {name: measures[name] for name in alone.measures} == alone.measures
+    empty = inspected(tmp_path / "empty", np.dstack([GOOD, np.zeros_like(alpha)]))[VERDICT]
+    assert "Blank: all of it is transparent." in empty.reasons

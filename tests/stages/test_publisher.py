@@ -36,8 +36,9 @@ class TestPublisherContract(StageContract):
         return {"image": picture(64, 48)}
 
 
-def published(folder: Path, **params: Any) -> PipelineContext:
-    context = PipelineContext(folder, job_id="job", seed=7, prompt="a house", image=picture(64, 48))
+def published(folder: Path, *, image: Any = None, **params: Any) -> PipelineContext:
+    image = picture(64, 48) if image is None else image
+    context = PipelineContext(folder, job_id="job", seed=7, prompt="a house", image=image)
     params = {"name": "{job_id}"} | params
     return run(PublisherStage(engines=fake_engines(), **params).execute(context))
 
@@ -394,3 +395,93 @@ def test_no_file_holds_an_absolute_path(tmp_path: Path) -> None:
     document = read_manifest((context.workdir / "outputs" / "manifest.json").read_bytes())
     assert document["stages"]["finisher"]["lut"] == "look.cube"
     assert document["stages"]["text_to_image"]["source"]
+
+
+# -- transparency ---------------------------------------------------------------------------------
+
+
+def _transparent(width: int = 64, height: int = 48) -> Any:
+    """A picture whose left part is transparent, with a soft edge."""
+    alpha = np.linspace(-255, 510, width).clip(0, 255).astype(np.uint8)
+    return np.dstack([picture(width, height), np.tile(alpha, (height, 1))])
+
+
+def _layers_of(path: Path) -> Any:
+    with Image.open(path) as image:
+        assert image.mode == "RGBA"
+        return np.array(image)
+
+
+def test_alpha_is_in_every_format_that_holds_it(tmp_path: Path) -> None:
+    rgba = _transparent()
+    context = published(tmp_path, image=rgba, formats=ALL, thumbnail=16)
+    files = {output.name: output.path for output in context[OUTPUTS]}
+    for name in ("outputs/job.png", "outputs/job.webp", "outputs/job.avif"):
+        layers = _layers_of(files[name]).astype(int)
+        assert np.abs(layers[..., 3] - rgba[..., 3]).max() <= (16 if "avif" in name else 0)
+        seen = rgba[..., 3] > 200
+        assert np.abs(layers[..., :3] - rgba[..., :3])[seen].mean() < 8
+    thumbnail = _layers_of(files["outputs/job_thumbnail.webp"])
+    assert thumbnail[0, 0, 3] == 0
+    assert thumbnail[0, -1, 3] == 255
+    entry = context.metadata["publisher"]
+    assert entry["transparent"] == ["png", "webp", "avif"]
+    assert entry["background"] == "#ffffff"
+    assert read_infotext(files["outputs/job.png"].read_bytes()) is None  # nothing was painted
+
+
+@pytest.mark.parametrize(
+    ("params", "colour"), [({}, (255, 255, 255)), ({"background": "navy"}, (0, 0, 128))]
+)
+def test_jpeg_is_laid_on_a_colour(
+    tmp_path: Path, params: dict[str, Any], colour: tuple[int, int, int]
+) -> None:
+    context = published(tmp_path, image=_transparent(), formats=["jpeg"], quality=95, **params)
+    (output,) = context[OUTPUTS]
+    pixels = pixels_of(output.path).astype(int)
+    assert np.abs(pixels[8:-8, 4] - colour).max() <= 4
+    assert np.abs(pixels[8:-8, -4] - picture(64, 48)[8:-8, -4]).mean() < 8
+    assert context.metadata["publisher"]["transparent"] == []
+
+
+def test_every_format_is_laid_on_the_colour_if_asked(tmp_path: Path) -> None:
+    params = {"keep_alpha": False, "background": "#0f0", "formats": ["png", "webp"], "thumbnail": 8}
+    context = published(tmp_path, image=_transparent(), **params)
+    for output in context[OUTPUTS]:
+        with Image.open(output.path) as image:
+            assert image.mode == "RGB"
+    assert pixels_of(context[OUTPUTS][0].path)[5, 0].tolist() == [0, 255, 0]
+
+
+def test_an_opaque_alpha_changes_no_byte(tmp_path: Path) -> None:
+    plain = picture(64, 48)
+    opaque = np.dstack([plain, np.full((48, 64), 255, np.uint8)])
+    one, two = (
+        published(tmp_path / name, image=image, formats=ALL, thumbnail=16)
+        for name, image in (("one", plain), ("two", opaque))
+    )
+    assert [output.sha256 for output in one[OUTPUTS]] == [o.sha256 for o in two[OUTPUTS]]
+    assert "background" not in one.metadata["publisher"]
+
+
+def test_a_colour_that_is_none_is_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"publisher\.background: expected a colour such as white"
+    ):
+        PublisherStage(background="sand dune")
+
+
+def test_alpha_passes_all_nine_stages(tmp_path: Path) -> None:
+    rgba = _transparent(256, 256)
+    context = full_run(tmp_path, image=rgba)
+    layers = _layers_of(context[OUTPUTS][0].path)
+    height, width = layers.shape[:2]
+    assert (width, height) == context["image"].size
+    assert layers[:, : width * 5 // 16, 3].max() == 0
+    assert layers[:, width * 11 // 16 :, 3].min() == 255
+    assert not [
+        text
+        for entry in context.metadata.values()
+        for text in entry.get("warnings", ())
+        if "transparent" in text
+    ]

@@ -28,6 +28,10 @@ def _absolute(path: Path, info: ValidationInfo) -> Path:
 WorkPath = Annotated[Path, AfterValidator(_absolute), PlainSerializer(_relative)]
 
 
+#: Modes of an image record.
+OPAQUE_MODE, ALPHA_MODE = "RGB", "RGBA"
+
+
 @dataclass(frozen=True)
 class ImageRecord:
     """An image by reference: its file, and what made it."""
@@ -35,7 +39,7 @@ class ImageRecord:
     path: WorkPath
     width: int
     height: int
-    #: Pillow's name of the pixel format: `RGB` for pictures, `L` for masks.
+    #: Pillow's name of the pixel format: `RGB`, or `RGBA` where a part is transparent.
     mode: str
     #: Of the file's bytes, in hex.
     sha256: str

@@ -23,6 +23,8 @@ from ninefold.files.formats import ImageFormat
 from ninefold.files.opening import ImageLimits, open_image, read_bytes
 from ninefold.files.png import bit_depth
 from ninefold.files.profiles import profile_of, to_srgb
+from ninefold.imaging.alpha import OPAQUE, join, lay_on
+from ninefold.imaging.types import Alpha, Pixels
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -36,6 +38,7 @@ _UPRIGHT = {
 _SWAPS_SIDES = (5, 6, 7, 8)
 _DEFAULT_LIMITS = ImageLimits()
 _DEEPEST = 65_535
+_BLACK = (0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -57,19 +60,24 @@ def probe(source: bytes | Path, limits: ImageLimits = _DEFAULT_LIMITS) -> ImageI
         return ImageInfo(ImageFormat(str(image.format).lower()), width, height, image.mode)
 
 
-def decode(source: bytes | Path, limits: ImageLimits = _DEFAULT_LIMITS) -> NDArray[np.uint8]:
+def decode(source: bytes | Path, limits: ImageLimits = _DEFAULT_LIMITS) -> Pixels:
     """Pixels as uint8, H x W x 3 RGB, writable; what is transparent is laid on white."""
+    colours, alpha = decode_layers(source, limits)
+    return colours if alpha is None else lay_on(colours, alpha)
+
+
+def decode_layers(
+    source: bytes | Path, limits: ImageLimits = _DEFAULT_LIMITS
+) -> tuple[Pixels, Alpha | None]:
+    """Colours as `decode` gives them, whatever covers them, and alpha; None where all is opaque."""
     with _opened(source, limits) as (image, data):
-        return pixels_of(image, data)
+        return layers_of(image, data)
 
 
 def decode_rgba(source: bytes | Path, limits: ImageLimits = _DEFAULT_LIMITS) -> NDArray[np.uint8]:
     """Pixels as uint8, H x W x 4 RGBA, writable; alpha is straight, 255 is opaque."""
-    with _opened(source, limits) as (image, data):
-        colours, alpha = _colours(image, data), _alpha(image, data)
-        if alpha is None:
-            alpha = np.full(colours.shape[:2], 255, np.uint8)
-        return np.dstack([colours, alpha])
+    colours, alpha = decode_layers(source, limits)
+    return join(colours, np.full(colours.shape[:2], OPAQUE, np.uint8) if alpha is None else alpha)
 
 
 def decode_mask(source: bytes | Path, limits: ImageLimits = _DEFAULT_LIMITS) -> NDArray[np.float32]:
@@ -82,14 +90,14 @@ def decode_mask(source: bytes | Path, limits: ImageLimits = _DEFAULT_LIMITS) -> 
         return mask_of(image, data)
 
 
-def pixels_of(image: Image.Image, data: bytes = b"") -> NDArray[np.uint8]:
-    """The pixels of a Pillow image as `decode` gives them; `data` are the bytes of its file."""
+def layers_of(image: Image.Image, data: bytes = b"") -> tuple[Pixels, Alpha | None]:
+    """A Pillow image as `decode_layers` gives it; `data` are the bytes of its file."""
     colours, alpha = _colours(image, data), _alpha(image, data)
-    return colours if alpha is None else _lay_on(colours, alpha, 255)
+    return colours, None if alpha is None or alpha.min() == OPAQUE else alpha
 
 
 def mask_of(image: Image.Image, data: bytes = b"") -> NDArray[np.float32]:
-    """The values of a Pillow image as `decode_mask` gives them; `data` as for `pixels_of`."""
+    """The values of a Pillow image as `decode_mask` gives them; `data` as for `layers_of`."""
     alpha = _alpha(image, data)
     if _is_deep(image):
         mask = _deep_mask(image, data)
@@ -97,7 +105,7 @@ def mask_of(image: Image.Image, data: bytes = b"") -> NDArray[np.float32]:
         return mask if alpha is None else np.where(alpha > 0, mask, np.float32(0))
     colours = _colours(image, data)
     if alpha is not None:
-        colours = _lay_on(colours, alpha, 0)
+        colours = lay_on(colours, alpha, _BLACK)
     return np.array(Image.fromarray(colours).convert("L"), np.float32) / np.float32(255)
 
 
@@ -180,11 +188,3 @@ def _deep_mask(image: Image.Image, data: bytes) -> NDArray[np.float32]:
     levels = np.array(to_srgb(ramp, profile).convert("L"), np.float32)[0] / np.float32(255)
     found: NDArray[np.float64] = np.interp(values, np.linspace(0, 1, 256), levels)
     return found.astype(np.float32)
-
-
-def _lay_on(colours: NDArray[np.uint8], alpha: NDArray[np.uint8], ground: int) -> NDArray[np.uint8]:
-    """Straight alpha over a grey ground (Porter and Duff's "over"), rounded to nearest."""
-    wide = alpha[..., None].astype(np.uint16)
-    # 255 * 255 + 127 is just under 2**16.
-    mixed = colours * wide + np.uint16(ground) * (255 - wide) + np.uint16(127)
-    return (mixed // 255).astype(np.uint8)

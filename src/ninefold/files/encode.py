@@ -39,14 +39,15 @@ def encode(
     compression: Compression = Compression.SMALL,
     metadata: EmbeddedMetadata = _NO_METADATA,
 ) -> bytes:
-    """A file of `pixels` (uint8, H x W x 3, sRGB).
+    """A file of `pixels` (uint8, sRGB): H x W x 3, or x 4 with straight alpha.
 
+    Where alpha is 0, WebP and AVIF may hold other colours than those given.
     `quality` is 1 to 100, the format's default where None; PNG ignores it, and so does lossless
     WebP. Equal input gives equal bytes with the same versions of Pillow and zlib, on any number of
     cores.
 
-    Raises ValueError for other arrays, sizes and qualities that the format cannot hold, `lossless`
-    where the format is always lossy, and metadata too long for it.
+    Raises ValueError for other arrays, sizes, qualities and alpha that the format cannot hold,
+    `lossless` where the format is always lossy, and metadata too long for it.
     """
     info = FORMATS[image_format(format)]
     _check(pixels, info, quality, lossless)
@@ -124,10 +125,16 @@ def _check(
     pixels: NDArray[np.uint8], info: FormatInfo, quality: int | None, lossless: bool
 ) -> None:
     name = info.format.value
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+    channels = pixels.shape[2] if pixels.ndim == 3 else 0
+    if pixels.dtype != np.uint8 or channels not in (3, 4) or not pixels.size:
         raise ValueError(
-            f"{name}: expected uint8 pixels of shape H x W x 3, got {pixels.dtype} of shape "
-            f"{pixels.shape}; convert them first"
+            f"{name}: expected uint8 pixels of shape H x W x 3 or H x W x 4, got {pixels.dtype} of "
+            f"shape {pixels.shape}; convert them first"
+        )
+    if channels == 4 and not info.alpha:
+        raise ValueError(
+            f"{name}: expected pixels without alpha, which the format cannot hold; lay them on a "
+            "colour, or write png, webp or avif"
         )
     if max(pixels.shape) > info.max_side:
         raise ValueError(

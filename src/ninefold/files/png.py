@@ -20,10 +20,11 @@ _STRIP_BYTES = 1 << 20
 _MAX_TEXT = 16 << 20
 _ADLER_BASE = 65_521
 _MAX_THREADS = 4
+_COLOUR_TYPES = {3: 2, 4: 6}
 
 
 def write_png(pixels: NDArray[np.uint8]) -> bytes:
-    """A PNG file of `pixels` (uint8, H x W x 3 RGB), at OpenCV's speed and size or better.
+    """A PNG file of `pixels` (uint8, RGB or RGBA), at OpenCV's speed and size or better.
 
     Filter Sub on every row, deflate level 1 with run lengths only: what OpenCV does. Strips of
     about 1 MiB are compressed in parallel; their borders depend on the width alone, so the bytes
@@ -45,7 +46,7 @@ def write_png(pixels: NDArray[np.uint8]) -> bytes:
         ending = zlib.Z_FINISH if start + step >= height else zlib.Z_SYNC_FLUSH
         return deflater.compress(raw) + deflater.flush(ending), zlib.adler32(raw), raw.nbytes
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)
     parts = [SIGNATURE, _chunk(b"IHDR", header)]
     checksum = 1
     opening = b"\x78\x01"

@@ -12,29 +12,38 @@ from PIL import Image
 
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError, StorageError
-from ninefold.core.values import Artifact, ImageRecord
+from ninefold.core.values import ALPHA_MODE, OPAQUE_MODE, Artifact, ImageRecord
 from ninefold.files.atomic import write_atomic
-from ninefold.files.decode import decode, decode_mask, mask_of, pixels_of
+from ninefold.files.decode import decode_layers, decode_mask, layers_of, mask_of
 from ninefold.files.encode import Compression, encode
 from ninefold.files.formats import ImageFormat
 from ninefold.files.opening import OWN_LIMITS
+from ninefold.imaging.alpha import OPAQUE, join, lay_on, split, visible_colours
 from ninefold.imaging.arrays import to_bytes
 from ninefold.imaging.masks import mask_from_pixels, paints
-from ninefold.imaging.types import Mask, Pixels
+from ninefold.imaging.types import Alpha, Mask, Pixels
 
 T = TypeVar("T")
+
+#: Colours, and alpha where not all is opaque.
+Layers = tuple[Pixels, Alpha | None]
 
 #: Decoded images kept in a context: the current one and the one before it.
 _KEPT = 2
 
 
-def write_image(context: PipelineContext, stage: str, name: str, pixels: Pixels) -> ImageRecord:
+def write_image(
+    context: PipelineContext, stage: str, name: str, pixels: Pixels, alpha: Alpha | None = None
+) -> ImageRecord:
     """Write `pixels` as the PNG artifact `name` of `stage`, whole or not at all.
 
+    A stage that works on an image hands on its `alpha` (see `read_alpha`), too; None is opaque.
     Raises `StorageError` where the folder cannot be written or the disk is full.
     """
-    record = _write_png(context, name, pixels, stage)
-    _keep(context, record.sha256, pixels)
+    if alpha is not None and alpha.min() == OPAQUE:
+        alpha = None
+    record = _write_png(context, name, pixels, stage, alpha)
+    _keep(context, record.sha256, pixels, alpha)
     context.add_artifact(Artifact(name, record.path, stage, "image/png", record.sha256))
     return record
 
@@ -57,18 +66,19 @@ def write_file(
 
 
 def read_image(context: PipelineContext, record: ImageRecord) -> Pixels:
-    """The pixels of `record`: height x width x 3, uint8. Treat them as read-only.
+    """The colours of `record`: height x width x 3, uint8. Treat them as read-only.
 
     Raises `InputError` where the file is gone or no longer an image.
     """
-    if record.sha256 not in context.pixels:
-        _keep(
-            context,
-            record.sha256,
-            _given(record.path.name, lambda: decode(record.path, OWN_LIMITS)),
-        )
-    found: Pixels = context.pixels[record.sha256]
-    return found
+    return _layers(context, record)[0]
+
+
+def read_alpha(context: PipelineContext, record: ImageRecord) -> Alpha | None:
+    """The alpha of `record`: height x width, uint8, read-only; None where all of it is opaque.
+
+    Raises as `read_image`.
+    """
+    return None if record.mode == OPAQUE_MODE else _layers(context, record)[1]
 
 
 def read_mask(context: PipelineContext, record: ImageRecord) -> Mask:
@@ -79,16 +89,18 @@ def read_mask(context: PipelineContext, record: ImageRecord) -> Mask:
 def import_image(context: PipelineContext, value: Any) -> ImageRecord:
     """Copy an image that a caller gave (a path, a Pillow image or an array) as `source.png`.
 
-    Its colours become sRGB by its profile; what is transparent is laid on white. Raises
-    `InputError` where it cannot be read.
+    Its colours become sRGB by its profile. It keeps its alpha; what is fully transparent takes on
+    the colours beside it (`visible_colours`). Raises `InputError` where it cannot be read.
     """
     if isinstance(value, np.ndarray):
-        pixels = _from_array("source", value)
+        pixels, alpha = _from_array("source", value)
     elif isinstance(value, Image.Image):
-        pixels = _given("source", lambda: pixels_of(value))
+        pixels, alpha = _given("source", lambda: layers_of(value))
     else:
-        pixels = _given(_path("source", value).name, lambda: decode(Path(value)))
-    return _write_png(context, "source.png", pixels, "input")
+        pixels, alpha = _given(_path("source", value).name, lambda: decode_layers(Path(value)))
+    if alpha is not None:
+        pixels = visible_colours(pixels, alpha)
+    return _write_png(context, "source.png", pixels, "input", alpha)
 
 
 def import_mask(context: PipelineContext, value: Any) -> ImageRecord:
@@ -97,7 +109,7 @@ def import_mask(context: PipelineContext, value: Any) -> ImageRecord:
     Raises `InputError` for a mask without white, too.
     """
     if isinstance(value, np.ndarray):
-        mask = mask_from_pixels(_from_array("mask", value))
+        mask = mask_from_pixels(_laid_on_black(*_from_array("mask", value)))
     elif isinstance(value, Image.Image):
         mask = _given("mask", lambda: mask_of(value))
     else:
@@ -126,14 +138,21 @@ def _path(name: str, value: Any) -> Path:
     return Path(value)
 
 
-def _from_array(name: str, array: np.ndarray[Any, Any]) -> Pixels:
+def _from_array(name: str, array: np.ndarray[Any, Any]) -> Layers:
     if array.dtype == np.uint8 and array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=2)
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
+    channels = array.shape[2] if array.ndim == 3 else 0
+    if array.dtype != np.uint8 or channels not in (3, 4) or not array.size:
         raise InputError(
-            f"{name}: expected uint8, height x width x 3, got {array.dtype} {array.shape}"
+            f"{name}: expected uint8, height x width x 3 (RGB) or x 4 (RGBA), got {array.dtype} "
+            f"{array.shape}"
         )
-    return np.ascontiguousarray(array)
+    pixels, alpha = split(array)
+    return np.ascontiguousarray(pixels), alpha
+
+
+def _laid_on_black(pixels: Pixels, alpha: Alpha | None) -> Pixels:
+    return pixels if alpha is None else lay_on(pixels, alpha, (0, 0, 0))
 
 
 def _given(name: str, read: Callable[[], T]) -> T:
@@ -144,12 +163,15 @@ def _given(name: str, read: Callable[[], T]) -> T:
         raise InputError(f"{name}: {str(error).removeprefix('image: ')}") from None
 
 
-def _write_png(context: PipelineContext, name: str, pixels: Pixels, made_by: str) -> ImageRecord:
-    data = encode(pixels, ImageFormat.PNG, compression=Compression.FAST)
+def _write_png(
+    context: PipelineContext, name: str, pixels: Pixels, made_by: str, alpha: Alpha | None = None
+) -> ImageRecord:
+    data = encode(join(pixels, alpha), ImageFormat.PNG, compression=Compression.FAST)
     digest = hashlib.sha256(data).hexdigest()
     path = _write(context, name, data)
     height, width = pixels.shape[:2]
-    return ImageRecord(path, width, height, "RGB", digest, made_by)
+    mode = OPAQUE_MODE if alpha is None else ALPHA_MODE
+    return ImageRecord(path, width, height, mode, digest, made_by)
 
 
 def _write(context: PipelineContext, name: str, data: bytes) -> Path:
@@ -164,8 +186,18 @@ def _write(context: PipelineContext, name: str, data: bytes) -> Path:
     return path
 
 
-def _keep(context: PipelineContext, digest: str, pixels: Pixels) -> None:
-    pixels.flags.writeable = False
-    context.pixels[digest] = pixels
+def _layers(context: PipelineContext, record: ImageRecord) -> Layers:
+    if record.sha256 not in context.pixels:
+        layers = _given(record.path.name, lambda: decode_layers(record.path, OWN_LIMITS))
+        _keep(context, record.sha256, *layers)
+    found: Layers = context.pixels[record.sha256]
+    return found
+
+
+def _keep(context: PipelineContext, digest: str, pixels: Pixels, alpha: Alpha | None) -> None:
+    for layer in (pixels, alpha):
+        if layer is not None:
+            layer.flags.writeable = False
+    context.pixels[digest] = pixels, alpha
     while len(context.pixels) > _KEPT:
         del context.pixels[next(iter(context.pixels))]

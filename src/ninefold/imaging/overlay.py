@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ninefold.imaging.alpha import cover, join
 from ninefold.imaging.arrays import check_pixels, check_range, describe
 from ninefold.imaging.boxes import Box
 from ninefold.imaging.masks import paste
-from ninefold.imaging.types import Pixels
 
 Anchor = Literal[
     "top-left", "top", "top-right",
@@ -25,22 +25,24 @@ _PLACES: dict[Anchor, tuple[float, float]] = {
 
 
 def apply_overlay(
-    base: Pixels,
+    base: NDArray[np.uint8],
     overlay: NDArray[np.uint8],
     anchor: Anchor = "bottom-right",
     *,
     scale: float | None = None,
     margin: int = 0,
     opacity: float = 1.0,
-) -> Pixels:
+) -> NDArray[np.uint8]:
     """Composite an H x W x 4 RGBA overlay (straight alpha) at one of nine places.
 
-    `scale` is the overlay's width as a part of the base's (0..1]; None keeps its own pixels. Where
-    it would come nearer than `margin` pixels to an edge it shrinks, aspect kept. `opacity` 0..1
-    multiplies its alpha; 0 gives back the base itself. Raises ValueError for values out of range
-    or a margin that leaves no room.
+    The base is H x W x 3, or x 4 with straight alpha; so is what comes back, and what lies under
+    the overlay is covered. `scale` is the overlay's width as a part of the base's (0..1]; None
+    keeps its own pixels. Where it would come nearer than `margin` pixels to an edge it shrinks,
+    aspect kept. `opacity` 0..1 multiplies its alpha; 0 gives back the base itself. Raises
+    ValueError for values out of range or a margin that leaves no room.
     """
-    check_pixels(base, "base")
+    if base.ndim != 3 or base.shape[2] != 4:
+        check_pixels(base, "base")
     if overlay.dtype != np.uint8 or overlay.ndim != 3 or overlay.shape[2] != 4 or not overlay.size:
         raise ValueError(f"overlay: expected an H x W x 4 uint8 array, got {describe(overlay)}")
     check_range("overlay opacity", opacity, 0, 1)
@@ -57,11 +59,22 @@ def apply_overlay(
         image = Image.fromarray(overlay).resize((box.width, box.height), Image.Resampling.LANCZOS)
         overlay = np.array(image)
     mask = overlay[..., 3] * np.float32(opacity / 255)
-    return paste(base, np.ascontiguousarray(overlay[..., :3]), mask, box)
+    patch = np.ascontiguousarray(overlay[..., :3])
+    if base.shape[2] == 3:
+        return paste(base, patch, mask, box)
+    alpha = base[..., 3].copy()
+    alpha[box.slices] = cover(alpha[box.slices], mask)
+    # Porter and Duff's "over": the overlay's part of what is to be seen of both.
+    part = np.minimum(mask * np.float32(255) / np.maximum(alpha[box.slices], 1), np.float32(1))
+    return join(paste(np.ascontiguousarray(base[..., :3]), patch, part, box), alpha)
 
 
 def _place(
-    base: Pixels, overlay: NDArray[np.uint8], anchor: Anchor, scale: float | None, margin: int
+    base: NDArray[np.uint8],
+    overlay: NDArray[np.uint8],
+    anchor: Anchor,
+    scale: float | None,
+    margin: int,
 ) -> Box:
     room_across, room_down = base.shape[1] - 2 * margin, base.shape[0] - 2 * margin
     if room_across < 1 or room_down < 1:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ninefold.imaging.arrays import check_mask, check_pixels
@@ -34,6 +35,15 @@ def resize(pixels: Pixels, width: int, height: int, method: Method = "lanczos") 
     return np.array(Image.fromarray(pixels).resize((width, height), _filter(method)))
 
 
+def resample_grey(
+    plane: NDArray[np.uint8], width: int, height: int, method: Method = "lanczos"
+) -> NDArray[np.uint8]:
+    """Resample H x W bytes; the same size gives back `plane` itself."""
+    if plane.shape == _checked(width, height):
+        return plane
+    return np.array(Image.fromarray(plane).resize((width, height), _filter(method)))
+
+
 def resize_mask(mask: Mask, width: int, height: int, method: Method = "bilinear") -> Mask:
     """Resample a float plane, in its own range; the same size gives back `mask` itself."""
     check_mask(mask)
@@ -42,14 +52,15 @@ def resize_mask(mask: Mask, width: int, height: int, method: Method = "bilinear"
     return np.array(Image.fromarray(mask).resize((width, height), _filter(method)))
 
 
-def centre_crop(pixels: Pixels, width: int, height: int) -> Pixels:
+def centre_crop(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """The largest middle part of the shape of `width` x `height`, at its own scale.
 
-    `pixels` itself where it has that shape already, to the nearest pixel.
+    `pixels` (height x width, with or without channels) itself where it has that shape already, to
+    the nearest pixel.
     """
-    check_pixels(pixels)
     down, across = pixels.shape[:2]
     _checked(width, height)
+    _checked(across, down)
     factor = min(across / width, down / height)
     kept_across, kept_down = max(1, round(width * factor)), max(1, round(height * factor))
     if (kept_across, kept_down) == (across, down):

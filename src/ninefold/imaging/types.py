@@ -11,5 +11,8 @@ Pixels: TypeAlias = NDArray[np.uint8]
 Mask: TypeAlias = NDArray[np.float32]
 """How much of each pixel takes part: H x W, 0 (none) to 1 (all)."""
 
+Alpha: TypeAlias = NDArray[np.uint8]
+"""How much of each pixel is covered: H x W, 0 (transparent) to 255 (opaque)."""
+
 Floats: TypeAlias = NDArray[np.float32]
 """Any float32 array; the shape and the range are told where it is used."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError, StageError, UserError
@@ -20,6 +20,7 @@ from ninefold.engines.diffusion import Generated, ModelInfo, TextToImage
 from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.loras import known_lora
 from ninefold.engines.prompts import unknown_words
+from ninefold.imaging.alpha import parse_colour
 from ninefold.imaging.masks import same_shape
 from ninefold.prompts import Wildcards
 from ninefold.prompts.templates import TemplatePart, as_text, resolve_template, template_loras
@@ -34,6 +35,14 @@ from ninefold.slots import (
     SEED,
     WILDCARDS,
 )
+
+
+def _colour(text: str) -> str:
+    return "#" + "".join(f"{value:02x}" for value in parse_colour(text))
+
+
+#: A colour as `#rrggbb`; names of CSS are taken, too.
+Colour = Annotated[str, Field(max_length=40), AfterValidator(_colour)]
 
 #: The model that runs where nobody names one.
 DEFAULT_MODEL = "poster"

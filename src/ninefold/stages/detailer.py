@@ -18,7 +18,7 @@ from ninefold.core.progress import PartialProgress
 from ninefold.core.values import Json, Region
 from ninefold.engines.detection import Detection
 from ninefold.engines.diffusion import Inpaint, ModelInfo
-from ninefold.files.store import read_image, read_mask, write_detail, write_image
+from ninefold.files.store import read_alpha, read_image, read_mask, write_detail, write_image
 from ninefold.imaging import masks
 from ninefold.imaging.boxes import Box, crop_box
 from ninefold.imaging.resize import resize, resize_mask
@@ -142,7 +142,8 @@ class DetailerStage(PromptedStage[DetailerParams]):
         return {**(super().fingerprint(context) or {}), "detector": detection.hash(detector)}
 
     def _run(self, context: PipelineContext) -> None:
-        image = read_image(context, context[IMAGE])
+        before = context[IMAGE]
+        image = read_image(context, before)
         found = self._find(context, image)
         regions = []
         if found:
@@ -153,7 +154,8 @@ class DetailerStage(PromptedStage[DetailerParams]):
                     progress = PartialProgress(context.progress, index, len(found))
                     image, region = self._paint(context, info, image, item, prompt, index, progress)
                     regions.append(region)
-        record = write_image(context, self.name, self.artifact_name("generated_detailed"), image)
+        name = self.artifact_name("generated_detailed")
+        record = write_image(context, self.name, name, image, read_alpha(context, before))
         context[IMAGE] = record
         context[REGIONS] = tuple(regions)
         context[DETAIL_PATH] = record.path

@@ -17,8 +17,9 @@ from ninefold.core.stage import PipelineStage, StageParams
 from ninefold.core.values import Json
 from ninefold.engines.hashing import file_sha256
 from ninefold.files.decode import decode_rgba
-from ninefold.files.store import read_image, write_image
+from ninefold.files.store import read_alpha, read_image, write_image
 from ninefold.imaging import tone
+from ninefold.imaging.alpha import join, split
 from ninefold.imaging.colour import TransferMethod, transfer_colour
 from ninefold.imaging.cube import parse_cube
 from ninefold.imaging.lut import CubeLut, apply_lut
@@ -97,14 +98,17 @@ class FinisherStage(PipelineStage[FinisherParams]):
     def _run(self, context: PipelineContext) -> None:
         params = self.params
         lut, overlay = self._lut(), self._overlay()
-        image = self._toned(context, read_image(context, context[IMAGE]))
+        before = context[IMAGE]
+        image, alpha = read_image(context, before), read_alpha(context, before)
+        image = self._toned(context, image)
         if lut is not None:
             image = apply_lut(image, lut, params.lut_amount)
         image = tone.sharpen(image, params.sharpness, params.sharpness_radius)
         image = tone.film_grain(image, params.grain, context.get(SEED) or 0, params.grain_size)
         if overlay is not None:
-            image = self._overlaid(image, overlay)
-        record = write_image(context, self.name, self.artifact_name("generated_finished"), image)
+            image, alpha = split(self._overlaid(join(image, alpha), overlay))
+        name = self.artifact_name("generated_finished")
+        record = write_image(context, self.name, name, image, alpha)
         context[IMAGE] = record
         context[FINISHED_PATH] = record.path
         changed = self.params.model_dump(exclude_defaults=True, exclude={"lut", "overlay"})
@@ -124,7 +128,7 @@ class FinisherStage(PipelineStage[FinisherParams]):
         image = tone.contrast(image, params.contrast)
         return tone.saturation(image, params.saturation)
 
-    def _overlaid(self, image: Pixels, overlay: NDArray[np.uint8]) -> Pixels:
+    def _overlaid(self, image: NDArray[np.uint8], overlay: NDArray[np.uint8]) -> NDArray[np.uint8]:
         params = self.params
         try:
             return apply_overlay(

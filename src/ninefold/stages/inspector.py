@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
 from ninefold.core.blocking import run_blocking
@@ -14,11 +15,15 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import StageError
 from ninefold.core.stage import Rewind, StageParams
 from ninefold.core.values import Attempt, Json, Verdict
-from ninefold.files.store import read_image
+from ninefold.files.store import read_alpha, read_image
 from ninefold.imaging import measures
-from ninefold.imaging.types import Pixels
+from ninefold.imaging.masks import mask_box
+from ninefold.imaging.types import Alpha, Pixels
 from ninefold.slots import ATTEMPTS, IMAGE, PROMPT, SEAMS, SEED, VERDICT, next_seed
 from ninefold.stages.base import EngineStage, told
+
+#: Least side in pixels of a part that is measured by itself.
+SMALLEST = 3
 
 
 class InspectorParams(StageParams):
@@ -109,11 +114,12 @@ class InspectorStage(EngineStage[InspectorParams]):
         return {"detector": self.engines.detection.hash(detector)}
 
     def _inspect(self, context: PipelineContext) -> tuple[Verdict, int]:
-        image = read_image(context, context[IMAGE])
+        record = context[IMAGE]
+        image, alpha = read_image(context, record), read_alpha(context, record)
         values: dict[str, float] = {}
         reasons = []
         checks = 0
-        for name, value, problem in self._checks(context, image):
+        for name, value, problem in self._checks(context, image, alpha):
             values[name] = round(value, 4)
             checks += 1
             if problem:
@@ -125,19 +131,24 @@ class InspectorStage(EngineStage[InspectorParams]):
         return Verdict(decision, score, tuple(reasons), values), checks
 
     def _checks(
-        self, context: PipelineContext, image: Pixels
+        self, context: PipelineContext, image: Pixels, alpha: Alpha | None
     ) -> Iterator[tuple[str, float, str | None]]:
         """Each measure's name and value, and what is wrong with it, if anything."""
         params = self.params
         low, high = params.min_sharpness, params.max_clipped
-        value = measures.sharpness(image)
+        if alpha is not None:
+            part = float(np.count_nonzero(alpha) / alpha.size)
+            hidden = None if part else "Blank: all of it is transparent."
+            yield "visible", part, hidden
+        seen = image if alpha is None else _visible(image, alpha)
+        value = measures.sharpness(seen)
         yield "sharpness", value, _below("Blurred: sharpness", value, low)
-        clipped = measures.clipping(image)
+        clipped = measures.clipping(seen)
         value = clipped.low + clipped.high
         yield "clipped", value, _above("Clipped: part of pure black or white", value, high)
-        value = measures.luma_deviation(image)
+        value = measures.luma_deviation(seen)
         yield "contrast", value, _below("Flat: contrast", value, params.min_contrast)
-        value = measures.blankness(image)
+        value = measures.blankness(seen)
         yield "blankness", value, _above("Blank: blankness", value, params.max_blankness)
         seams = context.get(SEAMS)
         if seams is not None and (seams.height, seams.width) == image.shape[:2]:
@@ -154,6 +165,14 @@ class InspectorStage(EngineStage[InspectorParams]):
             value = len(wanted & found) / len(wanted) if wanted else 1.0
             missing = f"Not found: {', '.join(sorted(wanted - found))}. Agreement"
             yield "agreement", value, _below(missing, value, params.min_agreement)
+
+
+def _visible(image: Pixels, alpha: Alpha) -> Pixels:
+    """The part of the image around all that is not transparent; all of it where nothing is seen."""
+    box = mask_box(alpha.astype(np.float32))
+    if box is None or min(box.width, box.height) < SMALLEST:
+        return image
+    return np.ascontiguousarray(image[box.slices])
 
 
 def _below(what: str, value: float, least: float) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from ninefold._version import __version__
@@ -21,12 +23,13 @@ from ninefold.files.infotext import FEWEST_FIELDS, Infotext, format_hashes
 from ninefold.files.manifest import FileRecord, build_manifest
 from ninefold.files.names import NameFields, check_template, render_name
 from ninefold.files.scrub import scrub_prompt
-from ninefold.files.store import read_image, write_file
+from ninefold.files.store import read_alpha, read_image, write_file
 from ninefold.files.xmp import DigitalSourceType, Xmp
+from ninefold.imaging.alpha import join, lay_on, parse_colour, resize_alpha
 from ninefold.imaging.resize import fit_size, resize
-from ninefold.imaging.types import Pixels
+from ninefold.imaging.types import Alpha, Pixels
 from ninefold.slots import CONFIG, IMAGE, NEGATIVE_PROMPT, OUTPUTS, PROMPT, REGIONS, SEED
-from ninefold.stages.base import EngineStage, size_before
+from ninefold.stages.base import Colour, EngineStage, size_before
 
 #: Final files lie in a folder of their own, so that no template can overwrite a stage's file.
 FOLDER = "outputs"
@@ -60,6 +63,14 @@ class PublisherParams(StageParams):
         "width, height and prompt.",
     )
     index: int = Field(0, ge=0, description="What {index} in the name stands for.")
+    background: Colour = Field(
+        "#ffffff",
+        description="What is transparent is laid on this colour where the format cannot hold it "
+        "(JPEG): a name of CSS or #rrggbb.",
+    )
+    keep_alpha: bool = Field(
+        True, description="Keep what is transparent; off, every format is laid on `background`."
+    )
     thumbnail: int = Field(
         0, ge=0, le=2048, description="Longer side of a WebP thumbnail in pixels; 0 makes none."
     )
@@ -118,7 +129,7 @@ class PublisherStage(EngineStage[PublisherParams]):
     def _run(self, context: PipelineContext) -> None:
         params = self.params
         record = context[IMAGE]
-        pixels = read_image(context, record)
+        pixels, alpha = read_image(context, record), read_alpha(context, record)
         metadata = EmbeddedMetadata(_infotext(context), _xmp(context), params.metadata)
         stem = self._stem(context, record)
         outputs = []
@@ -126,7 +137,7 @@ class PublisherStage(EngineStage[PublisherParams]):
             info = FORMATS[image_format]
             try:
                 data = encode(
-                    pixels,
+                    self._seen(pixels, alpha, image_format),
                     image_format,
                     quality=params.quality,
                     lossless=params.lossless and info.lossless is not Lossless.NEVER,
@@ -140,8 +151,10 @@ class PublisherStage(EngineStage[PublisherParams]):
         if params.thumbnail:
             height, width = pixels.shape[:2]
             side = min(params.thumbnail, max(width, height))
-            small = resize(pixels, *fit_size(width, height, side=side, multiple=1))
-            data = encode(small, ImageFormat.WEBP)
+            size = fit_size(width, height, side=side, multiple=1)
+            small = resize(pixels, *size)
+            small_alpha = None if alpha is None else resize_alpha(alpha, *size)
+            data = encode(self._seen(small, small_alpha, ImageFormat.WEBP), ImageFormat.WEBP)
             name = self.artifact_name(f"{FOLDER}/{stem}_thumbnail", ".webp")
             outputs.append(self._written(context, name, ImageFormat.WEBP, small, data))
         context[OUTPUTS] = tuple(outputs)
@@ -149,11 +162,29 @@ class PublisherStage(EngineStage[PublisherParams]):
             self.name,
             outputs=[output.name for output in outputs],
             metadata_level=params.metadata.value,
+            **({} if alpha is None else self._transparency()),
         )
         if params.manifest:
             data = _manifest(context, outputs, dict(self.engines.versions))
             name = self.artifact_name(f"{FOLDER}/manifest", ".json")
             write_file(context, self.name, name, data, "application/json")
+
+    def _seen(
+        self, pixels: Pixels, alpha: Alpha | None, image_format: ImageFormat
+    ) -> NDArray[np.uint8]:
+        """What a file of the format shows: with alpha where it holds that, or on the background."""
+        if alpha is None or (self.params.keep_alpha and FORMATS[image_format].alpha):
+            return join(pixels, alpha)
+        return lay_on(pixels, alpha, parse_colour(self.params.background))
+
+    def _transparency(self) -> Json:
+        """What became of alpha, for the metadata: the formats that hold it, and the background."""
+        kept = [
+            image_format.value
+            for image_format in dict.fromkeys(self.params.formats)
+            if self.params.keep_alpha and FORMATS[image_format].alpha
+        ]
+        return {"transparent": kept, "background": self.params.background}
 
     def _stem(self, context: PipelineContext, record: ImageRecord) -> str:
         fields = NameFields(

@@ -13,7 +13,7 @@ from ninefold.core.errors import InputError
 from ninefold.core.slots import Slot
 from ninefold.engines.checks import nearest_sizes
 from ninefold.engines.diffusion import ImageToImage
-from ninefold.files.store import read_image, read_mask, write_image
+from ninefold.files.store import read_alpha, read_image, read_mask, write_image
 from ninefold.imaging.masks import paste
 from ninefold.imaging.resize import resize_mask
 from ninefold.imaging.types import Pixels
@@ -80,10 +80,11 @@ class RefinerStage(DiffusionStage[RefinerParams]):
 
     def _run(self, context: PipelineContext) -> None:
         level = self.params.refinement_level
-        source = read_image(context, context[IMAGE])
+        before = context[IMAGE]
+        source = read_image(context, before)
         image = self._refined(context, source, STRENGTHS[level]) if level else source
         name = self.artifact_name("generated_refined")
-        record = write_image(context, self.name, name, image)
+        record = write_image(context, self.name, name, image, read_alpha(context, before))
         context[IMAGE] = record
         context[REFINED_PATH] = record.path
         context.add_metadata(

@@ -12,7 +12,7 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.progress import PartialProgress
 from ninefold.core.values import Json, Seams
 from ninefold.engines.diffusion import ImageToImage, ModelInfo
-from ninefold.files.store import read_image, write_image
+from ninefold.files.store import read_alpha, read_image, write_image
 from ninefold.imaging.blending import blend_tiles
 from ninefold.imaging.colour import transfer_colour
 from ninefold.imaging.resize import resize, round_to_multiple
@@ -78,7 +78,8 @@ class RestorerStage(PromptedStage[RestorerParams]):
         parts = self.resolved_prompts(context)
         own = self.own_prompt(context, info, parts["prompt"][0], parts["negative_prompt"][0])
         what = self.conditioning(context, info, own)
-        image = read_image(context, context[IMAGE])
+        before = context[IMAGE]
+        image = read_image(context, before)
         height, width = image.shape[:2]
         side = self.params.tile or max(info.native_size)
         overlap = round(side * self.params.overlap)
@@ -91,7 +92,8 @@ class RestorerStage(PromptedStage[RestorerParams]):
             return self._restored(context, info, what, pixels, index, progress)
 
         restored = blend_tiles(image, side, overlap, 1, restore)
-        record = write_image(context, self.name, self.artifact_name("generated_restored"), restored)
+        name = self.artifact_name("generated_restored")
+        record = write_image(context, self.name, name, restored, read_alpha(context, before))
         columns, rows = seam_lines(tiles)
         context[IMAGE] = record
         context[RESTORED_PATH] = record.path

@@ -15,9 +15,11 @@ from ninefold.core.slots import Slot
 from ninefold.core.values import Json
 from ninefold.engines.checks import fitting_size, nearest_sizes
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
-from ninefold.files.store import read_image, read_mask, write_image
+from ninefold.files.store import read_alpha, read_image, read_mask, write_image
+from ninefold.imaging.alpha import resize_alpha
 from ninefold.imaging.masks import paints, paste, same_shape
 from ninefold.imaging.resize import resize, resize_mask
+from ninefold.imaging.types import Alpha
 from ninefold.prompts import possible_loras
 from ninefold.slots import IMAGE, IMAGE_PATH, MASK, PROMPT, SEED
 from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams, size_before
@@ -105,10 +107,18 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         info = self.model_info(context)
         self.warn_of_unknown_words(context, context[PROMPT], info)
         result = self._generate(context, info)
-        record = write_image(context, self.name, self.artifact_name("generated"), result.image)
+        alpha = self._alpha(context, result.image.shape[1], result.image.shape[0])
+        name = self.artifact_name("generated")
+        record = write_image(context, self.name, name, result.image, alpha)
         context[IMAGE] = record
         context[IMAGE_PATH] = record.path
         self.note(context, result.info)
+
+    def _alpha(self, context: PipelineContext, width: int, height: int) -> Alpha | None:
+        """The source's, at the image's size."""
+        source = context.get(IMAGE)
+        alpha = None if source is None else read_alpha(context, source)
+        return None if alpha is None else resize_alpha(alpha, width, height)
 
     def _generate(self, context: PipelineContext, info: ModelInfo) -> Generated:
         what = self.conditioning(context, info) | {"seed": context[SEED]}

@@ -16,7 +16,8 @@ from ninefold.core.progress import PartialProgress, Progress
 from ninefold.core.stage import StageParams
 from ninefold.core.values import Json
 from ninefold.files.opening import OWN_LIMITS
-from ninefold.files.store import read_image, write_image
+from ninefold.files.store import read_alpha, read_image, write_image
+from ninefold.imaging.alpha import resize_alpha
 from ninefold.imaging.blending import blend_tiles
 from ninefold.imaging.resize import RESAMPLERS, centre_crop, resize
 from ninefold.imaging.tiles import Tile, plan_tiles
@@ -112,13 +113,14 @@ class UpscalerStage(EngineStage[UpscalerParams]):
         width, height = self._enlarged_size(*source.size)
         factor = self._factor(*source.size)
         passes = self._passes(factor)
-        image = read_image(context, source)
+        image, alpha = read_image(context, source), read_alpha(context, source)
         before = source
         if self.params.width is not None and self.params.fit == "crop":
             cut = centre_crop(image, width, height)
             if cut is not image:  # colours are later taken from what can be seen
                 name = self.artifact_name("generated_cropped")
-                before, image = write_image(context, self.name, name, cut), cut
+                alpha = None if alpha is None else centre_crop(alpha, width, height)
+                before, image = write_image(context, self.name, name, cut, alpha), cut
         filtered = RESAMPLERS.get(self.params.upscaler or "")
         if filtered is None:
             for index, model in enumerate(passes):
@@ -126,7 +128,10 @@ class UpscalerStage(EngineStage[UpscalerParams]):
                 image = self._enlarged(image, model, progress)
         if image.shape[:2] != (height, width):
             image = resize(image, width, height, filtered or "lanczos")
-        record = write_image(context, self.name, self.artifact_name("generated_upscaled"), image)
+        if alpha is not None:  # models know colours alone
+            alpha = resize_alpha(alpha, width, height, filtered or "lanczos")
+        name = self.artifact_name("generated_upscaled")
+        record = write_image(context, self.name, name, image, alpha)
         context[UNSCALED_IMAGE] = context.get(UNSCALED_IMAGE) or before
         context[IMAGE] = record
         context[UPSCALED_PATH] = record.path
