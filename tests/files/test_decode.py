@@ -56,7 +56,7 @@ def test_every_format_by_bytes_and_by_path(
     assert pixels.flags.writeable
     assert np.array_equal(decode(path), pixels)
     assert np.abs(pixels.astype(int) - picture).mean() < 6
-    assert probe(path) == ImageInfo(ImageFormat(kind), 64, 48, "RGB")
+    assert probe(path) == ImageInfo(ImageFormat(kind), 64, 48, "RGB", False)
 
 
 def test_grey_palette_and_bilevel(save: Save, picture: NDArray[np.uint8]) -> None:

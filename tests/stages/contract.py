@@ -163,7 +163,7 @@ class StageContract:
         width, height = (64, 64) if source is None else source.size
         alpha = np.full((height, width), 255, np.uint8)
         alpha[:, : width // 2] = 0
-        context[IMAGE] = np.dstack([picture(width, height), alpha])
+        context.set("image", np.dstack([picture(width, height), alpha]))
         given = context[IMAGE]
         run(self.make().execute(context))
         image = context[IMAGE]

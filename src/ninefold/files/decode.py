@@ -43,12 +43,16 @@ _BLACK = (0, 0, 0)
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """What a file's header says: sizes in pixels, upright; `mode` in Pillow's terms."""
+    """What a file's header says: sizes in pixels, upright; `mode` in Pillow's terms.
+
+    `may_be_transparent` where it has alpha or a transparent colour, whether or not a pixel uses it.
+    """
 
     format: ImageFormat
     width: int
     height: int
     mode: str
+    may_be_transparent: bool
 
 
 def probe(source: bytes | Path, limits: ImageLimits = _DEFAULT_LIMITS) -> ImageInfo:
@@ -57,7 +61,8 @@ def probe(source: bytes | Path, limits: ImageLimits = _DEFAULT_LIMITS) -> ImageI
         width, height = image.size
         if _orientation(image) in _SWAPS_SIDES:
             width, height = height, width
-        return ImageInfo(ImageFormat(str(image.format).lower()), width, height, image.mode)
+        kind = ImageFormat(str(image.format).lower())
+        return ImageInfo(kind, width, height, image.mode, image.has_transparency_data)
 
 
 def decode(source: bytes | Path, limits: ImageLimits = _DEFAULT_LIMITS) -> Pixels:

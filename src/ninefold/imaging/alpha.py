@@ -23,10 +23,12 @@ def parse_colour(text: str) -> RGB:
     Raises ValueError for all else, transparent colours too.
     """
     try:
-        red, green, blue = ImageColor.getrgb(text.strip())  # four values would be transparent
+        found: tuple[int, ...] = ImageColor.getrgb(text.strip())
     except ValueError:
-        raise ValueError(f"expected a colour such as white or #ffcc00, got {text[:40]!r}") from None
-    return red, green, blue
+        found = ()
+    if len(found) != 3:  # four values are transparent
+        raise ValueError(f"expected a colour such as white or #ffcc00, got {text[:40]!r}")
+    return found[0], found[1], found[2]
 
 
 def check_alpha(alpha: NDArray[np.uint8], pixels: Pixels) -> None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ninefold.config import PipelineConfig
 from ninefold.core.errors import InputError
-from ninefold.files.decode import decode
+from ninefold.files.decode import decode, decode_rgba
 from ninefold.files.opening import ImageLimits
 from ninefold.server.openai.schemas import (
     NOT_OFFERED,
@@ -48,6 +48,18 @@ def png(width: int, height: int, hole: tuple[int, int, int, int] | None = None) 
     out = BytesIO()
     image.save(out, "PNG")
     return out.getvalue()
+
+
+def test_a_transparent_source_is_laid_on_white() -> None:
+    """As until now; opaque ones are sent on as they came."""
+    source = png(64, 64, (0, 0, 20, 64))
+    asked = VariationRequest()
+    for ordered in (edited(source), variation(asked, None, INFO, source, LIMITS)):
+        flat = decode_rgba(ordered.order.image or b"")
+        assert (flat[:, :20] == 255).all()
+        assert (flat[:, 20:] == (90, 120, 150, 255)).all()
+    opaque = png(64, 64)
+    assert edited(opaque).order.image is opaque
 
 
 # -- generations -----------------------------------------------------------------------------------

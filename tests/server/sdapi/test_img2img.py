@@ -44,6 +44,15 @@ def test_an_image_is_changed_whole() -> None:
     assert order.image == base64.b64decode(b64(plain(200, 150)))
 
 
+def test_a_source_is_laid_on_white_as_a1111_does_it() -> None:
+    """Its clients know no alpha; `img2img_background_color` is white by default."""
+    image = plain(64, 48).convert("RGBA")
+    image.paste((9, 9, 9, 0), (0, 0, 20, 48))
+    flat = decode(changed(image).image or b"")
+    assert (flat[:, :20] == 255).all()
+    assert np.array_equal(flat[:, 20:], np.array(plain(64, 48))[:, 20:])
+
+
 def test_sides_are_rounded_down_to_what_the_model_can_do() -> None:
     order = changed(width=203, height=144)
     assert params(order, "text_to_image")["width"] == 192

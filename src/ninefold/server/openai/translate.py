@@ -14,6 +14,7 @@ from ninefold.core.values import Json
 from ninefold.engines.diffusion import ModelInfo
 from ninefold.files.decode import decode_rgba, probe
 from ninefold.files.encode import Compression, encode
+from ninefold.files.flatten import flattened
 from ninefold.files.formats import ImageFormat
 from ninefold.files.opening import ImageLimits
 from ninefold.server.blocking_requests import ImageOrder
@@ -97,7 +98,7 @@ def edit(
         params = {"strength": (WHOLE if painted is None else MASKED)[keep], "steps": steps}
         stages = _repainted(request, source, info, params)
     stages = [{"stage": "prompt"}, *stages, _publisher(request)]
-    files: dict[str, bytes] = {"image": image}
+    files: dict[str, bytes] = {"image": _flattened(image, limits)}
     if painted is not None:
         files["mask"] = encode(painted, ImageFormat.PNG, compression=Compression.FAST)
     return Ordered(
@@ -121,8 +122,16 @@ def variation(
         _publisher(request),
     ]
     size = request.final_size or source
-    order = _order(request, model, stages, image=image)
+    order = _order(request, model, stages, image=_flattened(image, limits))
     return Ordered(order, request.final_quality, request.final_format, size)
+
+
+def _flattened(image: bytes, limits: ImageLimits) -> bytes:
+    """The image laid on white where a part is transparent; raises `InputError`."""
+    try:
+        return flattened(image, limits)
+    except ValueError as error:
+        raise InputError(f"{error}.") from None
 
 
 def transparent_as_white(mask: bytes, limits: ImageLimits) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ninefold.core.errors import InputError
 from ninefold.files.decode import decode, decode_mask, decode_rgba
 from ninefold.files.encode import Compression, encode
+from ninefold.files.flatten import flattened as files_flattened
 from ninefold.files.formats import ImageFormat
 from ninefold.files.opening import ImageLimits
 from ninefold.imaging.arrays import to_bytes
@@ -47,6 +48,14 @@ def from_base64(text: str, where: str) -> bytes:
     if not data:
         raise InputError(f"{where}: expected an image in base64, got nothing.")
     return data
+
+
+def flattened(data: bytes, where: str, limits: ImageLimits) -> bytes:
+    """An image laid on white where a part is transparent, as A1111 does it; raises `InputError`."""
+    try:
+        return files_flattened(data, limits)
+    except ValueError as error:
+        raise _named(where, error) from None
 
 
 def pixels_of(data: bytes, where: str, limits: ImageLimits) -> Pixels:

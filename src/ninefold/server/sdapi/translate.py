@@ -88,6 +88,7 @@ def img2img(request: Img2ImgRequest, catalog: ModelCatalog, limits: ImageLimits)
     after = always_on(request, sampling, catalog, issues)
     issues.check()
     data = images.from_base64(request.init_images[0], "init_images.0")
+    data = images.flattened(data, "init_images.0", limits)
     pixels = images.pixels_of(data, "init_images.0", limits)
     strength = request.denoising_strength
     strength = IMG2IMG_STRENGTH if strength is None else strength
