@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from hypothesis import settings
 
 from ninefold import PipelineContext
+from ninefold.engines import registry as engines
+from ninefold.stages import registry as stages
+
+Install = Callable[..., None]
 
 settings.register_profile("ninefold", deadline=None)
 settings.load_profile("ninefold")
@@ -31,3 +38,33 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def context(tmp_path: Path) -> PipelineContext:
     """A context with a prompt and a seed, in a folder of its own."""
     return PipelineContext(tmp_path / "job", prompt="a red house", seed=7, job_id="job")
+
+
+@pytest.fixture
+def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Leaves what pip would, in this interpreter: a module and the folder that describes it.
+
+    `install_plugin("module", source, stages={"name": "module:Class"})`, and `engines` alike.
+    """
+
+    def install(module: str, source: str, **groups: Mapping[str, str]) -> None:
+        site = tmp_path / "site"
+        about = site / f"{module}-1.0.dist-info"
+        about.mkdir(parents=True)
+        (site / f"{module}.py").write_text(dedent(source))
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+        lines = []
+        for group, entries in groups.items():
+            lines += [f"[ninefold.{group}]", *(f"{n} = {target}" for n, target in entries.items())]
+        (about / "entry_points.txt").write_text("\n".join(lines))
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        monkeypatch.syspath_prepend(site)
+        forget()
+
+    def forget() -> None:
+        engines.installed.cache_clear()
+        stages.installed.cache_clear()
+
+    yield install
+    monkeypatch.undo()
+    forget()

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -18,7 +17,9 @@ import pytest
 from ninefold import ConfigError, PipelineConfig
 from ninefold.cli import main
 from ninefold.stages import STAGES
-from ninefold.stages.registry import installed, stage_types
+from ninefold.stages.registry import stage_types
+
+from .conftest import Install
 
 PYPROJECT = """
 [build-system]
@@ -256,27 +257,6 @@ def test_its_name_is_suggested(tmp_path: Path, depth: Path) -> None:
     )
 
 
-@pytest.fixture
-def installed_by_hand(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[str, str, str], None]]:
-    """Leaves what pip would, in this interpreter: a module and the folder that describes it."""
-
-    def install(module: str, source: str, entry: str) -> None:
-        site = tmp_path / "site"
-        about = site / f"{module}-1.0.dist-info"
-        about.mkdir(parents=True)
-        (site / f"{module}.py").write_text(source)
-        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
-        (about / "entry_points.txt").write_text(f"[ninefold.stages]\n{entry}\n")
-        monkeypatch.syspath_prepend(site)
-        installed.cache_clear()
-
-    yield install
-    monkeypatch.undo()
-    installed.cache_clear()
-
-
 @pytest.mark.parametrize(
     ("source", "entry", "told"),
     [
@@ -311,7 +291,7 @@ def installed_by_hand(
     ],
 )
 def test_a_broken_plugin_stops_nobody_and_says_what_is_wrong_when_it_is_named(
-    installed_by_hand: Callable[[str, str, str], None],
+    install_plugin: Install,
     capsys: pytest.CaptureFixture[str],
     source: str,
     entry: str,
@@ -319,8 +299,8 @@ def test_a_broken_plugin_stops_nobody_and_says_what_is_wrong_when_it_is_named(
 ) -> None:
     module = f"broken_{zlib.crc32((source + entry).encode())}"
     entry = entry.format(module)
-    installed_by_hand(module, source, entry)
     name, _, target = entry.partition(" = ")
+    install_plugin(module, source, stages={name: target})
     PipelineConfig.parse({"stages": [{"stage": "text_to_image"}, {"stage": "refiner"}]})
     assert list(stage_types()) == [stage.name for stage in STAGES]
     if name not in stage_types():

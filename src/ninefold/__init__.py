@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from ninefold.core.events import Event
     from ninefold.core.function_stage import stage
+    from ninefold.core.model_refs import ModelRef
     from ninefold.core.pipeline import Pipeline, Step
     from ninefold.core.progress import Previews
     from ninefold.core.slots import Slot
@@ -64,6 +65,7 @@ _HOMES = {
     ),
     "ninefold.core.events": ("Event",),
     "ninefold.core.function_stage": ("stage",),
+    "ninefold.core.model_refs": ("ModelRef",),
     "ninefold.core.pipeline": ("Pipeline", "Step"),
     "ninefold.core.progress": ("Previews",),
     "ninefold.core.slots": ("Slot",),
@@ -108,6 +110,7 @@ __all__ = [
     "JobExecutor",
     "Lora",
     "ModelError",
+    "ModelRef",
     "NinefoldError",
     "Pipeline",
     "PipelineConfig",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 from ninefold.core.errors import ModelError
+from ninefold.core.model_refs import ModelRef, with_choices
 from ninefold.core.stage import PipelineStage
 from ninefold.core.values import Json
-from ninefold.engines.diffusion import ModelInfo
+from ninefold.engines.diffusion import DIFFUSION, ModelInfo
 from ninefold.engines.engine_set import EngineSet
-from ninefold.imaging.resize import RESAMPLERS
+from ninefold.engines.registry import installed
+from ninefold.stages.registry import references
 
 
 def summary_of(stage: type[PipelineStage[Any]]) -> str:
@@ -17,14 +21,20 @@ def summary_of(stage: type[PipelineStage[Any]]) -> str:
     return (stage.__doc__ or "").strip().partition("\n")[0]
 
 
-def describe_stage(stage: type[PipelineStage[Any]]) -> Json:
-    """A stage's slots, and the JSON schema of its parameters."""
+def describe_stage(
+    stage: type[PipelineStage[Any]], choices: Callable[[ModelRef], Sequence[str]] | None = None
+) -> Json:
+    """A stage's slots, and the JSON schema of its parameters.
+
+    With `choices`, of the models that a parameter may name, the schema lists them.
+    """
+    params = stage.params_type.model_json_schema()
     slots = {"requires": stage.requires, "accepts": stage.accepts, "provides": stage.provides}
     return {
         "name": stage.name,
         "summary": summary_of(stage),
         **{kind: [slot.name for slot in given] for kind, given in slots.items()},
-        "params": stage.params_type.model_json_schema(),
+        "params": params if choices is None else with_choices(params, choices),
     }
 
 
@@ -51,9 +61,13 @@ def describe_model(engines: EngineSet, name: str) -> Json:
 
 def other_models(engines: EngineSet) -> dict[str, tuple[str, ...]]:
     """Names of all that is at hand beside diffusion models."""
-    return {
+    found = {
         "schedulers": tuple(engines.diffusion.schedulers()),
         "loras": tuple(engines.diffusion.loras()),
-        "detectors": tuple(engines.detection.models()),
-        "upscalers": (*engines.upscaling.models(), *RESAMPLERS),
     }
+    for kind in installed().kinds.values():
+        if kind is not DIFFUSION:
+            refs = [ref for ref in references() if kind.answers_to(ref.kind)]
+            names = (engines.models(ref) for ref in (ModelRef(kind.name), *refs))
+            found[kind.plural] = tuple(dict.fromkeys(chain.from_iterable(names)))
+    return found

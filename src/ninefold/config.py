@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import (
@@ -27,6 +27,7 @@ from ninefold.core.problems import check_texts, field_names, problems_of, sugges
 from ninefold.core.stage import PipelineStage
 from ninefold.parameter_text import parse_parameter
 from ninefold.slots import CONFIG, MAX_SEED, MODEL, SEED
+from ninefold.stages.base import DIFFUSION_MODEL
 from ninefold.stages.registry import find_stage, stage_types
 
 #: Fields of a config that settings may name beside the stages' parameters.
@@ -71,7 +72,9 @@ class PipelineConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     description: str = Field("", description="One line on what it is for.")
-    model: str | None = Field(None, description="The diffusion model where none is given.")
+    model: Annotated[str, DIFFUSION_MODEL] | None = Field(
+        None, description="The diffusion model where none is given."
+    )
     seed: int | None = Field(
         None,
         ge=0,

@@ -71,7 +71,7 @@ def test_steps_are_named_as_they_run() -> None:
             {"stage": "detailer", "params": {"steps": 9}},
         ]
     }
-    assert expected_steps(config) == {"detailer": 8, "detailer_2": 9}
+    assert expected_steps(config) == {"prompt": 0, "detailer": 8, "detailer_2": 9}
 
 
 @given(

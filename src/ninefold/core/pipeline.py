@@ -103,7 +103,7 @@ class Pipeline:
         found = list(self.unused_inputs(context))
         ahead = context.scratch()
         for step in self.steps:
-            found += step.stage.problems(ahead)
+            found += [*step.stage.unusable_models(), *step.stage.problems(ahead)]
             step.stage.dry_run(ahead)
         return tuple(dict.fromkeys([*missing, *found] or self._size_problems(context)))
 

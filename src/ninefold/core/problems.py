@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import PurePath
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+
+from ninefold.core.errors import UserError
 
 T = TypeVar("T")
 
@@ -47,6 +49,17 @@ def problems_of(error: ValidationError, where: str, known: Iterable[str] = ()) -
         place = ".".join([where, *(str(part) for part in item["loc"])]).strip(".")
         lines.append(f"{place}: {described(item, names)}")
     return tuple(lines)
+
+
+def problems_raised(where: str, check: Callable[[], object]) -> Iterator[str]:
+    """What `check` raises, as a problem of the parameter `where`."""
+    try:
+        check()
+    except OSError as error:
+        yield f"{where}: cannot be read: {error.strerror or error}."
+    except (UserError, ValueError) as error:
+        text = str(error)
+        yield text if text.startswith(where) else f"{where}: {text}"
 
 
 def described(item: Any, known: Iterable[str] = ()) -> str:

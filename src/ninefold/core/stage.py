@@ -8,6 +8,7 @@ import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar, Generic, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
@@ -15,7 +16,8 @@ from typing_extensions import TypeVar
 
 from ninefold.core.context import PipelineContext, Scope
 from ninefold.core.errors import ConfigError, ContractError, StageInputError
-from ninefold.core.problems import check_texts, field_names, problems_of
+from ninefold.core.model_refs import ModelCatalog, named_models
+from ninefold.core.problems import check_texts, field_names, problems_of, problems_raised
 from ninefold.core.slots import Slot
 from ninefold.core.timing import StageClock, current_clock
 from ninefold.core.values import Json
@@ -70,6 +72,8 @@ class PipelineStage(ABC, Generic[P]):
     #: Part of the key under which results may be reused: raise it when the same input would
     #: give another output.
     version: ClassVar[str] = "1"
+    #: What it usually takes, in steps of a diffusion model: how much of a job's progress it is.
+    usual_steps: ClassVar[float] = 1.0
     #: Slots it cannot run without.
     requires: ClassVar[tuple[Slot[Any], ...]] = ()
     #: Slots it uses when they are set.
@@ -114,10 +118,24 @@ class PipelineStage(ABC, Generic[P]):
         """Whether what `slot` holds is too little for it: by default nothing, or a blank text."""
         return context.lacks(slot)
 
+    @property
+    def model_catalog(self) -> ModelCatalog | None:
+        """What the models that its parameters name are looked up in; None where there is none."""
+        catalog: ModelCatalog | None = self._engines
+        return catalog
+
+    def unusable_models(self) -> Iterator[str]:
+        """What is wrong with the models that its parameters name (`ModelRef`)."""
+        if (catalog := self.model_catalog) is not None:
+            for named in named_models(self.params_type, self.params):
+                check = partial(catalog.check_model, named.ref, named.name)
+                yield from problems_raised(f"{self.name}.{named.where}", check)
+
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """What would stop it later, as far as that can be told before anything runs.
 
-        Called with the pipeline's inputs in the context. Must be quick and load no weights.
+        Called with the pipeline's inputs in the context, beside `unusable_models`. Must be quick
+        and load no weights.
         """
         yield from ()
 
@@ -145,6 +163,12 @@ class PipelineStage(ABC, Generic[P]):
         that it cannot take or make.
         """
         return size
+
+    @classmethod
+    def expected_steps(cls, params: Mapping[str, Any]) -> float:
+        """What it will take with these parameters, as a config holds them, in steps of a diffusion
+        model, until it reports steps itself."""
+        return cls.usual_steps
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """What its result depends on beside its parameters and slots: hashes of models and files.

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from ninefold.core.errors import ModelError
+from ninefold.core.model_refs import ModelRef
 from ninefold.engines.detection import DETECTION, DetectionEngine
 from ninefold.engines.diffusion import DIFFUSION, DiffusionEngine
 from ninefold.engines.kinds import Engine, EngineKind
+from ninefold.engines.registry import find_kind
 from ninefold.engines.upscaling import UPSCALING, UpscaleEngine
 
 E = TypeVar("E")
@@ -68,6 +70,19 @@ class EngineSet:
     def upscaling(self) -> UpscaleEngine:
         """Short for `engines[UPSCALING]`."""
         return self[UPSCALING]
+
+    def models(self, ref: ModelRef) -> tuple[str, ...]:
+        """What a parameter may name without a path or a download; raises `ConfigError` for a
+        reference to no kind that is there."""
+        kind = find_kind(ref.kind)
+        names = self[kind].models() if self.engines.get(kind) else ()
+        return (*names, *ref.also)
+
+    def check_model(self, ref: ModelRef, model: str) -> None:
+        """Raise `UserError` for a model that is not at hand, or is none of the kind."""
+        if model not in ref.also:
+            engine: Engine = self[find_kind(ref.kind)]
+            engine.check(model)
 
     @property
     def kinds(self) -> tuple[EngineKind[Any], ...]:

@@ -67,6 +67,11 @@ class EngineKind(Generic[E]):
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", self.model or self.name)
 
+    @property
+    def plural(self) -> str:
+        """What several of its models are called."""
+        return self.name if self.model == self.name else f"{self.model}s"
+
     def answers_to(self, name: str) -> bool:
         """Whether `name` is the kind's, or what one of its models is called."""
         return name in (self.name, self.model)

@@ -9,20 +9,8 @@ from dataclasses import dataclass, field
 from ninefold.core.values import Json
 from ninefold.jobs import JobEvent
 from ninefold.jobs.events import JobStageFinished, JobStageStarted, JobStarted, JobStepped
+from ninefold.stages.registry import stage_types
 
-#: What a stage is expected to take, in steps of its engine, until it says so itself. A prompt is
-#: read in no time; what a stage does that is not here counts as one step.
-_EXPECTED = {
-    "prompt": 0.0,
-    "text_to_image": 20.0,
-    "refiner": 6.0,
-    "detailer": 12.0,
-    "upscaler": 4.0,
-    "restorer": 16.0,
-    "finisher": 0.5,
-    "inspector": 0.5,
-    "publisher": 0.5,
-}
 #: The time left must grow by this part of it, and by this part of the time that passed, before it
 #: is told: less is how much steps vary, and that a step is told when the next one is under way.
 _SLOWER, _UNSURE = 0.3, 0.1
@@ -81,21 +69,25 @@ class JobProgress:
 
     def _expected(self, name: str) -> float:
         stage, _, number = name.rpartition("_")
-        kind = stage if number.isdigit() else name
-        return self.expected.get(name, _EXPECTED.get(kind, 1.0))
+        return self.expected.get(name, _expected(stage if number.isdigit() else name, {}))
 
 
 def expected_steps(config: Json) -> dict[str, float]:
-    """The steps that a config gives its stages, by the names that its steps have when they run."""
+    """What a config's stages will take, by the names that its steps have when they run."""
     found: dict[str, float] = {}
     counts: dict[str, int] = {}
     for item in config.get("stages", ()):
         stage, params = item["stage"], item.get("params") or {}
         counts[stage] = counts.get(stage, 0) + 1
         name = stage if counts[stage] == 1 else f"{stage}_{counts[stage]}"
-        if isinstance(steps := params.get("steps"), int):
-            found[name] = float(steps)
+        found[name] = _expected(stage, params)
     return found
+
+
+def _expected(stage: str, params: Json) -> float:
+    """What a stage will take, as it says itself; that of a plugin that is gone takes one step."""
+    known = stage_types().get(stage)
+    return 1.0 if known is None else known.expected_steps(params)
 
 
 @dataclass

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any
+
+from pydantic import ValidationError
 
 from ninefold.config import PipelineConfig
+from ninefold.core.annotations import parts_of, places_in
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, UserError
+from ninefold.core.model_refs import ModelRef, NamedModel, named_models
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.problems import suggest
+from ninefold.core.stage import StageParams
 from ninefold.engines.engine_set import EngineSet
-from ninefold.imaging.resize import RESAMPLERS
 from ninefold.jobs.submission import every_variant
 from ninefold.settings import Settings
+from ninefold.slots import IMAGE, MODEL, NEGATIVE_PROMPT, PROMPT
+from ninefold.stages.base import DIFFUSION_MODEL
 from ninefold.stages.registry import stage_types
-
-#: Parameters that name a model, in whatever stage: a name that is not on a list could be a path.
-_MODEL_FIELDS = ("model", "detector", "upscaler")
 
 
 class Limits:
@@ -31,15 +34,9 @@ class Limits:
     def __init__(self, settings: Settings, engines: EngineSet) -> None:
         self._settings, self._engines = settings, engines
 
-    def models(self, field: str = "model") -> tuple[str, ...]:
+    def models(self, ref: ModelRef = DIFFUSION_MODEL) -> tuple[str, ...]:
         """The models that a request may name there: those at hand by name, and the settings'."""
-        at_hand = {
-            "model": self._engines.diffusion.models,
-            "detector": self._engines.detection.models,
-            "upscaler": self._engines.upscaling.models,
-        }
-        filters = RESAMPLERS if field == "upscaler" else ()
-        return (*at_hand[field](), *filters, *self._settings.models)
+        return (*self._engines.models(ref), *self._settings.models)
 
     def config_problems(self, document: Mapping[str, Any]) -> Iterator[str]:
         """What a config from outside may not say; the document may have other faults, too."""
@@ -47,7 +44,7 @@ class Limits:
         stages = stages if isinstance(stages, list) else []
         if len(stages) > self._settings.max_stages:
             yield f"config.stages: expected at most {self._settings.max_stages}, got {len(stages)}."
-        yield from self.model_problems(document.get("model"), "model")
+        yield from self._named_problems(named_models(PipelineConfig, document))
         for item in stages:
             if isinstance(item, Mapping) and isinstance(params := item.get("params"), Mapping):
                 yield from self.stage_problems(item.get("stage"), params)
@@ -61,25 +58,26 @@ class Limits:
                 yield from self.stage_problems(
                     stage if number.isdigit() else name, {parameter: value}
                 )
-            elif name == "model":
-                yield from self.model_problems(value, "model")
+            else:
+                yield from self._named_problems(named_models(PipelineConfig, {name: value}))
 
-    def model_problems(self, name: Any, where: str, field: str = "model") -> Iterator[str]:
+    def model_problems(
+        self, name: Any, where: str, ref: ModelRef = DIFFUSION_MODEL
+    ) -> Iterator[str]:
         """Whether a request may name this model."""
-        known = self.models(field)
-        if isinstance(name, str) and name not in known:
+        if isinstance(name, str) and name not in (known := self.models(ref)):
             yield f"{where}: {name!r} is not served here.{suggest(name, known)}"
 
     def input_problems(self, slots: Mapping[str, Any], where: str) -> Iterator[str]:
         """What an input may not say."""
-        for name in ("prompt", "negative_prompt"):
+        for name in (PROMPT.name, NEGATIVE_PROMPT.name):
             length = len(slots.get(name) or "")
             if length > self._settings.max_prompt:
                 yield (
                     f"{where}.{name}: expected at most {self._settings.max_prompt} characters, got "
                     f"{length}."
                 )
-        yield from self.model_problems(slots.get("model"), f"{where}.model")
+        yield from self.model_problems(slots.get(MODEL.name), f"{where}.{MODEL.name}")
 
     def variants(
         self, config: PipelineConfig, inputs: Sequence[Mapping[str, Any]], count: int
@@ -109,7 +107,7 @@ class Limits:
         self.check_jobs(len(inputs) * count)
         pipeline = config.build(self._engines)
         kinds = Counter(
-            (slots.get("model"), sizes.get(slots.get("image") or "")) for slots in inputs
+            (slots.get(MODEL.name), sizes.get(slots.get(IMAGE.name) or "")) for slots in inputs
         )
         pixels = count * sum(
             number * _largest(pipeline, model, source) for (model, source), number in kinds.items()
@@ -123,20 +121,31 @@ class Limits:
     def stage_problems(self, stage: Any, params: Mapping[str, Any]) -> Iterator[str]:
         """Paths and models among a stage's parameters; fits plugins' stages, too."""
         known = stage_types().get(stage) if isinstance(stage, str) else None
-        fields = known.params_type.model_fields if known is not None else {}
-        for name, value in params.items():
-            where = f"{stage}.{name}"
-            if value is None or name not in fields:
-                continue
-            if name in _MODEL_FIELDS:
-                yield from self.model_problems(value, where, name)
-            elif _holds_path(fields[name].annotation):
-                yield f"{where}: files of the server are not taken in requests. Leave it out."
+        if known is None:
+            return
+        values: StageParams | Mapping[str, Any] = params
+        with suppress(ValidationError):  # which is reported with the config's other problems
+            values = known.params_type.model_validate(params)
+        yield from self._named_problems(
+            named_models(known.params_type, values, given=True), f"{stage}."
+        )
+        params_type: type[StageParams] = known.params_type
+        paths = _path_fields(params_type)
+        for place in places_in(params_type, values, only=paths, given=True):
+            if isinstance(place.annotation, type) and issubclass(place.annotation, Path):
+                yield (
+                    f"{stage}.{place.where}: files of the server are not taken in requests. Leave "
+                    "it out."
+                )
+
+    def _named_problems(self, named: Iterable[NamedModel], where: str = "") -> Iterator[str]:
+        for item in named:
+            yield from self.model_problems(item.name, f"{where}{item.where}", item.ref)
 
 
 def _largest(pipeline: Pipeline, model: str | None, source: tuple[int, int] | None) -> int:
     """Pixels of the largest image that a job makes on its way, as its stages tell them."""
-    context = PipelineContext(**({} if model is None else {"model": model}))
+    context = PipelineContext(**({} if model is None else {MODEL.name: model}))
     pipeline.prepare(context)
     size, largest = source, math.prod(source or (0,))
     for step in pipeline.steps:
@@ -147,10 +156,11 @@ def _largest(pipeline: Pipeline, model: str | None, source: tuple[int, int] | No
     return largest
 
 
-def _holds_path(annotation: Any) -> bool:
-    """Whether a parameter's type has room for a path."""
-    if isinstance(annotation, type):
-        return issubclass(annotation, Path)
-    if get_origin(annotation) in (Union, UnionType) or get_args(annotation):
-        return any(_holds_path(part) for part in get_args(annotation))
-    return False
+@cache
+def _path_fields(params_type: type[StageParams]) -> frozenset[str]:
+    """The parameters that have room for a path."""
+    return frozenset(
+        name
+        for name, field in params_type.model_fields.items()
+        if any(isinstance(t, type) and issubclass(t, Path) for t in parts_of(field.annotation))
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -10,8 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import AfterValidator, Field
 
 from ninefold.core.context import PipelineContext
-from ninefold.core.errors import InputError, StageError, UserError
-from ninefold.core.problems import suggest
+from ninefold.core.errors import InputError, StageError
+from ninefold.core.model_refs import ModelCatalog, ModelRef
+from ninefold.core.problems import problems_raised, suggest
 from ninefold.core.progress import Progress
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
@@ -47,13 +48,16 @@ Colour = Annotated[str, Field(max_length=40), AfterValidator(_colour)]
 #: The model that runs where nobody names one.
 DEFAULT_MODEL = "poster"
 
+#: In `Annotated[str, ...]`, a parameter that names a diffusion model, or a detector.
+DIFFUSION_MODEL, DETECTOR_MODEL = ModelRef("diffusion"), ModelRef("detector")
+
 P = TypeVar("P", bound=StageParams)
 
 
 class SamplingParams(StageParams):
     """How a diffusion model is run."""
 
-    model: str | None = Field(
+    model: Annotated[str, DIFFUSION_MODEL] | None = Field(
         None, description="A model's name, folder or file; by default the pipeline's."
     )
     steps: int | None = Field(
@@ -97,16 +101,10 @@ class EngineStage(PipelineStage[P]):
         engines: EngineSet = self._engines
         return engines
 
-
-def told(where: str, check: Callable[[], object]) -> Iterator[str]:
-    """What `check` raises, as a problem of the parameter `where`."""
-    try:
-        check()
-    except OSError as error:
-        yield f"{where}: cannot be read: {error.strerror or error}."
-    except (UserError, ValueError) as error:
-        text = str(error)
-        yield text if text.startswith(where) else f"{where}: {text}"
+    @property
+    def model_catalog(self) -> ModelCatalog:
+        """Its engines."""
+        return self.engines
 
 
 def size_before(context: PipelineContext, size: tuple[int, int] | None) -> tuple[int, int] | None:
@@ -164,13 +162,19 @@ class DiffusionStage(EngineStage[S]):
     def model_problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the model is at hand."""
         where = f"{self.name}.model" if self.params.model else "model"
-        yield from told(where, lambda: self.model_info(context))
+        yield from problems_raised(where, lambda: self.model_info(context))
+
+    @classmethod
+    def expected_steps(cls, params: Mapping[str, Any]) -> float:
+        """As many as it is asked for."""
+        steps = params.get("steps")
+        return float(steps) if isinstance(steps, int) else cls.usual_steps
 
     def unknown_loras(self, where: str, names: Iterable[str]) -> Iterator[str]:
-        """What is told of LoRAs that are not at hand, each once; `where` names the prompt."""
+        """What is wrong with LoRAs that are not at hand, each once; `where` names the prompt."""
         at_hand = self.engines.diffusion.loras()
         for name in dict.fromkeys(names):
-            yield from told(where, partial(known_lora, name, at_hand))
+            yield from problems_raised(where, partial(known_lora, name, at_hand))
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The model's hash and what it asks for itself, the LoRAs' hashes, and what runs them."""

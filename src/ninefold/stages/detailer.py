@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -13,7 +12,7 @@ from pydantic import Field
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
-from ninefold.core.problems import suggest
+from ninefold.core.problems import problems_raised, suggest
 from ninefold.core.progress import PartialProgress
 from ninefold.core.values import Json, Region
 from ninefold.engines.detection import Detection
@@ -27,12 +26,12 @@ from ninefold.prompts.templates import TemplatePart
 from ninefold.slots import DETAIL_PATH, IMAGE, MASK, PROMPT, REGIONS, SEED, WILDCARDS, next_seed
 from ninefold.stages.base import (
     CONDITIONING,
+    DETECTOR_MODEL,
     OwnPrompt,
     PromptedParams,
     PromptedStage,
     check_mask_shape,
     size_before,
-    told,
 )
 
 Order = Literal["confidence", "area", "left_to_right"]
@@ -41,7 +40,7 @@ Order = Literal["confidence", "area", "left_to_right"]
 class DetailerParams(PromptedParams):
     """Parameters of `detailer`."""
 
-    detector: str | None = Field(
+    detector: Annotated[str, DETECTOR_MODEL] | None = Field(
         None, description="A detector's name or .onnx file; by default the built-in one."
     )
     confidence: float = Field(0.3, ge=0, le=1, description="Least score of a detection.")
@@ -91,6 +90,7 @@ class DetailerStage(PromptedStage[DetailerParams]):
     name = "detailer"
     params_type = DetailerParams
     version = "2"
+    usual_steps = 12.0
     requires = (IMAGE,)
     accepts = (PROMPT, SEED, MASK, WILDCARDS, *CONDITIONING)
     provides = (IMAGE, REGIONS, DETAIL_PATH)
@@ -107,15 +107,10 @@ class DetailerStage(PromptedStage[DetailerParams]):
         return {**super().own_prompts(), **labels}
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
-        """Whether the detector is at hand, and knows the classes that it is to find."""
+        """Whether the detector knows the classes that it is to find."""
         yield from super().problems(context)
-        missing: tuple[str, ...] = ()
-        if (detector := self.params.detector) is not None:
-            usable = partial(self.engines.detection.check, detector)
-            missing = tuple(told(f"{self.name}.detector", usable))
-        yield from missing
-        if self.params.classes and not missing and MASK not in context:
-            yield from told(f"{self.name}.classes", self._check_classes)
+        if self.params.classes and MASK not in context and not any(self.unusable_models()):
+            yield from problems_raised(f"{self.name}.classes", self._check_classes)
 
     def output_size(
         self, context: PipelineContext, size: tuple[int, int] | None

@@ -13,6 +13,7 @@ from pydantic import Field
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
+from ninefold.core.problems import problems_raised
 from ninefold.core.stage import PipelineStage, StageParams
 from ninefold.core.values import Json
 from ninefold.engines.hashing import file_sha256
@@ -26,7 +27,6 @@ from ninefold.imaging.lut import CubeLut, apply_lut
 from ninefold.imaging.overlay import Anchor, apply_overlay
 from ninefold.imaging.types import Pixels
 from ninefold.slots import FINISHED_PATH, IMAGE, SEED, UNSCALED_IMAGE
-from ninefold.stages.base import told
 
 T = TypeVar("T")
 
@@ -70,6 +70,7 @@ class FinisherStage(PipelineStage[FinisherParams]):
 
     name = "finisher"
     params_type = FinisherParams
+    usual_steps = 0.5
     requires = (IMAGE,)
     accepts = (UNSCALED_IMAGE, SEED)
     provides = (IMAGE, FINISHED_PATH)
@@ -81,8 +82,8 @@ class FinisherStage(PipelineStage[FinisherParams]):
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the LUT and the overlay can be read."""
-        yield from told(f"{self.name}.lut", self._lut)
-        yield from told(f"{self.name}.overlay", self._overlay)
+        yield from problems_raised(f"{self.name}.lut", self._lut)
+        yield from problems_raised(f"{self.name}.overlay", self._overlay)
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The contents of its files."""

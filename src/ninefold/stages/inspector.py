@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -20,7 +19,7 @@ from ninefold.imaging import measures
 from ninefold.imaging.masks import mask_box
 from ninefold.imaging.types import Alpha, Pixels
 from ninefold.slots import ATTEMPTS, IMAGE, PROMPT, SEAMS, SEED, VERDICT, next_seed
-from ninefold.stages.base import EngineStage, told
+from ninefold.stages.base import DETECTOR_MODEL, EngineStage
 
 #: Least side in pixels of a part that is measured by itself.
 SMALLEST = 3
@@ -44,7 +43,7 @@ class InspectorParams(StageParams):
     max_seam: float = Field(
         2.5, ge=1, description="How much a tile's edge may stand out: 1 is not at all."
     )
-    detector: str | None = Field(
+    detector: Annotated[str, DETECTOR_MODEL] | None = Field(
         None,
         description="A detector that checks whether things named in the prompt are in the image.",
     )
@@ -63,6 +62,7 @@ class InspectorStage(EngineStage[InspectorParams]):
 
     name = "inspector"
     params_type = InspectorParams
+    usual_steps = 0.5
     requires = (IMAGE,)
     accepts = (PROMPT, SEED, SEAMS, ATTEMPTS)
     provides = (VERDICT,)
@@ -99,13 +99,6 @@ class InspectorStage(EngineStage[InspectorParams]):
                 "Change the prompt or the seed, or set inspector.on_fail to warn.",
             )
         return context
-
-    def problems(self, context: PipelineContext) -> Iterator[str]:
-        """Whether the detector is at hand."""
-        if (detector := self.params.detector) is not None:
-            yield from told(
-                f"{self.name}.detector", partial(self.engines.detection.check, detector)
-            )
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The hash of the detector, where it uses one."""

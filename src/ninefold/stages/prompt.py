@@ -59,6 +59,7 @@ class PromptStage(PipelineStage[PromptParams]):
 
     name = "prompt"
     params_type = PromptParams
+    usual_steps = 0.0
     version: ClassVar[str] = "3"
     requires = (PROMPT,)
     accepts = (NEGATIVE_PROMPT, SEED, LORAS)

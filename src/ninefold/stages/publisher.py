@@ -93,6 +93,7 @@ class PublisherStage(EngineStage[PublisherParams]):
 
     name = "publisher"
     params_type = PublisherParams
+    usual_steps = 0.5
     requires = (IMAGE,)
     accepts = (PROMPT, NEGATIVE_PROMPT, SEED, REGIONS, CONFIG)
     provides = (OUTPUTS,)

@@ -46,6 +46,7 @@ class RefinerStage(DiffusionStage[RefinerParams]):
 
     name = "refiner"
     params_type = RefinerParams
+    usual_steps = 6.0
     requires = (IMAGE,)
     accepts = (PROMPT, SEED, MASK, *CONDITIONING)
     provides = (IMAGE, REFINED_PATH)

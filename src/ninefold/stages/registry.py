@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from ninefold.core.errors import ConfigError
+from ninefold.core.errors import ConfigError, ContractError
+from ninefold.core.model_refs import ModelRef, model_refs
 from ninefold.core.plugins import Plugin, load_plugins
 from ninefold.core.problems import suggest
 from ninefold.core.stage import PipelineStage, check_stage_type
+from ninefold.engines.registry import find_kind
 from ninefold.stages import STAGES
 
 
@@ -32,7 +34,7 @@ def installed() -> Installed:
     """The stages at hand; plugins name theirs in the entry points `ninefold.stages`, such as
     `my_stage = "my_package.module:MyStage"`."""
     own = {stage.name: stage for stage in STAGES}
-    found, plugins = load_plugins("stage", own, check_stage_type)
+    found, plugins = load_plugins("stage", own, _check)
     return Installed({**own, **found}, tuple(plugins))
 
 
@@ -50,3 +52,19 @@ def find_stage(name: str) -> type[PipelineStage[Any]]:
     if name in found.broken:
         raise ConfigError(f"{found.broken[name]} Mend or remove the plugin.")
     raise ConfigError(f"stage {name!r}: unknown.{suggest(name, found.stages)}")
+
+
+def references() -> tuple[ModelRef, ...]:
+    """Every way in which a parameter of any stage names models, each once."""
+    found = (ref for stage in stage_types().values() for ref in model_refs(stage.params_type))
+    return tuple(dict.fromkeys(found))
+
+
+def _check(stage: Any) -> None:
+    """Raise `ContractError` for what is no stage, or names models of a kind that is not there."""
+    check_stage_type(stage)
+    for ref in model_refs(stage.params_type):
+        try:
+            find_kind(ref.kind)
+        except ConfigError as error:
+            raise ContractError(f"its parameters name a {error}") from None

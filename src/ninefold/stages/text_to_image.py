@@ -53,6 +53,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
 
     name = "text_to_image"
     params_type = TextToImageParams
+    usual_steps = 20.0
     requires = (PROMPT,)
     accepts = (SEED, IMAGE, MASK, *CONDITIONING)
     provides = (IMAGE, IMAGE_PATH, SEED)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
 from itertools import count
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError, ModelError
+from ninefold.core.model_refs import ModelRef
 from ninefold.core.progress import PartialProgress, Progress
 from ninefold.core.stage import StageParams
 from ninefold.core.values import Json
@@ -23,11 +22,14 @@ from ninefold.imaging.resize import RESAMPLERS, centre_crop, resize
 from ninefold.imaging.tiles import Tile, plan_tiles
 from ninefold.imaging.types import Pixels
 from ninefold.slots import IMAGE, UNSCALED_IMAGE, UPSCALE_FACTOR, UPSCALED_PATH
-from ninefold.stages.base import EngineStage, size_before, told
+from ninefold.stages.base import EngineStage, size_before
 
 #: Longest side of an image that is made, in pixels.
 MAX_SIDE = OWN_LIMITS.max_side
 MAX_FACTOR = 8.0
+
+#: In `Annotated[str, ...]`, a parameter that names an upscaler or a filter.
+UPSCALER_MODEL = ModelRef("upscaler", also=tuple(RESAMPLERS))
 
 
 class UpscalerParams(StageParams):
@@ -48,7 +50,7 @@ class UpscalerParams(StageParams):
         description="How the image gets to the shape of `width` and `height`: what is too much is "
         "cut off, half on either side, or it is stretched.",
     )
-    upscaler: str | None = Field(
+    upscaler: Annotated[str, UPSCALER_MODEL] | None = Field(
         None,
         description="A super-resolution model's name or .onnx file, or the filter `lanczos` or "
         "`nearest`; by default the built-in model nearest to the factor. Passes are repeated until "
@@ -78,6 +80,7 @@ class UpscalerStage(EngineStage[UpscalerParams]):
 
     name = "upscaler"
     params_type = UpscalerParams
+    usual_steps = 4.0
     requires = (IMAGE,)
     provides = (IMAGE, UNSCALED_IMAGE, UPSCALED_PATH, UPSCALE_FACTOR)
 
@@ -85,12 +88,6 @@ class UpscalerStage(EngineStage[UpscalerParams]):
         """Set `image`, `unscaled_image`, `upscaled_path` and `upscale_factor`."""
         await run_blocking(context, self._run, context)
         return context
-
-    def problems(self, context: PipelineContext) -> Iterator[str]:
-        """Whether the upscaler is at hand, and is one: a file of the user's is tried out."""
-        if (upscaler := self.params.upscaler) is not None and upscaler not in RESAMPLERS:
-            check = partial(self.engines.upscaling.check, upscaler)
-            yield from told(f"{self.name}.upscaler", check)
 
     def output_size(
         self, context: PipelineContext, size: tuple[int, int] | None

@@ -65,7 +65,9 @@ class ModelDocument(BaseModel):
 
 
 class ModelList(BaseModel):
-    """The diffusion models, and the names of all else."""
+    """The diffusion models, and the names of all else; kinds that plugins bring have theirs."""
+
+    model_config = ConfigDict(extra="allow")
 
     object: str = "list"
     data: list[ModelDocument]
@@ -76,10 +78,15 @@ class ModelList(BaseModel):
 
 
 @router.get("/stages", responses={200: STAGES, **responses()})
-async def list_stages(caller: Known) -> StageList:
-    """Every stage, with its parameters."""
-    found = [describe_stage(stage) for stage in stage_types().values()]
-    return StageList(stages=[StageDocument(**stage) for stage in found])
+async def list_stages(caller: Known, service: ServiceDep) -> StageList:
+    """Every stage, with its parameters; those that name models list what a request may name."""
+
+    def look() -> StageList:
+        stages = stage_types().values()
+        found = [describe_stage(stage, service.limits.models) for stage in stages]
+        return StageList(stages=[StageDocument(**stage) for stage in found])
+
+    return await service.call(look)
 
 
 @router.get("/presets", responses={200: PRESETS, **responses()})
@@ -97,7 +104,7 @@ async def list_presets(caller: Known) -> PresetList:
 
 @router.get("/models", responses={200: MODELS, **openai_responses()})
 async def list_models(caller: Known, service: ServiceDep) -> ModelList:
-    """What requests may name: diffusion models, schedulers, LoRAs, detectors, upscalers.
+    """What requests may name: diffusion models, schedulers, LoRAs, models of all other kinds.
 
     Names that the operator has given to models for OpenAI's clients are listed, too.
     """

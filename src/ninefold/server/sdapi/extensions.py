@@ -21,6 +21,7 @@ from ninefold.server.sdapi.examples import (
 )
 from ninefold.server.sdapi.shared import sdapi_responses
 from ninefold.server.service import ServiceDep
+from ninefold.stages.base import DETECTOR_MODEL
 
 router = APIRouter()
 
@@ -49,7 +50,7 @@ async def sdapi_adetailer_schema(_caller: Known) -> dict[str, Any]:
 @router.get("/adetailer/v1/ad_model", responses=sdapi_responses(example=AD_MODELS))
 async def sdapi_adetailer_models(service: ServiceDep, _caller: Known) -> dict[str, list[str]]:
     """The detectors."""
-    return {"ad_model": list(await service.call(service.limits.models, "detector"))}
+    return {"ad_model": list(await service.call(service.limits.models, DETECTOR_MODEL))}
 
 
 @router.get("/controlnet/version", responses=sdapi_responses(example={"version": _CONTROLNET_API}))

@@ -23,6 +23,7 @@ from ninefold.server.sdapi.examples import (
 from ninefold.server.sdapi.samplers import LISTED, SCHEDULES
 from ninefold.server.sdapi.shared import sdapi_responses
 from ninefold.server.service import Service, ServiceDep
+from ninefold.stages.upscaler import UPSCALER_MODEL
 
 router = APIRouter(prefix="/sdapi/v1")
 
@@ -205,7 +206,7 @@ def _models(service: Service) -> _List:
 def _upscalers(service: Service) -> _List:
     found: _List = [_upscaler("None", 4)]
     found += [_upscaler(name.capitalize(), 4) for name in RESAMPLERS]
-    for name in service.limits.models("upscaler"):
+    for name in service.limits.models(UPSCALER_MODEL):
         if name in RESAMPLERS:
             continue
         try:

@@ -14,6 +14,8 @@ from ninefold.server.problems import Problem, responses
 from ninefold.server.sdapi.model_catalog import ModelCatalog
 from ninefold.server.sdapi.options import Options
 from ninefold.server.service import Service
+from ninefold.stages.base import DETECTOR_MODEL
+from ninefold.stages.upscaler import UPSCALER_MODEL
 
 CHALLENGE = 'Basic realm="ninefold", Bearer realm="ninefold"'
 
@@ -69,11 +71,11 @@ async def catalog_for(request: Request, service: Service, caller: Caller) -> Mod
     """What the caller can name, with the model that it has chosen."""
     limits = service.limits
     chosen = await service.call(options_of(request).model, caller)
-    models = limits.models("model")
+    models = limits.models()
     return ModelCatalog(
         models,
-        limits.models("detector"),
-        limits.models("upscaler"),
+        limits.models(DETECTOR_MODEL),
+        limits.models(UPSCALER_MODEL),
         partial(service.engines.diffusion.describe),
         chosen if chosen in models else None,  # it may be gone from the settings
         partial(service.engines.detection.labels),
