@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -58,7 +59,9 @@ def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
             lines += [f"[ninefold.{group}]", *(f"{n} = {target}" for n, target in entries.items())]
         (about / "entry_points.txt").write_text("\n".join(lines))
         monkeypatch.delitem(sys.modules, module, raising=False)
-        monkeypatch.syspath_prepend(site)
+        if str(site) not in sys.path:
+            monkeypatch.syspath_prepend(site)
+        importlib.invalidate_caches()
         forget()
 
     def forget() -> None:

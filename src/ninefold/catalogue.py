@@ -8,12 +8,13 @@ from typing import Any
 
 from ninefold.core.errors import ModelError
 from ninefold.core.model_refs import ModelRef, with_choices
+from ninefold.core.plugins import Plugin
 from ninefold.core.stage import PipelineStage
 from ninefold.core.values import Json
+from ninefold.engines import registry as engine_registry
 from ninefold.engines.diffusion import DIFFUSION, ModelInfo
 from ninefold.engines.engine_set import EngineSet
-from ninefold.engines.registry import installed
-from ninefold.stages.registry import references
+from ninefold.stages import registry as stage_registry
 
 
 def summary_of(stage: type[PipelineStage[Any]]) -> str:
@@ -36,6 +37,11 @@ def describe_stage(
         **{kind: [slot.name for slot in given] for kind, given in slots.items()},
         "params": params if choices is None else with_choices(params, choices),
     }
+
+
+def plugins() -> tuple[Plugin, ...]:
+    """What installed packages add: stages first, then engines."""
+    return (*stage_registry.installed().plugins, *engine_registry.installed().plugins)
 
 
 def describe_model(engines: EngineSet, name: str) -> Json:
@@ -65,9 +71,9 @@ def other_models(engines: EngineSet) -> dict[str, tuple[str, ...]]:
         "schedulers": tuple(engines.diffusion.schedulers()),
         "loras": tuple(engines.diffusion.loras()),
     }
-    for kind in installed().kinds.values():
+    for kind in engine_registry.installed().kinds.values():
         if kind is not DIFFUSION:
-            refs = [ref for ref in references() if kind.answers_to(ref.kind)]
+            refs = [ref for ref in stage_registry.references() if kind.answers_to(ref.kind)]
             names = (engines.models(ref) for ref in (ModelRef(kind.name), *refs))
             found[kind.plural] = tuple(dict.fromkeys(chain.from_iterable(names)))
     return found

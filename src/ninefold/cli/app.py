@@ -148,6 +148,15 @@ def models(
     return show_models(engines_for(settings_file, context.obj), as_json)
 
 
+@app.command()
+@guarded
+def plugins(as_json: a.AsJson = False) -> int:
+    """List what installed packages add, and what of it cannot be used, with the reason."""
+    from ninefold.cli.catalogue import show_plugins
+
+    return show_plugins(as_json)
+
+
 @config_app.command("show")
 @guarded
 def config_show(

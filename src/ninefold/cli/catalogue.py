@@ -1,14 +1,15 @@
-"""`ninefold stages` and `ninefold models`: what can be chosen."""
+"""`ninefold stages`, `models` and `plugins`: what can be chosen, and what packages add."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import typer
 
-from ninefold.catalogue import describe_model, describe_stage, other_models, summary_of
+from ninefold.catalogue import describe_model, describe_stage, other_models, plugins, summary_of
 from ninefold.cli.guard import DONE, say
 from ninefold.cli.parameters import Parameter, parameters_of
 from ninefold.core.json_text import json_text
@@ -62,7 +63,26 @@ def show_models(engines: EngineSet, as_json: bool) -> int:
             typer.echo(f"      {line}")
     typer.echo("  or a folder, a .safetensors file or a hub name: --model NAME")
     for kind, names in others.items():
-        typer.echo(f"{kind:<10} {', '.join(names) or 'none'}")
+        typer.echo(f"{kind:<{max(map(len, others))}} {', '.join(names) or 'none'}")
+    return DONE
+
+
+def show_plugins(as_json: bool) -> int:
+    """One line for each stage and engine of an installed package, with what is wrong with it."""
+    found = plugins()
+    if as_json:
+        _print_json({"plugins": [asdict(plugin) for plugin in found]})
+        return DONE
+    if not found:
+        typer.echo("no plugins")
+        return DONE
+    rows = [(p.what, p.name, f"{p.package} {p.version}", p.value) for p in found]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for plugin, row in zip(found, rows, strict=True):
+        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        typer.echo(line.rstrip())
+        if plugin.problem is not None:
+            typer.echo(f"    cannot be used: {plugin.problem}")
     return DONE
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ninefold.engines.engine_set import EngineSet, EngineStats
 from ninefold.engines.kinds import EngineKind
-from ninefold.engines.registry import ENGINES, EngineClass, installed
+from ninefold.engines.registry import installed
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 
@@ -36,7 +36,7 @@ def build_engines(settings: EngineSettings) -> EngineSet:
     resources = EngineResources(settings)
     engines: dict[EngineKind[Any], list[Any]] = {}
     for kind, classes in installed().engines.items():
-        engines[kind] = [engine for name in classes if (engine := _made(name, resources))]
+        engines[kind] = [engine(resources) for engine in classes]
     for plugin in installed().plugins:
         if plugin.problem is not None:
             _log.warning("%s", plugin.report)
@@ -55,14 +55,3 @@ def _versions() -> Mapping[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _made(engine: EngineClass, resources: EngineResources) -> Any:
-    """An engine of that class, or None where it cannot be made, which is reported."""
-    try:
-        return engine(resources)
-    except Exception:
-        if engine in ENGINES:
-            raise
-        _log.exception("plugin engine %r cannot be made", engine.name)
-        return None

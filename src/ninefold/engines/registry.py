@@ -56,6 +56,8 @@ def installed() -> Installed:
     for engine in sorted((*ENGINES, *found.values()), key=lambda item: isinstance(item.kind, str)):
         try:
             kind = _kind_of(engine, kinds)
+            if engine not in ENGINES:
+                _try(engine)
         except (ConfigError, ContractError) as error:
             problems[engine.name] = str(error)
         else:
@@ -85,6 +87,14 @@ def _wrong_declarations(engine: Any) -> Iterator[str]:
     kind = getattr(engine, "kind", None)
     if not isinstance(kind, EngineKind | str):
         yield f"{where}.kind: expected an EngineKind, or the name of one, got {kind!r}."
+
+
+def _try(engine: EngineClass) -> None:
+    """Make one, as every set of engines will; raises `ContractError`."""
+    try:
+        engine(EngineResources())
+    except Exception as error:
+        raise ContractError(f"cannot be made: {error!r}.") from error
 
 
 def _kind_of(engine: Any, kinds: Mapping[str, EngineKind[Any]]) -> EngineKind[Any]:
