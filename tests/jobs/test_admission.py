@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from ninefold.core.errors import ConflictError, InputError, NotFoundError, QueueFullError
 from ninefold.jobs.admission import Admission, Quota
-from ninefold.jobs.database import own_tables
 from tests.jobs.conftest import Place
 from tests.support import files_in, picture, run
 
@@ -56,8 +55,7 @@ def test_what_is_stored_with_a_job_is_stored_with_it_or_not_at_all(place: Place)
 
     async def main() -> None:
         async with place.jobs(worker=False) as jobs:
-            own_tables(jobs.store.engine, _METADATA, "notes", 1)
-            own_tables(jobs.store.engine, _METADATA, "notes", 1)
+            _METADATA.create_all(jobs.store.engine)
 
             def noted() -> set[str]:
                 with jobs.store.engine.connect() as connection:

@@ -259,8 +259,8 @@ def test_a_database_that_cannot_be_used_is_told(tmp_path: Path) -> None:
         run(open_(broken))
     run(open_(tmp_path / "old"))
     with sqlite3.connect(tmp_path / "old" / "ninefold.db") as connection:
-        connection.execute("UPDATE ninefold_schema SET version = 99")
-    with pytest.raises(StorageError, match="another version"):
+        connection.execute("UPDATE ninefold_migrations SET version_num = '9999'")
+    with pytest.raises(StorageError, match="newer version"):
         run(open_(tmp_path / "old"))
     with pytest.raises(ConfigError, match="postgresql://"):
         run(open_(tmp_path, database="mysql://user:secret@host/name"))

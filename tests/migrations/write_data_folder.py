@@ -28,6 +28,8 @@ from typing import Any
 
 from PIL import Image
 
+from tests.jobs import postgres
+
 ROOT = Path(__file__).resolve().parents[2]
 ARCHIVES = Path(__file__).parent / "data"
 #: The host's name stands in worker names; a fixture should not tell of the machine it was made on.
@@ -258,6 +260,14 @@ def _picture() -> bytes:
     return file.getvalue()
 
 
+def dump(server: postgres.Server, database: str, file: Path) -> None:
+    """Write a database as SQL that any client can run."""
+    command = ["pg_dump", "--no-owner", "--no-privileges", "--rows-per-insert=100", database]
+    done = subprocess.run([*server.user, *command], check=True, stdout=subprocess.PIPE, cwd="/")
+    lines = done.stdout.decode().splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if not line.startswith("\\")))  # psql's own
+
+
 def _pack(archive: Path, data: Path, expected: dict[str, Any]) -> None:
     (data / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
     with tarfile.open(archive, "w:gz", compresslevel=9) as tar:
@@ -272,8 +282,6 @@ def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
 
 def main(name: str) -> None:
     """Write both archives."""
-    from tests.jobs import postgres
-
     ARCHIVES.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="nf-"))
     folder.chmod(0o755)  # PostgreSQL may run as another user
@@ -287,9 +295,7 @@ def main(name: str) -> None:
             data = folder / "postgresql" / "data"
             data.parent.mkdir()
             expected = write(data, database)
-            dump = ["pg_dump", "--no-owner", "--no-privileges", database]
-            with (data / "database.sql").open("wb") as file:
-                subprocess.run([*server.user, *dump], check=True, stdout=file, cwd="/")
+            dump(server, database, data / "database.sql")
             _pack(ARCHIVES / f"{name}-postgresql.tar.gz", data, expected)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

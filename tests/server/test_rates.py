@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from ninefold.core.errors import StorageError
 from ninefold.jobs.database import connect, database_url
 from ninefold.server.problems import RateLimitedError
 from ninefold.server.rates import OwnRates, Rates
@@ -155,12 +154,3 @@ def test_a_full_disk_leaves_the_servers_own_bucket(
     monkeypatch.setattr(door.service.rates, "_take", full)
     found = [door.client.get("/v1/jobs", headers=headers).status_code for _ in range(4)]
     assert found == [200, 200, 200, 429]
-
-
-def test_storage_errors_are_no_answers(engine: sa.Engine) -> None:
-    """A table of another layout is told, not used."""
-    Rates(engine, 1, 1).close()
-    with engine.begin() as connection:
-        connection.execute(sa.text("UPDATE ninefold_layouts SET version = 99 WHERE name = 'rates'"))
-    with pytest.raises(StorageError, match="another version"):
-        Rates(engine, 1, 1)

@@ -18,7 +18,7 @@ from ninefold.core.settings import read_settings
 from ninefold.jobs.database import connect, data_folder, database_url
 from ninefold.jobs.store import JobStore
 from ninefold.server.keys import Keys
-from ninefold.server.webhooks.outbox import Message, Outbox, State, open_outbox
+from ninefold.server.webhooks.outbox import Message, Outbox, State
 from ninefold.server.webhooks.secrets import secrets_of
 from ninefold.settings import Settings
 
@@ -85,7 +85,7 @@ def _outbox(data: Path | None, database: str | None) -> Iterator[Outbox]:
     with _engine(data, database) as engine:
         store = JobStore(engine, data_folder(Place(data, database).resolved()[0]))
         try:
-            yield open_outbox(store)
+            yield Outbox(store)
         finally:
             store.close()
 

@@ -12,35 +12,14 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from ninefold.core.errors import ConfigError, StorageError
+from ninefold.jobs.schema import bring_up_to_date
 from ninefold.settings import JobSettings
 
 FILE_NAME = "ninefold.db"
-#: Raise it when what ninefold keeps in the database changes its meaning.
-SCHEMA_VERSION = 1
 #: How long a process waits for others that write to the same SQLite file.
 BUSY_TIMEOUT_MS = 30_000
 #: A connection that lay idle for longer is tried before it is used: the server may have restarted.
 IDLE_SECONDS = 2.0
-
-_METADATA = sa.MetaData()
-_SCHEMA = sa.Table("ninefold_schema", _METADATA, sa.Column("version", sa.Integer, nullable=False))
-#: One row a worker that runs or ran; `beat` counts up for as long as it is alive.
-WORKERS = sa.Table(
-    "ninefold_workers",
-    _METADATA,
-    sa.Column("id", sa.String(128), primary_key=True),
-    sa.Column("beat", sa.BigInteger, nullable=False),
-)
-
-#: Layouts of the tables that other parts keep beside the jobs.
-_LAYOUTS = sa.Table(
-    "ninefold_layouts",
-    sa.MetaData(),
-    sa.Column("name", sa.String(64), primary_key=True),
-    sa.Column("version", sa.Integer, nullable=False),
-)
-#: Any number that nobody else locks in the database.
-_TABLES_LOCK = 0x6E696E66
 
 
 def database_url(data: Path, database: str | None) -> sa.URL:
@@ -71,7 +50,8 @@ def database_url(data: Path, database: str | None) -> sa.URL:
 def connect(url: sa.URL, *, create: bool) -> sa.Engine:
     """An engine on a database that is ready for jobs; with `create`, it is made where missing.
 
-    Raises `StorageError` where it is missing, unreadable, or of another version.
+    One of an earlier version is migrated. Raises `StorageError` where it is missing, unreadable,
+    or of a newer version.
     """
     sqlite = url.get_backend_name() == "sqlite"
     if sqlite and not create and not Path(url.database or "").exists():
@@ -81,9 +61,7 @@ def connect(url: sa.URL, *, create: bool) -> sa.Engine:
         )
     engine = _engine(url)
     try:
-        if create:
-            _migrate(engine)
-        _check_version(engine)
+        bring_up_to_date(engine, _shown(url), create=create)
     except SQLAlchemyError as error:
         engine.dispose()
         raise storage_error(url, error) from None
@@ -145,77 +123,6 @@ def _try_idle_connections(engine: sa.Engine) -> None:
 
     event.listen(engine, "checkin", returned)
     event.listen(engine, "checkout", taken)
-
-
-def _migrate(engine: sa.Engine) -> None:
-    inspector = sa.inspect(engine)
-    if inspector.has_table(_SCHEMA.name):
-        return
-    from dbos._sys_db import SystemDatabase
-
-    from ninefold.jobs.serializer import JsonSerializer
-
-    system = SystemDatabase.create(
-        system_database_url=engine.url.render_as_string(hide_password=False),
-        engine_kwargs={},
-        engine=engine,
-        schema="dbos",
-        serializer=JsonSerializer(),
-        executor_id=None,
-        use_listen_notify=False,
-    )
-    system.run_migrations()
-    _METADATA.create_all(engine)
-    with engine.begin() as connection:
-        if connection.execute(sa.select(_SCHEMA.c.version)).first() is None:
-            connection.execute(sa.insert(_SCHEMA).values(version=SCHEMA_VERSION))
-
-
-def own_tables(engine: sa.Engine, tables: sa.MetaData, name: str, version: int) -> None:
-    """Make the tables of another part of ninefold beside those of jobs, unless they are there.
-
-    Raises `StorageError` where they are there in another layout than `version`.
-    """
-    with engine.begin() as connection:
-        acquire_transaction_lock(connection, _TABLES_LOCK)
-        _LAYOUTS.create(connection, checkfirst=True)
-        mine = _LAYOUTS.c.name == name
-        found = connection.execute(sa.select(_LAYOUTS.c.version).where(mine)).scalar()
-        if found is None:
-            tables.create_all(connection)
-            connection.execute(sa.insert(_LAYOUTS).values(name=name, version=version))
-        elif found != version:
-            raise StorageError(
-                f"{_shown(engine.url)}: its {name} were made by another version of ninefold (their "
-                f"layout is {found}, this one's {version}). Use that version, or start with a new "
-                "database."
-            )
-
-
-def acquire_transaction_lock(connection: sa.Connection, lock: int) -> None:
-    """Wait until no other transaction holds this lock, then hold it to the end of this one.
-
-    To be called first in a transaction.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
-    else:  # Python would begin the transaction with the first row that is written
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _check_version(engine: sa.Engine) -> None:
-    if not sa.inspect(engine).has_table(_SCHEMA.name):
-        raise StorageError(
-            f"{_shown(engine.url)}: this database holds no ninefold jobs. Submit a job first, or "
-            "name another one."
-        )
-    with engine.connect() as connection:
-        found = connection.execute(sa.select(_SCHEMA.c.version)).scalar()
-    if found != SCHEMA_VERSION:
-        raise StorageError(
-            f"{_shown(engine.url)}: made by another version of ninefold (its layout is {found}, "
-            f"this one's {SCHEMA_VERSION}). Use that version, or start with a new database."
-        )
 
 
 def _shown(url: sa.URL) -> str:

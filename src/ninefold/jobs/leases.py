@@ -13,7 +13,7 @@ from typing import IO, Protocol
 import sqlalchemy as sa
 
 from ninefold.core.errors import ConfigError
-from ninefold.jobs.database import WORKERS
+from ninefold.jobs.tables import WORKERS
 
 #: A worker whose pulse stands still for this many seconds is taken for dead.
 PULSE_TIMEOUT = 9.0

@@ -19,7 +19,6 @@ from ninefold.core.values import Failure, Json
 from ninefold.job_schema import JobStatus
 from ninefold.jobs.admission import Admission, check_quota
 from ninefold.jobs.clock import use_milliseconds
-from ninefold.jobs.database import acquire_transaction_lock
 from ninefold.jobs.events import Done
 from ninefold.jobs.model import Job, JobVersion, job_folder, timestamp
 from ninefold.jobs.naming import APP_VERSION, QUEUE, STATUS, WORKFLOW
@@ -27,6 +26,7 @@ from ninefold.jobs.queue import JobQueue
 from ninefold.jobs.reports import STREAM
 from ninefold.jobs.serializer import JobFailedError, JsonSerializer
 from ninefold.jobs.spec import JobSpec
+from ninefold.jobs.tables import acquire_transaction_lock
 from ninefold.jobs.wakeups import notify
 
 #: Any number that nobody else locks in the database: of the line that submits stand in.

@@ -14,17 +14,14 @@ from typing import Literal, get_args
 import sqlalchemy as sa
 
 from ninefold.core.errors import InputError, NotFoundError
-from ninefold.jobs.database import own_tables
+from ninefold.jobs.tables import TABLES
 
 Scope = Literal["submit", "read", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
-#: Layout of the tables below.
-_VERSION = 1
-_METADATA = sa.MetaData()
 _KEYS = sa.Table(
     "ninefold_keys",
-    _METADATA,
+    TABLES,
     sa.Column("id", sa.String(32), primary_key=True),
     sa.Column("hash", sa.String(64), nullable=False),
     sa.Column("name", sa.String(100), nullable=False),
@@ -36,7 +33,7 @@ _KEYS = sa.Table(
 )
 _SECRETS = sa.Table(
     "ninefold_secrets",
-    _METADATA,
+    TABLES,
     sa.Column("name", sa.String(32), primary_key=True),
     sa.Column("value", sa.String(64), nullable=False),
 )
@@ -69,11 +66,9 @@ class Keys:
     """The keys of one database; every method blocks."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        """Makes the tables where they are missing; raises `StorageError`."""
         self._engine = engine
         #: Whether a key was found once: one that was made is never forgotten.
         self._ever = False
-        own_tables(engine, _METADATA, "keys", _VERSION)
 
     def create(
         self,

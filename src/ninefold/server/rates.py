@@ -10,14 +10,13 @@ from collections import OrderedDict
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ninefold.jobs.database import engine_for_steps, own_tables
+from ninefold.jobs.database import engine_for_steps
+from ninefold.jobs.tables import TABLES
 from ninefold.server.problems import RateLimitedError
 
-_VERSION = 1
-_METADATA = sa.MetaData()
 _BUCKETS = sa.Table(
     "ninefold_rates",
-    _METADATA,
+    TABLES,
     sa.Column("name", sa.String(32), primary_key=True),
     sa.Column("tokens", sa.Float(53), nullable=False),
     #: When that was, in seconds since the epoch, by the database's clock.
@@ -39,13 +38,11 @@ class Rates:
     """
 
     def __init__(self, engine: sa.Engine, rate: float, burst: int) -> None:
-        """Makes the table where it is missing; raises `StorageError`."""
         # A bucket may be lost with the power: it is full again then.
         self._engine = engine_for_steps(engine)
         self._shared = self._engine is engine
         self._rate, self._burst = rate, burst
         self._own = OwnRates()
-        own_tables(engine, _METADATA, "rates", _VERSION)
 
     def take(self, name: str, rate: float | None = None) -> None:
         """Count a request; raises `RateLimitedError` where it is one too many."""

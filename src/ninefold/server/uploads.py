@@ -16,7 +16,7 @@ from ninefold.files.atomic import write_atomic
 from ninefold.files.decode import decode, decode_mask, probe
 from ninefold.files.formats import FORMATS
 from ninefold.files.opening import ImageLimits
-from ninefold.jobs.database import own_tables
+from ninefold.jobs.tables import TABLES
 from ninefold.server.callers import Caller
 from ninefold.server.problems import TooLargeError
 
@@ -24,12 +24,10 @@ UploadKind = Literal["image", "mask"]
 KINDS: tuple[UploadKind, ...] = get_args(UploadKind)
 ID = re.compile(r"[0-9a-f]{64}")
 
-_VERSION = 1
-_METADATA = sa.MetaData()
 #: One row for everyone who sent the file: who did not, cannot see it, though it be the same.
 _UPLOADS = sa.Table(
     "ninefold_uploads",
-    _METADATA,
+    TABLES,
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("owner", sa.String(32), primary_key=True),
     sa.Column("kind", sa.String(8), nullable=False),
@@ -62,9 +60,7 @@ class Uploads:
     """The uploads of one data folder; every method blocks."""
 
     def __init__(self, engine: sa.Engine, data: Path, limits: ImageLimits) -> None:
-        """Makes the table where it is missing; raises `StorageError`."""
         self._engine, self._folder, self._limits = engine, data / "uploads", limits
-        own_tables(engine, _METADATA, "uploads", _VERSION)
 
     def add(self, caller: Caller, data: bytes, kind: UploadKind = "image") -> Upload:
         """Check and store a file; raises `InputError`, `TooLargeError` or `StorageError`."""

@@ -9,22 +9,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ninefold.jobs.database import own_tables
+from ninefold.jobs.tables import TABLES
 from ninefold.server.callers import Caller
 from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
 from ninefold.stages.base import DEFAULT_MODEL
 
-_VERSION = 1
-_METADATA = sa.MetaData()
 _OPTIONS = sa.Table(
     "ninefold_sdapi_options",
-    _METADATA,
+    TABLES,
     sa.Column("owner", sa.String(32), primary_key=True),
     sa.Column("model", sa.String(200), nullable=False),
 )
 _KEPT = sa.Table(
     "ninefold_sdapi_kept",
-    sa.MetaData(),
+    TABLES,
     sa.Column("owner", sa.String(32), primary_key=True),
     sa.Column("name", sa.String(80), primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
@@ -73,10 +71,7 @@ class Options:
     """What clients have chosen; every method blocks."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        """Makes the tables where they are missing; raises `StorageError`."""
         self._engine = engine
-        own_tables(engine, _METADATA, "sdapi_options", _VERSION)
-        own_tables(engine, _KEPT.metadata, "sdapi_kept", _VERSION)
 
     def model(self, caller: Caller) -> str | None:
         """The model that the caller has chosen."""

@@ -23,16 +23,14 @@ from starlette.requests import Request
 
 from ninefold.core.errors import NotFoundError
 from ninefold.jobs import Group, Job
-from ninefold.jobs.database import own_tables
+from ninefold.jobs.tables import TABLES
 from ninefold.server.callers import Caller
 from ninefold.server.job_progress import Estimate, JobProgress
 from ninefold.server.service import Service
 
-_VERSION = 1
-_METADATA = sa.MetaData()
 _SESSIONS = sa.Table(
     "ninefold_sdapi_sessions",
-    _METADATA,
+    TABLES,
     sa.Column("id", sa.String(32), primary_key=True),
     sa.Column("owner", sa.String(32), nullable=False, index=True),
     sa.Column("task_id", sa.String(200)),
@@ -120,12 +118,10 @@ class Sessions:
     """The sessions of all servers on one database."""
 
     def __init__(self, service: Service) -> None:
-        """Makes the table where it is missing; blocks. Raises `StorageError`."""
         self._service = service
         self._engine = service.jobs.store.engine
         self._estimates: OrderedDict[str, Estimate] = OrderedDict()
         self._arrivals: list[Arrival] = []
-        own_tables(self._engine, _METADATA, "sdapi_sessions", _VERSION)
 
     @asynccontextmanager
     async def opened(

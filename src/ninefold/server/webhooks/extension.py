@@ -17,7 +17,7 @@ from ninefold.server.service import Service
 from ninefold.server.webhooks import payload, routes
 from ninefold.server.webhooks.addresses import UnresolvedError
 from ninefold.server.webhooks.dispatcher import Dispatcher
-from ninefold.server.webhooks.outbox import Message, add, open_outbox
+from ninefold.server.webhooks.outbox import Message, Outbox, add
 from ninefold.server.webhooks.schemas import WebhookRequest
 from ninefold.server.webhooks.secrets import secrets_of
 from ninefold.server.webhooks.sending import Sender
@@ -57,7 +57,7 @@ class WebhooksPart(ServerPart):
     @asynccontextmanager
     async def running(self, app: FastAPI, service: Service) -> AsyncIterator[None]:
         """Open the outbox, and deliver what is due."""
-        outbox = await asyncio.to_thread(open_outbox, service.jobs.store)
+        outbox = Outbox(service.jobs.store)
         dispatcher = Dispatcher(
             outbox,
             _sender_of(service.settings),

@@ -17,9 +17,9 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from ninefold.core.errors import ConflictError, NotFoundError
-from ninefold.jobs.database import own_tables
 from ninefold.jobs.model import timestamp
 from ninefold.jobs.store import JobStore
+from ninefold.jobs.tables import TABLES
 from ninefold.server.webhooks.sending import TIMEOUT, Answer
 
 State = Literal["waiting", "due", "delivered", "failed"]
@@ -38,11 +38,9 @@ _AT_ONCE = 1000
 #: The status by which a receiver says that it wants no more (Standard Webhooks).
 _GONE = 410
 
-_NAME, _VERSION = "webhooks", 1
-METADATA = sa.MetaData()
 TABLE = sa.Table(
     "ninefold_webhooks",
-    METADATA,
+    TABLES,
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("kind", sa.String(8), nullable=False),
     sa.Column("subject", sa.String(128), nullable=False),
@@ -132,7 +130,6 @@ class Outbox:
     """The table on one database. Every method blocks."""
 
     def __init__(self, store: JobStore) -> None:
-        """`open_outbox` makes the table first."""
         self._engine = store.engine
         #: DBOS's table, where a job's state stands.
         self._workflows = store.client._sys_db.tables.workflow_status.c
@@ -277,12 +274,6 @@ class Outbox:
         with self._engine.begin() as connection:
             step = sa.update(TABLE).where(same & (_c.next_at == message.next_at)).values(values)
             return connection.execute(step).rowcount == 1
-
-
-def open_outbox(store: JobStore) -> Outbox:
-    """The messages beside jobs; makes the table where it is missing. Blocks."""
-    own_tables(store.engine, METADATA, _NAME, _VERSION)
-    return Outbox(store)
 
 
 def wait_after(tries: int) -> float:

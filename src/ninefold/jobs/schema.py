@@ -1,0 +1,135 @@
+"""Brings the tables of a database to the layout of this version, or refuses the database.
+
+ninefold's own tables are migrated by Alembic (`migrations/versions`), DBOS's by DBOS. A database
+that has the current layout costs one query; Alembic is imported only where it has not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from ninefold.core.errors import StorageError
+from ninefold.jobs import dbos_adapter
+from ninefold.jobs.tables import FORMER_SCHEMA, acquire_transaction_lock
+
+#: The newest migration of our tables; revisions are numbers, so that a later one can be told from
+#: an unknown one. A test compares it with the folder.
+HEAD = "0002"
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+#: Alembic's own table: one row, with the newest migration that was carried out.
+_REVISION = sa.Table(
+    "ninefold_migrations", sa.MetaData(), sa.Column("version_num", sa.String(32), nullable=False)
+)
+#: Layouts of the tables beside the jobs, as versions without migrations noted them.
+_FORMER_LAYOUTS = sa.Table(
+    "ninefold_layouts",
+    sa.MetaData(),
+    sa.Column("name", sa.String(64)),
+    sa.Column("version", sa.Integer),
+)
+#: The one layout that those versions had.
+_FORMER_LAYOUT = 1
+#: Any number that nobody else locks in the database.
+_LOCK = 0x6E696E66
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How far a database was migrated: our tables, and those of DBOS."""
+
+    own: str
+    dbos: int
+
+
+def bring_up_to_date(engine: sa.Engine, shown: str, *, create: bool) -> None:
+    """Migrate the tables to the current layout; with `create`, make them where there are none.
+
+    Each migration of our tables is done wholly or not at all, and by one process where several
+    start at once. Raises `StorageError` where there are no tables, or those of a newer version:
+    then nothing is changed. `shown` is what messages call the database.
+    """
+    current = Layout(HEAD, dbos_adapter.newest_layout(engine))
+    found = _layout(engine)
+    if found == current:
+        return
+    if found is None:
+        _check_without_layout(engine, shown, create)
+    else:
+        _check_not_newer(found, current, shown)
+    dbos_adapter.migrate(engine)  # in transactions, and behind a lock, of its own
+    if found is not None and found.own == HEAD:
+        return
+    with engine.begin() as connection:
+        acquire_transaction_lock(connection, _LOCK)
+        if sa.inspect(connection).has_table(_REVISION.name):  # else another process did it
+            own = connection.scalar(sa.select(_REVISION.c.version_num)) or ""
+            _check_not_newer(Layout(own, 0), current, shown)
+            if own == HEAD:
+                return
+        _upgrade(connection)
+
+
+def _layout(engine: sa.Engine) -> Layout | None:
+    """The layout of a database; None where it has none, or is of a version without migrations."""
+    own = sa.select(_REVISION.c.version_num).scalar_subquery()
+    dbos = dbos_adapter.layout_query(engine).scalar_subquery()
+    try:
+        with engine.connect() as connection:
+            row = connection.execute(sa.select(own, dbos)).one()
+    except ProgrammingError:  # PostgreSQL's, for a table that is not there
+        return None
+    except OperationalError as error:
+        if "no such table" in str(error.orig):
+            return None
+        raise
+    return Layout(row[0] or "", row[1] or 0)
+
+
+def _check_without_layout(engine: sa.Engine, shown: str, create: bool) -> None:
+    """Raise `StorageError` for a database without Alembic's table that is not to be migrated."""
+    inspector = sa.inspect(engine)
+    if not inspector.has_table(FORMER_SCHEMA.name):
+        if create:
+            return
+        raise StorageError(
+            f"{shown}: this database holds no ninefold jobs. Submit a job first, or name another "
+            "one."
+        )
+    with engine.connect() as connection:
+        found = list(connection.scalars(sa.select(FORMER_SCHEMA.c.version)))
+        if inspector.has_table(_FORMER_LAYOUTS.name):
+            found += connection.scalars(sa.select(_FORMER_LAYOUTS.c.version))
+    if unknown := [version for version in found if version != _FORMER_LAYOUT]:
+        raise _newer(shown, f"layout {unknown[0]}", f"layout {_FORMER_LAYOUT}")
+
+
+def _check_not_newer(found: Layout, current: Layout, shown: str) -> None:
+    if found.own > current.own:
+        raise _newer(shown, f"migration {found.own}", f"migration {current.own}")
+    if found.dbos > current.dbos:
+        raise _newer(shown, f"DBOS migration {found.dbos}", f"DBOS migration {current.dbos}")
+
+
+def _newer(shown: str, found: str, known: str) -> StorageError:
+    return StorageError(
+        f"{shown}: written by a newer version of ninefold: expected tables up to {known}, got "
+        f"{found}. Upgrade ninefold to the version that wrote it, or name another data folder or "
+        "database. Nothing was changed."
+    )
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    """Carry out the migrations that are missing, in the connection's transaction."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    config.attributes["version_table"] = _REVISION.name
+    command.upgrade(config, "head")
