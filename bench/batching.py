@@ -139,7 +139,7 @@ def _print_simultaneous(count: int, side: int, rounds: int, steps: int) -> None:
             for one, other in zip(alone, together, strict=True)
         ]
     )
-    batches = Counter(one.info.get("batch_size", 1) for one in together)
+    batches = Counter(one.record.batch_size for one in together)
     sizes = ", ".join(f"{batches[size] // size} of {size}" for size in sorted(batches))
     print(f"{count} requests at {side} pixels, all at once against one after another:")
     print(f"{statistics.median(walls):.2f} times the speed ({_listed(walls)}),")

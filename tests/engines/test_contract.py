@@ -14,6 +14,7 @@ from ninefold.core.progress import Cancelled, SilentProgress
 from ninefold.core.values import Lora
 from ninefold.engines.diffusion import TextToImage
 from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.generation_record import GenerationRecord
 from ninefold.imaging.types import Mask, Pixels
 
 from .conftest import Recorder, from_image, inpaint, text
@@ -21,18 +22,6 @@ from .conftest import Recorder, from_image, inpaint, text
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 QUIET = SilentProgress()
-INFO_KEYS = {
-    "model",
-    "model_hash",
-    "seed",
-    "steps",
-    "guidance_scale",
-    "scheduler",
-    "size",
-    "device",
-    "dtype",
-    "loras",
-}
 
 
 def run(engines: EngineSet, request: TextToImage) -> Pixels:
@@ -68,15 +57,16 @@ def test_another_request_gives_another_image(engines: EngineSet, change: dict[st
 def test_the_size_asked_for_is_the_size_made(engines: EngineSet, width: int) -> None:
     generated = engines.diffusion.run(text(width=width), QUIET)
     assert generated.image.shape == (64, width, 3)
-    assert generated.info["size"] == [width, 64]
+    assert generated.record.size == (width, 64)
 
 
-def test_info_is_json_and_says_what_was_run(engines: EngineSet) -> None:
+def test_the_record_says_what_was_run_and_is_read_back(engines: EngineSet) -> None:
     generated = engines.diffusion.run(text(), QUIET)
-    assert set(generated.info) >= INFO_KEYS
-    info = json.loads(json.dumps(dict(generated.info)))
-    assert (info["model"], info["seed"], info["steps"]) == ("poster", 7, 3)
-    assert info["model_hash"] == engines.diffusion.describe("poster").hash
+    record = generated.record
+    assert (record.model, record.seed, record.steps) == ("poster", 7, 3)
+    read = json.loads(json.dumps(record.to_json()))
+    assert GenerationRecord.from_json(read) == record
+    assert record.model_hash == engines.diffusion.describe("poster").hash
 
 
 def test_strength_0_keeps_the_source_and_more_changes_more(

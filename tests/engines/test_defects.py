@@ -145,7 +145,7 @@ def test_in_a_batch_only_the_refused_image_fails(
     assert len(made) == 4
     assert black == {seed for seed, result in made.items() if result.defect is not None}
     assert len(black) < 4
-    if any("batch_size" in result.info for result in made.values()):
+    if any(result.record.batch_size > 1 for result in made.values()):
         assert black
     assert all("safety checker" in str(made[seed].defect) for seed in black)
 
@@ -157,6 +157,6 @@ def test_a_mask_that_the_models_own_inpainting_takes_for_black(
 ) -> None:
     engine = DiffusersEngine(EngineResources(EngineSettings(device="cpu")))
     faint = engine.run(inpaint(picture, half_mask * np.float32(0.4), model=str(tiny_folder)), QUIET)
-    assert "nowhere half white" in " ".join(faint.info["warnings"])
+    assert "nowhere half white" in " ".join(faint.record.warnings)
     white = engine.run(inpaint(picture, half_mask, model=str(tiny_folder)), QUIET)
-    assert "warnings" not in white.info
+    assert white.record.warnings == ()

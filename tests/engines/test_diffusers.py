@@ -89,10 +89,10 @@ def test_guidance_is_rescaled_where_the_model_asks_for_it_and_the_pipeline_can(
     expected = hand_call(by_hand, width=64, height=64, guidance_rescale=0.7)
     assert made.image.tobytes() == expected.tobytes()
     assert made.image.tobytes() != hand_call(by_hand, width=64, height=64).tobytes()
-    assert made.info["guidance_rescale"] == 0.7
+    assert made.record.guidance_rescale == 0.7
     changed = engine.run(from_image(picture, model=str(folder)), QUIET)
-    assert "guidance_rescale" not in changed.info
-    assert "guidance_rescale" not in engine.run(text(model=str(tiny_folder)), QUIET).info
+    assert changed.record.guidance_rescale == 0
+    assert engine.run(text(model=str(tiny_folder)), QUIET).record.guidance_rescale == 0
 
 
 def test_image_to_image_is_bit_identical(
@@ -175,7 +175,7 @@ def test_weights_and_long_prompts_reach_the_embedding(
     assert plain.tobytes() == run(engine, text(model=model, prompt="a (red:1.0) house")).tobytes()
     for prompt in ("a (red:1.5) house", "a [red] house", "a red house, " * 12):
         assert plain.tobytes() != run(engine, text(model=model, prompt=prompt)).tobytes()
-    assert "warnings" not in engine.run(text(model=model, prompt="(a)"), QUIET).info
+    assert engine.run(text(model=model, prompt="(a)"), QUIET).record.warnings == ()
 
 
 @pytest.mark.parametrize("family", ["tiny_folder", "tiny_xl_folder"])
@@ -261,8 +261,8 @@ def test_loras_act_and_leave_no_trace(
     strong = engine.run(text(model=model, loras=(Lora("ink.v1", 1.0),)), QUIET)
     weak = run(engine, text(model=model, loras=(Lora("ink.v1", 0.1),)))
     assert len({plain.tobytes(), strong.image.tobytes(), weak.tobytes()}) == 3
-    record = strong.info["loras"][0]
-    assert (record["name"], record["weight"], len(record["hash"])) == ("ink.v1", 1.0, 12)
+    (used,) = strong.record.loras
+    assert (used.name, used.weight, len(used.hash)) == ("ink.v1", 1.0, 12)
     assert run(engine, text(model=model)).tobytes() == plain.tobytes()
 
 

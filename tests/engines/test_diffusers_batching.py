@@ -97,8 +97,8 @@ def assert_alike(made: Sequence[Generated], expected: Sequence[Pixels]) -> None:
         assert apart.mean() <= MEAN
 
 
-def sizes(made: Sequence[Generated]) -> list[int | None]:
-    return [one.info.get("batch_size") for one in made]
+def sizes(made: Sequence[Generated]) -> list[int]:
+    return [one.record.batch_size for one in made]
 
 
 @needs_builtin
@@ -203,7 +203,7 @@ def test_deterministic_engines_give_the_same_bytes_together(engine: DiffusersEng
     requests = [text(seed=seed) for seed in (1, 2)]
     expected = alone(engine, requests)
     made = together(strict, requests)
-    assert sizes(made) == [None, None]
+    assert sizes(made) == [1, 1]
     assert [one.image.tobytes() for one in made] == [image.tobytes() for image in expected]
 
 
@@ -235,7 +235,7 @@ def test_a_batch_that_fills_the_memory_is_halved(
     assert sizes(made) == [2] * 4
     assert_alike(made, expected)
     assert "oom_steps" not in made[0].info
-    assert sizes(together(engine, requests[:3])) == [2, 2, None]
+    assert sizes(together(engine, requests[:3])) == [2, 2, 1]
 
 
 def test_an_error_in_a_batch_is_looked_for_one_by_one(
@@ -245,7 +245,7 @@ def test_an_error_in_a_batch_is_looked_for_one_by_one(
     expected = alone(engine, requests)
     refuse_more_than(1, ModelError("no"), monkeypatch)
     made = together(engine, requests)
-    assert sizes(made) == [None, None]
+    assert sizes(made) == [1, 1]
     assert [one.image.tobytes() for one in made] == [image.tobytes() for image in expected]
 
 

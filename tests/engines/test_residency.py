@@ -212,7 +212,7 @@ def test_a_full_device_unloads_idle_models_of_every_kind(
 
     monkeypatch.setattr(DiffusersJob, "run", once_full)
     made = engines.diffusion.run(text(steps=1), QUIET)
-    assert made.info["oom_steps"] == ["unload_others"]
+    assert made.record.oom_steps == ("unload_others",)
     assert made.image.tobytes() == expected.tobytes()
     assert set(engines.stats().resident) == {("diffusion", "poster")}
 

@@ -270,7 +270,7 @@ class WarningDiffusion(FakeDiffusion):
 
     def run(self, request: TextToImage, progress: Progress) -> Generated:
         made = super().run(request, progress)
-        return replace(made, info={**made.info, "warnings": ["One thing.", "Another."]})
+        return replace(made, record=replace(made.record, warnings=("One thing.", "Another.")))
 
 
 def test_what_the_engine_warns_of_is_told_by_every_stage_once(tmp_path: Path) -> None:

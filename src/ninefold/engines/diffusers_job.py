@@ -17,6 +17,7 @@ from ninefold.engines.defects import defect_of, watched_decoding
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.embeddings import prompt_arguments, stacked_arguments
+from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.keeping import Keeper, can_keep
 from ninefold.engines.loading import LoadedModel
 from ninefold.engines.loras import LoraFile, applied
@@ -192,32 +193,26 @@ class DiffusersJob:
             for order, image, defect in zip(self.orders, images, defects, strict=True)
         ]
 
-    def _record(self, order: Order, steps_run: int) -> dict[str, Any]:
+    def _record(self, order: Order, steps_run: int) -> GenerationRecord:
         request = order.request
-        record: dict[str, Any] = {
-            "model": order.info.name,
-            "model_hash": order.info.hash,
-            "seed": request.seed,
-            "steps": request.steps,
-            "steps_run": steps_run,
-            "guidance_scale": request.guidance_scale,
-            "scheduler": request.scheduler,
-            "size": [request.width, request.height],
-            "device": self.device.name,
-            "dtype": self.model.dtype,
-            "loras": [lora.record() for lora in order.loras],
-        }
-        if self.guidance_rescale:
-            record["guidance_rescale"] = self.guidance_rescale
-        if isinstance(request, ImageToImage):
-            record["strength"] = request.strength
-        if len(self.requests) > 1:
-            record["batch_size"] = len(self.requests)
-        if self.model.oom_steps:
-            record["oom_steps"] = list(self.model.oom_steps)
-        if self.warnings:
-            record["warnings"] = list(dict.fromkeys(self.warnings))
-        return record
+        return GenerationRecord(
+            model=order.info.name,
+            model_hash=order.info.hash,
+            seed=request.seed,
+            steps=request.steps,
+            steps_run=steps_run,
+            guidance_scale=request.guidance_scale,
+            scheduler=request.scheduler,
+            size=(request.width, request.height),
+            device=self.device.name,
+            dtype=self.model.dtype,
+            loras=tuple(lora.record() for lora in order.loras),
+            guidance_rescale=self.guidance_rescale,
+            strength=request.strength if isinstance(request, ImageToImage) else None,
+            batch_size=len(self.requests),
+            oom_steps=tuple(self.model.oom_steps),
+            warnings=tuple(dict.fromkeys(self.warnings)),
+        )
 
 
 @contextmanager

@@ -6,12 +6,12 @@ request is optional. Pixels are uint8 arrays, height x width x 3, RGB.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from ninefold.core.progress import Progress
 from ninefold.core.values import Lora
+from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.imaging.types import Mask, Pixels
 
@@ -85,10 +85,10 @@ class Inpaint(ImageToImage):
 
 @dataclass(frozen=True)
 class Generated:
-    """An image and what made it (JSON values, for the stage's metadata)."""
+    """An image and what made it."""
 
     image: Pixels = field(repr=False)
-    info: Mapping[str, Any] = field(default_factory=dict)
+    record: GenerationRecord
     #: Why the image is black, and what to do; None where it is as the model meant it.
     defect: str | None = None
 

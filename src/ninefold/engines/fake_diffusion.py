@@ -18,6 +18,7 @@ from ninefold.core.timing import current_clock
 from ninefold.engines.checks import check_request
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.faults import Faults, random_from
+from ninefold.engines.generation_record import GenerationRecord, UsedLora
 from ninefold.engines.loras import known_lora
 from ninefold.engines.schedulers import NAMES, check_scheduler
 from ninefold.imaging.types import Pixels
@@ -147,23 +148,18 @@ def _mixed(request: TextToImage, painted: Pixels) -> Pixels:
     return mixed
 
 
-def _record(request: TextToImage, info: ModelInfo) -> dict[str, object]:
-    record: dict[str, object] = {
-        "model": info.name,
-        "model_hash": info.hash,
-        "seed": request.seed,
-        "steps": request.steps,
-        "steps_run": request.steps,
-        "guidance_scale": request.guidance_scale,
-        "scheduler": request.scheduler,
-        "size": [request.width, request.height],
-        "device": "fake",
-        "dtype": "uint8",
-        "loras": [
-            {"name": lora.name, "weight": lora.weight, "hash": "fa4e00000000"}
-            for lora in request.loras
-        ],
-    }
-    if isinstance(request, ImageToImage):
-        record["strength"] = request.strength
-    return record
+def _record(request: TextToImage, info: ModelInfo) -> GenerationRecord:
+    return GenerationRecord(
+        model=info.name,
+        model_hash=info.hash,
+        seed=request.seed,
+        steps=request.steps,
+        steps_run=request.steps,
+        guidance_scale=request.guidance_scale,
+        scheduler=request.scheduler,
+        size=(request.width, request.height),
+        device="fake",
+        dtype="uint8",
+        loras=tuple(UsedLora(lora.name, lora.weight, "fa4e00000000") for lora in request.loras),
+        strength=request.strength if isinstance(request, ImageToImage) else None,
+    )

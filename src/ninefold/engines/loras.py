@@ -12,6 +12,7 @@ from ninefold.core.errors import InputError, ModelError
 from ninefold.core.problems import suggest
 from ninefold.core.values import Lora
 from ninefold.engines import builtin
+from ninefold.engines.generation_record import UsedLora
 from ninefold.engines.hashing import lora_hash
 from ninefold.engines.loading import LOADING, quiet
 
@@ -31,12 +32,9 @@ class LoraFile:
     #: First twelve hex digits, as AUTOMATIC1111 writes them.
     hash: str
 
-    def record(self) -> dict[str, Any]:
-        """JSON for the metadata."""
-        found: dict[str, Any] = {"name": self.name, "weight": self.weight, "hash": self.hash}
-        if self.text_encoder_weight is not None:
-            found["text_encoder_weight"] = self.text_encoder_weight
-        return found
+    def record(self) -> UsedLora:
+        """What the metadata says of it."""
+        return UsedLora(self.name, self.weight, self.hash, self.text_encoder_weight)
 
 
 def lora_files(folder: Path, builtin_root: Path = builtin.ROOT) -> dict[str, Path]:

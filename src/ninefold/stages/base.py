@@ -19,6 +19,7 @@ from ninefold.core.stage import PipelineStage, StageParams
 from ninefold.core.values import ImageRecord, Json, Lora
 from ninefold.engines.diffusion import Generated, ModelInfo, TextToImage
 from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.loras import known_lora
 from ninefold.engines.prompts import unknown_words
 from ninefold.imaging.alpha import parse_colour
@@ -198,14 +199,15 @@ class DiffusionStage(EngineStage[S]):
             context.warn(self.name, result.defect)
         return result
 
-    def note(self, context: PipelineContext, info: Mapping[str, Any], *left_out: str) -> None:
-        """Put what the engine tells of an image into the metadata, each of its warnings once."""
-        kept = {key: value for key, value in info.items() if key not in ("warnings", *left_out)}
+    def note(self, context: PipelineContext, record: GenerationRecord, *left_out: str) -> None:
+        """Put what the engine says of an image into the metadata: of several calls the last one's,
+        with the LoRAs of all and each warning once."""
+        found = record.to_json()
         before = context.metadata.get(self.name, {}).get("loras", [])
-        if "loras" in kept:  # of every call, each once
-            kept["loras"] = [*before, *(lora for lora in kept["loras"] if lora not in before)]
+        found["loras"] = [*before, *(lora for lora in found["loras"] if lora not in before)]
+        kept = {key: value for key, value in found.items() if key not in ("warnings", *left_out)}
         context.add_metadata(self.name, **kept)
-        self.warn_once(context, info.get("warnings", ()))
+        self.warn_once(context, record.warnings)
 
     def warn_once(self, context: PipelineContext, warnings: Iterable[str]) -> None:
         """Put warnings into the metadata that are not there yet."""

@@ -268,7 +268,7 @@ class DetailerStage(PromptedStage[DetailerParams]):
             mask=resize_mask(mask, native_width, native_height),
         )
         result = self.generate(context, request, progress)
-        self.note(context, result.info, "seed", "size")
+        self.note(context, result.record, "seed", "size")
         patch = resize(result.image, crop.width, crop.height)
         painted = masks.paste(image, patch, mask, crop)
         stem = self.artifact_name(f"regions/{index + 1}_{_safe(item.label)}", "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +15,12 @@ from ninefold.core.errors import InputError
 from ninefold.core.record import facts
 from ninefold.core.stage import StageParams
 from ninefold.core.values import Artifact, ImageRecord, Json, Output
+from ninefold.engines.generation_record import passes
+from ninefold.files.a1111 import ImageHistory, detail_record, infotext_of, upscale_record
 from ninefold.files.embed import EmbeddedMetadata, MetadataLevel
 from ninefold.files.encode import encode
 from ninefold.files.formats import FORMATS, ImageFormat, Lossless
-from ninefold.files.infotext import FEWEST_FIELDS, Infotext, format_hashes
+from ninefold.files.infotext import Infotext
 from ninefold.files.manifest import FileRecord, build_manifest
 from ninefold.files.names import NameFields, check_template, render_name
 from ninefold.files.scrub import scrub_prompt
@@ -33,18 +34,6 @@ from ninefold.stages.base import Colour, EngineStage, size_before
 
 #: Final files lie in a folder of their own, so that no template can overwrite a stage's file.
 FOLDER = "outputs"
-
-#: What A1111 calls the schedulers: sampler, and schedule type where it has one.
-SAMPLERS = {
-    "euler": ("Euler", None),
-    "euler_a": ("Euler a", None),
-    "dpmpp_2m": ("DPM++ 2M", None),
-    "dpmpp_2m_karras": ("DPM++ 2M", "Karras"),
-    "ddim": ("DDIM", None),
-    "unipc": ("UniPC", None),
-}
-#: How ADetailer ends the keys of its first units.
-_ORDINALS = ("", " 2nd", " 3rd", *(f" {number}th" for number in range(4, 11)))
 
 
 class PublisherParams(StageParams):
@@ -223,111 +212,26 @@ def _today() -> str:
 
 def _infotext(context: PipelineContext) -> Infotext | None:
     """What was done to the image, in A1111's terms; None where that is too little to tell."""
-    made = next((entry for entry in context.metadata.values() if "scheduler" in entry), None)
-    fields = _upscaled(context, made) if made is None else _diffused(context, made)
-    fields["Version"] = f"ninefold {__version__}"
-    told = {key: _number(value) for key, value in fields.items() if value is not None}
-    if len(told) < FEWEST_FIELDS:
-        return None
-    return Infotext(context.get(PROMPT) or "", context.get(NEGATIVE_PROMPT) or "", told)
-
-
-def _diffused(context: PipelineContext, made: Json) -> dict[str, Any]:
-    """The settings of the first diffusion pass, `made`, and those of the passes after it."""
-    sampler, schedule = SAMPLERS.get(made["scheduler"], (made["scheduler"], None))
-    width, height = made["size"]
-    restored = context.metadata.get("restorer", {})
-    loras = {
-        item["name"]: item["hash"]
-        for entry in context.metadata.values()
-        for item in entry.get("loras", ())
-        if "hash" in item
-    }
-    return {
-        "Steps": made["steps"],
-        "Sampler": sampler,
-        "Schedule type": schedule,
-        "CFG scale": made["guidance_scale"],
-        "Seed": made.get("seed", context.get(SEED)),
-        "Size": f"{width}x{height}",
-        "Model hash": made["model_hash"],
-        "Model": made["model"],
-        "Denoising strength": made.get("strength", restored.get("strength")),
-        **_upscaled(context, made),
-        "Hires steps": restored.get("steps_run"),
-        **_refined(context.metadata.get("refiner", {})),
-        **_detailed(context),
-        "Lora hashes": format_hashes(loras) if loras else None,
-    }
-
-
-def _upscaled(context: PipelineContext, made: Json | None) -> dict[str, Any]:
-    """A1111 calls it a hires pass after diffusion, and postprocessing where it stands alone."""
-    entry = context.metadata.get("upscaler", {})
-    by, with_ = ("Hires upscale", "Hires upscaler")
-    if made is None:
-        by, with_ = ("Postprocess upscale by", "Postprocess upscaler")
-    told = {by: entry.get("upscale_factor"), with_: ", ".join(entry.get("upscalers", ())) or None}
-    if made is not None and entry and _reshaped(entry):
-        width, height = entry["upscaled_size"]
-        told |= {by: None, "Hires resize": f"{width}x{height}"}
-    return told
-
-
-def _reshaped(entry: Json) -> bool:
-    """Whether the upscaler made another shape, which a factor does not tell."""
-    before, after, factor = (
-        entry[name] for name in ("original_size", "upscaled_size", "upscale_factor")
-    )
-    return [round(side * factor) for side in before] != list(after)
-
-
-def _refined(entry: Json) -> dict[str, Any]:
-    """A1111 names the part of the steps that came before the refiner."""
-    if "model" not in entry:
-        return {}
-    return {
-        "Refiner": f"{entry['model']} [{entry['model_hash']}]",
-        "Refiner switch at": round(1 - entry["strength"], 4),
-    }
-
-
-def _detailed(context: PipelineContext) -> dict[str, Any]:
-    """Each detailer that painted, by ADetailer's keys, or that it painted a mask that was given."""
-    fields: dict[str, Any] = {}
-    units = [
-        entry
+    made = passes(context.metadata)
+    details = (
+        detail_record(entry)
         for name, entry in context.metadata.items()
-        if name.partition("_")[0] == "detailer" and entry.get("regions")
-    ]
-    for unit, ending in zip(units, _ORDINALS, strict=False):
-        if "detector" in unit:
-            fields[f"ADetailer model{ending}"] = unit["detector"]
-            fields[f"ADetailer prompt{ending}"] = _own_prompt(unit, context.get(PROMPT) or "")
-            fields[f"ADetailer denoising strength{ending}"] = unit["strength"]
-        else:
-            fields["Inpaint area"] = "Only masked"
-    return fields
-
-
-def _own_prompt(unit: Json, image: str) -> str | None:
-    """The prompts of a detailer's regions with their LoRA tags; None where they are the image's."""
-    prompts = [
-        " ".join(
-            (
-                region["prompt"],
-                *(f"<lora:{lora['name']}:{lora['weight']:g}>" for lora in region.get("loras", ())),
-            )
+        if name.partition("_")[0] == "detailer"
+    )
+    return infotext_of(
+        ImageHistory(
+            prompt=context.get(PROMPT) or "",
+            negative_prompt=context.get(NEGATIVE_PROMPT) or "",
+            seed=context.get(SEED),
+            first=next(iter(made.values()), None),
+            refiner=made.get("refiner"),
+            restorer=made.get("restorer"),
+            upscale=upscale_record(context.metadata.get("upscaler", {})),
+            details=[record for record in details if record is not None],
+            loras={lora.name: lora.hash for record in made.values() for lora in record.loras},
+            version=f"ninefold {__version__}",
         )
-        for region in unit["regions"]
-    ]
-    if len(set(prompts)) == 1:
-        prompts = prompts[:1]
-    return None if prompts == [image] else " [SEP] ".join(prompts)
-
-
-def _number(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    )
 
 
 def _xmp(context: PipelineContext) -> Xmp:
@@ -335,7 +239,7 @@ def _xmp(context: PipelineContext) -> Xmp:
     photo = made is None or "source" in made
     kind = DigitalSourceType.TRAINED
     if photo:
-        painted = any("scheduler" in entry for entry in context.metadata.values())
+        painted = bool(passes(context.metadata))
         kind = DigitalSourceType.COMPOSITE if painted else DigitalSourceType.ENHANCED
     return Xmp(kind, system="ninefold", system_version=__version__)
 

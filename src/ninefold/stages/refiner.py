@@ -104,7 +104,7 @@ class RefinerStage(DiffusionStage[RefinerParams]):
             strength=strength,
         )
         result = self.generate(context, request, context.progress)
-        self.note(context, result.info)
+        self.note(context, result.record)
         given_mask = context.get(MASK)
         if given_mask is None:
             return result.image

@@ -134,7 +134,8 @@ class RestorerStage(PromptedStage[RestorerParams]):
             strength=self.params.strength,
         )
         result = self.generate(context, request, progress)
-        rest = {"warnings": result.info.get("warnings", ())}
-        self.note(context, rest if index else result.info, "size")
+        if index == 0:
+            self.note(context, result.record, "size")
+        self.warn_once(context, result.record.warnings)
         tile = resize(result.image, width, height)
         return transfer_colour(tile, pixels, self.params.colour_fix)

@@ -113,7 +113,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         record = write_image(context, self.name, name, result.image, alpha)
         context[IMAGE] = record
         context[IMAGE_PATH] = record.path
-        self.note(context, result.info)
+        self.note(context, result.record)
 
     def _alpha(self, context: PipelineContext, width: int, height: int) -> Alpha | None:
         """The source's, at the image's size."""
@@ -151,7 +151,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
                 "larger place, or use the detailer, which paints the place alone.",
             )
         result = self.generate(context, Inpaint(**what, mask=mask), context.progress)
-        return Generated(paste(image, result.image, mask), result.info)
+        return Generated(paste(image, result.image, mask), result.record)
 
     def _size(self, info: ModelInfo, source: tuple[int, int] | None) -> tuple[int, int]:
         """The size asked for; the source's shape gives what was not, else the model's native size.

@@ -12,6 +12,8 @@ from pydantic import BaseModel, Field
 
 from ninefold._version import __version__
 from ninefold.core.values import Json
+from ninefold.engines.generation_record import GenerationRecord, passes
+from ninefold.files.a1111 import sampling_fields
 from ninefold.files.embed import read_parameters
 from ninefold.files.infotext import Infotext, parse_infotext
 from ninefold.files.opening import OWN_LIMITS
@@ -79,33 +81,10 @@ class FinishedImage:
         return base64.b64encode(self.file).decode("ascii")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the first image of a request is made with; stands in where no job has told it."""
-
-    model: str
-    model_hash: str
-    sampler: str
-    steps: int
-    guidance_scale: float
-    width: int
-    height: int
-
-    def infotext_fields(self) -> dict[str, str]:
-        """The same by the names of infotext."""
-        return {
-            "Steps": str(self.steps),
-            "Sampler": self.sampler,
-            "CFG scale": f"{self.guidance_scale:g}",
-            "Model hash": self.model_hash,
-            "Model": self.model,
-        }
-
-
 def images_answer(
     request: Processing,
     found: Sequence[FinishedImage],
-    settings: Settings,
+    settings: GenerationRecord,
     warnings: Sequence[str],
     started: float,
 ) -> ImagesAnswer:
@@ -145,20 +124,20 @@ def _parameters(request: Processing) -> dict[str, Any]:
 def _info(
     request: Processing,
     found: Sequence[FinishedImage],
-    settings: Settings,
+    settings: GenerationRecord,
     warnings: Sequence[str],
     started: float,
 ) -> dict[str, Any]:
     """A1111's `info`, complete whatever was made, and `warnings` and `job_ids` of ours."""
-    told = [parse_infotext(image.infotext) for image in found]
+    texts = [parse_infotext(image.infotext) for image in found]
     entries = [
         {"prompt": text.prompt, "negative_prompt": text.negative_prompt, **_stage(image, "prompt")}
-        for image, text in zip(found, told, strict=True)
+        for image, text in zip(found, texts, strict=True)
     ]
     first = entries[0] if entries else request.model_dump(include={"prompt", "negative_prompt"})
-    seeds = [_seed(image, text) for image, text in zip(found, told, strict=True)]
-    made = _pass(found[0]) if found else {}
-    size = made.get("size", [settings.width, settings.height])
+    seeds = [_seed(image, text) for image, text in zip(found, texts, strict=True)]
+    made = _first_pass(found[0]) if found else None
+    made = made or settings
     first_seed = seeds[0] if seeds else -1 if request.seed is None else request.seed
     return {
         "prompt": first["prompt"],
@@ -170,16 +149,16 @@ def _info(
         "subseed": first_seed,
         "all_subseeds": seeds,
         "subseed_strength": 0,
-        "width": size[0],
-        "height": size[1],
-        "sampler_name": (told[0].fields.get("Sampler") if told else None) or settings.sampler,
-        "cfg_scale": made.get("guidance_scale", settings.guidance_scale),
-        "steps": made.get("steps", settings.steps),
+        "width": made.size[0],
+        "height": made.size[1],
+        "sampler_name": sampling_fields(made)["Sampler"],
+        "cfg_scale": made.guidance_scale,
+        "steps": made.steps,
         "batch_size": request.batch_size,
         "restore_faces": bool(request.restore_faces),
         "face_restoration_model": None,
-        "sd_model_name": made.get("model", settings.model),
-        "sd_model_hash": made.get("model_hash", settings.model_hash),
+        "sd_model_name": made.model,
+        "sd_model_hash": made.model_hash,
         "sd_vae_name": None,
         "sd_vae_hash": None,
         "seed_resize_from_w": -1,
@@ -202,9 +181,9 @@ def _stage(image: FinishedImage, name: str) -> Json:
     return image.job.metadata.get(name, {})
 
 
-def _pass(image: FinishedImage) -> Json:
-    """The first diffusion pass."""
-    return next((item for item in image.job.metadata.values() if "scheduler" in item), {})
+def _first_pass(image: FinishedImage) -> GenerationRecord | None:
+    """The first diffusion pass; None where the image was not painted."""
+    return next(iter(passes(image.job.metadata).values()), None)
 
 
 def _seed(image: FinishedImage, told: Infotext) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from ninefold.core.errors import ModelError
+from ninefold.engines.schedulers import SAMPLERS
 from ninefold.imaging.resize import RESAMPLERS
 from ninefold.server.auth import Known
 from ninefold.server.sdapi.examples import (
@@ -20,7 +21,7 @@ from ninefold.server.sdapi.examples import (
     SCRIPTS,
     UPSCALER,
 )
-from ninefold.server.sdapi.samplers import LISTED, SCHEDULES
+from ninefold.server.sdapi.samplers import SCHEDULES
 from ninefold.server.sdapi.shared import sdapi_responses
 from ninefold.server.service import Service, ServiceDep
 from ninefold.stages.upscaler import UPSCALER_MODEL
@@ -40,8 +41,8 @@ async def sdapi_models(service: ServiceDep, _caller: Known) -> _List:
 async def sdapi_samplers(_caller: Known) -> _List:
     """The samplers; `Default` is each model's own."""
     return [
-        {"name": sampler.name, "aliases": list(sampler.aliases), "options": {}}
-        for sampler in LISTED
+        {"name": sampler.a1111_label, "aliases": list(sampler.a1111_aliases), "options": {}}
+        for sampler in SAMPLERS.values()
     ]
 
 

@@ -6,39 +6,18 @@ Source: `modules/sd_samplers_kdiffusion.py` and `sd_schedulers.py` of stable-dif
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ninefold.engines.schedulers import SAMPLERS
 from ninefold.server.sdapi.model_catalog import RequestIssues
-from ninefold.stages.publisher import SAMPLERS
 
-
-@dataclass(frozen=True)
-class Sampler:
-    """A sampler as clients list it."""
-
-    name: str
-    aliases: tuple[str, ...] = ()
-
-
-#: What is listed; `Default` is the model's own scheduler.
-LISTED = (
-    Sampler("Default", ("default",)),
-    Sampler("Euler", ("k_euler",)),
-    Sampler("Euler a", ("k_euler_a", "k_euler_ancestral")),
-    Sampler("DPM++ 2M", ("k_dpmpp_2m",)),
-    Sampler("DPM++ 2M Karras", ("k_dpmpp_2m_ka",)),
-    Sampler("DDIM", ("ddim",)),
-    Sampler("UniPC", ("unipc",)),
-)
 #: Name and label of each schedule type; `uniform` keeps the model's own spacing.
 SCHEDULES = (("automatic", "Automatic"), ("uniform", "Uniform"), ("karras", "Karras"))
 
+#: Ours by A1111's names in lower case; None is the model's own.
 _SCHEDULERS: dict[str, str | None] = {
-    name.lower(): ours for ours, (name, schedule) in SAMPLERS.items() if not schedule
-}
-_SCHEDULERS |= {"default": None, "dpm++ 2m karras": "dpmpp_2m_karras"}
-_SCHEDULERS |= {
-    alias: _SCHEDULERS[sampler.name.lower()] for sampler in LISTED for alias in sampler.aliases
+    name.lower(): None if sampler.name == "default" else sampler.name
+    for sampler in SAMPLERS.values()
+    for name in (sampler.a1111_label, *sampler.a1111_aliases)
 }
 #: A1111's other samplers, and the nearest of ours: as deterministic, and of the same kind.
 _NEAREST = {
@@ -92,7 +71,9 @@ def scheduler_of(
                     name, wanted = name.removesuffix(suffix), wanted or suffix.strip()
             name = _ALIASES.get(name, name)
         if (nearest := _NEAREST.get(name)) is not None:
-            issues.warn(where, f"{sampler!r} is not at hand; {SAMPLERS[nearest][0]} was used.")
+            issues.warn(
+                where, f"{sampler!r} is not at hand; {SAMPLERS[nearest].a1111_name} was used."
+            )
         elif name not in _SCHEDULERS:
             issues.unknown(where, sampler, names())
             return None
@@ -105,11 +86,6 @@ def scheduler_of(
     return ours
 
 
-def name_of(scheduler: str) -> str:
-    """A1111's name of one of our schedulers."""
-    return SAMPLERS.get(scheduler, (scheduler, None))[0]
-
-
 def names() -> Sequence[str]:
     """The samplers that can be named."""
-    return [sampler.name for sampler in LISTED]
+    return [sampler.a1111_label for sampler in SAMPLERS.values()]

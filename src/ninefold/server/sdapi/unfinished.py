@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ninefold.core.values import Json
 from ninefold.engines.diffusion import ModelInfo
+from ninefold.engines.generation_record import GenerationRecord
+from ninefold.files.a1111 import as_text, sampling_fields
 from ninefold.files.decode import decode
 from ninefold.files.embed import EmbeddedMetadata
 from ninefold.files.encode import Compression, encode
@@ -19,27 +21,33 @@ from ninefold.jobs import Job
 from ninefold.jobs.events import JobStageFinished, JobStarted, JobStepped
 from ninefold.server.blocking_requests import ImageOrder
 from ninefold.server.callers import Caller
-from ninefold.server.sdapi.answers import FinishedImage, Settings
-from ninefold.server.sdapi.samplers import name_of
+from ninefold.server.sdapi.answers import FinishedImage
 from ninefold.server.service import Service
 
 #: Parameters by which a diffusion pass is known.
 _PASS = frozenset({"strength", "width", "steps"})
 
 
-def settings_of(order: ImageOrder, info: ModelInfo) -> Settings:
+def settings_of(order: ImageOrder, info: ModelInfo) -> GenerationRecord:
     """What an order's first image is made with, as far as that is known before it is made."""
     found: Iterator[Json] = (item.get("params", {}) for item in order.stages)
     params: Json = next((item for item in found if _PASS & item.keys()), {})
     guidance = params.get("guidance_scale")
-    return Settings(
+    steps = params.get("steps") or info.steps
+    return GenerationRecord(
         model=info.name,
         model_hash=info.hash,
-        sampler=name_of(params.get("scheduler") or info.scheduler),
-        steps=params.get("steps") or info.steps,
+        seed=order.seed,
+        steps=steps,
+        steps_run=steps,
         guidance_scale=info.guidance_scale if guidance is None else guidance,
-        width=params.get("width") or info.native_size[0],
-        height=params.get("height") or info.native_size[1],
+        scheduler=params.get("scheduler") or info.scheduler,
+        size=(
+            params.get("width") or info.native_size[0],
+            params.get("height") or info.native_size[1],
+        ),
+        device="",
+        dtype="",
     )
 
 
@@ -50,7 +58,7 @@ class Unfinished:
     service: Service
     caller: Caller
     order: ImageOrder
-    settings: Settings
+    settings: GenerationRecord
 
     async def pictures(self, job: Job) -> tuple[FinishedImage, ...]:
         """The image of the last stage that ended, else the last preview, else the source.
@@ -81,14 +89,11 @@ class Unfinished:
     def _file(self, data: bytes, job: Job, scaled: bool) -> bytes:
         pixels = decode(data, OWN_LIMITS)
         if scaled:
-            pixels = resize(pixels, self.settings.width, self.settings.height)
+            pixels = resize(pixels, *self.settings.size)
         height, width = pixels.shape[:2]
         prompt = job.metadata.get("prompt", {})
-        fields = self.settings.infotext_fields() | {
-            "Seed": str(prompt.get("seed", job.seed)),
-            "Size": f"{width}x{height}",
-            "Unfinished": "interrupted",
-        }
+        settings = replace(self.settings, seed=prompt.get("seed", job.seed), size=(width, height))
+        fields = as_text(sampling_fields(settings)) | {"Unfinished": "interrupted"}
         infotext = Infotext(
             prompt.get("prompt", self.order.prompt or ""),
             prompt.get("negative_prompt", self.order.negative_prompt or ""),

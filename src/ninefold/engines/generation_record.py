@@ -1,0 +1,124 @@
+"""What made an image: filled in by diffusion engines, kept in metadata, read by attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ninefold.core.values import Json
+
+
+@dataclass(frozen=True)
+class UsedLora:
+    """A LoRA that acted, how strongly, and which weights it has."""
+
+    name: str
+    weight: float
+    #: First hex digits of the hash of its weights.
+    hash: str
+    #: Of the text encoder, where it has another weight there.
+    text_encoder_weight: float | None = None
+
+    def to_json(self) -> Json:
+        """The LoRA as JSON values."""
+        found: Json = {"name": self.name, "weight": self.weight, "hash": self.hash}
+        if self.text_encoder_weight is not None:
+            found["text_encoder_weight"] = self.text_encoder_weight
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationRecord:
+    """One diffusion pass: the model, how it was run, and what that took."""
+
+    model: str
+    #: First hex digits of the SHA-256 of its weights.
+    model_hash: str
+    #: None where several were used, as for the regions of a detailer.
+    seed: int | None
+    steps: int
+    #: Of these, those that ran: fewer where the pass started from an image.
+    steps_run: int
+    guidance_scale: float
+    #: A name of `engines.schedulers.SAMPLERS`.
+    scheduler: str
+    #: Width and height in pixels.
+    size: tuple[int, int]
+    device: str
+    dtype: str
+    loras: tuple[UsedLora, ...] = ()
+    guidance_rescale: float = 0.0
+    #: How far a source image might change, above 0 to 1; None where there was none.
+    strength: float | None = None
+    #: Images that were made in the same call.
+    batch_size: int = 1
+    #: What was done to make room for it.
+    oom_steps: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> Json:
+        """JSON values for a stage's metadata; what is as usual is left out."""
+        found: Json = {
+            "model": self.model,
+            "model_hash": self.model_hash,
+            "seed": self.seed,
+            "steps": self.steps,
+            "steps_run": self.steps_run,
+            "guidance_scale": self.guidance_scale,
+            "scheduler": self.scheduler,
+            "size": list(self.size),
+            "device": self.device,
+            "dtype": self.dtype,
+            "loras": [lora.to_json() for lora in self.loras],
+        }
+        if self.guidance_rescale:
+            found["guidance_rescale"] = self.guidance_rescale
+        if self.strength is not None:
+            found["strength"] = self.strength
+        if self.batch_size > 1:
+            found["batch_size"] = self.batch_size
+        if self.oom_steps:
+            found["oom_steps"] = list(self.oom_steps)
+        if self.warnings:
+            found["warnings"] = list(self.warnings)
+        return found
+
+    @classmethod
+    def from_json(cls, entry: Json) -> GenerationRecord | None:
+        """Read a stage's metadata; None where the stage ran no diffusion model."""
+        if not entry.keys() >= _ALWAYS:
+            return None
+        width, height = entry["size"]
+        return cls(
+            model=str(entry["model"]),
+            model_hash=str(entry["model_hash"]),
+            seed=entry.get("seed"),
+            steps=int(entry["steps"]),
+            steps_run=int(entry["steps_run"] if "steps_run" in entry else entry["steps"]),
+            guidance_scale=entry["guidance_scale"],
+            scheduler=str(entry["scheduler"]),
+            size=(int(width), int(height)),
+            device=str(entry.get("device", "")),
+            dtype=str(entry.get("dtype", "")),
+            loras=tuple(
+                UsedLora(
+                    lora["name"], lora["weight"], lora["hash"], lora.get("text_encoder_weight")
+                )
+                for lora in entry.get("loras", ())
+            ),
+            guidance_rescale=entry.get("guidance_rescale", 0.0),
+            strength=entry.get("strength"),
+            batch_size=entry.get("batch_size", 1),
+            oom_steps=tuple(entry.get("oom_steps", ())),
+            warnings=tuple(entry.get("warnings", ())),
+        )
+
+
+#: What metadata says of every diffusion pass, and of nothing else.
+_ALWAYS = frozenset({"model", "model_hash", "steps", "guidance_scale", "scheduler", "size"})
+
+
+def passes(metadata: Mapping[str, Json]) -> dict[str, GenerationRecord]:
+    """The diffusion passes that metadata tells of, by their steps' names, in order."""
+    read = {name: GenerationRecord.from_json(entry) for name, entry in metadata.items()}
+    return {name: record for name, record in read.items() if record is not None}
