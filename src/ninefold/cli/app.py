@@ -11,6 +11,7 @@ from ninefold.cli import arguments as a
 from ninefold.cli import jobs_app as jobs
 from ninefold.cli import serve_app as service
 from ninefold.cli.guard import guarded
+from ninefold.cli.image_options import ImageOptions, with_image_options
 from ninefold.cli.webhooks_app import webhooks_app
 
 app = typer.Typer(
@@ -41,24 +42,10 @@ def _root(
 
 @app.command()
 @guarded
+@with_image_options
 def run(
+    images: ImageOptions,
     context: typer.Context,
-    prompt: a.Prompt = None,
-    preset: a.Preset = None,
-    config: a.ConfigFile = None,
-    settings: a.Settings = None,
-    model: a.Model = None,
-    seed: a.Seed = None,
-    count: a.Count = 1,
-    image: a.Image = None,
-    strength: a.Strength = None,
-    mask: a.Mask = None,
-    negative: a.Negative = None,
-    size: a.Size = None,
-    steps: a.Steps = None,
-    guidance: a.Guidance = None,
-    scheduler: a.Scheduler = None,
-    loras: a.Loras = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder that gets one folder an image; by default ninefold-out."),
@@ -83,27 +70,9 @@ def run(
     """
     from ninefold.cli.options import RunOptions
     from ninefold.cli.run import run as run_images
-    from ninefold.cli.sampling import Sampling
 
-    options = RunOptions(
-        prompt=prompt,
-        preset=preset,
-        config=config,
-        settings=tuple(settings or ()),
-        model=model,
-        seed=seed,
-        count=count,
-        image=image,
-        strength=strength,
-        mask=mask,
-        negative=negative,
-        sampling=Sampling(
-            size=size,
-            steps=steps,
-            guidance=guidance,
-            scheduler=scheduler,
-            loras=tuple(loras or ()),
-        ),
+    options = RunOptions.of(
+        images,
         out=out,
         as_json=as_json,
         quiet=quiet,

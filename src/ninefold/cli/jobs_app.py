@@ -9,6 +9,7 @@ import typer
 
 from ninefold.cli import arguments as a
 from ninefold.cli.guard import guarded
+from ninefold.cli.image_options import ImageOptions, with_image_options
 from ninefold.core.priority import DEFAULT_PRIORITY
 
 if TYPE_CHECKING:
@@ -18,24 +19,10 @@ jobs_app = typer.Typer(help="Look at jobs, and change what becomes of them.", **
 
 
 @guarded
+@with_image_options
 def submit(
+    images: ImageOptions,
     context: typer.Context,
-    prompt: a.Prompt = None,
-    preset: a.Preset = None,
-    config: a.ConfigFile = None,
-    settings: a.Settings = None,
-    model: a.Model = None,
-    seed: a.Seed = None,
-    count: a.Count = 1,
-    image: a.Image = None,
-    strength: a.Strength = None,
-    mask: a.Mask = None,
-    negative: a.Negative = None,
-    size: a.Size = None,
-    steps: a.Steps = None,
-    guidance: a.Guidance = None,
-    scheduler: a.Scheduler = None,
-    loras: a.Loras = None,
     priority: a.Priority = DEFAULT_PRIORITY,
     key: Annotated[
         str | None, typer.Option(help="The same key again gives the same job, not a second one.")
@@ -54,34 +41,12 @@ def submit(
     """
     from ninefold.cli.jobs import Place
     from ninefold.cli.options import RunOptions
-    from ninefold.cli.sampling import Sampling
     from ninefold.cli.settings import engines_for
     from ninefold.cli.submit import submit as submit_jobs
 
-    options = RunOptions(
-        command="submit",
-        prompt=prompt,
-        preset=preset,
-        config=config,
-        settings=tuple(settings or ()),
-        model=model,
-        seed=seed,
-        count=count,
-        image=image,
-        strength=strength,
-        mask=mask,
-        negative=negative,
-        sampling=Sampling(
-            size=size,
-            steps=steps,
-            guidance=guidance,
-            scheduler=scheduler,
-            loras=tuple(loras or ()),
-        ),
-    )
     return _done(
         submit_jobs(
-            options,
+            RunOptions.of(images, command="submit"),
             Place(data, database, settings_file),
             priority=priority,
             key=key,

@@ -6,10 +6,11 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from ninefold.cli.image_options import ImageOptions
 from ninefold.cli.sampling import Sampling
 from ninefold.config import PipelineConfig
 from ninefold.core.context import PipelineContext
@@ -48,6 +49,18 @@ class RunOptions:
     resume: Path | None = None
     #: Of engines, and for `submit` of jobs.
     settings_file: Path | None = None
+
+    @classmethod
+    def of(cls, images: ImageOptions, **own: Any) -> RunOptions:
+        """The options that `run` and `submit` share, and a command's `own`."""
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in vars(images).items()
+            if value is not None
+        }
+        named = {item.name for item in fields(Sampling)} & given.keys()
+        sampling = Sampling(**{name: given.pop(name) for name in named})
+        return cls(**given, sampling=sampling, **own)
 
 
 #: What may be said beside --resume: the rest was fixed when the run began.
