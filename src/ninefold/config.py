@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -101,34 +101,55 @@ class PipelineConfig(BaseModel):
     @classmethod
     def parse(cls, document: Any, where: str = "config") -> Self:
         """Check a document that was already read; raises `ConfigError` with every problem."""
+        config = cls._checked(document, where)
+        _ = config._pipeline
+        return config
+
+    @classmethod
+    def _checked(cls, document: Any, where: str) -> Self:
+        """A config whose stages' parameters are yet to be checked; raises `ConfigError`."""
         if not isinstance(document, Mapping):
             raise ConfigError(
                 f"{where}: expected a mapping with a list of stages, got {type(document).__name__}."
             )
         try:
-            config = cls.model_validate(document)
+            return cls.model_validate(document)
         except ValidationError as error:
             known = (*field_names(cls), *field_names(StageConfig))
             problems = (*problems_of(error, where, known), *_stage_problems(document))
             raise ConfigError(problems) from None
-        config.build()
-        return config
 
     def build(self, engines: Any = None) -> Pipeline:
-        """The pipeline; raises `ConfigError` with every problem of every stage at once."""
+        """The pipeline; raises `ConfigError` with every problem of every stage at once.
+
+        Its stages are made and checked once, the first time; with other `engines` they are the
+        same but for those.
+        """
+        return self._pipeline.with_engines(engines)
+
+    @cached_property
+    def _pipeline(self) -> Pipeline:
         steps = []
         problems: list[str] = []
         for item in self.stages:
             try:
-                steps.append(Step(_stage(item, engines), item.on_error))
+                steps.append(Step(_stage(item), item.on_error))
             except ConfigError as error:
                 problems.extend(error.problems)
         if problems:
             raise ConfigError(problems)
-        defaults = {MODEL.name: self.model, SEED.name: self.seed, CONFIG.name: self.document()}
-        return Pipeline(
-            steps, defaults={key: value for key, value in defaults.items() if value is not None}
-        )
+        return Pipeline(steps, defaults=self._defaults())
+
+    def _defaults(self) -> dict[str, Any]:
+        """The slots that it sets where nobody gives them."""
+        found = {MODEL.name: self.model, SEED.name: self.seed, CONFIG.name: self.document()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As of every pydantic model."""
+        twin = super().model_copy(update=update, deep=deep)
+        twin.__dict__.pop("_pipeline", None)  # another config, another pipeline
+        return twin
 
     def document(self) -> dict[str, Any]:
         """The config as JSON values, without what is at its default."""
@@ -138,7 +159,7 @@ class PipelineConfig(BaseModel):
     def resolved(self) -> dict[str, Any]:
         """The config as JSON values with every parameter of every stage written out."""
         document: dict[str, Any] = self.model_dump(mode="json")
-        for item, step in zip(document["stages"], self.build().steps, strict=True):
+        for item, step in zip(document["stages"], self._pipeline.steps, strict=True):
             item["params"] = step.stage.params.model_dump(mode="json")
         return document
 
@@ -176,7 +197,7 @@ class PipelineConfig(BaseModel):
         Raises `ConfigError` with every problem, named as those of `where`.
         """
         problems = [
-            f"{where} {key}: {found}"
+            f"{where} {key}: {found}".lstrip()
             for key in values
             if isinstance(found := self._field(key), str)
         ]
@@ -184,16 +205,23 @@ class PipelineConfig(BaseModel):
 
     def _with(self, values: Mapping[str, Any], where: str, problems: Sequence[str]) -> Self:
         """A copy with values of known fields; others are among the `problems` already."""
+        if not values and not problems:
+            return self
         document: dict[str, Any] = self.model_dump(mode="json")
         places = _places(self.stages)
+        same_stages = True
         for key, value in values.items():
             stage, _, parameter = key.partition(".")
             if parameter and stage in places:
                 document["stages"][places[stage]]["params"][parameter] = value
+                same_stages = False
             elif not parameter and stage in _OWN:
                 document[stage] = value
         try:
-            config = self.parse(document, where)
+            config = self._checked(document, where)
+            if same_stages:
+                config.__dict__["_pipeline"] = self._pipeline.with_defaults(config._defaults())
+            _ = config._pipeline
         except ConfigError as error:
             problems = [*problems, *error.problems]
         if problems:
@@ -212,12 +240,12 @@ class PipelineConfig(BaseModel):
         return find_stage(self.stages[places[stage]].stage).params_type, parameter
 
 
-def _stage(item: StageConfig, engines: Any = None) -> PipelineStage[Any]:
+def _stage(item: StageConfig) -> PipelineStage[Any]:
     """The stage that `item` describes; raises `ConfigError` with every problem of it."""
     stage = find_stage(item.stage)
     if "engines" in item.params:  # would be taken for the argument beside the parameters
         raise ConfigError(f"{item.stage}.engines: unknown.")
-    return stage(engines=engines, **item.params)
+    return stage(**item.params)
 
 
 def _stage_problems(document: Mapping[str, Any]) -> Iterator[str]:

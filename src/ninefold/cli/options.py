@@ -92,12 +92,10 @@ def resolve_config(options: RunOptions) -> PipelineConfig:
         settings.append(f"text_to_image.strength={options.strength}")
     config = load_config(options.preset, options.config, settings)
     changes = {"model": options.model, "seed": options.seed}
-    document = config.model_dump(mode="json") | {
-        key: value for key, value in changes.items() if value is not None
-    }
-    config = PipelineConfig.parse(document, "")
-    named = options.sampling.values(config, options.settings)
-    return config.with_values(named, "") if named else config
+    config = config.with_values(
+        {key: value for key, value in changes.items() if value is not None}, ""
+    )
+    return config.with_values(options.sampling.values(config, options.settings), "")
 
 
 def resumed(options: RunOptions, folder: Path, engines: EngineSet) -> Run:
@@ -145,9 +143,10 @@ def planned(options: RunOptions, config: PipelineConfig, engines: EngineSet) -> 
     first = config.seed if config.seed is not None else secrets.randbelow(2**32)
     job = PipelineContext().job_id
     for index in range(options.count):
-        document = config.model_dump(mode="json") | {"seed": next_seed(first, index)}
         job_id = job if options.count == 1 else f"{job}-{index + 1}"
-        yield _prepared(options, PipelineConfig.parse(document), job_id, engines)
+        yield _prepared(
+            options, config.with_values({"seed": next_seed(first, index)}), job_id, engines
+        )
 
 
 def _prepared(options: RunOptions, config: PipelineConfig, job_id: str, engines: EngineSet) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import threading
 from collections import Counter
@@ -76,6 +77,20 @@ class Pipeline:
         self.defaults: dict[str, Any] = dict(defaults or {})
         if problems := tuple(_wiring_problems(self.steps)):
             raise WiringError(problems)
+
+    def with_engines(self, engines: Any) -> Pipeline:
+        """The same pipeline with other engines: None for the shared default set."""
+        twin = copy.copy(self)
+        twin.steps = tuple(
+            replace(step, stage=step.stage.with_engines(engines)) for step in self.steps
+        )
+        return twin
+
+    def with_defaults(self, defaults: Mapping[str, Any]) -> Pipeline:
+        """The same pipeline with other `defaults`."""
+        twin = copy.copy(self)
+        twin.defaults = dict(defaults)
+        return twin
 
     @property
     def inputs(self) -> tuple[Slot[Any], ...]:

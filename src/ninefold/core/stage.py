@@ -184,6 +184,15 @@ class PipelineStage(ABC, Generic[P]):
         twin.name = name
         return twin
 
+    def with_engines(self, engines: Any) -> PipelineStage[P]:
+        """The same stage with other engines: None for the shared default set."""
+        twin = copy.copy(self)
+        twin._engines = engines
+        for name in tuple(vars(twin)):  # what was computed with the others
+            if isinstance(getattr(type(twin), name, None), functools.cached_property):
+                del vars(twin)[name]
+        return twin
+
     def artifact_name(self, stem: str, suffix: str = ".png") -> str:
         """`stem` and `suffix`, with `_2` between them where this is the second of its kind."""
         return f"{stem}{self.name.removeprefix(type(self).name)}{suffix}"

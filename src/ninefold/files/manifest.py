@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from ninefold.files.scrub import is_prompt_key, is_secret_key, scrub_prompt, scrub_text
@@ -89,7 +90,7 @@ def _scrub(value: Any, place: str) -> Any:
         return value
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {
-            scrub_text(key): _scrub_prompts(entry)
+            _scrub_key(key): _scrub_prompts(entry)
             if is_prompt_key(key) and _is_prompts(entry, named=key.endswith("s"))
             else _scrub(entry, f"{place}.{key}")
             for key, entry in value.items()
@@ -101,6 +102,10 @@ def _scrub(value: Any, place: str) -> Any:
         f"{place}: expected text, a finite number, true, false, null, a list or a mapping by text; "
         f"got {value!r}; convert it first"
     )
+
+
+#: As of values; keys are the same few hundred in every manifest.
+_scrub_key = lru_cache(maxsize=1024)(scrub_text)
 
 
 def _is_prompts(value: Any, named: bool) -> bool:

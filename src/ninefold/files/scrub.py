@@ -9,6 +9,7 @@ prompts, which must come back as they were painted, lose only what no picture is
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import PurePath
 
@@ -104,6 +105,7 @@ def scrub_prompt(text: str) -> str:
     return _PATH_IN_TEXT.sub(told, _SECRET_IN_TEXT.sub(_REMOVED_SECRET, text))
 
 
+@lru_cache(maxsize=1024)  # the same few hundred in every file
 def is_secret_key(key: str) -> bool:
     """Whether a setting called `key` holds a secret: `api_key`, `hfToken`, `DB-PASSWORD`."""
     words = _words(key)
@@ -112,6 +114,7 @@ def is_secret_key(key: str) -> bool:
     return any(owner in _KEY_OWNERS and word in ("key", "keys") for owner, word in pairwise(words))
 
 
+@lru_cache(maxsize=1024)
 def is_prompt_key(key: str) -> bool:
     """Whether an entry called `key` holds prompts: `class_prompts`, `ADetailer prompt 2nd`."""
     words = [word for word in _words(key) if not _ORDINAL.fullmatch(word)]

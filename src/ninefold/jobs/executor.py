@@ -396,7 +396,7 @@ class JobExecutor:
             self._worker.on_lost = call
 
     def _hint(self, event: WorkerEvent) -> None:
-        if isinstance(event, JobLeft):  # it ends in the database a moment later
+        if isinstance(event, JobLeft):
             self._follower.hint()
 
     def _open(self) -> None:

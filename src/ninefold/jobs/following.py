@@ -41,14 +41,13 @@ class JobSnapshot:
             self.reports += self._store.reports(job_id, known.reports)
 
 
-#: Seconds from a hint to the next look, and the part of the time that looks may take then.
-_SOON, _SHARE = 0.004, 0.3
+#: The part of the time that looks after hints may take.
+_SHARE = 0.3
 
 
 class Follower:
-    """Tells when jobs have come further. All who wait share one look every `pause` seconds.
-
-    After a hint looks follow quickly, then more and more slowly.
+    """Tells when jobs have come further. All who wait share one look every `pause` seconds, and one
+    after a hint.
     """
 
     def __init__(
@@ -58,13 +57,13 @@ class Follower:
         self._pause = pause
         self._waiting: dict[asyncio.Future[JobVersion | None], tuple[str, JobVersion]] = {}
         self._poller: asyncio.Task[None] | None = None
-        #: Seconds until the next look, and how long the last one took.
-        self._next, self._took = pause, 0.0
+        #: When the next look may be.
+        self._earliest = 0.0
         self._hinted = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def hint(self) -> None:
-        """Something is about to happen to a job; may be called from any thread."""
+        """Something happened to a job; may be called from any thread."""
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop has just closed
                 self._loop.call_soon_threadsafe(self._hinted.set)
@@ -94,7 +93,8 @@ class Follower:
             began = time.monotonic()
             try:
                 versions = await self._look(sorted({job_id for job_id, _ in waiting.values()}))
-                self._took = time.monotonic() - began
+                ended = time.monotonic()
+                self._earliest = ended + (ended - began) / _SHARE
             except Exception as error:
                 for future in waiting:
                     if not future.done():
@@ -106,8 +106,6 @@ class Follower:
 
     async def _sleep(self) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._hinted.wait(), self._next)
-            self._hinted.clear()
-            self._next = max(_SOON, self._took / _SHARE)
-            await asyncio.sleep(self._next)
-        self._next = min(2 * self._next, self._pause)
+            await asyncio.wait_for(self._hinted.wait(), self._pause)
+            await asyncio.sleep(self._earliest - time.monotonic())
+        self._hinted.clear()

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from dbos import DBOS
@@ -44,6 +45,8 @@ PREVIEW_SHARE = 0.02
 #: Seconds since the last pulse after which a worker makes sure that it still holds a job before it
 #: writes a file of it. Well below the time after which others take it for dead.
 CERTAIN = 6.0
+#: Most seconds that a job which has ended counts as held while its outcome is written.
+RECORDED_WITHIN = 5.0
 #: A job whose worker died this often is what kills them; it fails for good.
 MAX_DISPATCHES = 25
 
@@ -64,6 +67,8 @@ class Claim:
     turn: Turn
     #: Set where it is another worker's by now, or nobody's.
     lost: bool = False
+    #: Set once the job has ended, or goes on elsewhere.
+    left: bool = False
 
 
 @dataclass
@@ -151,14 +156,22 @@ class Runtime:
             left = JobLeft(job_id, "handed_back" if self.draining else "cancelled")
             raise
         finally:
-            self.drop(job_id, claim)
+            leave = partial(self._leave, job_id, claim, left)
             if left.outcome in ("succeeded", "failed"):
-                _when_recorded(claim.turn.leave)
-            else:  # nothing is recorded, or by another, who knows when
-                claim.turn.leave()
-            if not self.active:  # while others run, several places are filled by one look
-                self.wake.set()
-            self.listeners(left)
+                _when_recorded(leave)
+            else:
+                leave()
+
+    def _leave(self, job_id: str, claim: Claim, left: JobLeft) -> None:
+        """The job's outcome is in the database, or it has none; only the first call counts."""
+        if claim.left:
+            return
+        claim.left = True
+        self.drop(job_id, claim)
+        claim.turn.leave()
+        if not self.active:  # while others run, several places are filled by one look
+            self.wake.set()
+        self.listeners(left)
 
     async def _run(self, job_id: str, spec: JobSpec, claim: Claim) -> Json:
         context = spec.open(job_id, self.folder(job_id))
@@ -257,11 +270,18 @@ class _DurableSteps:
 def _when_recorded(act: Callable[[], None]) -> None:
     """Call `act` once the outcome of the workflow that runs is in the database.
 
-    DBOS writes it in the workflow's own task, after the workflow's function has returned.
+    DBOS writes it in the workflow's own task, after the workflow's function has returned. Where
+    another worker has taken the job, the task waits for that one's outcome: then `act` is called
+    after `RECORDED_WITHIN` seconds, too.
     """
-    task = asyncio.current_task()
-    assert task is not None
-    task.add_done_callback(lambda _: act())
+    late = asyncio.get_running_loop().call_later(RECORDED_WITHIN, act)
+
+    def done(_: object) -> None:
+        late.cancel()
+        act()
+
+    if (task := asyncio.current_task()) is not None:
+        task.add_done_callback(done)
 
 
 _runtime: Runtime | None = None

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class JobSpec:
     @cached_property
     def pipeline_config(self) -> PipelineConfig:
         """The config, checked; raises `ConfigError`, for one where a plugin has gone."""
-        return PipelineConfig.parse(self.config)
+        return _parsed(json.dumps(self.config))
 
     def open(self, job_id: str, folder: Path) -> PipelineContext:
         """The context before the first step."""
@@ -65,6 +65,12 @@ class JobSpec:
         """What is taken over from the parent."""
         for record in self.records:
             yield StageRecord.from_json(record)
+
+
+@lru_cache(maxsize=64)
+def _parsed(document: str) -> PipelineConfig:
+    """Of many jobs, such as those of a group, the config is one, and checked and built once."""
+    return PipelineConfig.parse(json.loads(document))
 
 
 def digest_of(*asked: Any) -> str:

@@ -17,6 +17,7 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.priority import MAX_PRIORITY
+from ninefold.core.values import Json
 from ninefold.engines.defaults import default_engines
 from ninefold.engines.engine_set import EngineSet
 from ninefold.jobs import lineage
@@ -53,8 +54,8 @@ class JobPreparer:
         """The spec of one job; raises `ConfigError` or `InputError` with every problem."""
         job_id = new_job()
         config = _config(config)
-        pipeline = config.build(self.engines)
-        return {job_id: self._prepared(job_id, config, pipeline, _slots(given), cache, owner)}
+        pipeline, document = config.build(self.engines), config.document()
+        return {job_id: self._prepared(job_id, document, pipeline, _slots(given), cache, owner)}
 
     def prepare_group(
         self,
@@ -80,6 +81,7 @@ class JobPreparer:
         if not 1 <= (total := len(each) * count) <= MAX_GROUP:
             raise InputError(f"group: expected 1 to {MAX_GROUP} jobs, got {total}.")
         specs: dict[str, JobSpec] = {}
+        document = config.document()
         with self.all_or_none(specs):
             for slots in each:
                 first = slots.get("seed", config.seed)
@@ -88,7 +90,7 @@ class JobPreparer:
                 for index in range(count):
                     job_id = member_id(name, len(specs) + 1)
                     given = slots if count == 1 else {**slots, "seed": next_seed(first, index)}
-                    spec = self._prepared(job_id, config, pipeline, given, cache, owner)
+                    spec = self._prepared(job_id, document, pipeline, given, cache, owner)
                     specs[job_id] = replace(spec, group=name)
         return specs
 
@@ -173,7 +175,7 @@ class JobPreparer:
     def _prepared(
         self,
         job_id: str,
-        config: PipelineConfig,
+        document: Json,
         pipeline: Pipeline,
         slots: Mapping[str, Any],
         cache: bool,
@@ -196,7 +198,6 @@ class JobPreparer:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        document = config.document()
         digest = digest_of(document, given, cache)
         return JobSpec(document, given, context.created_at, digest, cache=cache, owner=owner)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from ninefold.core.errors import InputError
 from ninefold.core.values import Lora
@@ -14,6 +15,7 @@ from ninefold.prompts.other_syntax import warnings_for
 from ninefold.prompts.parser import parse_prompt_tree
 from ninefold.prompts.pieces import Piece, close_gaps
 from ninefold.prompts.resolving import Resolver
+from ninefold.prompts.tree import Text
 from ninefold.prompts.wildcards import Wildcards
 
 
@@ -43,6 +45,8 @@ def resolve(
     cannot be read, whatever the seed, for more work than `resolving` allows, and for LoRA tags in
     a `negative` prompt, in whatever variant.
     """
+    if (fixed := _fixed(text, None, where)) is not None:
+        return fixed[0]
     return _finished(_pieces(text, seed, wildcards or Wildcards(), where, negative), text, where)
 
 
@@ -59,7 +63,23 @@ def resolve_parts(
 
     One part where there is no separator, or none in the result; blanks around others are left out.
     """
+    if (fixed := _fixed(text, separator, where)) is not None:
+        return fixed
     pieces = _pieces(text, seed, wildcards or Wildcards(), where, negative)
+    return _parts(pieces, separator, text, where)
+
+
+@lru_cache(maxsize=256)
+def _fixed(text: str, separator: str | None, where: str) -> tuple[ResolvedPrompt, ...] | None:
+    """The parts of a text without choices and tags, which are the same for every job; else None."""
+    if not all(isinstance(node, Text) for node in parse_prompt_tree(text, where)):
+        return None
+    return _parts(_pieces(text, 0, Wildcards(), where, False), separator, text, where)
+
+
+def _parts(
+    pieces: Sequence[Piece], separator: str | None, text: str, where: str
+) -> tuple[ResolvedPrompt, ...]:
     parts: list[list[Piece]] = [[]]
     for piece in pieces:
         if separator is None or not isinstance(piece, str):
@@ -102,6 +122,8 @@ def possible_loras(
 
     With `wildcards`, those too that the lines of its wildcards name, as far as `check` looks.
     """
+    if _fixed(text, None, where) is not None:
+        return ()
     nodes = parse_prompt_tree(text, where)
     named = lora_names(nodes)
     return (
