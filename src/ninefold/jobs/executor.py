@@ -37,7 +37,7 @@ from ninefold.jobs.submission import (
     new_group,
     new_job,
 )
-from ninefold.jobs.telemetry import JobLeft, Listener, Listeners, WorkerEvent
+from ninefold.jobs.telemetry import Listener, Listeners
 from ninefold.slots import next_seed
 
 P = ParamSpec("P")
@@ -94,7 +94,6 @@ class JobExecutor:
         self._worker: Any = None
         self._follower = Follower(lambda ids: self._call(self.store.versions, ids), WATCH)
         self._listeners = Listeners()
-        self._listeners.add(self._hint)
         self.cache = StageCache(self.data / "cache", cache_bytes) if cache_bytes else None
 
     async def __aenter__(self) -> Self:
@@ -395,10 +394,6 @@ class JobExecutor:
         if self._worker is not None:
             self._worker.on_lost = call
 
-    def _hint(self, event: WorkerEvent) -> None:
-        if isinstance(event, JobLeft):
-            self._follower.hint()
-
     def _open(self) -> None:
         if self._create:
             try:
@@ -417,7 +412,13 @@ class JobExecutor:
         worker = Worker(
             engine,
             self._store,
-            Runtime(self.data, self._engines, self.cache, self._listeners),
+            Runtime(
+                self.data,
+                self._engines,
+                self.cache,
+                self._listeners,
+                on_stored=self._follower.hint,
+            ),
             name=self._name,
             concurrency=self._concurrency,
         )

@@ -80,6 +80,8 @@ class Runtime:
     cache: StageCache | None = None
     #: Called with what this worker does.
     listeners: Listeners = field(default_factory=Listeners)
+    #: Called once the outcome of a job is in the database; must be quick.
+    on_stored: Callable[[], None] = lambda: None
     #: Jobs that this worker holds.
     active: dict[str, Claim] = field(default_factory=dict)
     #: Their order.
@@ -156,13 +158,14 @@ class Runtime:
             left = JobLeft(job_id, "handed_back" if self.draining else "cancelled")
             raise
         finally:
-            leave = partial(self._leave, job_id, claim, left)
+            self.listeners(left)
+            leave = partial(self._leave, job_id, claim)
             if left.outcome in ("succeeded", "failed"):
                 _when_recorded(leave)
             else:
                 leave()
 
-    def _leave(self, job_id: str, claim: Claim, left: JobLeft) -> None:
+    def _leave(self, job_id: str, claim: Claim) -> None:
         """The job's outcome is in the database, or it has none; only the first call counts."""
         if claim.left:
             return
@@ -171,7 +174,7 @@ class Runtime:
         claim.turn.leave()
         if not self.active:  # while others run, several places are filled by one look
             self.wake.set()
-        self.listeners(left)
+        self.on_stored()
 
     async def _run(self, job_id: str, spec: JobSpec, claim: Claim) -> Json:
         context = spec.open(job_id, self.folder(job_id))
