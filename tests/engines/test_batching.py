@@ -19,7 +19,7 @@ from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.engines.batching import Batch, Batcher
 from ninefold.engines.capacity import Capacity
 from ninefold.engines.devices import DeviceChoice
-from ninefold.engines.diffusers_job import Order
+from ninefold.engines.diffusers_call import PreparedRequest
 from ninefold.engines.diffusion import ImageToImage, ModelInfo
 from ninefold.engines.loras import LoraFile
 from ninefold.engines.settings import EngineSettings
@@ -358,8 +358,8 @@ def test_many_callers_and_none_is_lost() -> None:
 INFO = ModelInfo("tiny", "0" * 10, (64, 64), 8, 256, 3, 3.0, "default")
 
 
-def order(**changes: Any) -> Order:
-    return Order(text(**changes), INFO, ())
+def order(**changes: Any) -> PreparedRequest:
+    return PreparedRequest(text(**changes), INFO, ())
 
 
 def test_orders_share_a_call_where_only_prompt_seed_and_source_differ(
@@ -380,7 +380,7 @@ def test_orders_share_a_call_where_only_prompt_seed_and_source_differ(
     assert replace(order(), loras=(ink,)).in_common() != common
 
     def told(request: ImageToImage) -> object:
-        return Order(request, INFO, ()).in_common()
+        return PreparedRequest(request, INFO, ()).in_common()
 
     dark = np.zeros_like(picture)
     assert told(from_image(picture)) == told(from_image(dark))

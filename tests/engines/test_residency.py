@@ -197,20 +197,20 @@ def test_kinds_make_room_for_one_another(picture: Pixels) -> None:
 def test_a_full_device_unloads_idle_models_of_every_kind(
     picture: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ninefold.engines.diffusers_job import DiffusersJob
+    from ninefold.engines.diffusers_call import DiffusersCall
 
     engines = build_engines(EngineSettings(device="cpu", threads=1))
     engines.detection.detect("detector", picture, 0.5)
     engines.upscaling.upscale("2x", picture)
     expected = engines.diffusion.run(text(steps=1), QUIET).image
-    whole, failures = DiffusersJob.run, iter([True])
+    whole, failures = DiffusersCall.run, iter([True])
 
-    def once_full(job: DiffusersJob) -> object:
+    def once_full(job: DiffusersCall) -> object:
         if next(failures, False):
             raise OutOfMemoryError("out of memory")
         return whole(job)
 
-    monkeypatch.setattr(DiffusersJob, "run", once_full)
+    monkeypatch.setattr(DiffusersCall, "run", once_full)
     made = engines.diffusion.run(text(steps=1), QUIET)
     assert made.record.oom_steps == ("unload_others",)
     assert made.image.tobytes() == expected.tobytes()

@@ -14,9 +14,9 @@ _OWN: ContextVar[bool] = ContextVar("own", default=False)
 def own_process() -> Iterator[None]:
     """Start and end quickly: leave out what is not used, and end without the garbage collector
     looking through every module several times over."""
-    from ninefold.engines.lean import leave_out_unused
+    from ninefold.engines.lazy_imports import defer_unused_imports
 
-    leave_out_unused()
+    defer_unused_imports()
     before = _OWN.set(True)
     try:
         yield

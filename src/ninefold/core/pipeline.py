@@ -112,7 +112,7 @@ class Pipeline:
                 context.set(key, value)
 
     def problems(self, context: PipelineContext) -> tuple[str, ...]:
-        """Everything that can be told to be wrong before a stage runs, each told once."""
+        """Everything that is known to be wrong before a stage runs, each reported once."""
         self.prepare(context)
         missing = [str(error) for error in self.missing_inputs(context)]
         found = list(self.unused_inputs(context))

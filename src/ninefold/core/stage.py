@@ -132,7 +132,7 @@ class PipelineStage(ABC, Generic[P]):
                 yield from problems_raised(f"{self.name}.{named.where}", check)
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
-        """What would stop it later, as far as that can be told before anything runs.
+        """What would stop it later, as far as that is known before anything runs.
 
         Called with the pipeline's inputs in the context, beside `unusable_models`. Must be quick
         and load no weights.
@@ -140,7 +140,7 @@ class PipelineStage(ABC, Generic[P]):
         yield from ()
 
     def dry_run(self, context: PipelineContext) -> None:
-        """Set what `execute` will set, as far as that can be told before anything runs.
+        """Set what `execute` will set, as far as that is known before anything runs.
 
         Called after `problems`, with a copy of the context, so that the `problems` of later stages
         see it. Must be quick, load no weights, and raise nothing.

@@ -2,7 +2,7 @@
 
 import os
 
-# The only write to the environment. ONNX Runtime tells its makers of each process and model, and
+# The only write to the environment. ONNX Runtime reports each process and model to its makers, and
 # notes a number for the machine in the home folder, while it is being imported; what its
 # `disable_telemetry_events` does afterwards comes too late. Diffusers imports it, too, so it has to
 # be said before either is.

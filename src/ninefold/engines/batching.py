@@ -118,14 +118,14 @@ class Batch(Generic[Q]):
 
     def check(self) -> None:
         """Raise `Cancelled` when nobody waits for a result any more."""
-        self._tell(lambda progress, _: progress.check())
+        self._notify(lambda progress, _: progress.check())
 
     def step(self, done: int, total: int, previews: Sequence[PreviewMaker | None]) -> None:
         """Report to everyone, with a preview each; raises `Cancelled` when nobody waits on.
 
         Whoever's progress raises is given that error, and its result will be thrown away.
         """
-        self._tell(lambda progress, index: progress.step(done, total, previews[index]))
+        self._notify(lambda progress, index: progress.step(done, total, previews[index]))
 
     def end(self) -> None:
         """The run is over: note how long it was."""
@@ -136,14 +136,14 @@ class Batch(Generic[Q]):
             else:  # the model did not become ready
                 ticket.loaded += spent
 
-    def _tell(self, tell: Callable[[Progress, int], None]) -> None:
+    def _notify(self, report: Callable[[Progress, int], None]) -> None:
         for index, ticket in enumerate(self.tickets):
             if ticket.settled:
                 continue
             try:
-                ticket.context.run(tell, ticket.progress, index)
+                ticket.context.run(report, ticket.progress, index)
             except Exception as error:
-                # A preview that finds no memory is no fault of its caller. And a caller is told
+                # A preview that finds no memory is no fault of its caller. And a caller hears of it
                 # only when its work has ended, so the last one's error ends the run first.
                 if is_out_of_memory(error) or self._live() == [ticket]:
                     raise
@@ -163,7 +163,7 @@ def model_thread() -> ThreadPoolExecutor:
 class Batcher(Generic[Q, R]):
     """The queue of one model, which one thread works off, one run at a time.
 
-    `key` tells what requests that share a run have in common; `run` takes requests from a batch
+    `key` says what requests that share a run have in common; `run` takes requests from a batch
     and returns their results. A request run alone gets whatever `run` raises. A batch that fills
     the memory is run in smaller ones; one that fails otherwise is run one by one, so that only
     the guilty one fails.
@@ -190,7 +190,7 @@ class Batcher(Generic[Q, R]):
 
         A request is as urgent as `current_turn` says. While it waits for its turn, `progress`
         is asked several times a second whether to go on; then at every step of the run. What was
-        no part of a run is told to `current_clock`.
+        no part of a run is reported to `current_clock`.
         """
         began, turn = time.perf_counter(), current_turn.get()
         turn.ask(progress.check)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ninefold.engines.devices import DeviceChoice
-from ninefold.engines.diffusers_job import Order
+from ninefold.engines.diffusers_call import PreparedRequest
 from ninefold.engines.settings import EngineSettings
 
 #: Beyond this a call only grows longer for everyone in it.
@@ -29,28 +29,28 @@ class Capacity:
         self._most: dict[tuple[int, int], int] = {}
         self._bytes: dict[tuple[int, int], int] = {}
 
-    def limit(self, order: Order) -> int:
+    def limit(self, prepared: PreparedRequest) -> int:
         """Most images of that size in one call, at least 1."""
         if self._settings.deterministic:
             return 1
-        most = self._settings.max_batch or min(self._worth(order), _MOST)
-        return max(1, min(most, self._most.get(_size(order), most)))
+        most = self._settings.max_batch or min(self._worth(prepared), _MOST)
+        return max(1, min(most, self._most.get(_size(prepared), most)))
 
-    def exceeded(self, order: Order, count: int) -> None:
+    def exceeded(self, prepared: PreparedRequest, count: int) -> None:
         """Remember that `count` images of that size did not fit, and that half as many may."""
-        self._most[_size(order)] = max(1, count // 2)
+        self._most[_size(prepared)] = max(1, count // 2)
 
-    def took(self, order: Order, count: int, peak: int) -> None:
+    def took(self, prepared: PreparedRequest, count: int, peak: int) -> None:
         """Remember that a call of `count` images of that size took `peak` bytes."""
-        self._bytes[_size(order)] = peak // count
+        self._bytes[_size(prepared)] = peak // count
 
-    def _worth(self, order: Order) -> int:
+    def _worth(self, prepared: PreparedRequest) -> int:
         device = self._device()
         if device.name != "cuda":
-            request, scale = order.request, order.info.latent_scale
+            request, scale = prepared.request, prepared.info.latent_scale
             return _worth_on_cpu(request.width, request.height, scale)
-        each = self._bytes.get(_size(order))
-        # The first call of a size tells what an image takes, so that one is made alone.
+        each = self._bytes.get(_size(prepared))
+        # The first call of a size shows what an image takes, so that one is made alone.
         return int(device.free() * _SHARE) // max(each, 1) if each is not None else 1
 
 
@@ -71,5 +71,5 @@ def _worth_on_cpu(width: int, height: int, scale: int) -> int:
     return _CPU_POSITIONS // ((width // scale) * (height // scale) or 1)
 
 
-def _size(order: Order) -> tuple[int, int]:
-    return order.request.width, order.request.height
+def _size(prepared: PreparedRequest) -> tuple[int, int]:
+    return prepared.request.width, prepared.request.height

@@ -39,8 +39,8 @@ class DeviceChoice:
         return int(torch.cuda.mem_get_info()[0]) + int(idle)
 
     @contextmanager
-    def watched(self, tell: Callable[[int], object]) -> Iterator[None]:
-        """Tell how many bytes the block took at its height; only CUDA counts them.
+    def watched(self, report: Callable[[int], object]) -> Iterator[None]:
+        """Report how many bytes the block took at its height; only CUDA counts them.
 
         What other models take meanwhile is counted too, so the number is one to be safe with.
         """
@@ -52,7 +52,7 @@ class DeviceChoice:
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
         yield
-        tell(int(torch.cuda.max_memory_allocated() - before))
+        report(int(torch.cuda.max_memory_allocated() - before))
 
     def clear(self) -> None:
         """Give memory that nothing uses back to the device."""
@@ -93,7 +93,7 @@ def choose_device(settings: EngineSettings) -> DeviceChoice:
         )
     if settings.deterministic and choice == "cuda":
         # cuBLAS repeats its results where a handle has one stream, or a workspace of its own; torch
-        # gives it both. Torch asks for a variable all the same, which tells cuBLAS nothing more.
+        # gives it both. Torch asks for a variable all the same, which changes nothing in cuBLAS.
         warnings.filterwarnings("ignore", message="(?s).*CUBLAS_WORKSPACE_CONFIG")
         torch.use_deterministic_algorithms(True, warn_only=True)
     return DeviceChoice(choice, None if settings.dtype == "auto" else settings.dtype)

@@ -14,7 +14,7 @@ from ninefold.engines.batching import Batch, Batcher, model_thread
 from ninefold.engines.capacity import Capacity, foreseen
 from ninefold.engines.checks import check_request
 from ninefold.engines.devices import DeviceChoice
-from ninefold.engines.diffusers_job import DiffusersJob, Order
+from ninefold.engines.diffusers_call import DiffusersCall, PreparedRequest
 from ninefold.engines.diffusion import DIFFUSION, Generated, ModelInfo, TextToImage
 from ninefold.engines.embeddings import chunk_count
 from ninefold.engines.loading import LoadedModel, collector_paused, load_model
@@ -61,7 +61,7 @@ class DiffusersEngine:
         self._resources = resources
         self._root = resources.builtin_root
         self._lock = Lock()
-        self._batchers: dict[Hashable, Batcher[Order, Generated]] = {}
+        self._batchers: dict[Hashable, Batcher[PreparedRequest, Generated]] = {}
         self._cpu_thread = model_thread()
         self._known: dict[str, _Known] = {}
 
@@ -113,7 +113,7 @@ class DiffusersEngine:
         loras = find_loras(request.loras, at_hand, self._root)
         with current_clock.get().loading():
             batcher = self._batcher(known)
-        return batcher.run(Order(request, known.info, loras), progress)
+        return batcher.run(PreparedRequest(request, known.info, loras), progress)
 
     def _find(self, reference: str) -> _Known:
         """The model's files and description, read anew only where a file has changed."""
@@ -126,33 +126,35 @@ class DiffusersEngine:
         self._known[reference] = found = _Known(files.signature(), files, info)
         return found
 
-    def _batcher(self, known: _Known) -> Batcher[Order, Generated]:
+    def _batcher(self, known: _Known) -> Batcher[PreparedRequest, Generated]:
         """The queue of a model as its files are now."""
         with self._lock:
             if known.signature not in self._batchers:
                 capacity = Capacity(self.settings, lambda: self._device)
                 self._batchers[known.signature] = Batcher(
                     run=lambda batch: self._make(known, capacity, batch),
-                    key=Order.in_common,
+                    key=PreparedRequest.in_common,
                     limits=capacity,
                     worker=self._cpu_thread if self._device.name == "cpu" else None,
                 )
             return self._batchers[known.signature]
 
-    def _make(self, known: _Known, capacity: Capacity, batch: Batch[Order]) -> Sequence[Generated]:
+    def _make(
+        self, known: _Known, capacity: Capacity, batch: Batch[PreparedRequest]
+    ) -> Sequence[Generated]:
         resources, device = self._resources, self._device
         key = ModelKey(DIFFUSION.model, known.files.name, known.signature, device.name)
         load = partial(self._load, known.files)
         with resources.residency.use(key, load, LoadedModel.size_bytes) as model:
-            orders = batch.take(lambda order: _stacking(model, order.request))
-            resources.count_batch(len(orders))
-            job = DiffusersJob(orders, model, batch.step, device)
-            with device.watched(partial(capacity.took, orders[0], len(orders))):
-                if len(orders) > 1:  # where it fills the memory, a smaller batch comes first
-                    return job.run()
+            prepared = batch.take(lambda item: _stacking(model, item.request))
+            resources.count_batch(len(prepared))
+            call = DiffusersCall(prepared, model, batch.step, device)
+            with device.watched(partial(capacity.took, prepared[0], len(prepared))):
+                if len(prepared) > 1:  # where it fills the memory, a smaller batch comes first
+                    return call.run()
                 unload_others = partial(resources.residency.unload_idle, device.name)
                 return with_ladder(
-                    job.run, ladder(job.pipe, unload_others), model.oom_steps, device.clear
+                    call.run, ladder(call.pipe, unload_others), model.oom_steps, device.clear
                 )
 
     def _load(self, files: ModelFiles) -> LoadedModel:

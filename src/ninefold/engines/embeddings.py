@@ -55,7 +55,7 @@ class PromptArguments:
 
 
 def prompt_arguments(pipe: Any, prompt: str, negative_prompt: str) -> PromptArguments:
-    """How `pipe` should be told the prompts.
+    """How the prompts are passed to `pipe`.
 
     Plain strings where no weight differs from 1 and everything fits one chunk, so the output is
     what diffusers gives by itself; embeddings otherwise. Pipelines without CLIP encoders get
@@ -82,7 +82,7 @@ def chunk_count(pipe: Any, prompt: str, negative_prompt: str) -> int | None:
 
 
 def stacked_arguments(pipe: Any, prompts: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """How `pipe` should be told several prompts and negative prompts of one chunk count.
+    """How several prompts and negative prompts of one chunk count are passed to `pipe`.
 
     Each is encoded on its own, so it gets the very embeddings that it has alone.
     """

@@ -34,7 +34,7 @@ class FakeDiffusion:
     known_loras: tuple[str, ...] = ("sketch",)
     wait_delay: float = 0.0
     load_delay: float = 0.0
-    #: Most images of one call, as far as its callers are told.
+    #: Most images of one call, as its callers learn.
     at_once: int = 8
     #: Seeds whose images come out black, as from a model whose numbers overflow.
     black_seeds: frozenset[int] = frozenset()
@@ -122,9 +122,10 @@ def _call_name(request: TextToImage) -> str:
 
 
 def _paint(request: TextToImage) -> Pixels:
-    told = [getattr(request, item.name) for item in fields(request)]
+    values = [getattr(request, item.name) for item in fields(request)]
     content = b"\0".join(
-        value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode() for value in told
+        value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
+        for value in values
     )
     draw = random_from(content)
     start, end = draw.integers(0, 256, (2, 3))

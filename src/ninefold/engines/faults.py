@@ -1,4 +1,4 @@
-"""What fake engines share: failing when they are told to, and randomness that repeats."""
+"""What fake engines share: failing on request, and randomness that repeats."""
 
 from __future__ import annotations
 

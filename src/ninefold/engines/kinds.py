@@ -61,7 +61,7 @@ class EngineKind(Generic[E]):
     runs: str
     #: What one of its models is called, in lists and parameters; by default as the kind.
     model: str = ""
-    #: Makes an engine for tests, which fails as it is told to.
+    #: Makes an engine for tests, which fails where `Faults` say so.
     fake: Callable[[Faults], E] | None = None
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Which diffusion model a reference means, and what its files tell without loading it."""
+"""Which diffusion model a reference means, and what its files say without loading it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ninefold.engines.settings import EngineSettings
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 #: Files of a folder, beside its weights, that a description is read from.
-_TOLD = ("model_index.json", "ninefold.json")
+_DESCRIBED_BY = ("model_index.json", "ninefold.json")
 _PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl"})
 
 
@@ -40,9 +40,9 @@ class ModelFiles:
         return self.path.is_file()
 
     def signature(self) -> Hashable:
-        """Equal for as long as no file that makes up the model, or tells of it, has changed."""
-        told = () if self.is_file else tuple(self.path / name for name in _TOLD)
-        files = (*told, *self.weights)
+        """Equal for as long as no file that makes up the model, or describes it, has changed."""
+        described = () if self.is_file else tuple(self.path / name for name in _DESCRIBED_BY)
+        files = (*described, *self.weights)
         folders = sorted({path.parent for path in files})
         return (str(self.path), *map(_stat, folders), *map(_stat, files))
 
@@ -91,7 +91,7 @@ def resolve(reference: str, settings: EngineSettings, root: Path = builtin.ROOT)
 
 
 def describe(files: ModelFiles) -> ModelInfo:
-    """What the files tell of a model; a sidecar `ninefold.json` in its folder wins.
+    """What the files say of a model; a sidecar `ninefold.json` in its folder wins.
 
     The sidecar may hold `native_size` [width, height], `size_multiple`, `min_size`, `max_size`,
     `words`, `examples`, `hint` and `default` {`steps`, `guidance_scale`, `guidance_rescale`,

@@ -21,7 +21,7 @@ request = TextToImage("poster", "a red house", "", 128, 128, 2, 4.0, "default", 
 image = engine.run(request, StageProgress()).image
 print(hashlib.sha256(image.tobytes()).hexdigest())
 """
-LEAN = "from ninefold.engines.lean import leave_out_unused; leave_out_unused()\n"
+LEAN = "from ninefold.engines.lazy_imports import defer_unused_imports; defer_unused_imports()\n"
 NOT_LOADED = """
 left_out = ("sympy", "torch._inductor", "torch.distributed.tensor", "torch._dynamo.eval_frame")
 assert not [name for name in left_out if name in sys.modules], "loaded after all"

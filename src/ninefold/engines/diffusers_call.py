@@ -13,12 +13,12 @@ import numpy as np
 
 from ninefold.core.errors import ModelError
 from ninefold.core.progress import PreviewMaker
+from ninefold.engines.blended_latents import LatentBlender, can_blend
 from ninefold.engines.defects import defect_of, watched_decoding
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.embeddings import prompt_arguments, stacked_arguments
 from ninefold.engines.generation_record import GenerationRecord
-from ninefold.engines.keeping import Keeper, can_keep
 from ninefold.engines.loading import LoadedModel
 from ninefold.engines.loras import LoraFile, applied
 from ninefold.engines.previews import preview_maker
@@ -41,7 +41,7 @@ BatchReport = Callable[[int, int, Sequence[PreviewMaker | None]], None]
 
 
 @dataclass(frozen=True)
-class Order:
+class PreparedRequest:
     """A checked request, the model that it names and the LoRA files that it asks for."""
 
     request: TextToImage
@@ -49,7 +49,7 @@ class Order:
     loras: tuple[LoraFile, ...]
 
     def in_common(self) -> object:
-        """What orders for one model must agree in to share a call."""
+        """What requests for one model must agree in to share a call."""
         request = self.request
         names = [item.name for item in fields(request) if item.name not in _OWN]
         keeps_all = isinstance(request, ImageToImage) and _keeps_all(request)
@@ -58,13 +58,13 @@ class Order:
 
 
 @dataclass
-class DiffusersJob:
-    """Orders with all of `in_common`, on a model that this thread holds alone.
+class DiffusersCall:
+    """Prepared requests with all of `in_common`, on a model that this thread holds alone.
 
-    One request is told to diffusers as one would by hand; several as lists.
+    One request is passed to diffusers as one would by hand; several as lists.
     """
 
-    orders: Sequence[Order]
+    prepared: Sequence[PreparedRequest]
     model: LoadedModel
     report: BatchReport
     device: DeviceChoice
@@ -77,11 +77,11 @@ class DiffusersJob:
 
     def __post_init__(self) -> None:
         """Pick the pipeline's form; raises `ModelError` where the family has none."""
-        self.requests = [order.request for order in self.orders]
+        self.requests = [item.request for item in self.prepared]
         self.pipe = self._pick()
         self.accepted = inspect.signature(type(self.pipe).__call__).parameters
         can = "guidance_rescale" in self.accepted
-        self.guidance_rescale = self.orders[0].info.guidance_rescale if can else 0.0
+        self.guidance_rescale = self.prepared[0].info.guidance_rescale if can else 0.0
 
     def run(self) -> list[Generated]:
         """Make the images; may be called again with the same outcome after it failed."""
@@ -93,7 +93,7 @@ class DiffusersJob:
         if "cpu_offload" in self.model.oom_steps and self.model.offloaded is not pipe:
             pipe.enable_model_cpu_offload()
             self.model.offloaded = pipe
-        with applied(pipe, self.orders[0].loras):
+        with applied(pipe, self.prepared[0].loras):
             images, steps_run, defects = self._call()
         for request, image in zip(self.requests, images, strict=True):
             if isinstance(request, Inpaint):
@@ -106,14 +106,14 @@ class DiffusersJob:
 
         shared, pipe = self.requests[0], self.pipe
         ran: list[int] = []
-        keeper = self._keeper()
+        blender = self._blender()
 
         def on_step(_: Any, index: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             ran.append(index)
             total = getattr(pipe, "num_timesteps", 0) or shared.steps
             latents, changed = tensors.get("latents"), {}
-            if keeper is not None:
-                latents = changed["latents"] = keeper.hold(latents, index)
+            if blender is not None:
+                latents = changed["latents"] = blender.blend(latents, index)
             self.report(min(index + 1, total), total, self._previews(latents))
             return changed
 
@@ -121,7 +121,7 @@ class DiffusersJob:
         arguments = {
             **self._prompts(),
             **_guidance(self.accepted, shared.guidance_scale),
-            **_source(self.requests, masked=keeper is None),
+            **_source(self.requests, masked=blender is None),
             "width": shared.width,
             "height": shared.height,
             "num_inference_steps": _steps(shared),
@@ -140,7 +140,7 @@ class DiffusersJob:
         images = [np.array(image.convert("RGB"), dtype=np.uint8) for image in out.images]
         refused = getattr(out, "nsfw_content_detected", None) or ()
         defects = [
-            defect_of(self.orders[0].info.name, self.model.dtype, index, refused, finite)
+            defect_of(self.prepared[0].info.name, self.model.dtype, index, refused, finite)
             for index in range(len(images))
         ]
         return images, len(ran), defects
@@ -168,20 +168,20 @@ class DiffusersJob:
             return pipe
         if (pipe := self.model.form("image")) is None:
             raise ModelError(
-                f"{self.orders[0].info.name} makes images from text only. Choose another model "
+                f"{self.prepared[0].info.name} makes images from text only. Choose another model "
                 "for the stages that start from an image, or leave them out."
             )
         return pipe
 
-    def _keeper(self) -> Keeper | None:
+    def _blender(self) -> LatentBlender | None:
         """What keeps the source outside the masks where the pipeline itself does not."""
         masked = [item for item in self.requests if isinstance(item, Inpaint)]
         if not masked or self.pipe is self.model.form("inpaint"):
             if any(item.mask.max() < 0.5 for item in masked):
                 self.warnings.append(_TOO_FAINT)
             return None
-        if can_keep(self.pipe):
-            return Keeper(self.pipe, masked)
+        if can_blend(self.pipe):
+            return LatentBlender(self.pipe, masked)
         self.warnings.append(_NO_INPAINTING)
         return None
 
@@ -189,15 +189,15 @@ class DiffusersJob:
         self, images: Sequence[Pixels], steps_run: int, defects: Sequence[str | None]
     ) -> list[Generated]:
         return [
-            Generated(image, self._record(order, steps_run), defect)
-            for order, image, defect in zip(self.orders, images, defects, strict=True)
+            Generated(image, self._record(item, steps_run), defect)
+            for item, image, defect in zip(self.prepared, images, defects, strict=True)
         ]
 
-    def _record(self, order: Order, steps_run: int) -> GenerationRecord:
-        request = order.request
+    def _record(self, item: PreparedRequest, steps_run: int) -> GenerationRecord:
+        request = item.request
         return GenerationRecord(
-            model=order.info.name,
-            model_hash=order.info.hash,
+            model=item.info.name,
+            model_hash=item.info.hash,
             seed=request.seed,
             steps=request.steps,
             steps_run=steps_run,
@@ -206,7 +206,7 @@ class DiffusersJob:
             size=(request.width, request.height),
             device=self.device.name,
             dtype=self.model.dtype,
-            loras=tuple(lora.record() for lora in order.loras),
+            loras=tuple(lora.record() for lora in item.loras),
             guidance_rescale=self.guidance_rescale,
             strength=request.strength if isinstance(request, ImageToImage) else None,
             batch_size=len(self.requests),
@@ -255,12 +255,12 @@ def _source(requests: Sequence[TextToImage], masked: bool) -> dict[str, Any]:
     if not sources:
         return {}
     images = [Image.fromarray(np.ascontiguousarray(item.image)) for item in sources]
-    told: dict[str, Any] = {"image": _one_or_all(images), "strength": sources[0].strength}
+    arguments: dict[str, Any] = {"image": _one_or_all(images), "strength": sources[0].strength}
     masks = [item.mask for item in sources if isinstance(item, Inpaint)]
     if masks and masked:
         greys = [np.round(np.clip(mask, 0, 1) * 255).astype(np.uint8) for mask in masks]
-        told["mask_image"] = _one_or_all([Image.fromarray(grey) for grey in greys])
-    return told
+        arguments["mask_image"] = _one_or_all([Image.fromarray(grey) for grey in greys])
+    return arguments
 
 
 def _one_or_all(values: list[Any]) -> Any:

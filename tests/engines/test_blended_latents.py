@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from ninefold.core.progress import SilentProgress
+from ninefold.engines.blended_latents import LatentBlender, can_blend
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.devices import choose_device
 from ninefold.engines.diffusion import ImageToImage
 from ninefold.engines.engine_set import EngineSet
-from ninefold.engines.keeping import Keeper, can_keep
 from ninefold.engines.loading import LoadedModel, load_model
 from ninefold.engines.models import resolve
 from ninefold.engines.settings import EngineSettings
@@ -37,7 +37,7 @@ def engines() -> EngineSet:
 
 def test_such_a_model_has_no_inpainting_pipeline(deep: LoadedModel) -> None:
     assert deep.form("inpaint") is None
-    assert can_keep(deep.form("image"))
+    assert can_blend(deep.form("image"))
 
 
 @pytest.mark.parametrize("scheduler", ["default", "euler", "dpmpp_2m"])
@@ -69,9 +69,9 @@ def test_latents_outside_the_mask_are_the_sources_with_the_noise_of_the_step(
     pipe: Any = deep.form("image")
     pipe.scheduler.set_timesteps(4)
     pipe._num_timesteps = 4
-    keeper = Keeper(pipe, [inpaint(picture, half_mask)])
+    blender = LatentBlender(pipe, [inpaint(picture, half_mask)])
     latents = torch.full((1, 6, 16, 16), 9.0)
-    held = [keeper.hold(latents, index) for index in range(4)]
+    held = [blender.blend(latents, index) for index in range(4)]
     encoded = pipe.vae.encode(pipe.image_processor.preprocess(_image(picture)))
     source = encoded.latent_dist.mode().detach() * pipe.vae.config.scaling_factor
     assert all(bool((each[..., 8:] == 9).all()) for each in held)
@@ -89,14 +89,14 @@ def test_a_cell_that_the_mask_touches_is_free(deep: LoadedModel, picture: Pixels
     pipe._num_timesteps = 1
     mask = np.zeros((64, 64), np.float32)
     mask[5, 9] = 0.2
-    keeper = Keeper(pipe, [inpaint(picture, mask)])
-    held = keeper.hold(torch.full((1, 6, 16, 16), 9.0), 0)
+    blender = LatentBlender(pipe, [inpaint(picture, mask)])
+    held = blender.blend(torch.full((1, 6, 16, 16), 9.0), 0)
     free = (held == 9).all(dim=1)[0]
     assert free.sum() == 1
     assert bool(free[1, 2])
 
 
-def test_a_plain_source_needs_no_keeper(
+def test_a_plain_source_needs_no_blender(
     engines: EngineSet, tiny_deep_folder: Path, picture: Pixels
 ) -> None:
     request = from_image(picture, model=str(tiny_deep_folder))

@@ -10,15 +10,15 @@ import numpy as np
 from ninefold.engines.diffusion import Inpaint
 
 
-class Keeper:
-    """Holds latents to the source outside the masks while an image-to-image call runs.
+class LatentBlender:
+    """Blends latents with the source outside the masks while an image-to-image call runs.
 
     After each step they become the source's own, with as much noise as the step left (blended
     latent diffusion, Avrahami et al. 2022). A cell that a mask only touches is free to change.
     """
 
     def __init__(self, pipe: Any, requests: Sequence[Inpaint]) -> None:
-        """Encode the sources; `pipe` must be one that `can_keep` accepts."""
+        """Encode the sources; `pipe` must be one that `can_blend` accepts."""
         import torch
         from PIL import Image
         from torch.nn.functional import adaptive_max_pool2d
@@ -41,7 +41,7 @@ class Keeper:
         masks = torch.stack([torch.from_numpy(item.mask > 0).float() for item in requests])
         self._free = adaptive_max_pool2d(masks[:, None], own[-2:]).to(device).bool()
 
-    def hold(self, latents: Any, index: int) -> Any:
+    def blend(self, latents: Any, index: int) -> Any:
         """The latents (N, C, h, w) after step `index`, counted from 0."""
         import torch
 
@@ -54,7 +54,7 @@ class Keeper:
         return torch.where(self._free, latents, known.to(latents.dtype))
 
 
-def can_keep(pipe: Any) -> bool:
+def can_blend(pipe: Any) -> bool:
     """Whether latents are a plain grid of cells that noise can be added to."""
     return (
         getattr(pipe, "vae", None) is not None

@@ -1,7 +1,7 @@
 """A quicker start: what diffusers and transformers import, and making images never uses.
 
 Torch's compiler, its tensors over several machines and the algebra system under both take a
-quarter of the time from a command to its image. `leave_out_unused` puts them off for the whole
+quarter of the time from a command to its image. `defer_unused_imports` puts them off for the whole
 process, so it is for programs that have theirs to themselves; as a library, ninefold changes
 nothing.
 """
@@ -23,7 +23,7 @@ _APART = f"{_COMPILER}._trace_wrapped_higher_order_op"
 _FILLING = threading.RLock()
 
 
-def leave_out_unused() -> None:
+def defer_unused_imports() -> None:
     """Put off torch's compiler until something asks for more of it than to be left alone, and
     have transformers find torch without `torch.distributed`.
 
