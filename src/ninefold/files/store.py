@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,8 @@ T = TypeVar("T")
 #: Colours, and alpha where not all is opaque.
 Layers = tuple[Pixels, Alpha | None]
 
+#: Where a PNG file says what its pixels hold, and its word for colours with alpha (PNG, 11.2.1).
+_COLOUR_TYPE, _RGBA = 25, 6
 #: Decoded images kept in a context: the current one and the one before it.
 _KEPT = 2
 
@@ -86,21 +89,37 @@ def read_mask(context: PipelineContext, record: ImageRecord) -> Mask:
     return read_image(context, record)[..., 0].astype(np.float32) / np.float32(255)
 
 
+@dataclass(frozen=True)
+class PreparedFile:
+    """An image or mask as `import_image` and `import_mask` would write it: nothing is decoded."""
+
+    path: Path
+    size: tuple[int, int]
+
+
+def prepared_image(pixels: Pixels, alpha: Alpha | None) -> bytes:
+    """The file that an image becomes when a job takes it over: PNG, in sRGB."""
+    if alpha is not None:
+        pixels = visible_colours(pixels, alpha)
+    return encode(join(pixels, alpha), ImageFormat.PNG, compression=Compression.FAST)
+
+
 def import_image(context: PipelineContext, value: Any) -> ImageRecord:
     """Copy an image that a caller gave (a path, a Pillow image or an array) as `source.png`.
 
     Its colours become sRGB by its profile. It keeps its alpha; what is fully transparent takes on
     the colours beside it (`visible_colours`). Raises `InputError` where it cannot be read.
     """
+    if isinstance(value, PreparedFile):
+        return _take_over(context, "source.png", value)
     if isinstance(value, np.ndarray):
         pixels, alpha = _from_array("source", value)
     elif isinstance(value, Image.Image):
         pixels, alpha = _given("source", lambda: layers_of(value))
     else:
         pixels, alpha = _given(_path("source", value).name, lambda: decode_layers(Path(value)))
-    if alpha is not None:
-        pixels = visible_colours(pixels, alpha)
-    return _write_png(context, "source.png", pixels, "input", alpha)
+    height, width = pixels.shape[:2]
+    return _written(context, "source.png", prepared_image(pixels, alpha), (width, height), "input")
 
 
 def import_mask(context: PipelineContext, value: Any) -> ImageRecord:
@@ -108,6 +127,8 @@ def import_mask(context: PipelineContext, value: Any) -> ImageRecord:
 
     Raises `InputError` for a mask without white, too.
     """
+    if isinstance(value, PreparedFile):
+        return _take_over(context, "mask.png", value)
     if isinstance(value, np.ndarray):
         mask = mask_from_pixels(_laid_on_black(*_from_array("mask", value)))
     elif isinstance(value, Image.Image):
@@ -167,11 +188,26 @@ def _write_png(
     context: PipelineContext, name: str, pixels: Pixels, made_by: str, alpha: Alpha | None = None
 ) -> ImageRecord:
     data = encode(join(pixels, alpha), ImageFormat.PNG, compression=Compression.FAST)
-    digest = hashlib.sha256(data).hexdigest()
-    path = _write(context, name, data)
     height, width = pixels.shape[:2]
-    mode = OPAQUE_MODE if alpha is None else ALPHA_MODE
-    return ImageRecord(path, width, height, mode, digest, made_by)
+    return _written(context, name, data, (width, height), made_by)
+
+
+def _take_over(context: PipelineContext, name: str, file: PreparedFile) -> ImageRecord:
+    try:
+        data = file.path.read_bytes()
+    except OSError as error:
+        name = file.path.name
+        raise StorageError(f"{name}: cannot be read: {error.strerror or error}.") from None
+    return _written(context, name, data, file.size, "input")
+
+
+def _written(
+    context: PipelineContext, name: str, data: bytes, size: tuple[int, int], made_by: str
+) -> ImageRecord:
+    """The record of a PNG file of ours, which is written; `size` is its width and height."""
+    mode = ALPHA_MODE if data[_COLOUR_TYPE] == _RGBA else OPAQUE_MODE
+    digest = hashlib.sha256(data).hexdigest()
+    return ImageRecord(_write(context, name, data), *size, mode, digest, made_by)
 
 
 def _write(context: PipelineContext, name: str, data: bytes) -> Path:

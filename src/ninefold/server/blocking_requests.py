@@ -21,6 +21,7 @@ from ninefold.jobs import Group, Job
 from ninefold.server.callers import Caller
 from ninefold.server.problems import ErrorForm, Problem
 from ninefold.server.schemas import GroupRequest
+from ninefold.server.sent_images import SentImage
 from ninefold.server.service import Service
 from ninefold.server.waiting import cancel_on_disconnect
 
@@ -38,9 +39,8 @@ class ImageOrder:
     seed: int | None = None
     model: str | None = None
     count: int = 1
-    #: Files as they were sent, or PNG.
-    image: bytes | None = field(default=None, repr=False)
-    mask: bytes | None = field(default=None, repr=False)
+    image: SentImage | None = field(default=None, repr=False)
+    mask: SentImage | None = field(default=None, repr=False)
     #: What the request asked for and does not get, for its answer.
     warnings: tuple[str, ...] = ()
 
@@ -80,9 +80,9 @@ async def submit(service: Service, caller: Caller, order: ImageOrder) -> Group:
         "model": order.model,
     }
     if order.image is not None:
-        given["image"] = (await service.upload(caller, order.image, "image")).id
+        given["image"] = (await service.store_image(caller, order.image, "image")).id
     if order.mask is not None:
-        given["mask"] = (await service.upload(caller, order.mask, "mask")).id
+        given["mask"] = (await service.store_image(caller, order.mask, "mask")).id
     asked = {
         "config": {"stages": list(order.stages)},
         "inputs": [{name: value for name, value in given.items() if value is not None}],

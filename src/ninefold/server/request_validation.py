@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from ninefold.config import PipelineConfig
@@ -12,11 +11,11 @@ from ninefold.jobs import Job
 from ninefold.server.callers import Caller
 from ninefold.server.limits import Limits
 from ninefold.server.schemas import GroupRequest, JobRequest
-from ninefold.server.uploads import Uploads
+from ninefold.server.uploads import Upload, UploadKind, Uploads
 
 DEFAULT_PRESET = "standard"
 #: Inputs that name uploads.
-_FILES = ("image", "mask")
+_FILES: tuple[UploadKind, ...] = ("image", "mask")
 
 Slots = dict[str, Any]
 
@@ -37,27 +36,31 @@ class RequestValidator:
         config, problems = self._tried(request)
         given = [item.model_dump(exclude_none=True) for item in inputs]
         sizes: dict[str, tuple[int, int]] = {}
-        paths: dict[str, Path] = {}
+        found: dict[str, Upload] = {}
         for number, slots in enumerate(given):
             where = f"inputs.{number}" if group else "input"
             problems += self._limits.input_problems(slots, where)
             for name in _FILES:
-                if (upload_id := slots.get(name)) is None or upload_id in paths:
+                if (upload_id := slots.get(name)) is None or upload_id in found:
                     continue
                 try:
-                    upload = self._uploads.get(caller, upload_id)
+                    upload = found[upload_id] = self._uploads.get(caller, upload_id)
                 except NotFoundError as error:
                     problems.append(f"{where}.{name}: {error}")
                     continue
                 sizes[upload_id] = (upload.width, upload.height)
-                paths[upload_id] = self._uploads.path(caller, upload_id)
         if problems or config is None:
             raise ConfigError(problems)
         if group and group.variants:
             given = self._limits.variants(config, given, group.count)
         self._limits.check_size(config, given, sizes, group.count if group else 1)
         return config, [
-            slots | {name: paths[slots[name]] for name in _FILES if name in slots}
+            slots
+            | {
+                name: self._uploads.source(found[slots[name]], name)
+                for name in _FILES
+                if name in slots
+            }
             for slots in given
         ]
 

@@ -32,6 +32,7 @@ from ninefold.server.paging import Page, cursor_of, position_of
 from ninefold.server.rates import Rates
 from ninefold.server.request_validation import RequestValidator
 from ninefold.server.schemas import GroupRequest, JobRequest, RerunRequest
+from ninefold.server.sent_images import SentImage
 from ninefold.server.uploads import Upload, UploadKind, Uploads
 from ninefold.server.waiting import with_heartbeat
 from ninefold.server.webhooks.schemas import WebhookRequest
@@ -83,11 +84,9 @@ class Service:
         self._webhooks = webhooks
         store = jobs.store
         self.keys = Keys(store.engine)
-        self.uploads = Uploads(
-            store.engine,
-            jobs.data,
-            ImageLimits(settings.max_image_bytes, settings.max_image_pixels),
-        )
+        self.uploads = Uploads(store.engine, jobs.data)
+        #: Of images that arrive.
+        self.image_limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
         self.limits = Limits(settings, engines)
         self.validator = RequestValidator(self.limits, self.uploads)
         self.rates = Rates(store.engine, settings.rate, settings.burst)
@@ -318,8 +317,15 @@ class Service:
     # -- uploads ---------------------------------------------------------------------------------
 
     async def upload(self, caller: Caller, data: bytes, kind: UploadKind = "image") -> Upload:
-        """Check and store an image or mask; its id is what inputs name it by."""
-        return await self.call(self.uploads.add, caller, data, kind)
+        """Check, decode and store an image or mask; its id is what inputs name it by."""
+        image = await self.call(SentImage.decode, data, self.image_limits, kind=kind)
+        return await self.store_image(caller, image, kind)
+
+    async def store_image(
+        self, caller: Caller, image: SentImage, kind: UploadKind = "image"
+    ) -> Upload:
+        """Store an image or mask that was decoded already."""
+        return await self.call(self.uploads.add, caller, image, kind)
 
     async def upload_info(self, caller: Caller, upload_id: str) -> Upload:
         """What is known of the caller's upload."""

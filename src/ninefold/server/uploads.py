@@ -7,20 +7,19 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import sqlalchemy as sa
 
-from ninefold.core.errors import InputError, NotFoundError, StorageError
+from ninefold.core.errors import NotFoundError, StorageError
 from ninefold.files.atomic import write_atomic
-from ninefold.files.decode import decode, decode_mask, probe
 from ninefold.files.formats import FORMATS
-from ninefold.files.opening import ImageLimits
+from ninefold.files.store import PreparedFile
 from ninefold.jobs.tables import TABLES
 from ninefold.server.callers import Caller
-from ninefold.server.problems import TooLargeError
+from ninefold.server.sent_images import ImageKind, SentImage
 
-UploadKind = Literal["image", "mask"]
+UploadKind = ImageKind
 KINDS: tuple[UploadKind, ...] = get_args(UploadKind)
 ID = re.compile(r"[0-9a-f]{64}")
 
@@ -59,37 +58,32 @@ class Upload:
 class Uploads:
     """The uploads of one data folder; every method blocks."""
 
-    def __init__(self, engine: sa.Engine, data: Path, limits: ImageLimits) -> None:
-        self._engine, self._folder, self._limits = engine, data / "uploads", limits
+    def __init__(self, engine: sa.Engine, data: Path) -> None:
+        self._engine, self._folder = engine, data / "uploads"
 
-    def add(self, caller: Caller, data: bytes, kind: UploadKind = "image") -> Upload:
-        """Check and store a file; raises `InputError`, `TooLargeError` or `StorageError`."""
-        if len(data) > self._limits.max_bytes:
-            raise TooLargeError(
-                f"image: expected at most {self._limits.max_bytes:,} bytes, got {len(data):,}. "
-                "Use a smaller file."
-            )
-        try:
-            info = probe(data, self._limits)
-            (decode if kind == "image" else decode_mask)(data, self._limits)
-        except ValueError as error:
-            raise InputError(f"{error}.") from None
+    def add(self, caller: Caller, image: SentImage, kind: UploadKind = "image") -> Upload:
+        """Store a file, and beside it what jobs start from; raises `StorageError`."""
+        width, height = image.size
         upload = Upload(
-            hashlib.sha256(data).hexdigest(),
+            hashlib.sha256(image.data).hexdigest(),
             kind,
-            FORMATS[info.format].media_type,
-            info.width,
-            info.height,
-            len(data),
+            FORMATS[image.format].media_type,
+            width,
+            height,
+            len(image.data),
             _now(),
         )
-        path = self._path(upload.id)
-        if not path.exists():
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomic(path, data)
-            except OSError as error:
-                raise StorageError(f"cannot store the upload: {error.strerror or error}.") from None
+        files = {self._path(upload.id): image.data}
+        ready = self._prepared(upload.id, kind)
+        if not ready.exists() and (prepared := image.prepared(kind)) is not None:
+            files[ready] = prepared
+        try:
+            ready.parent.mkdir(parents=True, exist_ok=True)
+            for path, data in files.items():
+                if not path.exists():
+                    write_atomic(path, data)
+        except OSError as error:
+            raise StorageError(f"cannot store the upload: {error.strerror or error}.") from None
         row = {"owner": caller.owner or _LOCAL, **vars(upload)}
         with self._engine.begin() as connection:
             connection.execute(sa.delete(_UPLOADS).where(*_this(upload.id, caller.owner)))
@@ -110,9 +104,12 @@ class Uploads:
         known = {name: value for name, value in row._mapping.items() if name != "owner"}
         return Upload(**known)
 
-    def path(self, caller: Caller, upload_id: str) -> Path:
-        """Where the caller's upload lies; raises `NotFoundError`."""
-        return self._path(self.get(caller, upload_id).id)
+    def source(self, upload: Upload, slot: UploadKind) -> PreparedFile | Path:
+        """What the slot of a job is given for an upload: without need, nothing is decoded again."""
+        ready = self._prepared(upload.id, slot)
+        if ready.exists():
+            return PreparedFile(ready, (upload.width, upload.height))
+        return self._path(upload.id)  # sent as another kind, or to an earlier version
 
     def delete(self, caller: Caller, upload_id: str) -> None:
         """Forget an upload; jobs keep their copies. Raises `NotFoundError`."""
@@ -140,12 +137,19 @@ class Uploads:
             query = sa.select(_UPLOADS.c.id).where(_UPLOADS.c.id == upload_id).limit(1)
             with self._engine.connect() as connection:
                 if connection.execute(query).first() is None:
-                    self._path(upload_id).unlink(missing_ok=True)
+                    for path in (self._path(upload_id), *self._all_prepared(upload_id)):
+                        path.unlink(missing_ok=True)
                     gone += 1
         return gone
 
     def _path(self, upload_id: str) -> Path:
         return self._folder / upload_id[:2] / upload_id
+
+    def _prepared(self, upload_id: str, kind: UploadKind) -> Path:
+        return self._folder / upload_id[:2] / f"{upload_id}.{kind}.png"
+
+    def _all_prepared(self, upload_id: str) -> list[Path]:
+        return [self._prepared(upload_id, kind) for kind in KINDS]
 
 
 def _this(upload_id: str, owner: str | None) -> tuple[sa.ColumnElement[bool], ...]:

@@ -55,11 +55,14 @@ def test_a_transparent_source_is_laid_on_white() -> None:
     source = png(64, 64, (0, 0, 20, 64))
     asked = VariationRequest()
     for ordered in (edited(source), variation(asked, None, INFO, source, LIMITS)):
-        flat = decode_rgba(ordered.order.image or b"")
+        assert ordered.order.image is not None
+        flat = decode_rgba(ordered.order.image.data)
         assert (flat[:, :20] == 255).all()
         assert (flat[:, 20:] == (90, 120, 150, 255)).all()
     opaque = png(64, 64)
-    assert edited(opaque).order.image is opaque
+    kept = edited(opaque).order.image
+    assert kept is not None
+    assert kept.data is opaque
 
 
 # -- generations -----------------------------------------------------------------------------------
@@ -170,7 +173,7 @@ def test_a_masked_edit_paints_the_place_alone() -> None:
     assert ordered.size == (600, 401)
     assert list(stages(ordered)) == ["prompt", "detailer", "publisher"]
     assert ordered.order.mask is not None
-    painted = decode(ordered.order.mask)
+    painted = decode(ordered.order.mask.data)
     expected = np.zeros((401, 600, 3), np.uint8)
     expected[100:180, 100:200] = 255
     assert np.array_equal(painted, expected)

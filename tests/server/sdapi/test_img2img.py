@@ -14,11 +14,21 @@ from PIL import Image
 
 from ninefold.core.errors import ConfigError, InputError
 from ninefold.files.decode import decode
+from ninefold.imaging.types import Pixels
 from ninefold.server.blocking_requests import ImageOrder
 from ninefold.server.sdapi.images import from_base64
 from ninefold.server.sdapi.schemas import Img2ImgRequest
 from ninefold.server.sdapi.translate import img2img
+from ninefold.server.sent_images import SentImage
 from tests.server.sdapi.orders import LIMITS, SHELF, b64, names, params, plain, stages
+
+
+def _decoded(image: SentImage | None) -> Pixels:
+    """What the file holds, which is what is handed on with it."""
+    assert image is not None
+    pixels = decode(image.data)
+    assert np.array_equal(pixels, image.pixels)
+    return pixels
 
 
 def changed(image: Image.Image | None = None, **asked: Any) -> ImageOrder:
@@ -41,14 +51,15 @@ def test_an_image_is_changed_whole() -> None:
         "strength": 0.4,
         "allow_blank": True,
     }
-    assert order.image == base64.b64decode(b64(plain(200, 150)))
+    assert order.image is not None
+    assert order.image.data == base64.b64decode(b64(plain(200, 150)))
 
 
 def test_a_source_is_laid_on_white_as_a1111_does_it() -> None:
     """Its clients know no alpha; `img2img_background_color` is white by default."""
     image = plain(64, 48).convert("RGBA")
     image.paste((9, 9, 9, 0), (0, 0, 20, 48))
-    flat = decode(changed(image).image or b"")
+    flat = _decoded(changed(image).image)
     assert (flat[:, :20] == 255).all()
     assert np.array_equal(flat[:, 20:], np.array(plain(64, 48))[:, 20:])
 
@@ -72,7 +83,9 @@ def test_faces_are_not_restored_with_a_mask_and_said_so_alone(whole: bool) -> No
 
 def test_a_side_of_zero_is_left_to_the_model() -> None:
     assert params(changed(width=0, height=96), "text_to_image")["width"] is None
-    assert changed(width=0, height=0, denoising_strength=0).image == FILE_OF_SOURCE
+    unchanged = changed(width=0, height=0, denoising_strength=0).image
+    assert unchanged is not None
+    assert unchanged.data == FILE_OF_SOURCE
 
 
 def test_data_urls_are_taken_and_addresses_are_not() -> None:
@@ -87,11 +100,11 @@ def test_cropping_and_filling_keep_the_picture_in_shape() -> None:
     wide.paste((255, 255, 255), (100, 0, 200, 100))
     cut = changed(wide, resize_mode=1, width=128, height=128).image
     assert cut is not None
-    assert (decode(cut) == 255).all()
+    assert (_decoded(cut) == 255).all()
     filled = changed(wide, resize_mode=2, width=128, height=128).image
     assert filled is not None
-    assert decode(filled).shape == (128, 128, 3)
-    assert (decode(filled)[:, 64] == 255).all()
+    assert _decoded(filled).shape == (128, 128, 3)
+    assert (_decoded(filled)[:, 64] == 255).all()
 
 
 FILE_OF_SOURCE = base64.b64decode(b64(plain(200, 150)))
@@ -134,9 +147,9 @@ def test_a_masked_place_is_painted_alone() -> None:
         "blur": 2,
     }
     assert order.mask is not None
-    assert np.array_equal(decode(order.mask)[..., 0], np.array(mask))
+    assert np.array_equal(_decoded(order.mask)[..., 0], np.array(mask))
     assert order.image is not None
-    assert np.array_equal(decode(order.image), np.array(plain(200, 150)))
+    assert np.array_equal(_decoded(order.image), np.array(plain(200, 150)))
 
 
 def test_a_mask_may_be_inverted_and_filled() -> None:
@@ -145,11 +158,11 @@ def test_a_mask_may_be_inverted_and_filled() -> None:
     mask = spot(200, 150, (50, 50, 90, 80))
     order = changed(image, mask=b64(mask), inpainting_mask_invert=1)
     assert order.mask is not None
-    assert decode(order.mask)[0, 0, 0] == 255
-    assert decode(order.mask)[60, 60, 0] == 0
+    assert _decoded(order.mask)[0, 0, 0] == 255
+    assert _decoded(order.mask)[60, 60, 0] == 0
     filled = changed(image, mask=b64(mask)).image
     assert filled is not None
-    assert (decode(filled) == (80, 120, 60)).all()
+    assert (_decoded(filled) == (80, 120, 60)).all()
 
 
 def test_a_mask_over_the_whole_picture() -> None:
@@ -158,7 +171,7 @@ def test_a_mask_over_the_whole_picture() -> None:
     assert names(order) == ["prompt", "text_to_image", "publisher"]
     assert params(order, "text_to_image")["width"] == 192
     assert order.mask is not None
-    values = np.unique(decode(order.mask)[..., 0])
+    values = np.unique(_decoded(order.mask)[..., 0])
     assert len(values) > 2  # its edge is soft
 
 
@@ -166,7 +179,7 @@ def test_denoising_of_zero_changes_the_size_alone() -> None:
     order = changed(denoising_strength=0, width=100, height=100)
     assert names(order) == ["prompt", "publisher"]
     assert order.image is not None
-    assert decode(order.image).shape == (100, 100, 3)
+    assert _decoded(order.image).shape == (100, 100, 3)
     assert "nothing was painted" in order.warnings[0]
 
 
@@ -190,7 +203,8 @@ def test_detailers_may_work_alone(args: list[Any], asked: dict[str, Any], painte
     assert ("text_to_image" in names(order)) == painted
     if not painted:
         assert names(order) == ["prompt", "detailer", "publisher"]
-        assert order.image == base64.b64decode(b64(plain(200, 150)))
+        assert order.image is not None
+        assert order.image.data == base64.b64decode(b64(plain(200, 150)))
 
 
 @pytest.mark.parametrize("whole", [{"mask": ""}, {"mask": None}])

@@ -12,10 +12,6 @@ from ninefold.config import PipelineConfig
 from ninefold.core.errors import InputError
 from ninefold.core.values import Json
 from ninefold.engines.diffusion import ModelInfo
-from ninefold.files.decode import decode_rgba, probe
-from ninefold.files.encode import Compression, encode
-from ninefold.files.flatten import flattened
-from ninefold.files.formats import ImageFormat
 from ninefold.files.opening import ImageLimits
 from ninefold.server.blocking_requests import ImageOrder
 from ninefold.server.openai.schemas import (
@@ -27,6 +23,7 @@ from ninefold.server.openai.schemas import (
     VariationRequest,
 )
 from ninefold.server.openai.sizes import SizePlan, plan_size, plan_source
+from ninefold.server.sent_images import SentImage
 
 #: The preset for each quality of a generation.
 PRESETS: dict[Quality, str] = {"low": "draft", "medium": "standard", "high": "full"}
@@ -79,14 +76,15 @@ def edit(
     With a mask, and at the image's own size, all else stays as it is, pixel for pixel: the place
     is painted at the model's native size and put back.
     """
-    source = _size_of(image, limits)
+    sent = SentImage.decode(image, limits)
+    source = sent.size
     painted = None if mask is None else transparent_as_white(mask, limits)
-    if painted is not None and painted.shape[1::-1] != source:
-        height, width = painted.shape[:2]
+    if painted is not None and painted.size != source:
+        width, height = painted.size
         raise InputError(
             f"mask: expected the image's size, {source[0]}x{source[1]}, got {width}x{height}."
         )
-    if painted is not None and not painted.any():
+    if painted is not None and not painted.pixels.any():
         raise InputError("mask: expected transparent pixels where to edit, got none.")
     size = request.final_size or source
     keep = request.input_fidelity or "low"
@@ -98,11 +96,8 @@ def edit(
         params = {"strength": (WHOLE if painted is None else MASKED)[keep], "steps": steps}
         stages = _repainted(request, source, info, params)
     stages = [{"stage": "prompt"}, *stages, _publisher(request)]
-    files: dict[str, bytes] = {"image": _flattened(image, limits)}
-    if painted is not None:
-        files["mask"] = encode(painted, ImageFormat.PNG, compression=Compression.FAST)
     return Ordered(
-        _order(request, model, stages, **files),
+        _order(request, model, stages, image=sent.flattened(), mask=painted),
         request.final_quality,
         request.final_format,
         size,
@@ -113,7 +108,8 @@ def variation(
     request: VariationRequest, model: str | None, info: ModelInfo, image: bytes, limits: ImageLimits
 ) -> Ordered:
     """Another image like the source, which needs no prompt. Raises `InputError`."""
-    source = _size_of(image, limits)
+    sent = SentImage.decode(image, limits)
+    source = sent.size
     steps = max(1, round(info.steps * STEPS[request.final_quality]))
     params = {"strength": VARIED, "steps": steps, "allow_blank": True}
     stages: list[Json] = [
@@ -122,28 +118,19 @@ def variation(
         _publisher(request),
     ]
     size = request.final_size or source
-    order = _order(request, model, stages, image=_flattened(image, limits))
+    order = _order(request, model, stages, image=sent.flattened())
     return Ordered(order, request.final_quality, request.final_format, size)
 
 
-def _flattened(image: bytes, limits: ImageLimits) -> bytes:
-    """The image laid on white where a part is transparent; raises `InputError`."""
-    try:
-        return flattened(image, limits)
-    except ValueError as error:
-        raise InputError(f"{error}.") from None
+def transparent_as_white(mask: bytes, limits: ImageLimits) -> SentImage:
+    """OpenAI's mask, transparent where to edit, as ours, white there.
 
-
-def transparent_as_white(mask: bytes, limits: ImageLimits) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """OpenAI's mask, transparent where to edit, as ours, white there: height x width x 3.
-
-    Raises `InputError`.
+    Raises `InputError` or `TooLargeError`.
     """
-    try:
-        alpha = decode_rgba(mask, limits)[..., 3]
-    except ValueError as error:
-        raise InputError(f"mask: {str(error).removeprefix('image: ')}.") from None
-    return np.repeat((255 - alpha)[..., None], 3, axis=2)
+    sent = SentImage.decode(mask, limits, "mask")
+    if sent.alpha is None:
+        return SentImage.of_pixels(np.zeros_like(sent.pixels))
+    return SentImage.of_pixels(np.repeat((255 - sent.alpha)[..., None], 3, axis=2))
 
 
 def _order(
@@ -159,15 +146,6 @@ def _order(
         warnings=request.warnings,
         **given,
     )
-
-
-def _size_of(image: bytes, limits: ImageLimits) -> tuple[int, int]:
-    """Width and height of a source in pixels; raises `InputError`."""
-    try:
-        found = probe(image, limits)
-    except ValueError as error:
-        raise InputError(f"{error}.") from None
-    return found.width, found.height
 
 
 def _repainted(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ninefold.core.values import Json
 from ninefold.files.opening import ImageLimits
-from ninefold.imaging.types import Pixels
 from ninefold.server.blocking_requests import ImageOrder
 from ninefold.server.sdapi import images
 from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
@@ -40,19 +39,19 @@ def extras(
     for name in request.unknown:
         issues.warn(name[:80], "is unknown and was left out.")
     issues.check()
-    data = images.from_base64(image, where)
+    sent = images.image_of(image, where, limits)
     if upscaler is None:
-        return ImageOrder([{"stage": "publisher"}], image=data, warnings=tuple(issues.warnings))
+        return ImageOrder([{"stage": "publisher"}], image=sent, warnings=tuple(issues.warnings))
     if request.resize_mode != TO_SIZE:
         params: Json = {"upscale_factor": request.upscaling_resize}
     else:
-        params = _to_size(request, images.pixels_of(data, where, limits), issues)
+        params = _to_size(request, sent.size, issues)
     issues.check()
     stages: list[Json] = [
         {"stage": "upscaler", "params": {**params, "upscaler": upscaler}},
         {"stage": "publisher"},
     ]
-    return ImageOrder(stages, image=data, warnings=tuple(issues.warnings))
+    return ImageOrder(stages, image=sent, warnings=tuple(issues.warnings))
 
 
 def _named(upscaler: str) -> bool:
@@ -60,10 +59,10 @@ def _named(upscaler: str) -> bool:
 
 
 def _to_size(
-    request: ExtrasRequest | ExtrasBatchRequest, pixels: Pixels, issues: RequestIssues
+    request: ExtrasRequest | ExtrasBatchRequest, size: tuple[int, int], issues: RequestIssues
 ) -> Json:
     """The size asked for, covered and cut to its shape, or the largest that fits into it."""
-    height, width = pixels.shape[:2]
+    width, height = size
     wanted = request.upscaling_resize_w, request.upscaling_resize_h
     factors = wanted[0] / width, wanted[1] / height
     factor = max(factors) if request.upscaling_crop else min(factors)
@@ -74,7 +73,7 @@ def _to_size(
         )
     if request.upscaling_crop:
         return {"width": wanted[0], "height": wanted[1]}
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    if size != wanted:
-        issues.warn("upscaling_resize_w", f"the image became {size[0]}x{size[1]}.")
-    return {"width": size[0], "height": size[1]}
+    fit = max(1, round(width * factor)), max(1, round(height * factor))
+    if fit != wanted:
+        issues.warn("upscaling_resize_w", f"the image became {fit[0]}x{fit[1]}.")
+    return {"width": fit[0], "height": fit[1]}

@@ -7,17 +7,13 @@ import binascii
 from urllib.parse import unquote
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ninefold.core.errors import InputError
-from ninefold.files.decode import decode, decode_mask, decode_rgba
-from ninefold.files.encode import Compression, encode
-from ninefold.files.flatten import flattened as files_flattened
-from ninefold.files.formats import ImageFormat
 from ninefold.files.opening import ImageLimits
-from ninefold.imaging.arrays import to_bytes
+from ninefold.imaging.masks import mask_from_pixels
 from ninefold.imaging.resize import centre_crop, resize
 from ninefold.imaging.types import Mask, Pixels
+from ninefold.server.sent_images import SentImage
 
 #: `resize_mode` of img2img.
 STRETCH, CROP, FILL = 0, 1, 2
@@ -50,37 +46,19 @@ def from_base64(text: str, where: str) -> bytes:
     return data
 
 
-def flattened(data: bytes, where: str, limits: ImageLimits) -> bytes:
-    """An image laid on white where a part is transparent, as A1111 does it; raises `InputError`."""
-    try:
-        return files_flattened(data, limits)
-    except ValueError as error:
-        raise _named(where, error) from None
+def image_of(text: str, where: str, limits: ImageLimits) -> SentImage:
+    """An image given in base64; raises `InputError` or `TooLargeError`."""
+    return SentImage.decode(from_base64(text, where), limits, where)
 
 
-def pixels_of(data: bytes, where: str, limits: ImageLimits) -> Pixels:
-    """An image's pixels; raises `InputError`."""
-    try:
-        return decode(data, limits)
-    except ValueError as error:
-        raise _named(where, error) from None
-
-
-def mask_of(data: bytes, where: str, limits: ImageLimits, *, inverted: bool) -> Mask:
-    """1 where to paint, 0 elsewhere: white, or opaque where the mask has transparent parts.
-
-    Raises `InputError`.
-    """
-    try:
-        alpha = decode_rgba(data, limits)[..., 3]
-        if alpha.min() < 255:
-            grey = alpha.astype(np.float32) / np.float32(255)
-        else:
-            grey = decode_mask(data, limits)
-    except ValueError as error:
-        raise _named(where, error) from None
-    mask: Mask = (grey > 0.5).astype(np.float32)
-    return 1 - mask if inverted else mask
+def mask_of(mask: SentImage, *, inverted: bool) -> Mask:
+    """1 where to paint, 0 elsewhere: white, or opaque where the mask has transparent parts."""
+    if mask.alpha is None:
+        grey = mask_from_pixels(mask.pixels)
+    else:
+        grey = mask.alpha.astype(np.float32) / np.float32(255)
+    found: Mask = (grey > 0.5).astype(np.float32)
+    return 1 - found if inverted else found
 
 
 def fitted(pixels: Pixels, width: int, height: int, mode: int) -> Pixels:
@@ -107,17 +85,3 @@ def fitted(pixels: Pixels, width: int, height: int, mode: int) -> Pixels:
 def resized(pixels: Pixels, width: int, height: int, mode: int) -> Pixels:
     """The image at `width` x `height`: stretched, cut or extended."""
     return resize(fitted(pixels, width, height, mode), width, height)
-
-
-def as_pixels(mask: Mask) -> Pixels:
-    """A mask as a grey image."""
-    return np.repeat(to_bytes(mask * np.float32(255))[..., None], 3, axis=2)
-
-
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    """A PNG file, quickly."""
-    return encode(pixels, ImageFormat.PNG, compression=Compression.FAST)
-
-
-def _named(where: str, error: ValueError) -> InputError:
-    return InputError(f"{where}: {str(error).removeprefix('image: ')}.")

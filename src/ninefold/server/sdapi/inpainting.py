@@ -13,6 +13,7 @@ from ninefold.imaging.types import Mask, Pixels
 from ninefold.server.sdapi import images
 from ninefold.server.sdapi.model_catalog import RequestIssues
 from ninefold.server.sdapi.schemas import Img2ImgRequest
+from ninefold.server.sent_images import SentImage, grey_pixels
 
 #: A1111's own value where a request gives none.
 MASK_BLUR = 4.0
@@ -23,26 +24,30 @@ class Source:
     """The image of a request, and how the request would have it fit."""
 
     request: Img2ImgRequest
-    data: bytes
-    pixels: Pixels
+    image: SentImage
+
+    @property
+    def pixels(self) -> Pixels:
+        """The image's."""
+        return self.image.pixels
 
     @property
     def size(self) -> tuple[int, int]:
         """The size asked for; by default the image's own."""
-        height, width = self.pixels.shape[:2]
+        width, height = self.image.size
         return self.request.width or width, self.request.height or height
 
-    def fitted(self) -> bytes:
+    def fitted(self) -> SentImage:
         """The image cut or extended to the shape asked for."""
         return self._file(images.fitted(self.pixels, *self.size, self.request.resize_mode))
 
-    def resized(self, pixels: Pixels | None = None) -> bytes:
+    def resized(self, pixels: Pixels | None = None) -> SentImage:
         """The image, or `pixels` in its place, at the size asked for."""
         given = self.pixels if pixels is None else pixels
         return self._file(images.resized(given, *self.size, self.request.resize_mode))
 
-    def _file(self, pixels: Pixels) -> bytes:
-        return self.data if pixels is self.pixels else images.png(pixels)
+    def _file(self, pixels: Pixels) -> SentImage:
+        return self.image if pixels is self.pixels else SentImage.of_pixels(pixels)
 
 
 def mask_of(source: Source, limits: ImageLimits, issues: RequestIssues) -> Mask | None:
@@ -53,9 +58,8 @@ def mask_of(source: Source, limits: ImageLimits, issues: RequestIssues) -> Mask 
     request = source.request
     if not request.mask:
         return None
-    data = images.from_base64(request.mask, "mask")
-    inverted = bool(request.inpainting_mask_invert)
-    mask = images.mask_of(data, "mask", limits, inverted=inverted)
+    sent = images.image_of(request.mask, "mask", limits)
+    mask = images.mask_of(sent, inverted=bool(request.inpainting_mask_invert))
     height, width = source.pixels.shape[:2]
     if abs(mask.shape[1] * height - mask.shape[0] * width) > max(width, height):
         issues.warn("mask", f"of {mask.shape[1]}x{mask.shape[0]} was stretched to the image.")
@@ -69,8 +73,8 @@ def mask_of(source: Source, limits: ImageLimits, issues: RequestIssues) -> Mask 
 class Inpainting:
     """The files to start from, and the parameters that say how soft the place's edge is."""
 
-    image: bytes
-    mask: bytes
+    image: SentImage
+    mask: SentImage
     params: Json
 
 
@@ -82,11 +86,11 @@ def inpainting(source: Source, mask: Mask, issues: RequestIssues) -> Inpainting:
         _tell_size(source, issues)
         padding = request.inpaint_full_res_padding
         params: Json = {"padding_pixels": padding, "dilate": 0, "blur": softness}
-        return Inpainting(images.png(pixels), _mask_file(mask), params)
-    fit = images.fitted(images.as_pixels(mask), *source.size, request.resize_mode)
+        return Inpainting(SentImage.of_pixels(pixels), _mask_file(mask), params)
+    fit = images.fitted(grey_pixels(mask), *source.size, request.resize_mode)
     place: Mask = (fit[..., 0] > 127).astype(mask.dtype)
     pixels = images.fitted(pixels, *source.size, request.resize_mode)
-    return Inpainting(images.png(pixels), _mask_file(blur(place, softness)), {})
+    return Inpainting(SentImage.of_pixels(pixels), _mask_file(blur(place, softness)), {})
 
 
 def filled(source: Source, mask: Mask, issues: RequestIssues) -> Pixels:
@@ -107,8 +111,8 @@ def _softness(request: Img2ImgRequest, issues: RequestIssues) -> float:
     return (across + down) / 2
 
 
-def _mask_file(mask: Mask) -> bytes:
-    return images.png(images.as_pixels(mask))
+def _mask_file(mask: Mask) -> SentImage:
+    return SentImage.of_pixels(grey_pixels(mask))
 
 
 def _tell_size(source: Source, issues: RequestIssues) -> None:

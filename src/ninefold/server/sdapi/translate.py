@@ -19,6 +19,7 @@ from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
 from ninefold.server.sdapi.samplers import scheduler_of
 from ninefold.server.sdapi.schemas import Img2ImgRequest, Processing, Txt2ImgRequest
 from ninefold.server.sdapi.scripts import SD_UPSCALE, always_on, selected, upscale_stages
+from ninefold.server.sent_images import SentImage
 
 _Request = TypeVar("_Request", Txt2ImgRequest, Img2ImgRequest)
 
@@ -87,12 +88,10 @@ def img2img(request: Img2ImgRequest, catalog: ModelCatalog, limits: ImageLimits)
     refiner = refiner_stages(request, sampling, catalog, issues)
     after = always_on(request, sampling, catalog, issues)
     issues.check()
-    data = images.from_base64(request.init_images[0], "init_images.0")
-    data = images.flattened(data, "init_images.0", limits)
-    pixels = images.pixels_of(data, "init_images.0", limits)
+    sent = images.image_of(request.init_images[0], "init_images.0", limits).flattened()
     strength = request.denoising_strength
     strength = IMG2IMG_STRENGTH if strength is None else strength
-    source = Source(request, data, pixels)
+    source = Source(request, sent)
     faces: list[Json] = []
     if not request.mask or after.alone:
         faces = restored_faces(request, sampling, catalog, issues)
@@ -104,12 +103,12 @@ def img2img(request: Img2ImgRequest, catalog: ModelCatalog, limits: ImageLimits)
             issues.refuse("mask", f"cannot be used with the script {SD_UPSCALE!r}. Leave it out.")
         info = catalog.info(model)
         stages = upscale_stages(request, strength, sampling, info, catalog, issues)
-        order = _order(request, model, [*stages, *detailers], issues, image=data)
+        order = _order(request, model, [*stages, *detailers], issues, image=sent)
         return replace(order, count=request.n_iter)  # a batch is of tiles
     if after.alone:
         if request.mask:
             issues.warn("mask", "has no effect where ADetailer works alone.")
-        return _order(request, model, detailers, issues, image=data)
+        return _order(request, model, detailers, issues, image=sent)
     mask = mask_of(source, limits, issues)
     if strength == 0 or (mask is not None and not mask.any()):
         if not detailers:
@@ -136,12 +135,14 @@ def img2img(request: Img2ImgRequest, catalog: ModelCatalog, limits: ImageLimits)
     return _order(request, model, stages, issues, image=place.image, mask=place.mask)
 
 
-def _unpainted(source: Source, mask: Mask | None, issues: RequestIssues) -> bytes:
+def _unpainted(source: Source, mask: Mask | None, issues: RequestIssues) -> SentImage:
     """The image as A1111 leaves it where nothing is painted: filled, and at the size asked for."""
     if mask is None:
         return source.resized()
     pixels = filled(source, mask, issues)
-    return images.png(pixels) if source.request.inpaint_full_res else source.resized(pixels)
+    return (
+        SentImage.of_pixels(pixels) if source.request.inpaint_full_res else source.resized(pixels)
+    )
 
 
 def _rounded_down(request: _Request, info: ModelInfo, issues: RequestIssues) -> _Request:
@@ -174,7 +175,7 @@ def _order(
     model: str | None,
     stages: Sequence[Json],
     issues: RequestIssues,
-    **files: bytes,
+    **files: SentImage,
 ) -> ImageOrder:
     _tell(request, issues)
     issues.check()

@@ -80,7 +80,7 @@ class Unfinished:
         elif preview is not None:
             data = base64.b64decode(preview)
         elif self.order.image is not None and any(isinstance(e, JobStarted) for e in events):
-            data = self.order.image
+            data = self.order.image.data
         else:
             return ()
         scaled = not names and preview is not None

@@ -1,0 +1,84 @@
+"""Images that arrive by HTTP: checked and decoded once, and handed on with their pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ninefold.core.errors import InputError
+from ninefold.files.decode import decode_layers, decode_mask, probe
+from ninefold.files.encode import Compression, encode
+from ninefold.files.formats import ImageFormat
+from ninefold.files.opening import ImageLimits
+from ninefold.files.store import prepared_image
+from ninefold.imaging.alpha import lay_on
+from ninefold.imaging.arrays import to_bytes
+from ninefold.imaging.masks import mask_from_pixels, paints
+from ninefold.imaging.types import Alpha, Mask, Pixels
+from ninefold.server.problems import TooLargeError
+
+ImageKind = Literal["image", "mask"]
+
+
+@dataclass(frozen=True)
+class SentImage:
+    """A file and what is in it; a mask is grey."""
+
+    data: bytes
+    format: ImageFormat
+    pixels: Pixels
+    #: None where all of it is opaque.
+    alpha: Alpha | None = None
+    #: Whether the file holds just these pixels, as this program writes them.
+    encoded_here: bool = False
+
+    @classmethod
+    def decode(
+        cls, data: bytes, limits: ImageLimits, where: str = "image", kind: ImageKind = "image"
+    ) -> SentImage:
+        """Check and decode a file; raises `InputError` or `TooLargeError`, which name `where`."""
+        if len(data) > limits.max_bytes:
+            raise TooLargeError(
+                f"{where}: expected at most {limits.max_bytes:,} bytes, got {len(data):,}. "
+                "Use a smaller file."
+            )
+        try:
+            form = probe(data, limits).format
+            if kind == "mask":
+                pixels, alpha = grey_pixels(decode_mask(data, limits)), None
+            else:
+                pixels, alpha = decode_layers(data, limits)
+        except ValueError as error:
+            raise InputError(f"{where}: {str(error).removeprefix('image: ')}.") from None
+        return cls(data, form, pixels, alpha)
+
+    @classmethod
+    def of_pixels(cls, pixels: Pixels) -> SentImage:
+        """An image that was made of one that was sent, as a PNG file."""
+        pixels = np.ascontiguousarray(pixels)
+        data = encode(pixels, ImageFormat.PNG, compression=Compression.FAST)
+        return cls(data, ImageFormat.PNG, pixels, encoded_here=True)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, upright."""
+        height, width = self.pixels.shape[:2]
+        return width, height
+
+    def flattened(self) -> SentImage:
+        """The same laid on white, for interfaces whose clients expect no transparency."""
+        return self if self.alpha is None else self.of_pixels(lay_on(self.pixels, self.alpha))
+
+    def prepared(self, kind: ImageKind) -> bytes | None:
+        """The file that jobs start from; None for a mask that would change nothing, which is
+        refused where a job asks for it."""
+        if kind == "mask" and not paints(mask_from_pixels(self.pixels)):
+            return None
+        return self.data if self.encoded_here else prepared_image(self.pixels, self.alpha)
+
+
+def grey_pixels(mask: Mask) -> Pixels:
+    """A mask (0 to 1) as a grey image."""
+    return np.repeat(to_bytes(mask * np.float32(255))[..., None], 3, axis=2)
