@@ -206,8 +206,8 @@ async def bare(data: Path, database: str | None) -> float:
     from dbos import DBOS, DBOSClient
 
     from ninefold.jobs.database import connect, database_url, engine_for_steps
+    from ninefold.jobs.dbos_adapter import JsonSerializer
     from ninefold.jobs.queue import CONCURRENCY
-    from ninefold.jobs.serializer import JsonSerializer
     from ninefold.jobs.wakeups import POLL
 
     outcome = {
@@ -304,7 +304,7 @@ async def _waits(jobs: Any) -> list[float]:
         submitted = time.time() * 1000
         await jobs.wait(job.id)
         await asyncio.sleep(random.uniform(0, 0.1))  # at any moment between two looks
-        first = jobs.store.client.list_workflow_steps(job.id)[0]
+        first = jobs.store.workflows.steps_of(job.id)[0]
         waits.append((first["started_at_epoch_ms"] or 0) - submitted)
     return waits[10:]
 
@@ -358,7 +358,7 @@ async def rerun(data: Path, database: str | None) -> float:
         again = await jobs.rerun(parent.id, changes={"upscaler.upscale_factor": 3})
         again = await jobs.wait(again.id)
         assert again.reused == ("prompt", "text_to_image", "refiner", "detailer")
-        first = jobs.store.client.list_workflow_steps(again.id)[0]
+        first = jobs.store.workflows.steps_of(again.id)[0]
         spent = (first["started_at_epoch_ms"] or 0) - begun
     before = sum(parent.metadata[stage]["duration_ms"] for stage in again.reused)
     return float(spent / before)

@@ -23,6 +23,7 @@ def test_the_package_has_no_circles() -> None:
         ("core/a.py", "import numpy", "nothing but pydantic"),
         ("core/a.py", "from ninefold.slots import IMAGE", "core lies below slots"),
         ("stages/a.py", "import torch", "only engines may"),
+        ("jobs/a.py", "from dbos import DBOS", "only jobs/dbos_adapter.py may"),
         ("stages/a.py", "def f():\n    from torch import nn", "only engines may"),
         ("stages/a.py", "from ninefold.stages.b import B", "no stage imports another"),
         ("engines/a.py", "from ninefold.stages import STAGES", "engines lies below stages"),

@@ -36,6 +36,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"imaging", "prompts"}),
     frozenset({"core", "_version"}),
 )
+#: Libraries whose private names are used, each by one module: an upgrade is read against that one.
+ADAPTERS = {"dbos": ("jobs", "dbos_adapter")}
 RUNTIMES = frozenset({"torch", "diffusers", "transformers", "peft", "onnxruntime", "accelerate"})
 IN_CORE = frozenset({"pydantic", "pydantic_core", "typing_extensions", "ninefold"})
 IN_CORE |= sys.stdlib_module_names
@@ -127,6 +129,8 @@ def _broken(parts: tuple[str, ...], name: str) -> str | None:
     own, (root, *below) = parts[0], name.split(".")
     if root in RUNTIMES and own != "engines":
         return "only engines may"
+    if root in ADAPTERS and parts != ADAPTERS[root]:
+        return f"only {'/'.join(ADAPTERS[root])}.py may"
     if own == "core" and root not in IN_CORE:
         return "core uses nothing but pydantic"
     if root != "ninefold" or own == "__init__":

@@ -126,9 +126,7 @@ def _judge(
     outcome: Outcome,
 ) -> None:
     for job, digests in zip(ended, expected, strict=True):
-        names = [
-            step["function_name"] for step in executor.store.client.list_workflow_steps(job.id)
-        ]
+        names = [step["function_name"] for step in executor.store.workflows.steps_of(job.id)]
         outcome.again += sum(job.attempts.values()) - STEPS
         if job.status != "succeeded":
             outcome.faults.append(f"{job.id}: {job.status}: {job.error}")

@@ -79,7 +79,7 @@ async def _reached(jobs: JobExecutor, job: Job, stage: str) -> None:
 def _done_once(jobs: JobExecutor, job: Job) -> None:
     """The job succeeded, and each step has one outcome."""
     assert job.status == "succeeded", job.error
-    names = [step["function_name"] for step in jobs.store.client.list_workflow_steps(job.id)]
+    names = [step["function_name"] for step in jobs.store.workflows.steps_of(job.id)]
     assert len(names) == len(set(names)) == STEPS
 
 

@@ -78,7 +78,7 @@ def test_smaller_priorities_run_first(place: Place) -> None:
             begun = []
             for job in (soon, late):
                 await jobs.wait(job.id, 60)
-                step = jobs.store.client.list_workflow_steps(job.id)[0]
+                step = jobs.store.workflows.steps_of(job.id)[0]
                 begun.append(step["started_at_epoch_ms"] or 0)
         assert begun == sorted(begun)
 

@@ -8,10 +8,8 @@ import time
 from uuid import uuid4
 
 import sqlalchemy as sa
-from dbos._core import execute_dequeued_workflow
-from dbos._dbos import _get_dbos_instance
 
-from ninefold.jobs.naming import APP_VERSION
+from ninefold.jobs import dbos_adapter
 from ninefold.jobs.queue import JobQueue
 from ninefold.jobs.runtime import Runtime
 from ninefold.jobs.wakeups import POLL, Wakeups, wakeups_for
@@ -41,7 +39,7 @@ class Dispatcher(threading.Thread):
 
     def run(self) -> None:
         """Take jobs until the runtime is draining."""
-        wakeups = wakeups_for(self.queue.client._sys_db.engine, self.runtime.wake.set)
+        wakeups = wakeups_for(self.queue.workflows.engine, self.runtime.wake.set)
         try:
             self._run(wakeups)
         finally:
@@ -71,31 +69,19 @@ class Dispatcher(threading.Thread):
         room = self.queue.room()
         if room <= len(self.runtime.active) or self.runtime.draining:
             return room > 0
-        dbos, queue = _get_dbos_instance(), self.queue.row()
         token = str(uuid4())
-        claimed, _ = dbos._sys_db.start_queued_workflows(
-            queue,
-            self.worker,
-            APP_VERSION,
-            None,
-            len(self.runtime.active),
-            owner_xid=token,
-            is_latest_version=False,  # every job names its version
-        )
-        # What is not started below looks stranded, and the worker's watch puts it back.
-        found = dbos._sys_db.get_workflow_statuses(claimed)
-        taken = [status for status in found if status["status"] == "PENDING"]  # else cancelled
-        for status in taken:  # all are in line before the first begins
+        taken = dbos_adapter.claim(self.queue.row(), self.worker, len(self.runtime.active), token)
+        for job in taken:  # all are in line before the first begins
             self.runtime.take(
-                status["workflow_uuid"],
-                status["recovery_attempts"] or 1,
-                status["priority"] or 0,
-                status["created_at"] or 0,
+                job["workflow_uuid"],
+                job["recovery_attempts"] or 1,
+                job["priority"] or 0,
+                job["created_at"] or 0,
             )
-        for status in taken:
+        for job in taken:
             try:
-                execute_dequeued_workflow(dbos, status, token)
+                dbos_adapter.start(job, token)
             except Exception as error:
-                self.runtime.abandon(status["workflow_uuid"])
-                _log.error("jobs: %s could not be started: %s", status["workflow_uuid"], error)
+                self.runtime.abandon(job["workflow_uuid"])
+                _log.error("jobs: %s could not be started: %s", job["workflow_uuid"], error)
         return True

@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOSClient, Queue
 
 from ninefold.job_schema import JobStatus
+from ninefold.jobs.dbos_adapter import Queue, WorkflowDatabase
 from ninefold.jobs.naming import OPEN_STATUS, QUEUE, STATUS, WORKFLOW
 from ninefold.jobs.wakeups import notify_now
 
@@ -25,8 +25,8 @@ _PAUSED: Any = {"limit": 0, "period": 1.0}
 class JobQueue:
     """The queue that all workers of a database take jobs from; every method blocks."""
 
-    def __init__(self, client: DBOSClient) -> None:
-        self.client = client
+    def __init__(self, workflows: WorkflowDatabase) -> None:
+        self.workflows = workflows
         #: Called where this process has put jobs into the queue, or lets them be taken again.
         self.on_queued: Callable[[], object] = lambda: None
 
@@ -39,12 +39,12 @@ class JobQueue:
 
     def paused(self) -> bool:
         """Whether the queue is paused."""
-        queue = self.client.retrieve_queue(QUEUE)
+        queue = self.workflows.queue()
         return queue is not None and queue.limiter is not None
 
     def depth(self) -> dict[JobStatus, tuple[int, float]]:
         """How many jobs are queued and running, and how many seconds ago the oldest was made."""
-        rows = self.client._sys_db.tables.workflow_status.c
+        rows = self.workflows.table.c
         query = (
             sa.select(rows.status, sa.func.count(), sa.func.min(rows.created_at))
             .where(rows.name == WORKFLOW, rows.status.in_(OPEN_STATUS))
@@ -52,7 +52,7 @@ class JobQueue:
         )
         found: dict[JobStatus, tuple[int, float]] = {"queued": (0, 0.0), "running": (0, 0.0)}
         now = time.time()
-        with self.client._sys_db.engine.connect() as connection:
+        with self.workflows.engine.connect() as connection:
             for name, count, created in connection.execute(query):
                 status = STATUS[name]
                 before, age = found[status]
@@ -61,13 +61,11 @@ class JobQueue:
 
     def register(self) -> None:
         """Make the queue, unless it is there: as it is worked on then, it stays."""
-        self.client.register_queue(
-            QUEUE, worker_concurrency=CONCURRENCY, on_conflict="never_update"
-        )
+        self.workflows.register_queue(CONCURRENCY)
 
     def row(self) -> Queue:
         """The queue as the database holds it."""
-        queue = self.client.retrieve_queue(QUEUE)
+        queue = self.workflows.queue()
         assert queue is not None
         return queue
 
@@ -76,13 +74,12 @@ class JobQueue:
 
         Asked often, and by an index alone.
         """
-        with self.client._sys_db.engine.connect() as connection:
+        with self.workflows.engine.connect() as connection:
             return connection.scalar(self._room) or 0
 
     @cached_property
     def _room(self) -> sa.Select[Any]:
-        system = self.client._sys_db
-        queues, jobs = system.tables.queues, system.tables.workflow_status
+        queues, jobs = self.workflows.queues, self.workflows.table
         waits = sa.exists().where(
             jobs.c.queue_name == QUEUE,
             jobs.c.status == _ENQUEUED,
@@ -99,17 +96,14 @@ class JobQueue:
     def held(self) -> dict[str, list[str]]:
         """Ids of the jobs that workers hold, by worker."""
         found: dict[str, list[str]] = {}
-        rows = self.client.list_workflows(
-            name=WORKFLOW, status=["PENDING"], load_input=False, load_output=False
-        )
+        rows = self.workflows.list(status=["PENDING"], load_input=False, load_output=False)
         for row in rows:
             found.setdefault(row.executor_id or "", []).append(row.workflow_id)
         return found
 
     def requeue(self, job_ids: Iterable[str], worker: str) -> int:
         """Put jobs that `worker` holds back into the queue; returns how many it still held."""
-        system = self.client._sys_db
-        count = sum(system.reenqueue_for_recovery(job_id, [worker], QUEUE) for job_id in job_ids)
+        count = sum(self.workflows.requeue(job_id, worker) for job_id in job_ids)
         if count:
             self.announce()
         return count
@@ -117,4 +111,4 @@ class JobQueue:
     def announce(self) -> None:
         """Let all workers look at the queue now."""
         self.on_queued()
-        notify_now(self.client._sys_db.engine)
+        notify_now(self.workflows.engine)

@@ -12,14 +12,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from dbos import DBOS
-
 from ninefold.core.events import StageProgressed
 from ninefold.core.values import Failure, Json
 from ninefold.files.encode import encode
 from ninefold.files.formats import ImageFormat
 from ninefold.imaging.resize import fit_size, resize
 from ninefold.imaging.types import Pixels
+from ninefold.jobs import dbos_adapter
 
 STREAM = "reports"
 #: Seconds from a step's begin to its first report, and between two: what is over in a moment has
@@ -89,7 +88,7 @@ class Reporter:
 
     async def _write(self, report: Json) -> None:
         report = {
-            "function": DBOS.step_id,
+            "function": dbos_adapter.step_number(),
             "step": self.step,
             "at": round(time.time() * 1000),
             **report,
@@ -97,7 +96,7 @@ class Reporter:
         # Nobody is helped when a job fails for want of a report; one that was taken over by
         # another worker learns it when the step ends.
         with suppress(Exception):
-            await DBOS.write_stream_async(STREAM, report)
+            await dbos_adapter.write_stream(STREAM, report)
 
 
 def _small(picture: Pixels) -> str:

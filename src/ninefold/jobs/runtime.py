@@ -12,7 +12,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from dbos import DBOS
 from sqlalchemy.exc import SQLAlchemyError
 
 from ninefold.cache import StageCache
@@ -27,8 +26,9 @@ from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.core.values import Json
 from ninefold.engines.engine_set import EngineSet
 from ninefold.files.atomic import check_may_write
+from ninefold.jobs import dbos_adapter
 from ninefold.jobs.model import job_folder
-from ninefold.jobs.naming import WORKFLOW, group_of
+from ninefold.jobs.naming import group_of
 from ninefold.jobs.reports import Reporter
 from ninefold.jobs.serializer import JobFailedError
 from ninefold.jobs.spec import JobSpec
@@ -229,7 +229,7 @@ class _DurableSteps:
             return made.to_json()
 
         # DBOS cancels the body when the job is cancelled.
-        document = await DBOS.run_step_async({"name": step.name, "preemptible": True}, body)
+        document = await dbos_adapter.run_step(step.name, body)
         return made if made is not None else StageRecord.from_json(document)
 
     def observe(self, event: Event) -> None:
@@ -301,10 +301,10 @@ def installed() -> Runtime | None:
     return _runtime
 
 
-@DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_DISPATCHES)
+@dbos_adapter.workflow(MAX_DISPATCHES)
 async def run_job(document: Json, priority: int) -> Json:
     """The workflow: a job's spec in, its outcome out."""
-    job_id = DBOS.workflow_id
+    job_id = dbos_adapter.job_id()
     if _runtime is None or job_id is None:
         raise JobRequeued
     return await _runtime.run(job_id, document)

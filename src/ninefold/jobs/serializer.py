@@ -6,8 +6,6 @@ import dataclasses
 import json
 from typing import Any
 
-from dbos import Serializer
-
 from ninefold.core.errors import NinefoldError
 from ninefold.core.json_text import json_text
 from ninefold.core.values import Failure
@@ -23,25 +21,20 @@ class JobFailedError(NinefoldError):
         self.failure = failure
 
 
-class JsonSerializer(Serializer):
-    """Plain JSON, and exceptions as the failures that they stand for."""
+def to_text(data: Any) -> str:
+    """Values to JSON, exceptions to the failures that they stand for; raises TypeError for what
+    JSON cannot hold."""
+    if isinstance(data, BaseException):
+        data = {_ERROR: dataclasses.asdict(_failure(data))}
+    return json_text(data, separators=(",", ":"))
 
-    def serialize(self, data: Any) -> str:
-        """Values to text; raises TypeError for what JSON cannot hold."""
-        if isinstance(data, BaseException):
-            data = {_ERROR: dataclasses.asdict(_failure(data))}
-        return json_text(data, separators=(",", ":"))
 
-    def deserialize(self, serialized_data: str) -> Any:
-        """Text to values; failures become `JobFailedError`."""
-        value = json.loads(serialized_data)
-        if isinstance(value, dict) and _ERROR in value:
-            return JobFailedError(Failure(**value[_ERROR]))
-        return value
-
-    def name(self) -> str:
-        """What rows are marked with."""
-        return "ninefold-json"
+def from_text(text: str) -> Any:
+    """JSON to values; failures become `JobFailedError`."""
+    value = json.loads(text)
+    if isinstance(value, dict) and _ERROR in value:
+        return JobFailedError(Failure(**value[_ERROR]))
+    return value
 
 
 def _failure(error: BaseException) -> Failure:

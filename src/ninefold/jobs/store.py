@@ -10,21 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
-from dbos._error import DBOSWorkflowIDInUseError
 
 from ninefold.core.errors import ConflictError, NotFoundError
 from ninefold.core.record import StageRecord
 from ninefold.core.values import Failure, Json
 from ninefold.job_schema import JobStatus
 from ninefold.jobs.admission import Admission, check_quota
-from ninefold.jobs.clock import use_milliseconds
+from ninefold.jobs.dbos_adapter import JobIdInUseError, WorkflowDatabase, WorkflowStatus
 from ninefold.jobs.events import Done
 from ninefold.jobs.model import Job, JobVersion, job_folder, timestamp
-from ninefold.jobs.naming import APP_VERSION, QUEUE, STATUS, WORKFLOW
+from ninefold.jobs.naming import STATUS, WORKFLOW
 from ninefold.jobs.queue import JobQueue
 from ninefold.jobs.reports import STREAM
-from ninefold.jobs.serializer import JobFailedError, JsonSerializer
+from ninefold.jobs.serializer import JobFailedError
 from ninefold.jobs.spec import JobSpec
 from ninefold.jobs.tables import acquire_transaction_lock
 from ninefold.jobs.wakeups import notify
@@ -43,16 +41,15 @@ class JobStore:
 
     def __init__(self, engine: sa.Engine, data: Path) -> None:
         self.data = data
-        self.client = DBOSClient(system_database_engine=engine, serializer=JsonSerializer())
+        self.workflows = WorkflowDatabase(engine)
         #: The same engine, which knows where DBOS's tables are.
-        self.engine: sa.Engine = self.client._sys_db.engine
-        use_milliseconds(self.client._sys_db)
-        self._jobs: sa.Table = self.client._sys_db.tables.workflow_status
-        self.queue = JobQueue(self.client)
+        self.engine = self.workflows.engine
+        self._jobs = self.workflows.table
+        self.queue = JobQueue(self.workflows)
 
     def close(self) -> None:
         """Give the connections back."""
-        self.client.destroy()
+        self.workflows.close()
 
     def submit(
         self,
@@ -75,7 +72,7 @@ class JobStore:
                 notify(connection)
                 if admission is not None and admission.beside is not None:
                     admission.beside(connection, list(specs))
-        except (DBOSWorkflowIDInUseError, sa.exc.IntegrityError):
+        except (JobIdInUseError, sa.exc.IntegrityError):
             found = self.submitted(specs)
             if found is None:  # deleted by another, between the two
                 raise ConflictError(
@@ -114,18 +111,8 @@ class JobStore:
         input and the place, and are written together: DBOS would take a millisecond for each.
         """
         (first, spec), *others = specs.items()
-        options: EnqueueOptions = {
-            "workflow_name": WORKFLOW,
-            "queue_name": QUEUE,
-            "workflow_id": first,
-            "workflow_id_reuse_policy": "reject",
-            "app_version": APP_VERSION,
-            "priority": priority,
-        }
-        if spec.owner is not None:
-            options["authenticated_user"] = spec.owner
-        self.client.enqueue_in_transaction(connection, options, spec.to_json(), priority)
-        jobs, inputs = self._jobs, self.client._sys_db.tables.workflow_input
+        self.workflows.enqueue(connection, first, spec.owner, spec.to_json(), priority)
+        jobs, inputs = self._jobs, self.workflows.inputs
         connection.execute(
             sa.update(jobs).where(jobs.c.workflow_uuid == first).values(created_at=first_place)
         )
@@ -133,7 +120,6 @@ class JobStore:
             return
         job = _row(connection, jobs, first)
         given = _row(connection, inputs, first)
-        serialize = self.client._serializer.serialize
         places = enumerate(others, first_place + 1)
         connection.execute(
             sa.insert(jobs),
@@ -145,7 +131,7 @@ class JobStore:
                 {
                     **given,
                     "workflow_uuid": name,
-                    "inputs": serialize({"args": (spec.to_json(), priority), "kwargs": {}}),
+                    "inputs": self.workflows.input_text(spec.to_json(), priority),
                 }
                 for name, spec in others
             ],
@@ -242,7 +228,7 @@ class JobStore:
         """The steps that the job itself carried out, but for the first `after`."""
         return [
             Done(StageRecord.from_json(step["output"]), step["function_id"])
-            for step in self.client.list_workflow_steps(job_id, offset=after or None)
+            for step in self.workflows.steps_of(job_id, after)
             if step["output"] is not None  # else it is the last, and ended the job by a bug
         ]
 
@@ -250,12 +236,10 @@ class JobStore:
         """What its steps told while they ran, but for the first `after` reports."""
         found: list[Json] = []
         while True:
-            _, values = self.client._sys_db.read_stream_values(
-                job_id, STREAM, after + len(found), 500
-            )
+            values = self.workflows.stream(job_id, STREAM, after + len(found), 500)
             if not values:
                 return found
-            found += [self.client._serializer.deserialize(value) for value, _ in values if value]
+            found += values
 
     def versions(self, job_ids: Sequence[str]) -> dict[str, JobVersion]:
         """How far jobs have come, by one query; those that are gone are left out."""
@@ -266,8 +250,7 @@ class JobStore:
     @cached_property
     def _versions(self) -> sa.Select[Any]:
         """Asked so often that making the query anew would take most of the time."""
-        tables = self.client._sys_db.tables
-        jobs, steps, reports = self._jobs.c, tables.operation_outputs.c, tables.streams.c
+        jobs, steps, reports = self._jobs.c, self.workflows.steps.c, self.workflows.streams.c
         count = sa.func.count()
         return sa.select(
             jobs.workflow_uuid,
@@ -283,17 +266,17 @@ class JobStore:
     def cancel(self, job_ids: Sequence[str]) -> None:
         """Cancel those that have not ended."""
         if job_ids:
-            self.client.cancel_workflows(list(job_ids))
+            self.workflows.cancel(job_ids)
 
     def delete(self, job_ids: Sequence[str]) -> None:
         """Forget jobs."""
         if job_ids:
-            self.client.delete_workflows(list(job_ids))
+            self.workflows.delete(job_ids)
 
     def _rows(self, **filters: Any) -> list[WorkflowStatus]:
         if filters.get("workflow_ids") == []:
             return []
-        return self.client.list_workflows(name=WORKFLOW, **filters)
+        return self.workflows.list(**filters)
 
     def _read(self, row: WorkflowStatus, spec: JobSpec) -> Job:
         """The job of a row."""

@@ -8,19 +8,14 @@ import time
 from collections.abc import Callable
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSConfig
-from dbos._dbos import _get_dbos_instance
-from dbos._error import DBOSAwaitedWorkflowCancelledError
 
 from ninefold.core.errors import ConfigError
+from ninefold.jobs import dbos_adapter
 from ninefold.jobs import runtime as runtimes
-from ninefold.jobs.clock import use_milliseconds
 from ninefold.jobs.database import engine_for_steps
 from ninefold.jobs.dispatch import Dispatcher
 from ninefold.jobs.leases import Lease, locks_for
-from ninefold.jobs.naming import APP_VERSION
 from ninefold.jobs.runtime import Runtime
-from ninefold.jobs.serializer import JobFailedError, JsonSerializer
 from ninefold.jobs.store import JobStore
 
 #: Seconds between two looks at this and the other workers.
@@ -73,7 +68,7 @@ class Worker:
             if self.concurrency is not None:
                 self.store.queue.set_concurrency(self.concurrency)
             self._hand_back()  # what the last worker of this name left
-            _launch(self.steps_engine, self.name)
+            dbos_adapter.launch(self.steps_engine, self.name)
         except BaseException:
             runtimes.install(None)
             self._lease.release()
@@ -96,7 +91,7 @@ class Worker:
         for thread in (self._watcher, self._dispatcher):
             if thread is not None:
                 thread.join()
-        DBOS.destroy()
+        dbos_adapter.shut_down()
         runtimes.install(None)
         assert self._lease is not None
         if not self._lost:  # else they are those of the worker that has the name now
@@ -142,38 +137,3 @@ class Worker:
     def _lose_all(self) -> None:
         """Let no job that is still active write any more."""
         self.runtime.compared(list(self.runtime.active.values()), time.monotonic())
-
-
-def _launch(engine: sa.Engine, name: str) -> None:
-    config: DBOSConfig = {
-        "name": "ninefold",
-        "system_database_engine": engine,
-        "executor_id": name,
-        "application_version": APP_VERSION,
-        "serializer": JsonSerializer(),
-        "run_migrations": False,
-        "use_listen_notify": False,
-        "log_level": "ERROR",
-        "scheduler_polling_interval_sec": 3600.0,
-        "notification_listener_polling_interval_sec": 1.0,
-    }
-    logger = logging.getLogger("dbos")
-    logger.addFilter(_without_ends_of_jobs)
-    # Else DBOS adds one that keeps the stderr of now, even when that is closed later.
-    if logging.lastResort is not None and logging.lastResort not in logger.handlers:
-        logger.addHandler(logging.lastResort)
-    DBOS(config=config)
-    DBOS.listen_queues([])  # the dispatcher does
-    DBOS.launch()
-    dbos = _get_dbos_instance()
-    use_milliseconds(dbos._sys_db)
-    # Nothing here uses DBOS's queues, schedules, delays and timeouts, which its threads look for
-    # once a second. That of the last two has no public end but `destroy`, which sets this event.
-    for event in (*dbos.background_thread_stop_events, dbos._background_jobs_stop_event):
-        event.set()
-
-
-def _without_ends_of_jobs(record: logging.LogRecord) -> bool:
-    """Whether to log: a job that failed or was cancelled tells so itself."""
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, JobFailedError | DBOSAwaitedWorkflowCancelledError)

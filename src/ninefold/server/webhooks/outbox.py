@@ -132,7 +132,7 @@ class Outbox:
     def __init__(self, store: JobStore) -> None:
         self._engine = store.engine
         #: DBOS's table, where a job's state stands.
-        self._workflows = store.client._sys_db.tables.workflow_status.c
+        self._workflows = store.workflows.table.c
 
     def release(self) -> None:
         """Make messages due whose job has ended, or all of whose group's jobs: of a group only once
