@@ -185,7 +185,8 @@ def _silent(node: ast.AST, where: str) -> Iterator[str]:
 
 
 def test_every_module_can_be_imported_by_itself() -> None:
-    light = [name for name in MODULES if not name.startswith("ninefold.cli")]
+    scripts = "ninefold.jobs.migrations"  # Alembic runs them, each in what it made for them
+    light = [name for name in MODULES if not name.startswith(("ninefold.cli", scripts))]
     for name in light:
         importlib.import_module(name)
 

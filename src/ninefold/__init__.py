@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ninefold.client import AsyncClient, Client
     from ninefold.config import PipelineConfig
     from ninefold.core.context import PipelineContext
+    from ninefold.core.control_flow import Rewind
     from ninefold.core.errors import (
         ConfigError,
         ContractError,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ninefold.core.pipeline import Pipeline, Step
     from ninefold.core.progress import Previews
     from ninefold.core.slots import Slot
-    from ninefold.core.stage import PipelineStage, Rewind, StageParams
+    from ninefold.core.stage import PipelineStage, StageParams
     from ninefold.core.values import Artifact, ImageRecord, Lora, Region, Verdict
     from ninefold.jobs.executor import JobExecutor
     from ninefold.jobs.model import Group, Job
@@ -69,7 +70,8 @@ _HOMES = {
     "ninefold.core.pipeline": ("Pipeline", "Step"),
     "ninefold.core.progress": ("Previews",),
     "ninefold.core.slots": ("Slot",),
-    "ninefold.core.stage": ("PipelineStage", "Rewind", "StageParams"),
+    "ninefold.core.control_flow": ("Rewind",),
+    "ninefold.core.stage": ("PipelineStage", "StageParams"),
     "ninefold.core.values": ("Artifact", "ImageRecord", "Lora", "Region", "Verdict"),
     "ninefold.jobs.executor": ("JobExecutor",),
     "ninefold.jobs.model": ("Group", "Job"),

@@ -7,7 +7,8 @@ import pytest
 
 from ninefold import PipelineContext
 from ninefold.core.blocking import run_blocking
-from ninefold.core.progress import Cancelled, PartialProgress, SilentProgress, StageProgress
+from ninefold.core.control_flow import Cancelled
+from ninefold.core.progress import PartialProgress, SilentProgress, StageProgress
 
 from ..support import run
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ninefold.core.progress import Cancelled, PreviewMaker
+from ninefold.core.control_flow import Cancelled
+from ninefold.core.progress import PreviewMaker
 from ninefold.engines import builtin
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.diffusion import ImageToImage, Inpaint, TextToImage

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ninefold.core.progress import Cancelled, PreviewMaker, SilentProgress
+from ninefold.core.control_flow import Cancelled
+from ninefold.core.progress import PreviewMaker, SilentProgress
 from ninefold.core.timing import StageClock, current_clock
 from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.engines.batching import Batch, Batcher

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ninefold.core.control_flow import Cancelled
 from ninefold.core.errors import InputError, ModelError
-from ninefold.core.progress import Cancelled, SilentProgress
+from ninefold.core.progress import SilentProgress
 from ninefold.core.values import Lora
 from ninefold.engines.diffusion import TextToImage
 from ninefold.engines.engine_set import EngineSet

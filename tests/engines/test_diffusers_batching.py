@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ninefold.core.control_flow import Cancelled
 from ninefold.core.errors import ModelError
-from ninefold.core.progress import Cancelled, PreviewMaker, Progress, SilentProgress
+from ninefold.core.progress import PreviewMaker, Progress, SilentProgress
 from ninefold.engines.diffusers_engine import DiffusersEngine
 from ninefold.engines.diffusion import Generated, TextToImage
 from ninefold.engines.resources import EngineResources

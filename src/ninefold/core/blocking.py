@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 from ninefold.core.context import PipelineContext
-from ninefold.core.progress import Cancelled
+from ninefold.core.control_flow import Cancelled
 
 P = ParamSpec("P")
 T = TypeVar("T")

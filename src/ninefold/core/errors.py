@@ -1,21 +1,40 @@
-"""Every error that ninefold raises on purpose.
+"""Every error that ninefold raises on purpose: those of other modules stand with their file.
 
     NinefoldError
-    ├── UserError                 what the caller can mend; the message says how
-    │   ├── InputError            (ValueError) a prompt, image, mask or file that cannot be used
-    │   │   ├── StageInputError   a stage lacks one of its inputs
-    │   │   ├── NotFoundError     a job, group or upload that is not there
-    │   │   └── ConflictError     it cannot be as things are: a key used before, a job that runs
-    │   ├── QueueFullError        as many jobs wait as may
-    │   ├── ConfigError           (ValueError) parameters, presets, config files
-    │   │   └── WiringError       stages that cannot follow one another
-    │   ├── ModelError            a model that is unknown, unreadable or refused
-    │   └── StorageError          a folder that cannot be written, a full disk
-    ├── StageError                a stage failed while it ran; the cause is chained
-    └── ContractError             a bug in a stage: it touched what it did not declare
-        └── UnknownSlotError      (KeyError) a key that no slot declares
+    ├── UserError                     what the caller can mend; the message says how
+    │   ├── InputError                (ValueError) a prompt, image, mask or file that cannot be used
+    │   │   ├── StageInputError       a stage lacks one of its inputs
+    │   │   ├── NotFoundError         a job, group or upload that is not there
+    │   │   ├── ConflictError         it cannot be as things are: a key used before, a job that runs
+    │   │   ├── TooManyVariantsError  prompts/listing.py: a prompt with more than may be listed
+    │   │   ├── RefusedAddressError   server/webhooks/addresses.py: where no webhook may go
+    │   │   └── UnresolvedError       server/webhooks/addresses.py: a host without an address
+    │   ├── QueueFullError            as many jobs wait as may
+    │   ├── ConfigError               (ValueError) parameters, presets, config files
+    │   │   └── WiringError           stages that cannot follow one another
+    │   ├── ModelError                a model that is unknown, unreadable or refused
+    │   ├── StorageError              (OSError) a folder that cannot be written, a full disk
+    │   ├── UnauthorizedError         server/problems.py: no key, or a wrong one
+    │   ├── ForbiddenError            server/problems.py: a key that may not do this
+    │   ├── TooLargeError             server/problems.py: a body above its limit
+    │   ├── TooSlowError              server/problems.py: a body that did not arrive in time
+    │   ├── UnsupportedMediaError     server/problems.py: a body in a form that is not taken
+    │   ├── UnsatisfiableRangeError   server/problems.py: parts of a file that it has not
+    │   ├── RateLimitedError          server/problems.py: requests above the key's rate
+    │   └── BusyError                 server/problems.py: more than the server can do now
+    ├── StageError                    a stage failed while it ran; the cause is chained
+    ├── JobFailedError                jobs/serializer.py: a job ended in failure
+    ├── ServiceError                  client/errors.py: a service refused, or did not answer
+    │   ├── UnreachableError          client/errors.py: no answer came
+    │   ├── RefusedError              client/errors.py: the request cannot be fulfilled
+    │   ├── UnauthorizedError         client/errors.py: no key, a wrong one, or not for this
+    │   ├── NotFoundError             client/errors.py: not there, or another's
+    │   ├── ConflictError             client/errors.py: it cannot be as things are
+    │   └── BusyError                 client/errors.py: too much to do, or away
+    └── ContractError                 a bug in a stage: it touched what it did not declare
+        └── UnknownSlotError          (KeyError) a key that no slot declares
 
-`Rewind` (core/pipeline.py) and `Cancelled` (core/progress.py) are control flow, not errors.
+`control_flow.py` holds exceptions that are no errors.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ninefold.core.context import PipelineContext
+from ninefold.core.control_flow import Rewind
 from ninefold.core.errors import (
     ConfigError,
     InputError,
@@ -34,7 +35,7 @@ from ninefold.core.events import (
 from ninefold.core.progress import PreviewMaker, Previews, Report, StageProgress
 from ninefold.core.record import StageRecord
 from ninefold.core.slots import Slot, find_slot
-from ninefold.core.stage import PipelineStage, Rewind
+from ninefold.core.stage import PipelineStage
 
 OnError = Literal["stop", "skip"]
 #: Saves the context after each finished stage.

@@ -9,10 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-
-class Cancelled(Exception):  # noqa: N818 - control flow, not an error
-    """Raised inside a worker thread when its stage was cancelled."""
-
+from ninefold.core.control_flow import Cancelled
 
 #: Makes a small preview picture (height x width x 3, uint8). To be called while the step is
 #: reported, in the thread that reports it: models are not to be used from two threads at once, and

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from typing_extensions import TypeVar
 
 from ninefold.core.context import PipelineContext, Scope
+from ninefold.core.control_flow import Rewind
 from ninefold.core.errors import ConfigError, ContractError, StageInputError
 from ninefold.core.model_refs import ModelCatalog, named_models
 from ninefold.core.problems import check_texts, field_names, problems_of, problems_raised
@@ -33,18 +34,6 @@ class StageParams(BaseModel):
 
 class NoParams(StageParams):
     """No parameters."""
-
-
-class Rewind(Exception):  # noqa: N818 - control flow, not an error
-    """Raised by a stage to run again from the first stage that provides `remake`.
-
-    The data is then as it was before that stage, but for `changes`.
-    """
-
-    def __init__(self, remake: Slot[Any], changes: dict[Slot[Any], Any]) -> None:
-        super().__init__(remake.name)
-        self.remake = remake
-        self.changes = changes
 
 
 P = TypeVar("P", bound=StageParams, default=NoParams)

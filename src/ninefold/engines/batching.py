@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
 
-from ninefold.core.progress import Cancelled, PreviewMaker, Progress
+from ninefold.core.control_flow import Cancelled
+from ninefold.core.progress import PreviewMaker, Progress
 from ninefold.core.timing import current_clock
 from ninefold.core.turns import Turn, current_turn
 from ninefold.engines.memory import is_out_of_memory

@@ -11,8 +11,9 @@ from pydantic import Field
 
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
+from ninefold.core.control_flow import Rewind
 from ninefold.core.errors import StageError
-from ninefold.core.stage import Rewind, StageParams
+from ninefold.core.stage import StageParams
 from ninefold.core.values import Attempt, Json, Verdict
 from ninefold.files.store import read_alpha, read_image
 from ninefold.imaging import measures
