@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,6 +58,22 @@ def _mask(value: Any, context: PipelineContext) -> Any:
     from ninefold.files.store import import_mask
 
     return import_mask(context, value)
+
+
+#: The model that runs where nobody names one.
+DEFAULT_MODEL = "poster"
+
+
+def resolve_model(*named: str | None) -> str:
+    """The model that holds: the first that is named, of a stage's own, the job's and the config's;
+    else the default."""
+    return next((model for model in named if model), DEFAULT_MODEL)
+
+
+def resolve_seed(*given: int | None) -> int:
+    """The seed that holds: the first that is given, of the job's and the config's; else a random
+    one below 2**32."""
+    return next((seed for seed in given if seed is not None), secrets.randbelow(2**32))
 
 
 def next_seed(seed: int, steps: int = 1) -> int:

@@ -30,8 +30,8 @@ from ninefold.server.schemas import (
     VerdictDocument,
 )
 from ninefold.settings import Settings
+from ninefold.slots import DEFAULT_MODEL
 from ninefold.stages import STAGES
-from ninefold.stages.base import DEFAULT_MODEL
 from tests.server.conftest import Door
 
 

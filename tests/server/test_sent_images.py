@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -185,3 +186,22 @@ def test_what_is_transparent_is_laid_on_white(form: ImageFormat) -> None:
     assert np.array_equal(decoding.decode(flat.data), decoding.decode(sent.data))
     opaque = SentImage.decode(jpeg(), LIMITS)
     assert opaque.flattened() is opaque
+
+
+def test_each_source_of_a_batch_makes_an_image_of_its_own(door: Door, decodes: list[bytes]) -> None:
+    files = [jpeg(128), encode(np.full((128, 128, 3), 99, np.uint8), ImageFormat.JPEG)]
+    sources = [base64.b64encode(file).decode() for file in files]
+    asked = {"init_images": sources, "batch_size": 2, "prompt": "a", "steps": 2, "seed": 3}
+    alone = []
+    for seed, source in enumerate(sources, 3):
+        one = {**asked, "init_images": [source], "batch_size": 1, "seed": seed}
+        alone += door.client.post("/sdapi/v1/img2img", json=one).json()["images"]
+    decodes.clear()
+    answer = door.client.post("/sdapi/v1/img2img", json=asked).json()
+    assert [decodes.count(file) for file in files] == [1, 1]
+    info = json.loads(answer["info"])
+    assert info["all_seeds"] == [3, 4]
+    made = [decoding.decode(base64.b64decode(image)) for image in answer["images"]]
+    expected = [decoding.decode(base64.b64decode(image)) for image in alone]
+    assert len(made) == 2
+    assert all(np.array_equal(*pair) for pair in zip(made, expected, strict=True))

@@ -16,7 +16,7 @@ def test_an_upload_is_named_by_its_bytes(idle: Door) -> None:
     data = png()
     first, again = idle.upload(data), idle.upload(data)
     assert first == again == hashlib.sha256(data).hexdigest()
-    assert len(_stored(idle)) == 1
+    assert len(_stored(idle)) == 2  # the file, and what jobs start from
     shown = idle.client.get(f"/v1/uploads/{first}").json()
     assert (shown["width"], shown["height"], shown["size"]) == (64, 48, len(data))
     assert shown["kind"] == "image"
@@ -34,7 +34,7 @@ def test_the_same_file_of_two_keys(idle: Door) -> None:
     assert idle.client.delete(here, headers=one).status_code == 204
     assert idle.client.get(here, headers=one).status_code == 404
     assert idle.client.get(here, headers=other).status_code == 200
-    assert len(_stored(idle)) == 1
+    assert len(_stored(idle)) == 2  # the file, and what jobs start from
 
 
 def test_uploads_expire_and_jobs_keep_their_copies(door: Door) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from ninefold.core.errors import ConfigError, InputError
 from ninefold.core.pipeline import Pipeline
 from ninefold.engines.engine_set import EngineSet
 from ninefold.runs import Run
-from ninefold.slots import MAX_PROMPT, next_seed
+from ninefold.slots import MAX_PROMPT, next_seed, resolve_seed
 
 DEFAULT_PRESET = "full"
 DEFAULT_OUT = Path("ninefold-out")
@@ -140,7 +139,7 @@ def planned(options: RunOptions, config: PipelineConfig, engines: EngineSet) -> 
     Raises `UserError`, and then leaves no file behind.
     """
     options = with_prompt(options)
-    first = config.seed if config.seed is not None else secrets.randbelow(2**32)
+    first = resolve_seed(config.seed)
     job = PipelineContext().job_id
     for index in range(options.count):
         job_id = job if options.count == 1 else f"{job}-{index + 1}"

@@ -29,7 +29,7 @@ from ninefold.core.record import StageRecord
 from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.engines.engine_set import EngineSet
 from ninefold.runs import Run
-from ninefold.stages.base import DEFAULT_MODEL
+from ninefold.slots import resolve_model
 from ninefold.stages.text_to_image import TextToImageStage
 
 #: Most seconds that an image waits for the others, where the model may make them in one call.
@@ -85,7 +85,7 @@ def _at_once(options: RunOptions, engines: EngineSet) -> int:
     for step in config.build(engines).steps:
         if isinstance(step.stage, TextToImageStage):
             params = step.stage.params
-            model = params.model or config.model or DEFAULT_MODEL
+            model = resolve_model(params.model, config.model)
             try:
                 width, height = engines.diffusion.describe(model).native_size
                 size = params.width or width, params.height or height

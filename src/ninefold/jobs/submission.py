@@ -27,7 +27,7 @@ from ninefold.jobs.naming import member_id
 from ninefold.jobs.spec import JobSpec, digest_of
 from ninefold.jobs.store import JobStore
 from ninefold.prompts.listing import TooManyVariantsError, shown_count
-from ninefold.slots import next_seed
+from ninefold.slots import next_seed, resolve_seed
 from ninefold.stages.prompt import prompt_variants
 
 #: Most jobs that one call submits.
@@ -82,11 +82,10 @@ class JobPreparer:
             raise InputError(f"group: expected 1 to {MAX_GROUP} jobs, got {total}.")
         specs: dict[str, JobSpec] = {}
         document = config.document()
+        of_key = None if key is None else _seed_of_key(key)
         with self.all_or_none(specs):
             for slots in each:
-                first = slots.get("seed", config.seed)
-                if first is None:
-                    first = secrets.randbelow(2**32) if key is None else _seed_of_key(key)
+                first = resolve_seed(slots.get("seed"), config.seed, of_key)
                 for index in range(count):
                     job_id = member_id(name, len(specs) + 1)
                     given = slots if count == 1 else {**slots, "seed": next_seed(first, index)}

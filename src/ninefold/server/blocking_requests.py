@@ -23,7 +23,9 @@ from ninefold.server.problems import ErrorForm, Problem
 from ninefold.server.schemas import GroupRequest
 from ninefold.server.sent_images import SentImage
 from ninefold.server.service import Service
+from ninefold.server.uploads import UploadKind
 from ninefold.server.waiting import cancel_on_disconnect
+from ninefold.slots import next_seed, resolve_seed
 
 #: The status that proxies log for a client that went away; nobody receives it.
 _CLIENT_CLOSED_REQUEST = 499
@@ -41,8 +43,15 @@ class ImageOrder:
     count: int = 1
     image: SentImage | None = field(default=None, repr=False)
     mask: SentImage | None = field(default=None, repr=False)
+    #: Image and mask of each further source: the images are made of all of them in turn.
+    further: tuple[tuple[SentImage | None, SentImage | None], ...] = field(default=(), repr=False)
     #: What the request asked for and does not get, for its answer.
     warnings: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[tuple[SentImage | None, SentImage | None], ...]:
+        """Image and mask of each source."""
+        return (self.image, self.mask), *self.further
 
 
 class UnfinishedError(Exception):
@@ -79,16 +88,30 @@ async def submit(service: Service, caller: Caller, order: ImageOrder) -> Group:
         "seed": order.seed,
         "model": order.model,
     }
-    if order.image is not None:
-        given["image"] = (await service.store_image(caller, order.image, "image")).id
-    if order.mask is not None:
-        given["mask"] = (await service.store_image(caller, order.mask, "mask")).id
-    asked = {
-        "config": {"stages": list(order.stages)},
-        "inputs": [{name: value for name, value in given.items() if value is not None}],
-        "count": order.count,
-    }
+    given = {name: value for name, value in given.items() if value is not None}
+    sources = [await _stored(service, caller, *files) for files in order.sources]
+    inputs, count = [given | sources[0]], order.count
+    if len(sources) > 1:
+        first = resolve_seed(order.seed)
+        inputs = [
+            given | sources[index % len(sources)] | {"seed": next_seed(first, index)}
+            for index in range(order.count)
+        ]
+        count = 1
+    asked = {"config": {"stages": list(order.stages)}, "inputs": inputs, "count": count}
     return await service.submit_group(caller, GroupRequest.model_validate(asked))
+
+
+async def _stored(
+    service: Service, caller: Caller, image: SentImage | None, mask: SentImage | None
+) -> dict[str, str]:
+    """The ids of an order's files, by the inputs that name them."""
+    files: tuple[tuple[UploadKind, SentImage | None], ...] = ("image", image), ("mask", mask)
+    return {
+        kind: (await service.store_image(caller, file, kind)).id
+        for kind, file in files
+        if file is not None
+    }
 
 
 async def answer(

@@ -36,6 +36,7 @@ from ninefold.slots import (
     PROMPT,
     SEED,
     WILDCARDS,
+    resolve_model,
 )
 
 
@@ -45,9 +46,6 @@ def _colour(text: str) -> str:
 
 #: A colour as `#rrggbb`; names of CSS are taken, too.
 Colour = Annotated[str, Field(max_length=40), AfterValidator(_colour)]
-
-#: The model that runs where nobody names one.
-DEFAULT_MODEL = "poster"
 
 #: In `Annotated[str, ...]`, a parameter that names a diffusion model, or a detector.
 DIFFUSION_MODEL, DETECTOR_MODEL = ModelRef("diffusion"), ModelRef("detector")
@@ -144,7 +142,7 @@ class DiffusionStage(EngineStage[S]):
 
     def model(self, context: PipelineContext) -> str:
         """The model that this stage uses, as it was named."""
-        return self.params.model or context.get(MODEL) or DEFAULT_MODEL
+        return resolve_model(self.params.model, context.get(MODEL))
 
     def model_info(self, context: PipelineContext) -> ModelInfo:
         """What is known of the model that this stage uses; raises `ModelError`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -23,7 +22,7 @@ from ninefold.engines.settings import EngineSettings
 from ninefold.prompts import ResolvedPrompt, Wildcards, list_variants, possible_loras, resolve
 from ninefold.prompts.resolving import MAX_TEXT
 from ninefold.prompts.wildcards import check_name
-from ninefold.slots import LORAS, MAX_PROMPT, NEGATIVE_PROMPT, PROMPT, SEED, WILDCARDS
+from ninefold.slots import LORAS, MAX_PROMPT, NEGATIVE_PROMPT, PROMPT, SEED, WILDCARDS, resolve_seed
 
 
 class PromptParams(StageParams):
@@ -74,9 +73,7 @@ class PromptStage(PipelineStage[PromptParams]):
     async def execute(self, context: PipelineContext) -> PipelineContext:
         """Set `prompt`, `negative_prompt`, `seed`, `loras` and `wildcards`."""
         template = context[PROMPT]
-        seed = context.get(SEED)
-        if seed is None:
-            seed = secrets.randbelow(2**32)
+        seed = resolve_seed(context.get(SEED))
         prompt, negative = await run_blocking(context, self._resolved, context, seed)
         context[PROMPT] = prompt.text
         context[NEGATIVE_PROMPT] = negative.text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -21,7 +20,7 @@ from ninefold.imaging.masks import paints, paste, same_shape
 from ninefold.imaging.resize import resize, resize_mask
 from ninefold.imaging.types import Alpha
 from ninefold.prompts import possible_loras
-from ninefold.slots import IMAGE, IMAGE_PATH, MASK, PROMPT, SEED
+from ninefold.slots import IMAGE, IMAGE_PATH, MASK, PROMPT, SEED, resolve_seed
 from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams, size_before
 
 
@@ -61,7 +60,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
     async def execute(self, context: PipelineContext) -> PipelineContext:
         """Set `image`, `image_path` and, where nobody fixed it, `seed`."""
         if SEED not in context:
-            context[SEED] = secrets.randbelow(2**32)
+            context[SEED] = resolve_seed()
         await run_blocking(context, self._run, context)
         return context
 

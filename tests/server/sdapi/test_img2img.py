@@ -183,6 +183,28 @@ def test_denoising_of_zero_changes_the_size_alone() -> None:
     assert "nothing was painted" in order.warnings[0]
 
 
+def test_several_sources_make_one_image_each() -> None:
+    first, second = plain(64, 64), Image.new("RGB", (64, 64), (9, 99, 9))
+    order = changed(init_images=[b64(first), b64(second)], batch_size=2, n_iter=3, seed=5)
+    assert order.count == 6
+    shown = [_decoded(image) for image, _ in order.sources]
+    assert np.array_equal(shown[0], np.array(first))
+    assert np.array_equal(shown[1], np.array(second))
+    fewer = changed(init_images=[b64(first), b64(second)], batch_size=4)
+    assert fewer.count == 2  # as A1111 takes it
+    mask = spot(64, 64, (8, 8, 40, 40))
+    masked = changed(init_images=[b64(first), b64(second)], mask=b64(mask))
+    assert all(found is not None for _, found in masked.sources)
+
+
+def test_sources_that_cannot_be_made_together_are_refused() -> None:
+    three = [b64(plain(64, 64))] * 3
+    with pytest.raises(ConfigError, match="at most batch_size, 2, got 3"):
+        changed(init_images=three, batch_size=2)
+    with pytest.raises(InputError, match=r"init_images\.1"):
+        changed(init_images=[b64(plain(64, 64)), "%%%"])
+
+
 UNIT = {"ad_model": "detector"}
 
 
@@ -271,7 +293,6 @@ def test_what_sd_upscale_cannot_do(asked: dict[str, Any], told: str) -> None:
     ("asked", "told"),
     [
         ({"init_images": []}, "init_images"),
-        ({"init_images": [b64(plain(8, 8))] * 2}, "init_images"),
         ({"init_images": [base64.b64encode(b"GIF89a...").decode()]}, "init_images.0"),
         ({"mask": "AAAA"}, "mask: expected"),
         ({"init_images": [b64(plain(2000, 2000))]}, "expected at most"),

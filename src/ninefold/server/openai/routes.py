@@ -14,7 +14,6 @@ from starlette.responses import Response
 
 from ninefold.core.errors import InputError, NotFoundError
 from ninefold.engines.diffusion import ModelInfo
-from ninefold.files.opening import ImageLimits
 from ninefold.jobs import Job
 from ninefold.server import sse
 from ninefold.server.auth import Reader, Submitter
@@ -41,7 +40,7 @@ from ninefold.server.openai.schemas import (
 from ninefold.server.openai.stream import EventKind, events
 from ninefold.server.openai.translate import Ordered, edit, generation, variation
 from ninefold.server.service import Service, ServiceDep
-from ninefold.stages.base import DEFAULT_MODEL
+from ninefold.slots import resolve_model
 
 router = APIRouter(tags=["openai"])
 _forms = APIRouter(tags=["openai"], route_class=FormRoute)
@@ -97,7 +96,7 @@ async def edit_image(
     image = await _image(asked)
     mask = await asked.mask.read() if asked.mask is not None else None
     model, info = await _model(service, asked.model)
-    ordered = await service.call(edit, asked, model, info, image, mask, _limits(service))
+    ordered = await service.call(edit, asked, model, info, image, mask, service.image_limits)
     return await _answer(request, service, caller, asked, ordered, "image_edit")
 
 
@@ -112,7 +111,7 @@ async def vary_image(
     """Another image like one that is sent."""
     image = await _image(asked)
     model, info = await _model(service, asked.model)
-    ordered = await service.call(variation, asked, model, info, image, _limits(service))
+    ordered = await service.call(variation, asked, model, info, image, service.image_limits)
     return await _answer(request, service, caller, asked, ordered, "image_edit")
 
 
@@ -128,10 +127,6 @@ async def _image(asked: EditRequest | VariationRequest) -> bytes:
             "image[]."
         )
     return await sent[0].read()
-
-
-def _limits(service: Service) -> ImageLimits:
-    return ImageLimits(service.settings.max_image_bytes, service.settings.max_image_pixels)
 
 
 async def _answer(
@@ -209,5 +204,5 @@ async def _model(service: Service, asked: str | None) -> tuple[str | None, Model
         raise NotFoundError(
             f"model: {asked!r} is not served here. Ask for one of: {', '.join((*known, *aliases))}."
         )
-    info = await service.call(service.engines.diffusion.describe, name or DEFAULT_MODEL)
+    info = await service.call(service.engines.diffusion.describe, resolve_model(name))
     return name, info

@@ -11,11 +11,10 @@ from ninefold.server.auth import Known, Reader, Submitter
 from ninefold.server.callers import Caller
 from ninefold.server.sdapi.answers import ProgressAnswer
 from ninefold.server.sdapi.examples import OPTIONS, PROGRESS
-from ninefold.server.sdapi.generation import SessionsDep
 from ninefold.server.sdapi.options import options_set, shown
 from ninefold.server.sdapi.schemas import OptionsRequest
 from ninefold.server.sdapi.session_progress import SessionProgress, session_progress
-from ninefold.server.sdapi.sessions import IDLE, Session
+from ninefold.server.sdapi.sessions import IDLE, Session, SessionsDep
 from ninefold.server.sdapi.shared import catalog_for, options_of, sdapi_responses
 from ninefold.server.service import Service, ServiceDep
 

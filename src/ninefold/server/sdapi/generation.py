@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
@@ -13,7 +14,6 @@ from starlette.responses import Response
 
 from ninefold.core.errors import InputError, NotFoundError
 from ninefold.files.embed import read_infotext, read_parameters
-from ninefold.files.opening import ImageLimits
 from ninefold.jobs import Job
 from ninefold.server.auth import Known, Reader, Submitter
 from ninefold.server.blocking_requests import ImageOrder, answer, completed, final_image, submitted
@@ -41,7 +41,7 @@ from ninefold.server.sdapi.schemas import (
     Processing,
     Txt2ImgRequest,
 )
-from ninefold.server.sdapi.sessions import Arrival, Sessions, sessions_of
+from ninefold.server.sdapi.sessions import Arrival, Sessions, SessionsDep
 from ninefold.server.sdapi.shared import catalog_for, problem_response, sdapi_responses
 from ninefold.server.sdapi.translate import img2img, txt2img
 from ninefold.server.sdapi.unfinished import Unfinished, settings_of
@@ -49,7 +49,6 @@ from ninefold.server.service import Service, ServiceDep
 
 router = APIRouter(prefix="/sdapi/v1")
 
-SessionsDep = Annotated[Sessions, Depends(sessions_of)]
 _IMAGES = sdapi_responses(404, 409, example=IMAGES, body=True)
 _IMAGES[200]["model"] = ImagesAnswer
 _EXTRAS = sdapi_responses(404, 409, example=EXTRAS, body=True)
@@ -58,33 +57,75 @@ _BATCH = sdapi_responses(404, 409, example=EXTRAS_BATCH, body=True)
 _BATCH[200]["model"] = ExtrasBatchAnswer
 
 
-@router.post("/txt2img", responses=_IMAGES, response_model=None)
-async def sdapi_txt2img(
+@dataclass(frozen=True)
+class Call:
+    """A request that makes images, and whoever sent it."""
+
+    request: Request
+    service: Service
+    sessions: Sessions
+    caller: Caller
+
+    async def generate(
+        self,
+        kind: str,
+        order: ImageOrder,
+        arrival: Arrival | None = None,
+        unfinished: Unfinished | None = None,
+    ) -> list[FinishedImage]:
+        """The images of an order, those that were skipped left out.
+
+        Of an `arrival` that was interrupted meanwhile nothing is made; `unfinished` makes the
+        images of jobs that are interrupted. Raises as `Service.submit_group` does, and
+        `UnfinishedError`.
+        """
+        service, caller = self.service, self.caller
+        task_id = None if arrival is None else arrival.task_id
+        found: list[FinishedImage] = []
+        async with (
+            submitted(service, caller, order) as group,
+            self.sessions.opened(caller, kind, task_id, group),
+        ):
+            if arrival is not None and arrival.interrupted:
+                await service.cancel_group(caller, group.id)
+            for member in group.jobs:
+                job = await service.wait(caller, member.id)
+                if job.status != "cancelled":
+                    found.append(await self._finished(completed(job)))
+                elif unfinished is not None:
+                    found += await unfinished.pictures(job)
+        return found
+
+    async def _finished(self, job: Job) -> FinishedImage:
+        name = final_image(job).name
+        file = await self.service.artifact(self.caller, job.id, name)
+        return FinishedImage(job, await self.service.call(file.path.read_bytes))
+
+
+async def _call_of(
     request: Request,
     service: ServiceDep,
     sessions: SessionsDep,
     caller: Submitter,
     _reader: Reader,
-    asked: Txt2ImgRequest,
-) -> Response:
+) -> Call:
+    return Call(request, service, sessions, caller)
+
+
+CallDep = Annotated[Call, Depends(_call_of)]
+
+
+@router.post("/txt2img", responses=_IMAGES, response_model=None)
+async def sdapi_txt2img(call: CallDep, asked: Txt2ImgRequest) -> Response:
     """Images from text."""
-    return await _images(
-        request, service, sessions, caller, "txt2img", asked, partial(txt2img, asked)
-    )
+    return await _images(call, "txt2img", asked, partial(txt2img, asked))
 
 
 @router.post("/img2img", responses=_IMAGES, response_model=None)
-async def sdapi_img2img(
-    request: Request,
-    service: ServiceDep,
-    sessions: SessionsDep,
-    caller: Submitter,
-    _reader: Reader,
-    asked: Img2ImgRequest,
-) -> Response:
+async def sdapi_img2img(call: CallDep, asked: Img2ImgRequest) -> Response:
     """Images from an image, whole or inside a mask."""
-    translated = partial(img2img, asked, limits=_limits(service))
-    return await _images(request, service, sessions, caller, "img2img", asked, translated)
+    translated = partial(img2img, asked, limits=call.service.image_limits)
+    return await _images(call, "img2img", asked, translated)
 
 
 @router.post(
@@ -92,24 +133,19 @@ async def sdapi_img2img(
     responses=_EXTRAS,
     response_model=None,
 )
-async def sdapi_extra_single_image(
-    request: Request,
-    service: ServiceDep,
-    sessions: SessionsDep,
-    caller: Submitter,
-    _reader: Reader,
-    asked: ExtrasRequest,
-) -> Response:
+async def sdapi_extra_single_image(call: CallDep, asked: ExtrasRequest) -> Response:
     """An image, enlarged."""
-    catalog = await catalog_for(request, service, caller)
-    order = await service.call(extras, asked, asked.image, "image", catalog, _limits(service))
+    service = call.service
+    catalog = await catalog_for(call.request, service, call.caller)
+    limits = service.image_limits
+    order = await service.call(extras, asked, asked.image, "image", catalog, limits)
 
     async def work() -> Response:
-        found = await _generate(service, sessions, caller, order, "extras")
+        found = await call.generate("extras", order)
         image = found[0].base64 if found else ""
         return _json(ExtrasAnswer(html_info=_html(order.warnings, found), image=image))
 
-    return await answer(request, service, problem_response, work())
+    return await answer(call.request, service, problem_response, work())
 
 
 @router.post(
@@ -117,17 +153,10 @@ async def sdapi_extra_single_image(
     responses=_BATCH,
     response_model=None,
 )
-async def sdapi_extra_batch_images(
-    request: Request,
-    service: ServiceDep,
-    sessions: SessionsDep,
-    caller: Submitter,
-    _reader: Reader,
-    asked: ExtrasBatchRequest,
-) -> Response:
+async def sdapi_extra_batch_images(call: CallDep, asked: ExtrasBatchRequest) -> Response:
     """Several images, enlarged one after another."""
-    catalog = await catalog_for(request, service, caller)
-    limits = _limits(service)
+    service, limits = call.service, call.service.image_limits
+    catalog = await catalog_for(call.request, service, call.caller)
     orders = [
         await service.call(extras, asked, item.data, f"imageList.{number}.data", catalog, limits)
         for number, item in enumerate(asked.imageList)
@@ -136,13 +165,13 @@ async def sdapi_extra_batch_images(
     async def work() -> Response:
         found: list[FinishedImage] = []
         for number, order in enumerate(orders, 1):
-            found += await _generate(service, sessions, caller, order, "extras")
+            found += await call.generate("extras", order)
             if len(found) < number:  # interrupted
                 break
         told = _html(orders[0].warnings, found)
         return _json(ExtrasBatchAnswer(html_info=told, images=[image.base64 for image in found]))
 
-    return await answer(request, service, problem_response, work())
+    return await answer(call.request, service, problem_response, work())
 
 
 @router.post("/png-info", responses=sdapi_responses(example=PNG_INFO, body=True))
@@ -184,70 +213,25 @@ async def sdapi_interrogate(
 
 
 async def _images(
-    request: Request,
-    service: Service,
-    sessions: Sessions,
-    caller: Caller,
+    call: Call,
     kind: str,
     asked: Processing,
     translated: Callable[[ModelCatalog], ImageOrder],
 ) -> Response:
     started = time.time()
-    task_id = asked.force_task_id
-    with sessions.arriving(caller, task_id) as arrival:
-        catalog = await catalog_for(request, service, caller)
+    service, caller = call.service, call.caller
+    with call.sessions.arriving(caller, asked.force_task_id) as arrival:
+        catalog = await catalog_for(call.request, service, caller)
         order = await service.call(translated, catalog)
         settings = settings_of(order, await service.call(catalog.info, order.model))
         unfinished = Unfinished(service, caller, order, settings)
 
         async def work() -> Response:
-            found = await _generate(
-                service, sessions, caller, order, kind, task_id, arrival, unfinished
-            )
+            found = await call.generate(kind, order, arrival, unfinished)
             arguments = asked, found, settings, order.warnings, started
             return _json(await service.call(images_answer, *arguments))
 
-        return await answer(request, service, problem_response, work())
-
-
-async def _generate(
-    service: Service,
-    sessions: Sessions,
-    caller: Caller,
-    order: ImageOrder,
-    kind: str,
-    task_id: str | None = None,
-    arrival: Arrival | None = None,
-    unfinished: Unfinished | None = None,
-) -> list[FinishedImage]:
-    """The images of an order, those that were skipped left out.
-
-    Of an `arrival` that was interrupted meanwhile nothing is made; `unfinished` makes the images
-    of jobs that are interrupted. Raises as `Service.submit_group` does, and `UnfinishedError`.
-    """
-    found: list[FinishedImage] = []
-    async with (
-        submitted(service, caller, order) as group,
-        sessions.opened(caller, kind, task_id, group),
-    ):
-        if arrival is not None and arrival.interrupted:
-            await service.cancel_group(caller, group.id)
-        for member in group.jobs:
-            job = await service.wait(caller, member.id)
-            if job.status != "cancelled":
-                found.append(await _read(service, caller, completed(job)))
-            elif unfinished is not None:
-                found += await unfinished.pictures(job)
-    return found
-
-
-async def _read(service: Service, caller: Caller, job: Job) -> FinishedImage:
-    file = await service.artifact(caller, job.id, final_image(job).name)
-    return FinishedImage(job, await service.call(file.path.read_bytes))
-
-
-def _limits(service: Service) -> ImageLimits:
-    return ImageLimits(service.settings.max_image_bytes, service.settings.max_image_pixels)
+        return await answer(call.request, service, problem_response, work())
 
 
 def _html(warnings: Sequence[str], found: Sequence[FinishedImage]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ninefold.core.errors import ConfigError, ModelError
 from ninefold.engines.diffusion import ModelInfo
 from ninefold.imaging.resize import RESAMPLERS
-from ninefold.stages.base import DEFAULT_MODEL
+from ninefold.slots import resolve_model
 
 _SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".onnx")
 
@@ -35,7 +35,7 @@ class ModelCatalog:
 
     def info(self, model: str | None) -> ModelInfo:
         """What is known of a model, or of the one where none is named."""
-        return self.describe(model or self.chosen or DEFAULT_MODEL)
+        return self.describe(resolve_model(model, self.chosen))
 
     def knows_model(self, name: str) -> str | None:
         """The model of that name, if it is at hand."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ninefold.jobs.tables import TABLES
 from ninefold.server.callers import Caller
 from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
-from ninefold.stages.base import DEFAULT_MODEL
+from ninefold.slots import resolve_model
 
 _OPTIONS = sa.Table(
     "ninefold_sdapi_options",
@@ -105,7 +105,7 @@ class Options:
 def shown(catalog: ModelCatalog, kept: Mapping[str, Any]) -> dict[str, Any]:
     """The options as clients read them."""
     info = catalog.info(None)
-    name = catalog.chosen or DEFAULT_MODEL
+    name = resolve_model(catalog.chosen)
     return {
         "sd_model_checkpoint": f"{name} [{info.hash}]",
         "sd_checkpoint_hash": info.hash,

@@ -155,7 +155,9 @@ class Img2ImgRequest(Processing):
         json_schema_extra={"examples": [{**_EXAMPLE, "init_images": ["iVBORw0KGgo..."]}]}
     )
 
-    init_images: list[_Image] = Field([], max_length=16, description="One image in base64.")
+    init_images: list[_Image] = Field(
+        [], max_length=16, description="Images in base64; each makes one of a batch."
+    )
     resize_mode: int = Field(
         0, ge=0, le=3, description="0 stretches, 1 crops, 2 fills, 3 is taken for 0."
     )

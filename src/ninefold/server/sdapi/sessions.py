@@ -15,11 +15,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 import sqlalchemy as sa
-from starlette.requests import Request
+from fastapi import Depends, Request
 
 from ninefold.core.errors import NotFoundError
 from ninefold.jobs import Group, Job
@@ -229,6 +229,9 @@ def sessions_of(request: Request) -> Sessions:
     """The sessions of the service that serves this request."""
     found: Sessions = request.app.state.sdapi_sessions
     return found
+
+
+SessionsDep = Annotated[Sessions, Depends(sessions_of)]
 
 
 def timestamp(epoch: float) -> str:

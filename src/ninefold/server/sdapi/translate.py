@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from ninefold.core.errors import ConfigError
 from ninefold.core.values import Json
 from ninefold.engines.diffusion import ModelInfo
 from ninefold.files.opening import ImageLimits
@@ -75,20 +76,52 @@ def txt2img(request: Txt2ImgRequest, catalog: ModelCatalog) -> ImageOrder:
 
 
 def img2img(request: Img2ImgRequest, catalog: ModelCatalog, limits: ImageLimits) -> ImageOrder:
-    """Images from an image, whole or in a mask; raises as `txt2img`, and `InputError`."""
+    """Images from an image, whole or in a mask; raises as `txt2img`, and `InputError`.
+
+    Of several source images each makes one image of a batch, as in A1111.
+    """
+    sources = request.init_images
+    if len(sources) < 2:
+        return _img2img(request, catalog, limits)
+    if len(sources) > request.batch_size and request.batch_size > 1:
+        raise ConfigError(
+            f"init_images: expected at most batch_size, {request.batch_size}, got {len(sources)}. "
+            "Raise batch_size, or send fewer."
+        )
+    orders = [
+        _img2img(request.model_copy(update={"init_images": [source]}), catalog, limits, number)
+        for number, source in enumerate(sources)
+    ]
+    first, *others = orders
+    if any(order.stages != first.stages for order in others):
+        raise ConfigError(
+            "init_images: expected images of one size, got several. Give width and height, or send "
+            "one request for each size."
+        )
+    return replace(
+        first,
+        count=len(orders) * request.n_iter,
+        further=tuple((order.image, order.mask) for order in others),
+        warnings=tuple(dict.fromkeys(text for order in orders for text in order.warnings)),
+    )
+
+
+def _img2img(
+    request: Img2ImgRequest, catalog: ModelCatalog, limits: ImageLimits, number: int = 0
+) -> ImageOrder:
     issues = RequestIssues()
     request = with_infotext(request, catalog, issues)
     model = _model(request, catalog, issues)
     sampling = _sampling(request, issues)
     script = selected(request, issues)
-    if len(request.init_images) != 1:
-        issues.refuse("init_images", f"expected one image, got {len(request.init_images)}.")
+    if not request.init_images:
+        issues.refuse("init_images", "expected an image, got none.")
     if request.resize_mode == 3:
         issues.warn("resize_mode", "3 was taken for 0.")
     refiner = refiner_stages(request, sampling, catalog, issues)
     after = always_on(request, sampling, catalog, issues)
     issues.check()
-    sent = images.image_of(request.init_images[0], "init_images.0", limits).flattened()
+    sent = images.image_of(request.init_images[0], f"init_images.{number}", limits).flattened()
     strength = request.denoising_strength
     strength = IMG2IMG_STRENGTH if strength is None else strength
     source = Source(request, sent)
@@ -175,7 +208,8 @@ def _order(
     model: str | None,
     stages: Sequence[Json],
     issues: RequestIssues,
-    **files: SentImage,
+    image: SentImage | None = None,
+    mask: SentImage | None = None,
 ) -> ImageOrder:
     _tell(request, issues)
     issues.check()
@@ -191,7 +225,8 @@ def _order(
         model=model,
         count=request.count,
         warnings=tuple(issues.warnings),
-        **files,
+        image=image,
+        mask=mask,
     )
 
 

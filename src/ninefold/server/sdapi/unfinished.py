@@ -22,6 +22,7 @@ from ninefold.jobs.events import JobStageFinished, JobStarted, JobStepped
 from ninefold.server.blocking_requests import ImageOrder
 from ninefold.server.callers import Caller
 from ninefold.server.sdapi.answers import FinishedImage
+from ninefold.server.sent_images import SentImage
 from ninefold.server.service import Service
 
 #: Parameters by which a diffusion pass is known.
@@ -79,12 +80,18 @@ class Unfinished:
             data = await self.service.call(file.path.read_bytes)
         elif preview is not None:
             data = base64.b64decode(preview)
-        elif self.order.image is not None and any(isinstance(e, JobStarted) for e in events):
-            data = self.order.image.data
+        elif (source := self._source(job)) and any(isinstance(e, JobStarted) for e in events):
+            data = source.data
         else:
             return ()
         scaled = not names and preview is not None
         return (FinishedImage(job, await self.service.call(self._file, data, job, scaled)),)
+
+    def _source(self, job: Job) -> SentImage | None:
+        """The image that the job starts from; jobs of a group are numbered from 1."""
+        sources = self.order.sources
+        number = int(job.id.rpartition(".")[2]) - 1
+        return sources[number % len(sources)][0]
 
     def _file(self, data: bytes, job: Job, scaled: bool) -> bytes:
         pixels = decode(data, OWN_LIMITS)
