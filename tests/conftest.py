@@ -18,6 +18,10 @@ from ninefold.stages import registry as stages
 
 Install = Callable[..., None]
 
+# Before anything imports them, so that a failed assertion shows its values.
+pytest.register_assert_rewrite("ninefold.testing.stage_contract")
+pytest.register_assert_rewrite("ninefold.testing.engine_contracts")
+
 settings.register_profile("ninefold", deadline=None)
 settings.load_profile("ninefold")
 

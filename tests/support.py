@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -19,14 +18,9 @@ from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.fake_diffusion import FakeDiffusion
 from ninefold.imaging.types import Mask, Pixels
 from ninefold.testing import fake_engines
+from ninefold.testing.helpers import files_in, run
 
-T = TypeVar("T")
 Stage = PipelineStage[Any]
-
-
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine, in an event loop of its own."""
-    return asyncio.run(coroutine)
 
 
 def picture(width: int, height: int, seed: int = 9) -> Pixels:
@@ -54,11 +48,6 @@ def box_mask(width: int, height: int, box: tuple[int, int, int, int]) -> Pixels:
     left, top, right, bottom = box
     mask[top:bottom, left:right] = 255
     return mask
-
-
-def files_in(folder: Path) -> set[str]:
-    """Every file below a folder, hidden ones too, by its relative name."""
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
 def holds(image: Pixels, crop: Pixels) -> bool:

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ninefold.core.control_flow import Cancelled
-from ninefold.core.progress import PreviewMaker
 from ninefold.engines import builtin
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.diffusion import ImageToImage, Inpaint, TextToImage
@@ -18,28 +16,12 @@ from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.types import Mask, Pixels
 from ninefold.testing import fake_engines
+from ninefold.testing.helpers import Recorder
+
+__all__ = ["Recorder", "from_image", "inpaint", "needs_builtin", "text"]
 
 HAS_BUILTIN = (builtin.ROOT / "models.json").is_file()
 needs_builtin = pytest.mark.skipif(not HAS_BUILTIN, reason="the built-in models are not there")
-
-
-class Recorder:
-    """Progress that keeps what it is told, and cancels after so many steps."""
-
-    def __init__(self, cancel_after: int | None = None) -> None:
-        self.steps: list[tuple[int, int]] = []
-        self.previews: list[Any] = []
-        self.cancel_after = cancel_after
-
-    def step(self, done: int, total: int, preview: PreviewMaker | None = None) -> None:
-        self.steps.append((done, total))
-        if preview is not None:
-            self.previews.append(preview())
-        if self.cancel_after is not None and len(self.steps) >= self.cancel_after:
-            raise Cancelled
-
-    def check(self) -> None:
-        pass
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,15 @@
-"""What tests need to run pipelines without models: for ninefold's own, and for plugins'."""
+"""What tests need to run pipelines without models: for ninefold's own, and for plugins'.
+
+`StageContract` and the contracts of engines are tests to inherit; only they need pytest.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterable
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.diffusion import DIFFUSION
@@ -11,6 +17,34 @@ from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.fake_diffusion import FakeDiffusion
 from ninefold.engines.faults import Faults
 from ninefold.engines.registry import installed
+
+if TYPE_CHECKING:
+    from ninefold.testing.engine_contracts import (
+        DetectionContract,
+        DiffusionContract,
+        EngineContract,
+        UpscalingContract,
+    )
+    from ninefold.testing.stage_contract import StageContract
+
+#: Where the contracts live, which are imported when they are first used.
+_CONTRACTS = {
+    "StageContract": "ninefold.testing.stage_contract",
+    "EngineContract": "ninefold.testing.engine_contracts",
+    "DiffusionContract": "ninefold.testing.engine_contracts",
+    "DetectionContract": "ninefold.testing.engine_contracts",
+    "UpscalingContract": "ninefold.testing.engine_contracts",
+}
+
+__all__ = [
+    "CALLS",
+    "DetectionContract",
+    "DiffusionContract",
+    "EngineContract",
+    "StageContract",
+    "UpscalingContract",
+    "fake_engines",
+]
 
 #: The calls that `fake_engines` can be told to fail on, beside those of plugins' kinds.
 CALLS = frozenset({"text_to_image", "image_to_image", "inpaint", "detect", "upscale"})
@@ -62,3 +96,18 @@ def fake_engines(
         versions={"ninefold-fake": "1"},
         wildcards=wildcards,
     )
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _CONTRACTS:
+        raise AttributeError(f"module 'ninefold.testing' has no attribute {name!r}")
+    module = _CONTRACTS[name]
+    if module not in sys.modules:
+        import pytest
+
+        pytest.register_assert_rewrite(module)  # so that a failed assertion shows its values
+    return getattr(import_module(module), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
