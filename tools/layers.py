@@ -37,7 +37,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"core", "_version"}),
 )
 #: Libraries whose private names are used, each by one module: an upgrade is read against that one.
-ADAPTERS = {"dbos": ("jobs", "dbos_adapter")}
+ADAPTERS = {"dbos": ("jobs", "dbos_adapter"), "h11": ("server", "uvicorn_adapter")}
 RUNTIMES = frozenset({"torch", "diffusers", "transformers", "peft", "onnxruntime", "accelerate"})
 IN_CORE = frozenset({"pydantic", "pydantic_core", "typing_extensions", "ninefold"})
 IN_CORE |= sys.stdlib_module_names

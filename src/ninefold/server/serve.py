@@ -21,8 +21,8 @@ from ninefold.jobs.telemetry import JobLeft, WorkerEvent
 from ninefold.server.app import create_app
 from ninefold.server.keys import Keys
 from ninefold.server.loopback import is_loopback
-from ninefold.server.protocol import protocol
 from ninefold.server.service import Service
+from ninefold.server.uvicorn_adapter import protocol
 from ninefold.settings import Settings
 
 Say = Callable[[str], None]

@@ -1,4 +1,10 @@
-"""The HTTP/1.1 connections of `ninefold serve`: uvicorn's, stricter where it is lenient."""
+"""The HTTP/1.1 connections of `ninefold serve`: uvicorn's, stricter where it is lenient.
+
+uvicorn documents no way to change its protocol but to name another class, and h11 none to look at
+a head before it is parsed. So this subclasses both, and is the only module that does. What it uses
+of them and their documentation does not promise stands in `PRIVATE`; the test
+`tests/server/test_uvicorn_adapter.py` names what moved when an upgrade moves one.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +16,26 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ninefold.server.problems import MEDIA_TYPE, Problem
+
+#: The versions that this was read for.
+READ_FOR = {"uvicorn": "0.54.0", "h11": "0.16.0"}
+#: Names of uvicorn's `H11Protocol` and of h11's `Connection`, and what they are used for.
+PRIVATE: tuple[tuple[str, str, str], ...] = (
+    ("protocol", "config", "the limit of a head's size"),
+    ("protocol", "conn", "replaced by a connection that refuses ambiguous requests"),
+    ("protocol", "app", "wrapped, to offer the extension ninefold.abort"),
+    ("protocol", "loop", "sets timers"),
+    ("protocol", "transport", "closed and aborted"),
+    ("protocol", "timeout_keep_alive_task", "is None while a request's head is awaited"),
+    ("protocol", "send_400_response", "replaced: the answer is a problem document"),
+    ("protocol", "connection_made", "wraps the transport"),
+    ("protocol", "data_received", "lets go what comes after the answer"),
+    ("protocol", "connection_lost", "stops the timer"),
+    ("connection", "receive_data", "looks for the end of a head"),
+    ("connection", "next_event", "checks a head before h11 unites its fields"),
+    ("connection", "their_state", "says whether a request is being read"),
+    ("connection", "trailing_data", "holds a head that waits to be parsed"),
+)
 
 #: After an answer that came before its request was read: seconds for which the client may take
 #: notice, and bytes that are let go by meanwhile. A connection that is closed at once is reset, and
