@@ -90,7 +90,8 @@ class PipelineConfig(BaseModel):
         """A config that ships with ninefold: `draft`, `standard` or `full`."""
         if name not in presets():
             raise ConfigError(f"preset {name!r}: unknown.{suggest(name, presets())}")
-        return cls.parse(_preset(name), f"preset {name}")
+        config = _built_preset(name)
+        return config if type(config) is cls else cls.parse(_preset(name), f"preset {name}")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -271,6 +272,11 @@ def _preset(name: str) -> Mapping[str, Any]:
         (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
     )
     return document
+
+
+@cache
+def _built_preset(name: str) -> PipelineConfig:
+    return PipelineConfig.parse(_preset(name), f"preset {name}")
 
 
 def _places(stages: Iterable[StageConfig]) -> dict[str, int]:

@@ -15,7 +15,7 @@ from ninefold.core.errors import ConfigError, InputError
 from ninefold.core.record import StageRecord
 from ninefold.files.atomic import link_all
 from ninefold.jobs.events import Done
-from ninefold.jobs.spec import JobSpec, digest_of
+from ninefold.jobs.spec import JobSpec, digest_of, document_of
 
 #: Slots that a rerun may be given anew; others are files, or come from stages.
 CHANGEABLE = ("prompt", "negative_prompt", "seed", "model")
@@ -36,11 +36,12 @@ def rerun_spec(
     spec, reader = _given_anew(spec, given)
     config, start, names = _changed(spec, from_stage, changes, reader)
     kept = _before(done, start, names)
+    document = document_of(config)
     return replace(
         spec,
-        config=config.document(),
+        config=document,
         created_at=PipelineContext().created_at,
-        digest=digest_of(parent, config.document(), start, spec.input),
+        digest=digest_of(parent, document, start, spec.input),
         parent=parent,
         group=None,
         records=tuple(item.record.to_json() for item in kept),

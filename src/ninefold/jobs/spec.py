@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class JobSpec:
     @cached_property
     def pipeline_config(self) -> PipelineConfig:
         """The config, checked; raises `ConfigError`, for one where a plugin has gone."""
-        return _parsed(json.dumps(self.config))
+        return _CONFIGS.parsed(self.config)
 
     def open(self, job_id: str, folder: Path) -> PipelineContext:
         """The context before the first step."""
@@ -67,10 +68,42 @@ class JobSpec:
             yield StageRecord.from_json(record)
 
 
-@lru_cache(maxsize=64)
-def _parsed(document: str) -> PipelineConfig:
-    """Of many jobs, such as those of a group, the config is one, and checked and built once."""
-    return PipelineConfig.parse(json.loads(document))
+class _Configs:
+    """The configs of the last jobs, checked and built: many jobs have the same one, and one process
+    may both submit a job and run it."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: dict[str, PipelineConfig] = {}
+        self._lock = threading.Lock()
+
+    def parsed(self, document: Json) -> PipelineConfig:
+        """The config of a document; raises `ConfigError`."""
+        key = json.dumps(document, sort_keys=True)
+        config = self._known.get(key) or PipelineConfig.parse(document)
+        self._keep(key, config)
+        return config
+
+    def add(self, config: PipelineConfig) -> Json:
+        """Keep a config; its document."""
+        document = config.document()
+        self._keep(json.dumps(document, sort_keys=True), config)
+        return document
+
+    def _keep(self, key: str, config: PipelineConfig) -> None:
+        with self._lock:
+            self._known.pop(key, None)
+            self._known[key] = config  # the last is the one used last
+            if len(self._known) > self._most:
+                del self._known[next(iter(self._known))]
+
+
+_CONFIGS = _Configs(64)
+
+
+def document_of(config: PipelineConfig) -> Json:
+    """The document that a spec holds for `config`, which need not be checked again here."""
+    return _CONFIGS.add(config)
 
 
 def digest_of(*asked: Any) -> str:

@@ -24,7 +24,7 @@ from ninefold.jobs import lineage
 from ninefold.jobs.admission import Admission
 from ninefold.jobs.model import Job, job_folder
 from ninefold.jobs.naming import member_id
-from ninefold.jobs.spec import JobSpec, digest_of
+from ninefold.jobs.spec import JobSpec, digest_of, document_of
 from ninefold.jobs.store import JobStore
 from ninefold.prompts.listing import TooManyVariantsError, shown_count
 from ninefold.slots import next_seed, resolve_seed
@@ -54,7 +54,7 @@ class JobPreparer:
         """The spec of one job; raises `ConfigError` or `InputError` with every problem."""
         job_id = new_job()
         config = _config(config)
-        pipeline, document = config.build(self.engines), config.document()
+        pipeline, document = config.build(self.engines), document_of(config)
         return {job_id: self._prepared(job_id, document, pipeline, _slots(given), cache, owner)}
 
     def prepare_group(
@@ -81,7 +81,7 @@ class JobPreparer:
         if not 1 <= (total := len(each) * count) <= MAX_GROUP:
             raise InputError(f"group: expected 1 to {MAX_GROUP} jobs, got {total}.")
         specs: dict[str, JobSpec] = {}
-        document = config.document()
+        document = document_of(config)
         of_key = None if key is None else _seed_of_key(key)
         with self.all_or_none(specs):
             for slots in each:
