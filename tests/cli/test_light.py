@@ -44,7 +44,8 @@ def test_help_loads_nothing_heavy(argv: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "argv", [["stages"], ["models"], ["run", "a house", "--dry-run"], ["config", "schema"]]
+    "argv",
+    [["stages"], ["models"], ["doctor"], ["run", "a house", "--dry-run"], ["config", "schema"]],
 )
 def test_nothing_but_a_run_loads_torch(argv: list[str]) -> None:
     assert loaded(MAIN.format(argv=argv), HEAVY[:4]) == ""

@@ -126,6 +126,27 @@ def plugins(as_json: a.AsJson = False) -> int:
     return show_plugins(as_json)
 
 
+@app.command()
+@guarded
+def doctor(
+    settings_file: a.SettingsFile = None,
+    data: a.Data = None,
+    database: a.Database = None,
+    ask_torch: Annotated[
+        bool,
+        typer.Option("--torch", help="Ask torch for its devices, too, which takes seconds."),
+    ] = False,
+    as_json: a.AsJson = False,
+) -> int:
+    """Show versions, device, memory, models, plugins and folders, and what is missing.
+
+    Exit codes: 0 all that is needed is there, 1 something is missing.
+    """
+    from ninefold.cli.doctor import examine
+
+    return examine(settings_file, data, database, ask_torch, as_json)
+
+
 @config_app.command("show")
 @guarded
 def config_show(

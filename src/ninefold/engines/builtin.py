@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -51,6 +52,19 @@ def verify(path: Path, root: Path = ROOT) -> None:
             f"{pinned.version} of {pinned.model!r} that ships: expected SHA-256 "
             f"{pinned.sha256[:10]}, got {file_sha256(path)[:10]}. {_REMEDY}"
         )
+
+
+def check_all(root: Path = ROOT) -> Iterator[tuple[str, str | None]]:
+    """Every weight file that ships, by name, with what is wrong with it; raises `ModelError`."""
+    for name in sorted(_pinned(root)):
+        try:
+            verify(root / name, root)
+        except ModelError as error:
+            yield name, str(error)
+        except OSError:
+            yield name, str(missing(name))
+        else:
+            yield name, None
 
 
 def missing(what: str) -> ModelError:

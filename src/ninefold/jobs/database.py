@@ -12,14 +12,20 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from ninefold.core.errors import ConfigError, StorageError
-from ninefold.jobs.schema import bring_up_to_date
+from ninefold.jobs.schema import bring_up_to_date, state_of
 from ninefold.settings import JobSettings
 
 FILE_NAME = "ninefold.db"
 #: How long a process waits for others that write to the same SQLite file.
 BUSY_TIMEOUT_MS = 30_000
+#: Seconds that a database server has to answer where somebody only asks how things are.
+INSPECT_TIMEOUT = 5
 #: A connection that lay idle for longer is tried before it is used: the server may have restarted.
 IDLE_SECONDS = 2.0
+
+
+#: The parts of a URL's query that messages may show: others may hold passwords.
+_SHOWN = ("host", "port")
 
 
 def database_url(data: Path, database: str | None) -> sa.URL:
@@ -61,7 +67,7 @@ def connect(url: sa.URL, *, create: bool) -> sa.Engine:
         )
     engine = _engine(url)
     try:
-        bring_up_to_date(engine, _shown(url), create=create)
+        bring_up_to_date(engine, shown(url), create=create)
     except SQLAlchemyError as error:
         engine.dispose()
         raise storage_error(url, error) from None
@@ -69,6 +75,26 @@ def connect(url: sa.URL, *, create: bool) -> sa.Engine:
         engine.dispose()
         raise
     return engine
+
+
+def inspect_database(url: sa.URL) -> str:
+    """What there is of a database, in words; nothing is made or changed. Raises `StorageError`."""
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return "none yet; the first job makes it"
+    if url.get_backend_name() != "sqlite" and "connect_timeout" not in url.query:
+        url = url.update_query_dict({"connect_timeout": str(INSPECT_TIMEOUT)})
+    engine = _engine(url)
+    try:
+        state = state_of(engine, shown(url))
+    except SQLAlchemyError as error:
+        raise storage_error(url, error) from None
+    finally:
+        engine.dispose()
+    return {
+        "empty": "without tables yet; the first job makes them",
+        "older": "of an earlier version; the next command that uses it migrates it",
+        "current": "up to date",
+    }[state]
 
 
 def engine_for_steps(engine: sa.Engine) -> sa.Engine:
@@ -85,7 +111,7 @@ def engine_for_steps(engine: sa.Engine) -> sa.Engine:
 
 def storage_error(url: sa.URL, error: SQLAlchemyError) -> StorageError:
     """What a database said, as an error with the remedy; never with its password."""
-    return StorageError(f"{_shown(url)}: {_reason(error)}")
+    return StorageError(f"{shown(url)}: {_reason(error)}")
 
 
 def _engine(url: sa.URL, *, synchronous: str = "FULL") -> sa.Engine:
@@ -125,9 +151,12 @@ def _try_idle_connections(engine: sa.Engine) -> None:
     event.listen(engine, "checkout", taken)
 
 
-def _shown(url: sa.URL) -> str:
-    """The database as a message may name it: without its password."""
-    return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string()
+def shown(url: sa.URL) -> str:
+    """The database as a message may name it: without passwords, wherever in the URL they stand."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    kept = {name: value for name, value in url.query.items() if name in _SHOWN}
+    return url.set(query=kept).render_as_string()
 
 
 def _reason(error: SQLAlchemyError) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError, ProgrammingError
@@ -72,6 +73,19 @@ def bring_up_to_date(engine: sa.Engine, shown: str, *, create: bool) -> None:
             if own == HEAD:
                 return
         _upgrade(connection)
+
+
+def state_of(engine: sa.Engine, shown: str) -> Literal["empty", "older", "current"]:
+    """What `bring_up_to_date` would find; changes nothing. Raises `StorageError` where it would
+    refuse the tables."""
+    current, found = Layout(HEAD, dbos_adapter.newest_layout(engine)), _layout(engine)
+    if found is None:
+        if not sa.inspect(engine).has_table(FORMER_SCHEMA.name):
+            return "empty"
+        _check_without_layout(engine, shown, create=False)
+        return "older"
+    _check_not_newer(found, current, shown)
+    return "current" if found == current else "older"
 
 
 def _layout(engine: sa.Engine) -> Layout | None:

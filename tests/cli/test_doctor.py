@@ -1,0 +1,121 @@
+"""`ninefold doctor`: what there is, what is missing and how to get it, and no secrets."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tomllib
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ninefold.cli import doctor
+from ninefold.core.plugins import Plugin
+from ninefold.engines import builtin
+from tests.cli.conftest import Cli, Outcome
+
+PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
+
+
+def finding(outcome: Outcome, name: str) -> dict[str, Any]:
+    [found] = [item for item in outcome.document["findings"] if item["name"] == name]
+    return dict(found)
+
+
+def test_it_shows_all_at_a_glance(cli: Cli) -> None:
+    shown = cli("doctor")
+    assert shown.code == 0, shown.out
+    for section in ("versions", "device", "memory", "models", "folders"):
+        assert re.search(rf"^{section}$", shown.out, re.MULTILINE)
+    assert shown.out.endswith("all that is needed is there\n")
+    assert not Path("ninefold-data").exists()
+    told = cli("doctor", "--json")
+    assert told.code == 0
+    assert told.document["ok"] is True
+    assert "the first job makes it" in finding(told, "database")["found"]
+    assert finding(told, "poster/unet/diffusion_pytorch_model.safetensors")["remedy"] is None
+
+
+def test_what_is_missing_is_an_exit_code_and_a_remedy(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    known = metadata.version
+
+    def version(name: str) -> str:
+        if name in ("dbos", "onnxscript"):
+            raise metadata.PackageNotFoundError(name)
+        return known(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setenv("NINEFOLD_WILDCARDS", str(tmp_path / "gone"))
+    monkeypatch.setenv("NINEFOLD_DEVICE", "cuda")
+    monkeypatch.setattr(doctor, "_cards", list)
+    outcome = cli("doctor", "--json")
+    assert outcome.code == 1
+    missing = {
+        item["name"] for item in outcome.document["findings"] if item["needed"] and item["remedy"]
+    }
+    assert missing == {"dbos", "wildcards", "nvidia"}
+    assert finding(outcome, "dbos")["remedy"] == "pip install dbos"
+    assert "ninefold[training]" in finding(outcome, "onnxscript")["remedy"]
+    assert "3 missing" in cli("doctor").out
+
+
+def test_bad_settings_and_a_data_folder_that_is_a_file_are_reported(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NINEFOLD_THREADS", "many")
+    outcome = cli("doctor", "--json", "--data", tmp_path / "file" / "data")
+    assert outcome.code == 1
+    assert "NINEFOLD_THREADS" in finding(outcome, "settings")["remedy"]
+    assert "--data" in finding(outcome, "data")["remedy"]
+
+
+def test_a_plugin_that_cannot_be_used_is_a_note(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Plugin("stage", "mirror", "mirrors:Mirror", "mirrors", "1", "no module mirrors")
+    monkeypatch.setattr(doctor, "plugins", lambda: (broken,))
+    outcome = cli("doctor", "--json")
+    assert outcome.code == 0
+    assert finding(outcome, "mirror")["remedy"] == "no module mirrors"
+
+
+def test_no_password_is_printed(cli: Cli) -> None:
+    url = "postgresql://user:hush@127.0.0.1:1/name?password=hush&sslpassword=hush"
+    for arguments in (("doctor",), ("doctor", "--json"), ("jobs", "list")):
+        outcome = cli(*arguments, "--database", url)
+        assert outcome.code != 0
+        assert "127.0.0.1" in outcome.out + outcome.err
+        assert "hush" not in outcome.out + outcome.err
+
+
+def test_a_database_of_a_newer_version_is_reported(cli: Cli) -> None:
+    import sqlite3
+
+    assert cli("submit", "a house", "--preset", "draft").code == 0
+    assert "up to date" in finding(cli("doctor", "--json"), "database")["found"]
+    with sqlite3.connect("ninefold-data/ninefold.db") as connection:
+        connection.execute("UPDATE ninefold_migrations SET version_num = '9999'")
+    outcome = cli("doctor", "--json")
+    assert outcome.code == 1
+    assert "Upgrade ninefold" in finding(outcome, "database")["remedy"]
+
+
+def test_a_damaged_model_is_found(tmp_path: Path) -> None:
+    root = tmp_path / "builtin"
+    shutil.copytree(builtin.ROOT, root)
+    (root / "detector" / "detector.onnx").write_bytes(b"cut")
+    (root / "upscaler" / "x4.onnx").unlink()
+    found = {name: problem for name, problem in builtin.check_all(root) if problem}
+    assert found.keys() == {"detector/detector.onnx", "upscaler/x4.onnx"}
+    assert all("Reinstall ninefold" in problem for problem in found.values())
+
+
+def test_versions_are_shown_of_what_ninefold_stands_on() -> None:
+    project = tomllib.loads(PROJECT.read_text())["project"]
+    needed = {re.split(r"[\[>=<]", text)[0] for text in project["dependencies"]}
+    assert set(doctor.LIBRARIES) <= needed
+    for extra, name in doctor.EXTRAS.items():
+        assert any(text.startswith(name) for text in project["optional-dependencies"][extra])
