@@ -6,6 +6,8 @@
 PROMPT ?= a white lighthouse on the right by the sea at sunset
 SEED ?= 7
 PRESET ?= full
+# Processes that the tests run in, each with a thread for models.
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 CLIENTS := tests/server/clients
@@ -19,7 +21,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/ninefold run "$$PROMPT" --preset "$$PRESET" --seed "$$SEED"
 
 test: lint types layers $(CLIENTS)/.venv/.installed
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

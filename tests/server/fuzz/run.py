@@ -40,8 +40,10 @@ SETTINGS = {
 DISPOSABLE = 6
 
 
-def fuzz(examples: int, arguments: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
-    """Run it with `examples` per operation; its output tells every failure."""
+def fuzz(
+    examples: int, arguments: Sequence[str] = (), *, shown: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run it with `examples` per operation; its output, kept or `shown`, has every failure."""
     with tempfile.TemporaryDirectory(prefix="nf-fuzz-") as name:
         data = Path(name) / "data"
         key = _ninefold("keys", "create", "fuzz", "--scope", "admin", "--data", str(data))
@@ -66,7 +68,12 @@ def fuzz(examples: int, arguments: Sequence[str] = ()) -> subprocess.CompletedPr
                 ),
             }
             return subprocess.run(
-                command, cwd=name, env=environment, capture_output=True, text=True, check=False
+                command,
+                cwd=name,
+                env=environment,
+                capture_output=not shown,
+                text=True,
+                check=False,
             )
 
 
@@ -134,8 +141,7 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=500, help="per operation")
     options, others = parser.parse_known_args()
     begun = time.monotonic()
-    done = fuzz(options.examples, others)
-    print(done.stdout, done.stderr, sep="")
+    done = fuzz(options.examples, others, shown=True)
     print(f"{time.monotonic() - begun:.0f} s, {options.examples} examples an operation")
     return done.returncode
 
