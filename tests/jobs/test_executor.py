@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
+from sqlalchemy.exc import OperationalError
 
 from ninefold import PipelineConfig, PipelineContext
 from ninefold.core.errors import ConfigError, InputError, StorageError
@@ -22,6 +24,7 @@ from ninefold.jobs import (
     JobStarted,
     JobStepped,
 )
+from ninefold.jobs.database import storage_error
 from ninefold.stages.registry import find_stage
 from ninefold.testing import fake_engines
 from tests.jobs.conftest import INPUT, NINE, Place
@@ -267,3 +270,17 @@ def test_a_database_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="Is the database running") as caught:
         run(open_(tmp_path, database="postgresql://user:secret@127.0.0.1:1/name"))
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        "database or disk is full",
+        'could not extend file "5/26": No space left on device\nHINT: Check it.',
+    ],
+)
+def test_a_full_disk_is_named_with_its_remedy(cause: str) -> None:
+    error = OperationalError("INSERT", {}, sqlite3.OperationalError(cause))
+    message = str(storage_error(make_url("postgresql://user:secret@here/name"), error))
+    assert "Free some space" in message
+    assert "secret" not in message

@@ -159,6 +159,9 @@ def shown(url: sa.URL) -> str:
     return url.set(query=kept).render_as_string()
 
 
+_ROOM = "Free some space: jobs that were accepted go on by themselves."
+
+
 def _reason(error: SQLAlchemyError) -> str:
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
     remedies = {
@@ -166,9 +169,13 @@ def _reason(error: SQLAlchemyError) -> str:
         "readonly database": "It can only be read. Change its permissions or name another folder.",
         "unable to open": "Change the folder's permissions or name another one with --data.",
         "database is locked": "Another program holds it. Close that program and try again.",
+        # SQLite's words, PostgreSQL's, and the system's.
+        "disk is full": _ROOM,
+        "no space left on device": _ROOM,
+        "disk quota exceeded": _ROOM,
     }
     for part, remedy in remedies.items():
-        if part in cause:
+        if part in cause.lower():
             return f"{cause}. {remedy}"
     return f"{cause}. Is the database running, and is the URL right?"
 

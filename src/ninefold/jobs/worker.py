@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ninefold.core.errors import ConfigError
 from ninefold.jobs import dbos_adapter
 from ninefold.jobs import runtime as runtimes
-from ninefold.jobs.database import engine_for_steps
+from ninefold.jobs.database import engine_for_steps, storage_error
 from ninefold.jobs.dispatch import Dispatcher
 from ninefold.jobs.leases import Lease, locks_for
 from ninefold.jobs.runtime import Runtime
@@ -110,7 +110,7 @@ class Worker:
             try:
                 self._look()
             except sa.exc.SQLAlchemyError as error:  # away or full: the next look may do better
-                _log.warning("jobs: the database does not answer: %s", error)
+                _log.warning("jobs: %s", storage_error(self.engine.url, error))
 
     def _look(self) -> None:
         """Show a pulse, and put back into the queue what nobody works on."""
