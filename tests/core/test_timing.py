@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 
-from ninefold import PipelineContext, PipelineStage, StageParams
+from ninefold import PipelineConfig, PipelineContext, PipelineStage, StageParams
 from ninefold.core.blocking import run_blocking
+from ninefold.core.events import Event, StageProgressed, StageStarted, StageWaiting
 from ninefold.core.record import facts
 from ninefold.core.timing import StageClock, current_clock
+from ninefold.testing import fake_engines
 from tests.support import run
 
 
@@ -63,3 +65,24 @@ def test_stages_after_it_have_clocks_of_their_own() -> None:
         assert current_clock.get() is before
 
     run(scenario())
+
+
+def test_a_wait_is_reported_once_while_it_lasts() -> None:
+    reported: list[str] = []
+    clock = StageClock(lambda: reported.append("waits"))
+    clock.waiting()
+    clock.waiting()
+    assert reported == ["waits"]
+    clock.add(waited=1)
+    clock.waiting()  # for the next model
+    assert reported == ["waits", "waits"]
+    StageClock().waiting()  # nobody listens
+
+
+def test_an_observer_learns_that_a_stage_waits_for_its_model() -> None:
+    events: list[Event] = []
+    pipeline = PipelineConfig.preset("draft").build(fake_engines(wait_delay=0.05))
+    run(pipeline.execute(PipelineContext(prompt="a red house"), observer=events.append))
+    kinds = [type(event) for event in events if getattr(event, "stage", "") == "text_to_image"]
+    assert kinds[:3] == [StageStarted, StageWaiting, StageProgressed]
+    assert kinds.count(StageWaiting) == 1

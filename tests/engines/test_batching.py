@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -473,7 +475,8 @@ def test_waiting_loading_and_work_are_told_apart() -> None:
         return words
 
     batcher: Batcher[str, str] = Batcher(load_and_run, len, Cap(1))
-    clocks = [StageClock(), StageClock()]
+    waits: list[int] = []
+    clocks = [StageClock(partial(waits.append, number)) for number in range(2)]
 
     def ask(clock: StageClock) -> None:
         current_clock.set(clock)
@@ -488,3 +491,35 @@ def test_waiting_loading_and_work_are_told_apart() -> None:
         assert fields["load_ms"] >= 50
         assert fields["duration_ms"] >= 20
     assert max(clock.fields()["waited_ms"] for clock in clocks) >= 50  # while the other had it
+    assert waits == []  # only what lasts is reported
+
+
+def test_who_waits_for_a_model_that_works_for_others_is_reported_once() -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def work(batch: Batch[str]) -> Sequence[str]:
+        began.set()
+        go_on.wait(TIMEOUT)
+        return batch.take(len)
+
+    batcher: Batcher[str, str] = Batcher(work, lambda word: word, Cap(1))
+    reported: dict[str, threading.Event] = {"first": threading.Event(), "second": threading.Event()}
+    counts = Counter[str]()
+
+    def ask(word: str) -> None:
+        def on_wait() -> None:
+            counts[word] += 1
+            reported[word].set()
+
+        current_clock.set(StageClock(on_wait))
+        batcher.run(word, SilentProgress())
+
+    threads = [threading.Thread(target=ask, args=(word,)) for word in reported]
+    threads[0].start()
+    assert began.wait(TIMEOUT)
+    threads[1].start()
+    assert reported["second"].wait(TIMEOUT)  # while the model still works
+    go_on.set()
+    for thread in threads:
+        thread.join(TIMEOUT)
+    assert counts == {"second": 1}

@@ -21,6 +21,7 @@ from ninefold.jobs import (
     JobStageFinished,
     JobStageRetried,
     JobStageStarted,
+    JobStageWaiting,
     JobStarted,
     JobStepped,
 )
@@ -74,6 +75,25 @@ def test_events_can_be_read_from_anywhere_without_loss_or_repeat(place: Place) -
             for cut in (0, len(live) // 2, len(live) - 1):
                 rest = [event async for event in jobs.events(job.id, live[cut].sequence)]
                 assert rest == live[cut + 1 :]
+
+    run(scenario())
+
+
+def test_a_job_that_waits_for_its_model_says_so_while_it_does(here: Place) -> None:
+    async def scenario() -> None:
+        async with here.jobs(engines=fake_engines(wait_delay=3.0)) as jobs:
+            job = await jobs.submit("draft", INPUT, cache=False)
+            names = []
+            async for event in jobs.events(job.id):
+                names.append(event.to_json()["event"])
+                if isinstance(event, JobStageWaiting):
+                    assert event.stage == "text_to_image"
+                    assert not (await jobs.get(job.id)).artifacts  # it is under way
+            assert names.count("stage_waiting") == 1
+            assert names.index("stage_waiting") < names.index("stage_finished", 3)
+            assert (await jobs.get(job.id)).attempts["text_to_image"] == 1
+            again = [event.to_json()["event"] async for event in jobs.events(job.id)]
+            assert again == names
 
     run(scenario())
 

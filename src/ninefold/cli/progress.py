@@ -18,6 +18,7 @@ from ninefold.core.events import (
     StageProgressed,
     StageReused,
     StageStarted,
+    StageWaiting,
 )
 from ninefold.core.timing import LOADED, WAITED
 from ninefold.core.values import Json
@@ -83,6 +84,8 @@ class Lines:
             case StageFinished(stage, metadata, artifacts):
                 spent = "from the cache" if metadata.get("cached") else _spent(metadata)
                 return f"{self._place(stage)}  {spent}  {', '.join(artifacts)}".rstrip()
+            case StageWaiting(stage):
+                return f"{self._place(stage)}  waits for the model, which works for others"
             case StageRepeated(stage, reason):
                 return f"{self._place(stage)}  begins again: {reason}"
             case StageReused(stage):
@@ -130,6 +133,8 @@ class Bar:
                 self._progress.update(
                     self._task, completed=done, total=total, steps=f"step {done} of {total}"
                 )
+            case StageWaiting() if self._task is not None:
+                self._progress.update(self._task, steps="waits for the model")
             case StageRepeated() if self._task is not None:
                 self._progress.update(self._task, completed=0, steps="")
             case StageFinished() | StageFailed():

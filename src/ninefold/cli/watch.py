@@ -19,6 +19,7 @@ from ninefold.core.events import (
     StageProgressed,
     StageReused,
     StageStarted,
+    StageWaiting,
 )
 from ninefold.core.values import Failure
 from ninefold.jobs import (
@@ -30,6 +31,7 @@ from ninefold.jobs import (
     JobStageFinished,
     JobStageRetried,
     JobStageStarted,
+    JobStageWaiting,
     JobStarted,
     JobStepped,
 )
@@ -95,6 +97,8 @@ class Retold:
                     self._rewinder = None
                 if not self._reused:
                     yield StageStarted(stage, self._steps.index(stage) + 1, len(self._steps))
+            case JobStageWaiting(stage=stage):
+                yield StageWaiting(stage)
             case JobStepped(stage=stage, done=done, total=total):
                 yield StageProgressed(stage, done, total)
             case JobStageRetried(stage=stage, message=message):

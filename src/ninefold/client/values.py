@@ -41,8 +41,8 @@ class Event(BaseModel):
 
     #: Only grows; ask for events after it to go on from here.
     sequence: int
-    #: job_started, stage_started, stage_progressed, stage_retried, stage_finished, stage_failed
-    #: or job_ended.
+    #: job_started, stage_started, stage_waiting, stage_progressed, stage_retried, stage_finished,
+    #: stage_failed or job_ended.
     event: str
     stage: str | None = None
     data: dict[str, Any] = Field(default={}, repr=False)

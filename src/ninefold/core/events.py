@@ -27,6 +27,13 @@ class StageStarted:
 
 
 @dataclass(frozen=True)
+class StageWaiting:
+    """The running stage waits for its model, which works for others."""
+
+    stage: str
+
+
+@dataclass(frozen=True)
 class StageProgressed:
     """The running stage finished `done` of `total` steps of its own.
 
@@ -84,6 +91,7 @@ class PipelineFinished:
 Event = (
     PipelineStarted
     | StageStarted
+    | StageWaiting
     | StageProgressed
     | StageFinished
     | StageReused

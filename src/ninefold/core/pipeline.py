@@ -31,8 +31,9 @@ from ninefold.core.events import (
     StageProgressed,
     StageReused,
     StageStarted,
+    StageWaiting,
 )
-from ninefold.core.progress import PreviewMaker, Previews, Report, StageProgress
+from ninefold.core.progress import PreviewMaker, Previews, StageProgress
 from ninefold.core.record import StageRecord
 from ninefold.core.slots import Slot, find_slot
 from ninefold.core.stage import PipelineStage
@@ -237,7 +238,7 @@ class _Run:
         step, context = self.steps[index], self.context
         context.begin(step.name)
         self._emit(StageStarted(step.name, index + 1, len(self.steps)))
-        attempt = _StepAttempt(step, context, self._reporter(step.name))
+        attempt = _StepAttempt(step, context, self._progress(step.name))
         try:
             if self.around is None:
                 record = await attempt()
@@ -298,36 +299,47 @@ class _Run:
         if self.observer is not None:
             self.observer(event)
 
-    def _reporter(self, stage: str) -> Report | None:
+    def _progress(self, stage: str) -> Callable[[], StageProgress]:
+        """Makes the progress of each attempt at a stage."""
         if self.observer is None:
-            return None
-        loop, home = asyncio.get_running_loop(), threading.get_ident()
+            return StageProgress
+        emit = self._emitter()
 
         def report(done: int, total: int, preview: PreviewMaker | None) -> None:
             picture = self.previews.make(preview) if self.previews is not None else None
-            event = StageProgressed(stage, done, total, picture)
+            emit(StageProgressed(stage, done, total, picture))
+
+        return lambda: StageProgress(report, lambda: emit(StageWaiting(stage)))
+
+    def _emitter(self) -> Callable[[Event], None]:
+        """Emits events from any thread, on the event loop's."""
+        loop, home = asyncio.get_running_loop(), threading.get_ident()
+
+        def emit(event: Event) -> None:
             if threading.get_ident() == home:  # later would be after the stage has finished
                 self._emit(event)
             else:
                 loop.call_soon_threadsafe(self._emit, event)
 
-        return report
+        return emit
 
 
 class _StepAttempt:
     """Runs one step's stage, as often as it is called."""
 
-    def __init__(self, step: Step, context: PipelineContext, report: Report | None) -> None:
+    def __init__(
+        self, step: Step, context: PipelineContext, progress: Callable[[], StageProgress]
+    ) -> None:
         self.step = step
         self.context = context
-        self.report = report
+        self.progress = progress
         #: What the last call did; None before the first.
         self.record: StageRecord | None = None
 
     async def __call__(self) -> StageRecord:
         step, context = self.step, self.context
         self.undo()
-        context.progress = StageProgress(self.report)
+        context.progress = self.progress()
         try:
             await step.stage.execute(context)
         except Rewind as rewind:

@@ -32,8 +32,11 @@ class Progress(Protocol):
 class StageProgress:
     """The progress of one stage: passes reports on, and can be stopped from another thread."""
 
-    def __init__(self, report: Report | None = None) -> None:
-        self._report = report
+    def __init__(
+        self, report: Report | None = None, on_wait: Callable[[], None] | None = None
+    ) -> None:
+        """`on_wait` is called where the stage begins to wait for a model."""
+        self._report, self._on_wait = report, on_wait
         self._stopped = threading.Event()
 
     def step(self, done: int, total: int, preview: PreviewMaker | None = None) -> None:
@@ -41,6 +44,11 @@ class StageProgress:
         self.check()
         if self._report is not None:
             self._report(done, total, preview)
+
+    def waiting(self) -> None:
+        """Report that the stage waits for a model that others use."""
+        if self._on_wait is not None:
+            self._on_wait()
 
     def check(self) -> None:
         """Raise `Cancelled` once stopped."""

@@ -236,7 +236,7 @@ def _guarded(execute: Execute) -> Execute:
         scope = stage.scope()
         if context.scope == scope:  # a subclass calling super().execute()
             return await execute(stage, context)
-        clock = StageClock()
+        clock = StageClock(context.progress.waiting)
         outer = current_clock.set(clock)
         try:
             with context.limited_to(scope):

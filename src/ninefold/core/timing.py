@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -13,13 +13,23 @@ class StageClock:
     """The time of one stage from now on. Engines tell from any thread of the stage what part of
     it was none of its work; parts that overlap, as of two requests at once, count twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_wait: Callable[[], None] | None = None) -> None:
+        """`on_wait` is called by the waiting thread, once in each wait not over at once."""
         self._started = time.perf_counter()
+        self._on_wait, self._waiting = on_wait, False
         self._lock = threading.Lock()
         self._waited = self._loaded = 0.0
 
+    def waiting(self) -> None:
+        """The stage waits while others use the model; engines say so now and then until `add`."""
+        if not self._waiting:
+            self._waiting = True
+            if self._on_wait is not None:
+                self._on_wait()
+
     def add(self, *, waited: float = 0.0, loaded: float = 0.0) -> None:
         """So many seconds passed while others used the model, and while it was loaded."""
+        self._waiting = False
         with self._lock:
             self._waited += max(0.0, waited)
             self._loaded += max(0.0, loaded)

@@ -30,6 +30,8 @@ Q_contra = TypeVar("Q_contra", contravariant=True)
 
 #: Seconds between two looks at whether a waiting caller should stop.
 _PATIENCE = 0.1
+#: Seconds after which a request that waits for others is reported: longer than jobs gather.
+_WORTH_SAYING = 1.5
 
 
 class Limits(Protocol[Q_contra]):
@@ -203,6 +205,8 @@ class Batcher(Generic[Q, R]):
             while not wait([ticket.outcome], _PATIENCE).done:
                 if not ticket.running:
                     progress.check()
+                    if time.perf_counter() - began > _WORTH_SAYING and self._has(ticket):
+                        current_clock.get().waiting()
         except BaseException:
             ticket.outcome.cancel()
             raise
@@ -212,6 +216,11 @@ class Batcher(Generic[Q, R]):
             current_clock.get().add(waited=waited, loaded=ticket.loaded)
         result: R = ticket.outcome.result()
         return result
+
+    def _has(self, ticket: _Ticket[Q]) -> bool:
+        """Whether a request waits and is in no batch yet."""
+        with self._lock:
+            return ticket in self._waiting
 
     def _serve(self) -> None:
         """Work off the queue; finds it empty where another call has done so."""

@@ -100,6 +100,8 @@ class FakeDiffusion:
         for lora in request.loras:
             known_lora(lora.name, self.known_loras)
         for waited, loaded in ((self.wait_delay, 0.0), (0.0, self.load_delay)):
+            if waited:
+                current_clock.get().waiting()
             time.sleep(waited + loaded)
             current_clock.get().add(waited=waited, loaded=loaded)
         self.faults.strike(_call_name(request))

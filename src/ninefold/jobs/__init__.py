@@ -8,6 +8,7 @@ from ninefold.jobs.events import (
     JobStageFinished,
     JobStageRetried,
     JobStageStarted,
+    JobStageWaiting,
     JobStarted,
     JobStepped,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "JobStageFinished",
     "JobStageRetried",
     "JobStageStarted",
+    "JobStageWaiting",
     "JobStarted",
     "JobStatus",
     "JobStepped",

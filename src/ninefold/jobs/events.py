@@ -9,6 +9,8 @@ from ninefold.core.record import StageRecord
 from ninefold.core.values import Failure, Json
 from ninefold.job_schema import ENDED, JobStatus
 
+#: Kinds of reports that say that a step begins again.
+BEGUN_AGAIN = frozenset({"restarted", "retried"})
 #: Numbers that the events of one step can take; the gaps mean nothing.
 _SPAN = 1_000_000
 
@@ -36,6 +38,13 @@ class JobStarted(JobEvent):
 @dataclass(frozen=True)
 class JobStageStarted(JobEvent):
     """A step began."""
+
+    stage: str
+
+
+@dataclass(frozen=True)
+class JobStageWaiting(JobEvent):
+    """The running step waits for its model, which works for others."""
 
     stage: str
 
@@ -91,6 +100,7 @@ class JobEnded(JobEvent):
 _NAMES: dict[type[JobEvent], str] = {
     JobStarted: "job_started",
     JobStageStarted: "stage_started",
+    JobStageWaiting: "stage_waiting",
     JobStepped: "stage_progressed",
     JobStageRetried: "stage_retried",
     JobStageFinished: "stage_finished",
@@ -156,8 +166,10 @@ def _reported(step: str, reports: Sequence[Json], base: int) -> Iterator[JobEven
             yield JobStepped(
                 base + number, step, report["done"], report["total"], preview, report.get("at")
             )
-        else:
+        elif report["kind"] in BEGUN_AGAIN:
             yield JobStageRetried(base + number, step, report.get("message", ""))
+        elif report["kind"] == "waiting":
+            yield JobStageWaiting(base + number, step)
 
 
 def _following(steps: Sequence[str], done: Sequence[Done], status: JobStatus) -> str | None:

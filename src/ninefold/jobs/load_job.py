@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ninefold.core.errors import ConfigError
 from ninefold.engines.engine_set import EngineSet
+from ninefold.jobs.events import BEGUN_AGAIN
 from ninefold.jobs.following import JobSnapshot
 from ninefold.jobs.model import Job
 from ninefold.jobs.replay import replay
@@ -22,7 +23,7 @@ async def load_job(found: JobSnapshot, engines: EngineSet | None) -> Job:
     except ConfigError:  # a plugin that it needs is gone
         stopped = None
     attempts = Counter(item.record.step for item in found.done if item.function is not None)
-    attempts += Counter(report["step"] for report in found.reports if report["kind"] != "stepped")
+    attempts += Counter(report["step"] for report in found.reports if report["kind"] in BEGUN_AGAIN)
     stage = None if job.status in ("queued", "succeeded") else stopped
     if job.error is not None:
         stage = job.error.stage

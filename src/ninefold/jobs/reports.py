@@ -12,7 +12,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from ninefold.core.events import StageProgressed
+from ninefold.core.events import StageProgressed, StageWaiting
 from ninefold.core.values import Failure, Json
 from ninefold.files.encode import encode
 from ninefold.files.formats import ImageFormat
@@ -33,7 +33,7 @@ class Reporter:
 
     def __init__(self, step: str) -> None:
         self.step = step
-        self._latest: StageProgressed | None = None
+        self._latest: StageProgressed | StageWaiting | None = None
         #: The last preview that was made and not yet written.
         self._picture: Pixels | None = None
         self._wake = asyncio.Event()
@@ -56,10 +56,10 @@ class Reporter:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    def progressed(self, event: StageProgressed) -> None:
+    def observe(self, event: StageProgressed | StageWaiting) -> None:
         """Take a report; the newest is written when the pause is over."""
         self._latest = event
-        if event.preview is not None:
+        if isinstance(event, StageProgressed) and event.preview is not None:
             self._picture = event.preview
         self._wake.set()
         if self._task is None:
@@ -78,7 +78,10 @@ class Reporter:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if (event := self._latest) is not None:
+            event = self._latest
+            if isinstance(event, StageWaiting):
+                await self._write({"kind": "waiting"})
+            elif event is not None:
                 report = {"kind": "stepped", "done": event.done, "total": event.total}
                 if (picture := self._picture) is not None:
                     self._picture = None

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ninefold.cache import StageCache
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import failure_of
-from ninefold.core.events import Event, StageProgressed
+from ninefold.core.events import Event, StageProgressed, StageWaiting
 from ninefold.core.pipeline import Attempt, Step
 from ninefold.core.progress import Previews
 from ninefold.core.record import StageRecord
@@ -234,8 +234,8 @@ class _DurableSteps:
 
     def observe(self, event: Event) -> None:
         """Pass progress on to whoever watches the job."""
-        if isinstance(event, StageProgressed) and self.reporter is not None:
-            self.reporter.progressed(event)
+        if isinstance(event, StageProgressed | StageWaiting) and self.reporter is not None:
+            self.reporter.observe(event)
 
     async def _insist(self, step: Step, context: PipelineContext, attempt: Attempt) -> StageRecord:
         """Run a step until it succeeds, fails for good, or was begun often enough."""
