@@ -31,7 +31,7 @@ Made by `make docs` from the code. What concerns one image is in the config inst
 A setting comes from the command's flags, else from its environment variable, else from a TOML file
 that `--settings FILE` or `NINEFOLD_SETTINGS` names, where it is written as in the
 first column: `port = 8080`. A list is `["a", "b"]` there, and `a,b` in a variable. A wrong setting
-stops the start, and all that are wrong are told at once. `ninefold worker` reads the file, too; the
+stops the start, and the error names all that are wrong. `ninefold worker` reads the file, too; the
 other commands take from it what concerns the engines.
 """
 

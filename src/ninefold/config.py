@@ -173,8 +173,8 @@ class PipelineConfig(BaseModel):
         return text
 
     def with_settings(self, settings: Iterable[str]) -> Self:
-        """A copy with `stage.parameter=value` settings applied; how a value is written is told
-        in `parameter_text`.
+        """A copy with `stage.parameter=value` settings applied; `parameter_text` says how a
+        value is written.
 
         A stage that is repeated is set as `detailer_2.confidence=0.5`. Raises `ConfigError` with
         every problem.

@@ -1,4 +1,4 @@
-"""What is told of a job outside the process that has it: described here, and derived elsewhere.
+"""What others see of a job: described here, and derived elsewhere.
 
 The client's values are these models. What the API answers with (`server/schemas.py`) are subclasses
 that add links, and a webhook's message (`server/webhooks/payload.py`) is a selection of that. All

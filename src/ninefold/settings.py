@@ -47,7 +47,7 @@ def _split(pair: str) -> tuple[str, str]:
 
 
 class JobSettings(EngineSettings):
-    """What everything that touches jobs may be told: where they lie, and how they are run."""
+    """Settings of everything that touches jobs: where they lie, and how they are run."""
 
     data: Folder = Field(Path("ninefold-data"), description="The folder of jobs and their files.")
     database: str | None = Field(
@@ -72,7 +72,7 @@ class JobSettings(EngineSettings):
 
 
 class Settings(JobSettings):
-    """What a server or worker may be told about engines, jobs, admission and its doors."""
+    """Settings of a server or worker: engines, jobs, admission and HTTP."""
 
     # -- the server ------------------------------------------------------------------------------
 

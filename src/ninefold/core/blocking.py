@@ -40,7 +40,7 @@ async def run_blocking(
     except asyncio.CancelledError:
         context.progress.stop()
         while not work.done():
-            with suppress(asyncio.CancelledError):  # being told twice makes no thread end sooner
+            with suppress(asyncio.CancelledError):  # cancelling twice ends no thread sooner
                 await asyncio.wait({work})
         if not work.cancelled():
             work.exception()  # marks it as seen: the cancellation is what counts

@@ -84,7 +84,7 @@ class QueueFullError(UserError):
 
 
 class ConfigError(UserError, ValueError):
-    """One or more problems in parameters or a config, told at once."""
+    """One or more problems in parameters or a config, reported at once."""
 
     def __init__(self, problems: str | Sequence[str]) -> None:
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)

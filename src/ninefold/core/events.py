@@ -38,7 +38,7 @@ class StageProgressed:
     """The running stage finished `done` of `total` steps of its own.
 
     `preview` is a small picture of what it has so far (height x width x 3, uint8), now and then,
-    where the pipeline was told to make `Previews`.
+    where the pipeline makes `Previews`.
     """
 
     stage: str

@@ -1,4 +1,4 @@
-"""Settings from the environment, a TOML file and flags: read at once, every problem told at once.
+"""Settings from the environment, a TOML file and flags: read together, all problems in one error.
 
 A settings class is a frozen pydantic model; its field `memory_gb` is `NINEFOLD_MEMORY_GB` in the
 environment and `memory_gb` in a file. Flags go before the environment, and that before the file.

@@ -59,6 +59,6 @@ class StageClock:
 
 #: Names in a stage's metadata of what was no work of its own.
 WAITED, LOADED = "waited_ms", "load_ms"
-#: The clock of the stage at hand; worker threads inherit it (`core/blocking.py`). What is told to
+#: The clock of the stage at hand; worker threads inherit it (`core/blocking.py`). What is added to
 #: the one that is there outside of any stage is lost.
 current_clock: ContextVar[StageClock] = ContextVar("current_clock", default=StageClock())  # noqa: B039

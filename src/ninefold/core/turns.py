@@ -39,7 +39,7 @@ class Line:
         self._sleepers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
     def join(self, priority: int, accepted: int, group: str | None = None) -> Turn:
-        """A turn for a job; until it is told its steps, it may be about to do anything."""
+        """A turn for a job; until its steps are known, it may be about to do anything."""
         turn = Turn(priority, accepted, self, group)
         with self.changing():
             self._turns.add(turn)

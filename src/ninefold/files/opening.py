@@ -56,8 +56,8 @@ def read_bytes(source: bytes | Path, limits: ImageLimits) -> bytes:
 def open_image(data: bytes, limits: ImageLimits | None = None) -> Iterator[ImageFile]:
     """Open `data`, its pixels not yet decoded, for the body of a `with`.
 
-    Only PNG, JPEG, WebP and AVIF, told by content. Whatever Pillow raises inside the body becomes
-    a ValueError too, which says what is wrong and what to do.
+    Only PNG, JPEG, WebP and AVIF, recognised by content. Whatever Pillow raises inside the body
+    becomes a ValueError too, which says what is wrong and what to do.
     """
     limits = limits or ImageLimits()
     kind = sniff(data)

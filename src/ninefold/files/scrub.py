@@ -3,7 +3,7 @@
 Peers have leaked both through image metadata (ComfyUI-fal-API#1, InvokeAI#1450). What a value is
 decides how it is scrubbed: settings, names and messages lose every absolute path (`scrub_text`);
 prompts, which must come back as they were painted, lose only what no picture is described by
-(`scrub_prompt`). Which is which is told by the name of the entry (`is_prompt_key`).
+(`scrub_prompt`). The name of the entry decides which is which (`is_prompt_key`).
 """
 
 from __future__ import annotations
@@ -98,11 +98,11 @@ def scrub_prompt(text: str) -> str:
     Those are paths below a user's folder, and paths of model, image or settings files.
     """
 
-    def told(match: re.Match[str]) -> str:
+    def replaced(match: re.Match[str]) -> str:
         path = match[0]
         return _file_name(path) if _names_file(path) or _PRIVATE_PATH.match(path) else path
 
-    return _PATH_IN_TEXT.sub(told, _SECRET_IN_TEXT.sub(_REMOVED_SECRET, text))
+    return _PATH_IN_TEXT.sub(replaced, _SECRET_IN_TEXT.sub(_REMOVED_SECRET, text))
 
 
 @lru_cache(maxsize=1024)  # the same few hundred in every file

@@ -15,4 +15,4 @@ Alpha: TypeAlias = NDArray[np.uint8]
 """How much of each pixel is covered: H x W, 0 (transparent) to 255 (opaque)."""
 
 Floats: TypeAlias = NDArray[np.float32]
-"""Any float32 array; the shape and the range are told where it is used."""
+"""Any float32 array; the shape and the range are stated where it is used."""

@@ -105,7 +105,7 @@ class PromptStage(PipelineStage[PromptParams]):
     def dry_run(self, context: PipelineContext) -> None:
         """Set `wildcards`, and as `loras` those that the prompt and its styles may bring."""
         context[WILDCARDS] = self.params.wildcards
-        with suppress(InputError):  # told by `problems`
+        with suppress(InputError):  # reported by `problems`
             styled = self._styled(context.get(PROMPT) or "")
             names = possible_loras(styled, wildcards=None if SEED in context else self.wildcards)
             if "__" in styled or "<" in styled:  # choices may bring others

@@ -46,7 +46,7 @@ __all__ = [
     "fake_engines",
 ]
 
-#: The calls that `fake_engines` can be told to fail on, beside those of plugins' kinds.
+#: The calls that `fake_engines` can be made to fail on, beside those of plugins' kinds.
 CALLS = frozenset({"text_to_image", "image_to_image", "inpaint", "detect", "upscale"})
 
 
