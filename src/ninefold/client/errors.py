@@ -78,7 +78,7 @@ _KINDS: dict[int, type[ServiceError]] = {
 
 
 def error_of(response: httpx2.Response) -> ServiceError:
-    """The error that a whole answer tells, from its problem document (RFC 9457) if it has one."""
+    """The error of a whole answer, from its problem document (RFC 9457) if it has one."""
     status = response.status_code
     problem = _document(response)
     text = problem.get("detail") or problem.get("title") or response.reason_phrase

@@ -141,7 +141,7 @@ def download(
     """Write a job's final files, or those of `names`, into `folder`; returns where they are.
 
     Each is named by the last part of its name, written whole or not at all, and checked against the
-    hash that the job tells.
+    hash that the job lists.
     """
     if isinstance(job, Job) and job.ended and job.outputs:  # one of a list comes without
         found = job
@@ -188,7 +188,7 @@ def _open(job_id: str, after: int, silence: float) -> Flow[bool]:
 
 
 def _event(found: httpx2.ServerSentEvent) -> Event | None:
-    """The event that a message tells; None for one that is none of a job."""
+    """The event in a message; None for one that is none of a job."""
     data = found.json() if found.data else None
     if not isinstance(data, dict) or "sequence" not in data:
         return None

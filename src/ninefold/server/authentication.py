@@ -160,7 +160,7 @@ class _Exchange:
         await self._send(message)
 
     async def end(self, scope: Scope) -> None:
-        """End an answer that has begun: where its length was told or nobody reads, by the
+        """End an answer that has begun: where its length was declared or nobody reads, by the
         connection's end."""
         if not self._measured:
             try:

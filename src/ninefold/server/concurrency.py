@@ -122,13 +122,13 @@ class TurnsForBodies:
         async def replayed() -> Message:
             return messages.pop(0) if messages else await receive()
 
-        async def told(message: Message) -> None:
+        async def send_and_give_back(message: Message) -> None:
             turn.give_back()  # all is prepared, or refused
             await send(message)
 
         token = _taken.set(turn)
         try:
-            await self._app(scope, replayed, told)
+            await self._app(scope, replayed, send_and_give_back)
         finally:
             turn.give_back()
             with suppress(ValueError):  # closed in another context

@@ -1,4 +1,4 @@
-"""How far a job is, told by its events, and how long it will still take."""
+"""How far a job is, by its events, and how long it will still take."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ninefold.jobs.events import JobStageFinished, JobStageStarted, JobStarted, 
 from ninefold.stages.registry import stage_types
 
 #: The time left must grow by this part of it, and by this part of the time that passed, before it
-#: is told: less is how much steps vary, and that a step is told when the next one is under way.
+#: shows: less is how much steps vary, and that a step is reported once the next is under way.
 _SLOWER, _UNSURE = 0.3, 0.1
 
 
@@ -22,7 +22,7 @@ class JobProgress:
 
     expected: Mapping[str, float] = field(default_factory=dict)
     steps: Sequence[str] = ()
-    #: Of the running stage's own steps, as it told last.
+    #: Of the running stage's own steps, as it reported last.
     step: int = 0
     step_count: int = 0
     #: When that was, in milliseconds since the epoch.

@@ -1,4 +1,4 @@
-"""What JSON may hold here: its grammar allows more than can be stored or told again."""
+"""What JSON may hold here: its grammar allows more than can be stored or repeated."""
 
 from __future__ import annotations
 

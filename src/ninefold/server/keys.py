@@ -114,7 +114,7 @@ class Keys:
         query = sa.select(_KEYS).where(_KEYS.c.id == match.group(1))
         with self._engine.connect() as connection:
             row = connection.execute(query).first()
-        # A key is random, 256 bits: a plain hash tells nothing of it, and no salt makes it safer.
+        # A key is random, 256 bits: a plain hash reveals nothing of it, and no salt makes it safer.
         if row is None or not hmac.compare_digest(row.hash, _hash(token)):
             return None
         key = _key(row)
@@ -147,7 +147,7 @@ class Keys:
             return [_key(row) for row in rows]
 
     def revoke(self, name: str) -> Key:
-        """End a key, told by its prefix, its id or the whole key; raises `NotFoundError`."""
+        """End a key, named by its prefix, its id or the whole key; raises `NotFoundError`."""
         key_id = name.removeprefix("nf_").partition("_")[0]
         this = _KEYS.c.id == key_id
         with self._engine.begin() as connection:

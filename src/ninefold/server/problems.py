@@ -28,7 +28,7 @@ from ninefold.core.errors import (
 from ninefold.core.problems import described
 
 MEDIA_TYPE = "application/problem+json"
-#: Most single errors that one problem tells.
+#: Most single errors that one problem lists.
 _MOST = 100
 
 #: What the framework says of a body that is not even text, nests too deep, or holds a number of
@@ -138,7 +138,7 @@ _BY_ERROR: tuple[tuple[type[NinefoldError], str], ...] = (
 
 
 def problem_of(error: Exception) -> Problem:
-    """What went wrong, as clients are told it; a bug tells nothing but that it is one."""
+    """What went wrong, as clients see it; of a bug nothing but that it is one."""
     if isinstance(error, RequestValidationError):
         return _invalid(error)
     if isinstance(error, HTTPException):
@@ -147,8 +147,8 @@ def problem_of(error: Exception) -> Problem:
     kind = next((kind for known, kind in _BY_ERROR if isinstance(error, known)), "bug")
     if kind == "bug":
         return _problem(kind, "It has been logged; the request was not carried out.")
-    told = error.problems if isinstance(error, ConfigError) else str(error).splitlines()
-    lines = tuple(told) or ("unknown",)
+    found = error.problems if isinstance(error, ConfigError) else str(error).splitlines()
+    lines = tuple(found) or ("unknown",)
     errors = [FieldError(detail=line) for line in lines[:_MOST]]
     detail = lines[0] if len(lines) == 1 else f"{len(lines)} problems."
     return _problem(kind, detail, errors if kind == "invalid" else [])

@@ -71,7 +71,7 @@ class RequestValidator:
         """
         model = given.get("model")
         known = set(self._limits.config_problems(parent.config))
-        known |= set(self._limits.model_problems(model, "model"))  # told as that of the input
+        known |= set(self._limits.model_problems(model, "model"))  # reported as that of the input
 
         def check(config: PipelineConfig) -> None:
             problems = list(self._limits.input_problems(given, "input"))

@@ -82,7 +82,7 @@ class _Recipe(_Request):
     )
     priority: Priority = DEFAULT_PRIORITY
     cache: bool = Field(True, description="Whether finished stages may come from the cache.")
-    webhook: WebhookRequest | None = Field(None, description="Whom to tell when it has ended.")
+    webhook: WebhookRequest | None = Field(None, description="Where to announce that it has ended.")
 
 
 _JOB: Any = {
@@ -146,7 +146,7 @@ class RerunRequest(_Request):
         default_factory=TextInput, description="Another prompt, negative prompt, seed or model."
     )
     priority: Priority = DEFAULT_PRIORITY
-    webhook: WebhookRequest | None = Field(None, description="Whom to tell when it has ended.")
+    webhook: WebhookRequest | None = Field(None, description="Where to announce that it has ended.")
 
 
 class ConfigRequest(_Request):

@@ -27,7 +27,7 @@ from ninefold.settings import Settings
 
 Say = Callable[[str], None]
 
-#: Seconds that requests have to end once the server stops; streams are told to end at once.
+#: Seconds that requests have to end once the server stops; streams end at once.
 _GRACE = 10
 #: Seconds beside those two that all else may take, until the process is ended.
 _MARGIN = 5
@@ -62,7 +62,7 @@ def serve(settings: Settings, say: Say, engines: EngineSet | None = None) -> boo
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with streams that end when it stops, and errors that are told once."""
+    """uvicorn, with streams that end when it stops, and errors that are reported once."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class _Server(uvicorn.Server):
         _calm_collector(service)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then tell the address: whoever reads it can connect."""
+        """Start, then print the address: whoever reads it can connect."""
         await super().startup(sockets)
         if self._service is not None and not self.should_exit:
             worker = self._service.jobs.worker_name

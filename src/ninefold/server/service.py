@@ -1,4 +1,4 @@
-"""The one door from requests to jobs: whose they are, what may be asked, and how much of it."""
+"""What stands between requests and jobs: whose they are, what may be asked, and how much of it."""
 
 from __future__ import annotations
 

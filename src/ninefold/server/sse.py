@@ -31,10 +31,9 @@ def event_text(name: str, data: Any, number: int | None = None) -> str:
 def stream(events: AsyncGenerator[str, None], *, retry: bool = True) -> StreamingResponse:
     """The events as a response, with a sign of life in every pause.
 
-    With `retry`, clients are told how soon to come back; some break on a block without data.
+    With `retry`, clients learn how soon to come back; some break on a block without data.
     """
-    told = _with_comments(events, retry)
-    return StreamingResponse(told, headers=_HEADERS, media_type=MEDIA_TYPE)
+    return StreamingResponse(_with_comments(events, retry), headers=_HEADERS, media_type=MEDIA_TYPE)
 
 
 async def job_events(events: AsyncGenerator[JobEvent, None]) -> AsyncGenerator[str, None]:

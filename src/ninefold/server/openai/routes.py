@@ -157,8 +157,8 @@ async def _stream(
     kind: EventKind,
 ) -> Response:
     group = await submit(service, caller, ordered.order)
-    told = events(service, caller, group, ordered, kind, asked.partial_images or 0)
-    response = sse.stream(told, retry=False)
+    found = events(service, caller, group, ordered, kind, asked.partial_images or 0)
+    response = sse.stream(found, retry=False)
     # Called when the stream is over, by its end or by the client's: an ended job stays as it is.
     response.background = BackgroundTask(service.cancel_group, caller, group.id)
     return response
@@ -183,7 +183,7 @@ async def _document(
             data = await service.call(file.path.read_bytes)
             image.b64_json = base64.b64encode(data).decode("ascii")
         images.append(image)
-    told = [text for job in jobs for text in warnings_of(job)]
+    from_stages = [text for job in jobs for text in warnings_of(job)]
     size = final_image(jobs[0])
     return ImagesDocument(
         created=int(time.time()),
@@ -191,7 +191,7 @@ async def _document(
         output_format=ordered.output_format,
         quality=ordered.quality,
         size=f"{size.width}x{size.height}",
-        warnings=[*ordered.order.warnings, *dict.fromkeys(told)],
+        warnings=[*ordered.order.warnings, *dict.fromkeys(from_stages)],
     )
 
 

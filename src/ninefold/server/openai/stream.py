@@ -76,14 +76,14 @@ async def events(
                     and partials.due(job_progress.fraction)
                 ):
                     data = await service.call(_preview, source, ordered)
-                    told = {"partial_image_index": partials.sent - 1, "b64_json": data, **head}
-                    yield _event(f"{kind}.partial_image", told)
+                    fields = {"partial_image_index": partials.sent - 1, "b64_json": data, **head}
+                    yield _event(f"{kind}.partial_image", fields)
         job = completed(await service.job(caller, job_id))
         output = final_image(job)
         head["size"] = f"{output.width}x{output.height}"
         file = await service.artifact(caller, job_id, output.name)
         data = await service.call(lambda: _base64(file.path.read_bytes()))
-        told = {
+        fields = {
             "b64_json": data,
             **head,
             "usage": UsageDocument().model_dump(),
@@ -91,10 +91,10 @@ async def events(
             "job_id": job.id,
             "warnings": [*ordered.order.warnings, *warnings_of(job)],
         }
-        yield _event(f"{kind}.completed", told)
+        yield _event(f"{kind}.completed", fields)
     except UnfinishedError as error:
         yield _event("error", error_document(error.problem))
-    except Exception as error:  # the answer has begun: it can only be told in it
+    except Exception as error:  # the answer has begun: it can only say so in it
         problem = problem_of(error)
         if problem.status >= 500:
             _log.error("stream of job %s", job_id, exc_info=error)
@@ -122,7 +122,7 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-def _event(kind: str, told: dict[str, Any]) -> str:
+def _event(kind: str, fields: dict[str, Any]) -> str:
     if kind != "error":
-        told = {"type": kind, "created_at": int(time.time()), **told}
-    return event_text(kind, told)
+        fields = {"type": kind, "created_at": int(time.time()), **fields}
+    return event_text(kind, fields)

@@ -141,7 +141,7 @@ async def config_schema(caller: Known) -> dict[str, Any]:
 async def validate_config(
     caller: Known, service: ServiceDep, request: ConfigRequest
 ) -> ConfigDocument:
-    """Check a config without running it; a problem tells everything that is wrong with it."""
+    """Check a config without running it; a problem lists all that is wrong with it."""
 
     def check() -> ConfigDocument:
         config = service.validator.config(request.preset, request.config, request.overrides)

@@ -120,7 +120,7 @@ async def rerun_job(
     response_class=Response,
     responses={
         200: EVENTS,
-        204: {"description": "All was told before: the job has ended."},
+        204: {"description": "All events were sent before: the job has ended."},
         **responses(404),
     },
 )
@@ -139,7 +139,7 @@ async def follow_job(
 ) -> Response:
     """What happens to a job, as server-sent events, from the first on until it has ended.
 
-    The number of an event is the same whenever it is told and by which server, so a client that
+    The number of an event is the same whenever it is sent and by which server, so a client that
     comes back with `Last-Event-ID` sees every event once.
     """
     after = int(last_event_id or 0)

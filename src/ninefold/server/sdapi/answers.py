@@ -110,8 +110,8 @@ def png_info(text: str | None, info: Infotext | None) -> PngInfoAnswer:
 
 def warnings_for(found: Sequence[FinishedImage], warnings: Sequence[str]) -> list[str]:
     """What was asked for and not done, and what the stages warned of, once each."""
-    told = (text for image in found for text in warnings_of(image.job))
-    return list(dict.fromkeys([*warnings, *told]))
+    from_stages = (text for image in found for text in warnings_of(image.job))
+    return list(dict.fromkeys([*warnings, *from_stages]))
 
 
 def _parameters(request: Processing) -> dict[str, Any]:
@@ -186,8 +186,8 @@ def _first_pass(image: FinishedImage) -> GenerationRecord | None:
     return next(iter(passes(image.job.metadata).values()), None)
 
 
-def _seed(image: FinishedImage, told: Infotext) -> int:
-    """The seed of an image; that of a job that never drew one is in what its file tells."""
+def _seed(image: FinishedImage, text: Infotext) -> int:
+    """The seed of an image; that of a job that never drew one is in what its file says."""
     seed = image.job.seed
-    text = told.fields.get("Seed", "")
-    return seed if seed is not None else int(text) if text.isdigit() else -1
+    found = text.fields.get("Seed", "")
+    return seed if seed is not None else int(found) if found.isdigit() else -1

@@ -9,7 +9,7 @@ from ninefold.server.sdapi.sessions import IDLE
 
 
 def _argument(label: str, value: Any, **limits: Any) -> dict[str, Any]:
-    """One argument of a script, as its list tells it."""
+    """One argument of a script, as its list shows it."""
     nothing = {"minimum": None, "maximum": None, "step": None, "choices": None}
     return {"label": label, "value": value, **nothing, **limits}
 
@@ -90,6 +90,6 @@ CONTROL_TYPES: dict[str, dict[str, Any]] = {"control_types": {}}
 CONTROL_SETTINGS: dict[str, int] = {"control_net_unit_count": 0}
 EMBEDDINGS: dict[str, dict[str, Any]] = {"loaded": {}, "skipped": {}}
 MEMORY: dict[str, dict[str, str]] = {
-    "ram": {"error": "not told"},
-    "cuda": {"error": "not told"},
+    "ram": {"error": "not reported"},
+    "cuda": {"error": "not reported"},
 }

@@ -168,8 +168,8 @@ async def sdapi_extra_batch_images(call: CallDep, asked: ExtrasBatchRequest) -> 
             found += await call.generate("extras", order)
             if len(found) < number:  # interrupted
                 break
-        told = _html(orders[0].warnings, found)
-        return _json(ExtrasBatchAnswer(html_info=told, images=[image.base64 for image in found]))
+        text = _html(orders[0].warnings, found)
+        return _json(ExtrasBatchAnswer(html_info=text, images=[image.base64 for image in found]))
 
     return await answer(call.request, service, problem_response, work())
 
@@ -194,7 +194,7 @@ async def sdapi_png_info(
 async def sdapi_interrogate(
     service: ServiceDep, _caller: Known, asked: InterrogateRequest
 ) -> dict[str, str]:
-    """The prompt that an image's own text tells; there is no model that describes others."""
+    """The prompt in an image's own text; there is no model that describes others."""
     data = from_base64(asked.image, "image")
 
     def read() -> str:
@@ -235,10 +235,10 @@ async def _images(
 
 
 def _html(warnings: Sequence[str], found: Sequence[FinishedImage]) -> str:
-    """What was done, and what was not, as A1111 tells it: in HTML."""
-    lines = [image.infotext.rpartition("\n")[2] for image in found[:1]]
-    told = [*lines, *warnings_for(found, warnings)]
-    return "".join(f"<p>{html.escape(line)}</p>" for line in told if line)
+    """What was done, and what was not, as A1111 says it: in HTML."""
+    made = [image.infotext.rpartition("\n")[2] for image in found[:1]]
+    lines = [*made, *warnings_for(found, warnings)]
+    return "".join(f"<p>{html.escape(line)}</p>" for line in lines if line)
 
 
 def _json(document: ImagesAnswer | ExtrasAnswer | ExtrasBatchAnswer) -> Response:

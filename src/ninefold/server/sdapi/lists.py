@@ -130,13 +130,13 @@ async def sdapi_prompt_styles(_caller: Known) -> _List:
 
 @router.get("/cmd-flags", responses=sdapi_responses(example={}))
 async def sdapi_cmd_flags(_caller: Known) -> dict[str, Any]:
-    """None are told."""
+    """None are shown."""
     return {}
 
 
 @router.get("/memory", responses=sdapi_responses(example=MEMORY))
 async def sdapi_memory(_caller: Known) -> dict[str, dict[str, str]]:
-    """Not told here; see `/metrics`."""
+    """Not shown here; see `/metrics`."""
     return MEMORY
 
 

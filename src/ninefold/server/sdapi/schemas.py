@@ -1,7 +1,7 @@
 """Requests of AUTOMATIC1111's API, with its names and defaults.
 
 Source: `modules/api/models.py` and `modules/processing.py` of stable-diffusion-webui. Clients send
-more than a server knows; what is not a field here is told as a warning.
+more than a server knows; what is not a field here is reported as a warning.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Request(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _nulls_left_out(cls, data: Any) -> Any:
-        """Clients send null for what they leave to the server. What is no field is told again in
+        """Clients send null for what they leave to the server. What is no field is repeated in
         the answer, so it must be what JSON can hold."""
         if not isinstance(data, dict):
             return data

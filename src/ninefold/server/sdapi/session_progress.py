@@ -1,4 +1,4 @@
-"""How far a session is, read from what its jobs told the database: the same on every server."""
+"""How far a session is, by what its jobs reported: the same on every server."""
 
 from __future__ import annotations
 

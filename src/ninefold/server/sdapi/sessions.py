@@ -1,4 +1,4 @@
-"""Requests of this door that are open now: what `progress` tells of, and `interrupt` ends.
+"""Requests of this API that are open now: what `progress` reports and `interrupt` ends.
 
 A session is a row in the jobs' database, so a key's calls mean the same on every server that shares
 it. Where a key has several, the calls that name none mean the one that is open the longest, as they
@@ -180,7 +180,7 @@ class Sessions:
         await self._service.call(self._update, session.id, skipped=session.job.id)
 
     def estimate(self, session: Session) -> Estimate:
-        """The estimate of the time left, as it was told before by this server."""
+        """The estimate of the time left, as this server gave it before."""
         found = self._estimates.setdefault(session.id, Estimate())
         self._estimates.move_to_end(session.id)
         while len(self._estimates) > _ESTIMATES:

@@ -1,4 +1,4 @@
-"""What every route of this door needs: errors in its form, and what is at hand for the caller."""
+"""What every route of this API needs: errors in its form, and what is at hand for the caller."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def problem_response(problem: Problem) -> Response:
         pointer = (item.pointer or "").removeprefix("#").strip("/").replace("/", ".")
         where = pointer or item.parameter
         lines.append(f"{where}: {item.detail}" if where else item.detail)
-    told = "\n".join(lines) or problem.detail
+    text = "\n".join(lines) or problem.detail
     document = ErrorAnswer(
         error=problem.title,
-        detail=told,
+        detail=text,
         body="",
-        errors=told,
+        errors=text,
     )
     # Clients of A1111 know Basic alone, and send its name and password once they are asked.
     headers = {"WWW-Authenticate": CHALLENGE} if problem.status == 401 else None

@@ -168,7 +168,7 @@ class Outbox:
     def claim(self, most: int, busy: Collection[str] = ()) -> list[Message]:
         """Up to `most` messages to send now, none to a host in `busy`, and no host twice.
 
-        Each counts as tried from now on; `note` is to tell what came of it.
+        Each counts as tried from now on; `note` records what came of it.
         """
         now = _now()
         due = (_c.state == "due") & (_c.next_at <= now)

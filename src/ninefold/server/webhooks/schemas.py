@@ -1,4 +1,4 @@
-"""What requests say of webhooks, and what answers tell of their messages."""
+"""What requests say of webhooks, and what answers say of their messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _usable(url: str) -> str:
 
 
 class WebhookRequest(BaseModel):
-    """Where to tell that a job or a group has ended."""
+    """Where to announce that a job or a group has ended."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
