@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gc
 import io
 import json
+import weakref
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -205,3 +207,13 @@ def test_each_source_of_a_batch_makes_an_image_of_its_own(door: Door, decodes: l
     expected = [decoding.decode(base64.b64decode(image)) for image in alone]
     assert len(made) == 2
     assert all(np.array_equal(*pair) for pair in zip(made, expected, strict=True))
+
+
+def test_a_request_that_waits_holds_no_pixels() -> None:
+    sent = SentImage.decode(jpeg(), LIMITS)
+    pixels = weakref.ref(sent.pixels)
+    assert pixels() is not None
+    sent.release()
+    gc.collect()
+    assert pixels() is None
+    assert (sent.size, sent.data) == ((64, 64), jpeg())

@@ -107,11 +107,12 @@ async def _stored(
 ) -> dict[str, str]:
     """The ids of an order's files, by the inputs that name them."""
     files: tuple[tuple[UploadKind, SentImage | None], ...] = ("image", image), ("mask", mask)
-    return {
-        kind: (await service.store_image(caller, file, kind)).id
-        for kind, file in files
-        if file is not None
-    }
+    found: dict[str, str] = {}
+    for kind, file in files:
+        if file is not None:
+            found[kind] = (await service.store_image(caller, file, kind)).id
+            file.release()
+    return found
 
 
 async def answer(

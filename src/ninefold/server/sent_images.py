@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from ninefold.files.decode import decode_layers, decode_mask, probe
 from ninefold.files.encode import Compression, encode
 from ninefold.files.formats import ImageFormat
 from ninefold.files.opening import ImageLimits
-from ninefold.files.store import prepared_image
+from ninefold.files.store import Layers, prepared_image
 from ninefold.imaging.alpha import lay_on
 from ninefold.imaging.arrays import to_bytes
 from ninefold.imaging.masks import mask_from_pixels, paints
@@ -26,11 +26,12 @@ ImageKind = Literal["image", "mask"]
 class SentImage:
     """A file and what is in it; a mask is grey."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     format: ImageFormat
-    pixels: Pixels
-    #: None where all of it is opaque.
-    alpha: Alpha | None = None
+    #: Width and height in pixels, upright.
+    size: tuple[int, int]
+    #: Colours and alpha; empty once they are released.
+    _layers: list[Layers] = field(repr=False)
     #: Whether the file holds just these pixels, as this program writes them.
     encoded_here: bool = False
 
@@ -52,20 +53,28 @@ class SentImage:
                 pixels, alpha = decode_layers(data, limits)
         except ValueError as error:
             raise InputError(f"{where}: {str(error).removeprefix('image: ')}.") from None
-        return cls(data, form, pixels, alpha)
+        return cls(data, form, _size_of(pixels), [(pixels, alpha)])
 
     @classmethod
     def of_pixels(cls, pixels: Pixels) -> SentImage:
         """An image that was made of one that was sent, as a PNG file."""
         pixels = np.ascontiguousarray(pixels)
         data = encode(pixels, ImageFormat.PNG, compression=Compression.FAST)
-        return cls(data, ImageFormat.PNG, pixels, encoded_here=True)
+        return cls(data, ImageFormat.PNG, _size_of(pixels), [(pixels, None)], encoded_here=True)
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels, upright."""
-        height, width = self.pixels.shape[:2]
-        return width, height
+    def pixels(self) -> Pixels:
+        """Its colours, height x width x 3; not once they are released."""
+        return self._layers[0][0]
+
+    @property
+    def alpha(self) -> Alpha | None:
+        """Height x width; None where all of it is opaque."""
+        return self._layers[0][1]
+
+    def release(self) -> None:
+        """Let the pixels go: a request that waits for its jobs holds no more than the file."""
+        self._layers.clear()
 
     def flattened(self) -> SentImage:
         """The same laid on white, for interfaces whose clients expect no transparency."""
@@ -77,6 +86,11 @@ class SentImage:
         if kind == "mask" and not paints(mask_from_pixels(self.pixels)):
             return None
         return self.data if self.encoded_here else prepared_image(self.pixels, self.alpha)
+
+
+def _size_of(pixels: Pixels) -> tuple[int, int]:
+    height, width = pixels.shape[:2]
+    return width, height
 
 
 def grey_pixels(mask: Mask) -> Pixels:
