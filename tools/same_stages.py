@@ -44,6 +44,7 @@ def stages(checkout: Path, prompt: str, seed: int) -> dict[str, str]:
         subprocess.run(
             [sys.executable, "-m", "ninefold", *asked, "--quiet"],
             env={**os.environ, "PYTHONPATH": str(checkout / "src"), "PYTHONSAFEPATH": "1"},
+            stdout=subprocess.DEVNULL,
             check=True,
         )
         found = sorted(Path(folder).rglob("generated*.png"))
