@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 import yaml
 
-from ninefold import ConfigError, Pipeline, PipelineConfig, PipelineContext, WiringError
+from ninefold import (
+    ConfigError,
+    Pipeline,
+    PipelineConfig,
+    PipelineContext,
+    PipelineStage,
+    WiringError,
+)
 from ninefold.config import presets
 from ninefold.config_text import MAX_BYTES
 from ninefold.slots import MAX_SEED
@@ -412,3 +419,30 @@ def test_the_document_leaves_defaults_out() -> None:
         "seed": 3,
         "stages": [{"stage": "text_to_image"}],
     }
+
+
+def test_the_stages_of_a_config_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    init = PipelineStage.__init__
+
+    def counted(stage: PipelineStage[Any], /, **options: Any) -> None:
+        made.append(stage.name)
+        init(stage, **options)
+
+    monkeypatch.setattr(PipelineStage, "__init__", counted)
+    config = PipelineConfig.parse({"stages": [{"stage": "prompt"}, {"stage": "text_to_image"}]})
+    engines = fake_engines()
+    seeded = config.with_values({"seed": 3, "model": "poster"})
+    first, second = config.build(engines), seeded.build(engines)
+    assert made == ["prompt", "text_to_image"]
+    assert (first.defaults.get("seed"), second.defaults["seed"]) == (None, 3)
+    assert second.defaults["config"] == seeded.document() != first.defaults["config"]
+    assert config.with_values({}) is config
+    config.with_values({"text_to_image.steps": 3}).build(engines)
+    assert len(made) == 4
+
+
+def test_a_copy_of_a_config_builds_what_it_says() -> None:
+    config = PipelineConfig.parse({"seed": 1, "stages": [{"stage": "prompt"}]})
+    copied = config.model_copy(update={"seed": 2})
+    assert (config.build().defaults["seed"], copied.build().defaults["seed"]) == (1, 2)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import Any, ClassVar
 
 import pytest
@@ -296,3 +297,21 @@ def test_a_repeated_stage_numbers_its_name_and_its_files() -> None:
 
 def test_a_stage_shows_its_parameters() -> None:
     assert repr(Add(amount=3)) == "Add(AddParams(amount=3, times=1))"
+
+
+class Equipped(Add):
+    """Computes something of its engines, once."""
+
+    @cached_property
+    def tools(self) -> str:
+        """What it found out."""
+        return f"tools of {self._engines}"
+
+
+def test_a_stage_with_other_engines_keeps_nothing_that_was_computed_with_the_first() -> None:
+    stage = Equipped(engines="one", amount=3)
+    assert stage.tools == "tools of one"
+    twin = stage.with_engines("two")
+    assert isinstance(twin, Equipped)
+    assert (twin.tools, stage.tools) == ("tools of two", "tools of one")
+    assert twin.params == stage.params

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from ninefold import Pipeline, PipelineConfig
 from ninefold.core.errors import ConfigError, InputError
 from tests.jobs.conftest import INPUT, NINE, Place
 from tests.support import files_in, picture, run
@@ -120,5 +123,52 @@ def test_a_group_has_every_variant_of_a_prompt_and_is_rerun_as_a_whole(here: Pla
             many = {"prompt": "{a|b|c|d|e|f|g|h|i|j}" * 5}
             with pytest.raises(InputError, match="at most 10,000 jobs, got 100,000"):
                 await jobs.submit_group("full", many, variants=True)
+
+    run(scenario())
+
+
+def test_a_config_is_built_once_for_all_jobs_that_have_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[Pipeline] = []
+    init = Pipeline.__init__
+
+    def counted(pipeline: Pipeline, *args: Any, **options: Any) -> None:
+        built.append(pipeline)
+        init(pipeline, *args, **options)
+
+    async def scenario() -> None:
+        async with place.jobs() as jobs:
+            monkeypatch.setattr(Pipeline, "__init__", counted)
+            config = PipelineConfig.parse({"description": "once", "stages": [{"stage": "prompt"}]})
+            job = await jobs.submit(config, INPUT)
+            group = await jobs.submit_group(config, INPUT, count=20)
+            for each in (job, *group.jobs):
+                await jobs.ended(each.id, 120)
+            await jobs.get(job.id)
+            await jobs.ended((await jobs.rerun(job.id, from_stage="prompt")).id, 120)
+
+    run(scenario())
+    assert len(built) == 1
+
+
+def test_jobs_of_a_group_are_stored_alike_and_none_where_an_id_is_taken(place: Place) -> None:
+    async def scenario() -> None:
+        async with place.jobs(worker=False) as jobs:
+            group = await jobs.submit_group(
+                "draft", [f"house {n}" for n in range(5)], priority=7, idempotency_key="k"
+            )
+            stored = [await jobs.get(job.id) for job in group.jobs]
+            assert [job.input["prompt"] for job in stored] == [f"house {n}" for n in range(5)]
+            assert {(job.priority, job.status, job.group) for job in stored} == {
+                (7, "queued", group.id)
+            }
+            same = await jobs.submit_group(
+                "draft", [f"house {n}" for n in range(5)], priority=7, idempotency_key="k"
+            )
+            assert [job.id for job in same.jobs] == [job.id for job in group.jobs]
+            with pytest.raises(InputError, match="idempotency_key"):
+                await jobs.submit_group("draft", ["another"] * 5, idempotency_key="k")
+            assert len(await jobs.list()) == 5
 
     run(scenario())
