@@ -55,6 +55,17 @@ def test_a_command_that_only_reads_opens_it_too(
     assert set(old.jobs.values()) <= found
 
 
+def test_doctor_looks_and_changes_nothing(
+    old: OldFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["doctor", "--data", str(old.place.data)]
+    if old.place.database is not None:
+        arguments += ["--database", old.place.database]
+    assert main(arguments) == 0
+    assert "of an earlier version" in capsys.readouterr().out
+    assert not old.has("ninefold_migrations")
+
+
 def _send_webhooks_to(old: OldFolder, hooks: Receiver) -> None:
     """Have the receiver that the folder knows stand where one listens now."""
     before = old.expected["receiver"].removeprefix("http://")

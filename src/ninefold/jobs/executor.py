@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ParamSpec, Self, TypeVar
-
-from sqlalchemy.exc import SQLAlchemyError
+from typing import Any, Self
 
 from ninefold.cache import DEFAULT_MAX_BYTES, StageCache
 from ninefold.config import PipelineConfig
-from ninefold.core.errors import ConflictError, NotFoundError, StorageError
-from ninefold.core.pipeline import Pipeline
+from ninefold.core.errors import ConflictError, StorageError
 from ninefold.core.priority import DEFAULT_PRIORITY
 from ninefold.engines.engine_set import EngineSet
-from ninefold.job_schema import OPEN, JobStatus
 from ninefold.jobs import retention
 from ninefold.jobs.admission import Admission
-from ninefold.jobs.database import connect, place_of, storage_error
-from ninefold.jobs.events import JobEvent, events_of
-from ninefold.jobs.following import Follower, JobSnapshot
-from ninefold.jobs.load_job import load_job
+from ninefold.jobs.database import connect
 from ninefold.jobs.model import Group, Job
 from ninefold.jobs.naming import member_id
+from ninefold.jobs.reading import JobReader
 from ninefold.jobs.spec import JobSpec, digest_of
 from ninefold.jobs.store import JobStore
 from ninefold.jobs.submission import (
@@ -40,18 +34,13 @@ from ninefold.jobs.submission import (
 from ninefold.jobs.telemetry import Listener, Listeners
 from ninefold.slots import next_seed
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-#: Seconds between two looks at all jobs that are watched.
-WATCH = 0.1
 #: Seconds after which every worker knows that the queue is paused.
 SETTLE = 0.2
 #: Seconds that a worker may take to finish its steps when it stops.
 GRACE = 30.0
 
 
-class JobExecutor:
+class JobExecutor(JobReader):
     """Jobs in a data folder, or in a PostgreSQL database with their files in the folder.
 
         async with JobExecutor("ninefold-data") as jobs:
@@ -83,16 +72,13 @@ class JobExecutor:
         `cache_bytes` limits the stage cache, 0 keeps none; `grace` is how many seconds running
         steps have to finish when it closes.
         """
-        self.data, self._url = place_of(data, database)
+        super().__init__(data, database, engines)
         self._create = create
         self._with_worker = worker
-        self._engines = engines
         self._name = name
         self._concurrency = concurrency
         self._grace = grace
-        self._store: JobStore | None = None
         self._worker: Any = None
-        self._follower = Follower(lambda ids: self._call(self.store.versions, ids), WATCH)
         self._listeners = Listeners()
         self.cache = StageCache(self.data / "cache", cache_bytes) if cache_bytes else None
 
@@ -231,92 +217,6 @@ class JobExecutor:
 
         return Group(child, tuple(await self._call(submit)))
 
-    # -- looking --------------------------------------------------------------------------------
-
-    async def get(self, job_id: str) -> Job:
-        """A job with all that it made so far; raises `NotFoundError` where there is none."""
-        found = await self._call(JobSnapshot, self.store, job_id)
-        return await load_job(found, self._engines)
-
-    async def list(
-        self,
-        *,
-        status: JobStatus | Iterable[JobStatus] = (),
-        group: str | None = None,
-        owner: str | None = None,
-        limit: int | None = 100,
-        offset: int = 0,
-    ) -> Sequence[Job]:
-        """Jobs, the newest first, without what they made; without an `owner`, those of all."""
-        wanted = (status,) if isinstance(status, str) else tuple(status)
-        return await self._call(
-            lambda: self.store.jobs(
-                status=wanted, group=group, owner=owner, limit=limit, offset=offset
-            )
-        )
-
-    async def group(self, name: str) -> Group:
-        """A group with its jobs, in the order of their inputs; raises `NotFoundError`."""
-        jobs = await self._call(lambda: self.store.jobs(group=name, newest_first=False))
-        if not jobs:
-            raise NotFoundError(f"no group is called {name!r}.")
-        return Group(name, tuple(sorted(jobs, key=lambda job: job.id)))
-
-    async def best(self, group: str, count: int = 1) -> Sequence[Job]:
-        """The `count` jobs of a group that the inspector liked most; equals by their order."""
-        members = (await self.group(group)).jobs
-        whole = [await self.get(job.id) for job in members if job.status == "succeeded"]
-        judged = [job for job in whole if job.verdict is not None]
-        return sorted(judged, key=lambda job: -(job.verdict.score if job.verdict else 0))[:count]
-
-    async def wait(self, job_id: str, timeout: float | None = None) -> Job:
-        """The job once it has ended; raises TimeoutError after `timeout` seconds."""
-        await self.ended(job_id, timeout)
-        return await self.get(job_id)
-
-    async def ended(self, job_id: str, timeout: float | None = None) -> None:
-        """Returns once the job has ended or is gone; raises TimeoutError after `timeout` seconds.
-
-        Reads nothing of what it made.
-        """
-        async with asyncio.timeout(timeout):
-            version = (await self._call(self.store.versions, [job_id])).get(job_id)
-            while version is not None and version.status in OPEN:
-                version = await self._follower.changed(job_id, version)
-
-    async def wait_group(self, name: str, timeout: float | None = None) -> Group:
-        """The group once all its jobs have ended; raises TimeoutError after `timeout` seconds."""
-        await self.group(name)
-        async with asyncio.timeout(timeout):
-            while await self.list(group=name, status=OPEN, limit=1):
-                await asyncio.sleep(WATCH)
-        return await self.group(name)
-
-    async def events_so_far(self, job_id: str) -> Sequence[JobEvent]:
-        """What happened to the job until now; raises `NotFoundError` where there is none."""
-        found = await self._call(JobSnapshot, self.store, job_id)
-        steps = [step.name for step in self._pipeline(found.spec).steps]
-        job = found.job
-        return list(events_of(steps, found.done, found.reports, job.status, job.error))
-
-    async def events(self, job_id: str, after: int = 0) -> AsyncGenerator[JobEvent, None]:
-        """What happened to the job since event `after`, and what happens until it ends.
-
-        All streams of an executor share one look at the database, ten times a second; only what
-        is new of a job is read.
-        """
-        found = await self._call(JobSnapshot, self.store, job_id)
-        steps = [step.name for step in self._pipeline(found.spec).steps]
-        while True:
-            job = found.job
-            for event in events_of(steps, found.done, found.reports, job.status, job.error):
-                if event.sequence > after:
-                    after = event.sequence
-                    yield event
-            if job.ended:
-                return
-            await self._call(found.update, await self._follower.changed(job_id, found.version))
-
     # -- changing -------------------------------------------------------------------------------
 
     async def cancel(self, job_id: str) -> Job:
@@ -368,13 +268,6 @@ class JobExecutor:
         return count
 
     # -- inside ---------------------------------------------------------------------------------
-
-    @property
-    def store(self) -> JobStore:
-        """The database's side; raises RuntimeError outside of `async with`."""
-        if self._store is None:
-            raise RuntimeError("JobExecutor: use it inside `async with JobExecutor(...) as jobs:`")
-        return self._store
 
     @property
     def _preparer(self) -> JobPreparer:
@@ -438,13 +331,3 @@ class JobExecutor:
             self._store.close()
             self._store.engine.dispose()
             self._store = None
-
-    async def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what blocks in a thread; a database that went away becomes a `StorageError`."""
-        try:
-            return await asyncio.to_thread(function, *args, **kwargs)
-        except SQLAlchemyError as error:
-            raise storage_error(self._url, error) from None
-
-    def _pipeline(self, spec: JobSpec) -> Pipeline:
-        return spec.pipeline_config.build(self._engines)
