@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         SEED,
         VERDICT,
     )
+    from ninefold.stages.base import EngineStage
 
 #: Where each public name lives. They are imported when they are first used, so that
 #: `import ninefold` costs next to nothing.
@@ -86,6 +87,7 @@ _HOMES = {
         "SEED",
         "VERDICT",
     ),
+    "ninefold.stages.base": ("EngineStage",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -104,6 +106,7 @@ __all__ = [
     "Client",
     "ConfigError",
     "ContractError",
+    "EngineStage",
     "Event",
     "Group",
     "ImageRecord",

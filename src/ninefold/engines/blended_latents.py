@@ -7,6 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ninefold.engines.diffusers_internals import (
+    execution_device,
+    hands_out_latents,
+    packs_latents,
+)
 from ninefold.engines.diffusion import Inpaint
 
 
@@ -24,7 +29,7 @@ class LatentBlender:
         from torch.nn.functional import adaptive_max_pool2d
 
         self._pipe = pipe
-        device, vae = pipe._execution_device, pipe.vae
+        device, vae = execution_device(pipe), pipe.vae
         images = [Image.fromarray(np.ascontiguousarray(item.image)) for item in requests]
         with torch.no_grad():
             pixels = pipe.image_processor.preprocess(images).to(device, vae.dtype)
@@ -59,7 +64,7 @@ def can_blend(pipe: Any) -> bool:
     return (
         getattr(pipe, "vae", None) is not None
         and hasattr(pipe, "image_processor")
-        and not hasattr(pipe, "_unpack_latents")
+        and not packs_latents(pipe)
         and hasattr(pipe.scheduler, "add_noise")
-        and "latents" in getattr(pipe, "_callback_tensor_inputs", ())
+        and hands_out_latents(pipe)
     )

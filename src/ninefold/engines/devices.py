@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ninefold.core.errors import ModelError
+from ninefold.engines.diffusers_internals import part_names
 from ninefold.engines.settings import EngineSettings
 
 
@@ -28,7 +29,7 @@ class DeviceChoice:
             return getattr(torch, self.precision)
         if self.name == "cpu":
             return torch.float32
-        parts = pipeline_class._get_signature_keys(pipeline_class)[0]
+        parts, _ = part_names(pipeline_class)
         return torch.bfloat16 if "transformer" in parts else torch.float16
 
     def free(self) -> int:

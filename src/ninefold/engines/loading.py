@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.devices import DeviceChoice
+from ninefold.engines.diffusers_internals import part_names
 from ninefold.engines.models import ModelFiles
 from ninefold.engines.settings import EngineSettings
 
@@ -136,7 +137,7 @@ def _inpaints(base: Any) -> bool:
 
 def _sharing(pipeline_class: Any, base: Any) -> Any:
     """As `AutoPipeline.from_pipe` does it: the same parts, whatever their type hints say."""
-    parts, options = pipeline_class._get_signature_keys(pipeline_class)
+    parts, options = part_names(pipeline_class)
     given = {name: part for name, part in base.components.items() if name in parts}
     return pipeline_class(**given, **{k: v for k, v in base.config.items() if k in options})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ninefold.core.progress import PreviewMaker
+from ninefold.engines.diffusers_internals import packs_latents, unpacked_latents
 from ninefold.imaging.types import Pixels
 
 #: Latents are shrunk to decode to about this many pixels a side: previews are looked at small,
@@ -19,7 +20,7 @@ def preview_maker(pipe: Any, latents: Any, width: int, height: int) -> PreviewMa
     """
     if getattr(pipe, "vae", None) is None or latents is None:
         return None
-    if latents.ndim == 3 and not hasattr(pipe, "_unpack_latents"):
+    if latents.ndim == 3 and not packs_latents(pipe):
         return None
     latents = latents[:1].detach()
     return lambda: _decode(pipe, latents, width, height)
@@ -33,7 +34,7 @@ def _decode(pipe: Any, latents: Any, width: int, height: int) -> Pixels:
     vae = pipe.vae
     with torch.no_grad():
         if latents.ndim == 3:
-            latents = pipe._unpack_latents(latents, height, width, pipe.vae_scale_factor)
+            latents = unpacked_latents(pipe, latents, width, height)
         if (longest := max(width, height)) > _SIDE and latents.ndim == 4:
             latents = interpolate(latents, scale_factor=_SIDE / longest, mode="area")
         scaled = latents / getattr(vae.config, "scaling_factor", 1.0)
