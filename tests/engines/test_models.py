@@ -20,6 +20,10 @@ from .conftest import needs_builtin
 SETTINGS = EngineSettings(device="cpu")
 
 
+#: A tensor without numbers, in a header.
+EMPTY = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+
+
 def safetensors(path: Path, header: dict[str, Any], body: bytes = b"weights") -> Path:
     content = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(content)) + content + body)
@@ -39,13 +43,17 @@ def test_a_folder_is_hashed_whatever_the_order(tmp_path: Path) -> None:
 
 
 def test_loras_are_hashed_by_header_or_body(tmp_path: Path) -> None:
-    plain = safetensors(tmp_path / "a.safetensors", {}, b"body")
+    tensor = {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]}
+    plain = safetensors(tmp_path / "a.safetensors", {"a": tensor}, b"body")
     assert lora_hash(plain) == hashlib.sha256(b"body").hexdigest()[:12]
     header = {"__metadata__": {"sshs_model_hash": "abcdef0123456789"}}
-    assert lora_hash(safetensors(tmp_path / "b.safetensors", header)) == "abcdef012345"
+    assert lora_hash(safetensors(tmp_path / "b.safetensors", header, b"")) == "abcdef012345"
     (tmp_path / "c.safetensors").write_bytes(b"no")
     with pytest.raises(ModelError, match="safetensors"):
         lora_hash(tmp_path / "c.safetensors")
+    cut = safetensors(tmp_path / "d.safetensors", {"a": tensor}, b"bo")
+    with pytest.raises(ModelError, match=r"d\.safetensors is not a readable.*Download"):
+        lora_hash(cut)
 
 
 def test_a_missing_built_in_model_is_told(tmp_path: Path) -> None:
@@ -110,7 +118,7 @@ def test_a_hub_model_that_is_not_cached_says_how_to_allow_the_download(
     ],
 )
 def test_a_single_file_is_described_by_its_keys(tmp_path: Path, key: str, native: int) -> None:
-    path = safetensors(tmp_path / "model.safetensors", {key: {}})
+    path = safetensors(tmp_path / "model.safetensors", {key: EMPTY}, b"")
     info = describe(resolve(str(path), SETTINGS))
     assert info.native_size == (native, native)
     assert info.hash == file_sha256(path)[:10]

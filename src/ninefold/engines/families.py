@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -48,7 +48,7 @@ def family_of_class(name: str) -> Family:
     return _OTHER
 
 
-def family_of_keys(keys: Mapping[str, object]) -> Family:
+def family_of_keys(keys: Collection[str]) -> Family:
     """The family of a single-file checkpoint by its tensor names; Stable Diffusion 1 if unsure."""
     for mark, ending in _MARKS:
         if any(key.endswith(mark) for key in keys):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ninefold.core.errors import ModelError
@@ -15,9 +14,6 @@ _Key = tuple[str, int, int]
 _digests: dict[_Key, str] = {}
 _lora_digests: dict[_Key, str] = {}
 _lock = threading.Lock()
-
-#: A safetensors header longer than this is not one (the format's own limit).
-_MAX_HEADER = 100_000_000
 
 
 def file_sha256(path: Path) -> str:
@@ -69,25 +65,28 @@ def lora_hash(path: Path) -> str:
     return known[:12]
 
 
-def read_safetensors_header(path: Path) -> dict[str, object]:
-    """The JSON header of a safetensors file; raises `ModelError` if it is none."""
+def read_safetensors_header(path: Path) -> tuple[tuple[str, ...], Mapping[str, str]]:
+    """Names of the tensors in a safetensors file, and its metadata.
+
+    Raises `ModelError` for a file that is none, or that is cut short.
+    """
+    from safetensors import SafetensorError, safe_open
+
     try:
-        with path.open("rb") as stream:
-            prefix = stream.read(8)
-            length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else _MAX_HEADER + 1
-            header = json.loads(stream.read(length)) if length <= _MAX_HEADER else None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path.name} is not a readable safetensors file: {error}.") from error
-    if not isinstance(header, dict):
-        raise ModelError(f"{path.name} is not a safetensors file; download or convert it again.")
-    return header
+        with safe_open(path, framework="numpy") as file:
+            return tuple(file.keys()), file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise ModelError(
+            f"{path.name} is not a readable safetensors file: {error}. Download or convert it "
+            "again."
+        ) from error
 
 
 def _read_lora_hash(path: Path) -> str:
-    metadata = read_safetensors_header(path).get("__metadata__")
-    if isinstance(metadata, dict) and len(str(metadata.get("sshs_model_hash", ""))) >= 12:
-        return str(metadata["sshs_model_hash"])
-    with path.open("rb") as stream:
+    declared = read_safetensors_header(path)[1].get("sshs_model_hash", "")
+    if len(declared) >= 12:
+        return declared
+    with path.open("rb") as stream:  # eight bytes say how long the header is
         stream.seek(8 + struct.unpack("<Q", stream.read(8))[0])
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

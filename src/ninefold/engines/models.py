@@ -163,9 +163,9 @@ def _file(path: Path, settings: EngineSettings) -> ModelFiles:
     if path.suffix in _PICKLES:
         if not settings.allow_pickle:
             raise _pickle_refused(path.name)
-        family = family_of_keys({})
+        family = family_of_keys(())
     elif path.suffix == ".safetensors":
-        family = family_of_keys(read_safetensors_header(path))
+        family = family_of_keys(read_safetensors_header(path)[0])
     else:
         raise ModelError(
             f"{path.name} is no model file: expected .safetensors, or a diffusers folder."
