@@ -169,7 +169,7 @@ def config_show(
 def config_validate(
     file: Annotated[Path, typer.Argument(help="A YAML, JSON or TOML config.")],
 ) -> int:
-    """Check a config file; every problem is told at once."""
+    """Check a config file; every problem is reported at once."""
     from ninefold.cli.configs import validate_config
 
     return validate_config(file)

@@ -24,13 +24,13 @@ def cancelled_by_interrupt() -> Iterator[None]:
         return
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
-    told = False
+    warned = False
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        nonlocal told
-        if told:
+        nonlocal warned
+        if warned:
             os._exit(INTERRUPTED)
-        told = True
+        warned = True
         say("\nStopping after the current step. Ctrl-C again leaves at once.")
         if task is not None:
             loop.call_soon_threadsafe(task.cancel)

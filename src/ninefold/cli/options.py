@@ -170,7 +170,7 @@ def _prepared(options: RunOptions, config: PipelineConfig, job_id: str, engines:
 
 
 def _check(pipeline: Pipeline, context: PipelineContext) -> None:
-    """Raise `ConfigError` with everything that can be told to be wrong beforehand."""
+    """Raise `ConfigError` with everything that is known to be wrong beforehand."""
     if problems := pipeline.problems(context):
         raise ConfigError(problems)
 

@@ -39,16 +39,16 @@ class Result:
         return () if image is None else (image.path,)
 
 
-def tell(result: Result, told: set[str], *, quiet: bool, as_json: bool) -> None:
+def tell(result: Result, shown: set[str], *, quiet: bool, as_json: bool) -> None:
     """Warnings, the failure and what was made on stderr; the final files on stdout.
 
-    `told` are the warnings that earlier runs gave; those of this one are added.
+    `shown` are the warnings that earlier runs gave; those of this one are added.
     """
     context = result.context
     for warning in _warnings(context):
-        if not quiet and warning not in told:
+        if not quiet and warning not in shown:
             say(f"warning: {warning}")
-        told.add(warning)
+        shown.add(warning)
     if result.status == "succeeded":
         if not as_json:
             if not quiet and result.files:

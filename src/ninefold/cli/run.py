@@ -90,7 +90,7 @@ def _at_once(options: RunOptions, engines: EngineSet) -> int:
                 width, height = engines.diffusion.describe(model).native_size
                 size = params.width or width, params.height or height
                 return min(options.count, engines.diffusion.batch_limit(model, *size))
-            except ModelError:  # told with what else is wrong
+            except ModelError:  # reported with what else is wrong
                 return 1
     return 1
 

@@ -37,7 +37,7 @@ class _Output(io.FileIO):
             self.deserted = True
         except OSError:
             if not self._courtesy:
-                self._courtesy = True  # it was told once; what is left in a buffer need not be
+                self._courtesy = True  # it was reported once; what is left in a buffer need not be
                 raise
         return len(data)
 

@@ -1,4 +1,4 @@
-"""`ninefold jobs watch`: what a job does, told like a run, and what it came to."""
+"""`ninefold jobs watch`: what a job does, shown like a run, and what it came to."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ class Retold:
 
     def __call__(self, event: JobEvent) -> None:
         """Tell what `event` is for a run."""
-        for told in self._as_run(event):
-            self._tell(told)
+        for shown in self._as_run(event):
+            self._tell(shown)
 
     def _as_run(self, event: JobEvent) -> Iterator[Shown]:
         match event:

@@ -1,4 +1,4 @@
-"""`ninefold webhooks`: list messages, have them sent again, and tell the secret."""
+"""`ninefold webhooks`: list messages, have them sent again, and show the secret."""
 
 from __future__ import annotations
 

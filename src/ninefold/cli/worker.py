@@ -1,4 +1,4 @@
-"""`ninefold worker`: run jobs until told to stop, or until there are none."""
+"""`ninefold worker`: run jobs until asked to stop, or until there are none."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def engine_for_steps(engine: sa.Engine) -> sa.Engine:
 
     On SQLite its commits do not wait for the disk. They outlive the process and are never torn;
     after a power cut the last of them may be missing, and those steps are done again. What a
-    caller was told to be stored goes through `engine`, which waits.
+    caller was promised to be stored goes through `engine`, which waits.
     """
     if engine.dialect.name != "sqlite":  # a restarted server does not take its clients with it
         return engine

@@ -16,7 +16,7 @@ from ninefold.jobs.wakeups import POLL, Wakeups, wakeups_for
 
 #: Seconds between two looks at the queue while this worker has jobs and none waited at the last.
 BUSY = 0.2
-#: Seconds after which the queue is looked at though nothing tells of a change.
+#: Seconds after which the queue is looked at though nothing signals a change.
 STALE = 2.0
 #: Seconds until the next look where the database does not answer.
 PAUSE = 1.0

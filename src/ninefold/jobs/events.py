@@ -58,7 +58,7 @@ class JobStepped(JobEvent):
     total: int
     #: A small JPEG, base64.
     preview: str | None = field(default=None, repr=False)
-    #: When it was told, in milliseconds since the epoch.
+    #: When it was reported, in milliseconds since the epoch.
     at: int | None = None
 
 
@@ -130,17 +130,17 @@ def events_of(
     They are the same, with the same numbers, whenever they are asked for and by whom: numbers
     follow from the position of a record and of the reports before it.
     """
-    told: dict[int, list[Json]] = {}
+    by_function: dict[int, list[Json]] = {}
     for report in reports:
-        told.setdefault(report["function"], []).append(report)
-    if status == "queued" and not done and not told:
+        by_function.setdefault(report["function"], []).append(report)
+    if status == "queued" and not done and not by_function:
         return
     yield JobStarted(1, tuple(steps))
     for position, item in enumerate(done, 1):
         record, base = item.record, position * _SPAN
         yield JobStageStarted(base, record.step)
         if item.function is not None:
-            yield from _reported(record.step, told.pop(item.function, []), base)
+            yield from _reported(record.step, by_function.pop(item.function, []), base)
         last = base + _SPAN - 1
         if record.failure is not None:
             yield JobStageFailed(last, record.step, record.failure.message)
@@ -150,7 +150,7 @@ def events_of(
                 last, record.step, record.metadata, names, record.remake is not None
             )
     base = (len(done) + 1) * _SPAN
-    unfinished = [report for group in told.values() for report in group]
+    unfinished = [report for group in by_function.values() for report in group]
     current = unfinished[0]["step"] if unfinished else _following(steps, done, status)
     if current is not None:
         yield JobStageStarted(base, current)
@@ -179,7 +179,7 @@ def _following(steps: Sequence[str], done: Sequence[Done], status: JobStatus) ->
     if not done:
         return steps[0]
     last = done[-1].record
-    if last.remake is not None:  # its first report or its end will tell
+    if last.remake is not None:  # its first report or its end will show it
         return None
     index = steps.index(last.step) + 1
     return steps[index] if index < len(steps) else None

@@ -114,7 +114,7 @@ class JobVersion:
     status: JobStatus
     #: Steps that it carried out itself.
     steps: int
-    #: What its steps told while they ran.
+    #: Reports that its steps wrote while they ran.
     reports: int
 
 

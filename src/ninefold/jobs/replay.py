@@ -18,7 +18,7 @@ class _EndOfRecords(Exception):  # noqa: N818 - control flow, not an error
 async def replay(
     pipeline: Pipeline, context: PipelineContext, records: Iterable[StageRecord]
 ) -> str | None:
-    """Do to `context` what `records` tell, without running anything.
+    """Apply `records` to `context`, without running anything.
 
     Returns the first step that has no record; None where the pipeline came to its end.
     """

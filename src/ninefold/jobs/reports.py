@@ -1,6 +1,6 @@
-"""What a running step tells while it runs, written to the job's stream in the database.
+"""Reports of a step while it runs, written to the job's stream in the database.
 
-Only what takes longer than a moment is written: a finished step tells all else by its record.
+Only what takes longer than a moment is written: all else is in the record of the finished step.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from ninefold.core.errors import StorageError
 from ninefold.jobs import dbos_adapter
 from ninefold.jobs.tables import FORMER_SCHEMA, acquire_transaction_lock
 
-#: The newest migration of our tables; revisions are numbers, so that a later one can be told from
-#: an unknown one. A test compares it with the folder.
+#: The newest migration of our tables. Revisions are numbers: a later one is known to be later. A
+#: test compares it with the folder.
 HEAD = "0002"
 MIGRATIONS = Path(__file__).with_name("migrations")
 

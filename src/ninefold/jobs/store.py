@@ -233,7 +233,7 @@ class JobStore:
         ]
 
     def reports(self, job_id: str, after: int = 0) -> list[Json]:
-        """What its steps told while they ran, but for the first `after` reports."""
+        """The reports that its steps wrote while they ran, but for the first `after`."""
         found: list[Json] = []
         while True:
             values = self.workflows.stream(job_id, STREAM, after + len(found), 500)

@@ -249,7 +249,7 @@ def every_variant(
     found: list[dict[str, Any]] = []
     for number, slots in enumerate(inputs):
         prompt = slots.get("prompt")
-        if not isinstance(prompt, str):  # told with the job's other problems
+        if not isinstance(prompt, str):  # reported with the job's other problems
             found.append(dict(slots))
             continue
         try:

@@ -41,7 +41,7 @@ class Wakeups(Protocol):
 
 
 class FileWakeups:
-    """On SQLite: whether any other connection has committed since, which no query need tell."""
+    """On SQLite: whether any other connection has committed since, without a query."""
 
     def __init__(self, path: str) -> None:
         # Kept in autocommit: inside a transaction the answer would never change.
@@ -56,7 +56,7 @@ class FileWakeups:
         """Whether another connection has committed; True where the file does not answer."""
         try:
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
-        except sqlite3.Error:  # the look that follows tells why
+        except sqlite3.Error:  # the look that follows reports why
             return True
         before, self._version = self._version, version
         return bool(version != before)
@@ -83,7 +83,7 @@ class NotifiedWakeups:
         return LISTENED if self._listening.is_set() else POLL
 
     def changed(self) -> bool:
-        """Always: a look after so long a pause costs little, and finds what nobody told of."""
+        """Always: a look after so long a pause costs little, and finds what nobody notified of."""
         return True
 
     def close(self) -> None:
