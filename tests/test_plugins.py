@@ -336,6 +336,14 @@ class Lost(Odd):
     kind = "detektor"
 
 
+class Picky(Odd):
+    name = "picky"
+
+    def __init__(self, resources):
+        if resources.settings.threads == 3:
+            raise RuntimeError("three threads")
+
+
 class Heavy(Odd):
     name = "heavy"
 
@@ -378,10 +386,11 @@ def test_plugins_are_listed_with_what_is_wrong_with_them(
 def test_a_broken_engine_is_reported_once_and_the_rest_works(
     install_plugin: Install, caplog: pytest.LogCaptureFixture
 ) -> None:
-    engines = {name: f"odd_rest:{name.title()}" for name in ("odd", "lost", "heavy")}
+    engines = {name: f"odd_rest:{name.title()}" for name in ("odd", "lost", "heavy", "picky")}
     install_plugin("odd_rest", ENGINES, engines=engines)
-    built = build_engines(EngineSettings(device="cpu"))
+    built = build_engines(EngineSettings(device="cpu", threads=3))
     assert [record.getMessage().partition(": ")[0] for record in caplog.records] == [
+        "plugin engine 'picky'",
         "plugin engine 'heavy' (odd_rest:Heavy)",
         "plugin engine 'lost' (odd_rest:Lost)",
     ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from ninefold.engines.engine_set import EngineSet, EngineStats
 from ninefold.engines.kinds import EngineKind
-from ninefold.engines.registry import installed
+from ninefold.engines.registry import ENGINES, EngineClass, installed
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 
@@ -36,7 +36,8 @@ def build_engines(settings: EngineSettings) -> EngineSet:
     resources = EngineResources(settings)
     engines: dict[EngineKind[Any], list[Any]] = {}
     for kind, classes in installed().engines.items():
-        engines[kind] = [engine(resources) for engine in classes]
+        made = (_made(engine, resources) for engine in classes)
+        engines[kind] = [engine for engine in made if engine is not None]
     for plugin in installed().plugins:
         if plugin.problem is not None:
             _log.warning("%s", plugin.report)
@@ -45,6 +46,17 @@ def build_engines(settings: EngineSettings) -> EngineSet:
         return EngineStats(resources.residency.sizes(), resources.batches())
 
     return EngineSet(engines, _versions(), settings.wildcards, stats)
+
+
+def _made(engine: EngineClass, resources: EngineResources) -> Any:
+    """An engine with these settings; None for a plugin's that they do not suit, which is logged."""
+    try:
+        return engine(resources)
+    except Exception as error:
+        if engine in ENGINES:
+            raise
+        _log.warning("plugin engine %r: cannot be made: %r.", engine.name, error)
+        return None
 
 
 def _versions() -> Mapping[str, str]:
