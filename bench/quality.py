@@ -12,6 +12,7 @@ detector       mAP at IoU 0.5 on 500 held-out renders, and on 200 of the generat
                too, and the box is the judge's, another network whose boxes on renders are checked.
 upscaler       200 held-out renders reduced by four usual filters, and ten textures that training
                knows nothing of, against Lanczos. Edges: the PSNR of the pictures' gradients.
+matting        IoU on 500 held-out renders and on 200 generated pictures; bench/matting.py says how.
 
 Prints a table; exit code 1 if a figure misses its target.
 """
@@ -25,10 +26,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # training/ is not installed
 
-from bench import detection, enlargement
+from bench import detection, enlargement, matting
 from bench.figures import Figure, table
 from bench.judged import COUNT, Generated
 from ninefold.engines.defaults import build_engines
+from ninefold.engines.matting import MATTING
 from ninefold.engines.settings import EngineSettings
 
 BATCH = 8
@@ -38,7 +40,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", help="text_to_image, detector, upscaler; all if none")
+    parser.add_argument(
+        "parts", nargs="*", help="text_to_image, detector, upscaler, matting; all if none"
+    )
     parser.add_argument("--images", type=int, default=COUNT, help="generated for the distance")
     parser.add_argument("--guidance", type=float, help="the model's own if not given")
     options = parser.parse_args()
@@ -48,6 +52,7 @@ def main() -> int:
         "text_to_image": generated.figures,
         "detector": lambda: detection.figures(engines.detection, generated),
         "upscaler": lambda: enlargement.figures(engines.upscaling),
+        "matting": lambda: matting.figures(engines[MATTING], generated),
     }
     return table(parser, parts, options.parts)
 

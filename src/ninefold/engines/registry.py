@@ -12,6 +12,7 @@ from ninefold.core.plugins import Plugin, load_plugins
 from ninefold.core.problems import suggest
 from ninefold.engines.diffusers_engine import DiffusersEngine
 from ninefold.engines.kinds import EngineKind
+from ninefold.engines.matting import OnnxMattingEngine
 from ninefold.engines.onnx_detection import OnnxDetectionEngine
 from ninefold.engines.onnx_upscaling import OnnxUpscaleEngine
 from ninefold.engines.resources import EngineResources
@@ -31,7 +32,12 @@ class EngineClass(Protocol):
 
 
 #: Those that ship; of several of a kind, the first is asked first.
-ENGINES: tuple[Any, ...] = (DiffusersEngine, OnnxDetectionEngine, OnnxUpscaleEngine)
+ENGINES: tuple[Any, ...] = (
+    DiffusersEngine,
+    OnnxDetectionEngine,
+    OnnxUpscaleEngine,
+    OnnxMattingEngine,
+)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""The nine stages, in their default order."""
+"""The nine stages, in their default order, and optional ones."""
 
 from ninefold.stages.base import SamplingParams
 from ninefold.stages.detailer import DetailerStage
 from ninefold.stages.finisher import FinisherStage
 from ninefold.stages.inspector import InspectorStage
+from ninefold.stages.matte import MatteStage
 from ninefold.stages.prompt import PromptStage
 from ninefold.stages.publisher import PublisherStage
 from ninefold.stages.refiner import RefinerStage
@@ -24,11 +25,16 @@ STAGES = (
     PublisherStage,
 )
 
+#: What a config may add; where it stands is the config's to say.
+OPTIONAL = (MatteStage,)
+
 __all__ = [
+    "OPTIONAL",
     "STAGES",
     "DetailerStage",
     "FinisherStage",
     "InspectorStage",
+    "MatteStage",
     "PromptStage",
     "PublisherStage",
     "RefinerStage",

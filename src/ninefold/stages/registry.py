@@ -1,4 +1,4 @@
-"""Stages by name: the nine, and those of installed plugins."""
+"""Stages by name: the nine, the optional ones, and those of installed plugins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ninefold.core.plugins import Plugin, load_plugins
 from ninefold.core.problems import suggest
 from ninefold.core.stage import PipelineStage, check_stage_type
 from ninefold.engines.registry import find_kind
-from ninefold.stages import STAGES
+from ninefold.stages import OPTIONAL, STAGES
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Installed:
 def installed() -> Installed:
     """The stages at hand; plugins name theirs in the entry points `ninefold.stages`, such as
     `my_stage = "my_package.module:MyStage"`."""
-    own = {stage.name: stage for stage in STAGES}
+    own = {stage.name: stage for stage in (*STAGES, *OPTIONAL)}
     found, plugins = load_plugins("stage", own, _check)
     return Installed({**own, **found}, tuple(plugins))
 
