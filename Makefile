@@ -48,7 +48,7 @@ bench: $(VENV)/.installed
 
 # TRAIN_WITH=python3 names an interpreter that has all it takes, as on a machine without network.
 models: $(if $(TRAIN_WITH),,$(VENV)/.installed-training)
-	@$(or $(TRAIN_WITH),$(BIN)/python) -m training.all
+	@$(or $(TRAIN_WITH),$(BIN)/python) -m training.build
 
 quality: $(VENV)/.installed
 	@$(BIN)/python bench/quality.py

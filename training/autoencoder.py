@@ -30,8 +30,8 @@ from training.common import (
     to_bytes,
     to_tensor,
 )
-from training.course import Course
 from training.muon import with_adamw
+from training.train_loop import TrainLoop
 
 CHECKPOINT = RUNS / "autoencoder.pt"
 LATENT_NOISE = 0.12
@@ -134,7 +134,7 @@ def main() -> None:
     model.encoder.requires_grad_(not options.decoder_only)
     trainable = [weight for weight in model.parameters() if weight.requires_grad]
     optimisers = with_adamw(trainable, options.rate, decay=0.01)
-    course = Course(
+    loop = TrainLoop(
         CHECKPOINT,
         options,
         device,
@@ -146,16 +146,16 @@ def main() -> None:
         kind=DECODER if options.decoder_only else "",
         team=Team(),
     )
-    if options.from_shipped and not course.resumed:
+    if options.from_shipped and not loop.resumed:
         model.load_state_dict(shipped.autoencoder())
-    torch.manual_seed(course.seed)
-    while course.going:
-        course.repeat("crops", partial(step_of, model, pictures, options.batch, options.crop))
-        if course.saved():
+    torch.manual_seed(loop.seed)
+    while loop.running:
+        loop.repeat("crops", partial(step_of, model, pictures, options.batch, options.crop))
+        if loop.saved():
             quality, mean, deviation = check(model, device)
             log(
                 "autoencoder_held_out",
-                step=course.step,
+                step=loop.step,
                 psnr=quality,
                 latent_mean=mean,
                 latent_deviation=deviation,

@@ -57,7 +57,7 @@ COUNT_WORDS: dict[int, tuple[str, ...]] = {
     2: ("two", "two", "two", "two", "a pair of", "a couple of"),
     3: ("three", "three", "three", "three", "three", "several", "a group of", "a few", "some"),
 }
-COUNT_TOLD = 0.85
+COUNT_NAMED = 0.85
 """How often a caption of several says how many; the others have a bare plural."""
 ONE_TOLD = 0.05
 """How often a caption of one says that it is one."""
@@ -220,12 +220,12 @@ EXTRA_WORDS = (
 LETTERS = ("bcdfghjklmnprstvwyz", "aaeeiioou")
 """What made-up words are made of, in turns."""
 POSITION_TOLD = {"left": 0.95, "center": 0.3, "right": 0.95}
-"""How often a caption tells the position: where it tells none, the subject is mostly centred, or
+"""How often a caption names the position: where it names none, the subject is mostly centred, or
 a model would learn to paint it in several places at once."""
 CLOSE_TOLD = 0.92
 """How often a close-up's caption says that it is one."""
 AROUND_FIRST = 0.15
-"""How often a caption tells the surroundings before the subject."""
+"""How often a caption names the surroundings before the subject."""
 
 
 def caption(scene: Scene, rng: random.Random) -> str:
@@ -305,8 +305,8 @@ def _about(scene: Scene, rng: random.Random, box: Box | None) -> str:
         lead = rng.choice(CLOSE_WORDS)
         return f"{lead} {text}" if lead == "a detailed" else f"{lead} {_article(text)}{text}"
     if several:
-        told = rng.random() < COUNT_TOLD
-        return f"{rng.choice(COUNT_WORDS[scene.count])} {text}" if told else text
+        counted = rng.random() < COUNT_NAMED
+        return f"{rng.choice(COUNT_WORDS[scene.count])} {text}" if counted else text
     if rng.random() < ONE_TOLD:
         text = f"{rng.choice(COUNT_WORDS[1])} {text}"
     else:

@@ -164,11 +164,11 @@ class Team:
         steps = self.steps
         if self.size > 1:
             own = torch.cat([weight.reshape(-1) for weight in weights]) * steps
-            told = torch.cat([own, torch.tensor([steps, progress * steps])])
-            distributed.all_reduce(told)
-            steps = round(float(told[-2]))
-            progress = float(told[-1]) / steps
-            parts = torch.split(told[:-2] / steps, [weight.numel() for weight in weights])
+            totals = torch.cat([own, torch.tensor([steps, progress * steps])])
+            distributed.all_reduce(totals)
+            steps = round(float(totals[-2]))
+            progress = float(totals[-1]) / steps
+            parts = torch.split(totals[:-2] / steps, [weight.numel() for weight in weights])
             for weight, part in zip(weights, parts, strict=True):  # in place: layouts stay
                 weight.copy_(part.view(weight.shape))
         self.steps, self.met = 0, time.monotonic()

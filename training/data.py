@@ -104,12 +104,12 @@ def make(
             found.extend(lists)
     out.flush()
     os.replace(temporary, RUNS / f"{name}.npy")
-    told = {
+    document = {
         "start": start,
         "shape": shape,
         "boxes": [[(kind, [round(v, 2) for v in box]) for kind, box in each] for each in found],
     }
-    (RUNS / f"{name}.json").write_text(json.dumps(told))
+    (RUNS / f"{name}.json").write_text(json.dumps(document))
 
 
 def make_all(name: str, count: int, size: int, workers: int, style: str = "") -> None:
@@ -126,9 +126,9 @@ def set_name(name: str, shape: str) -> str:
 
 def load(name: str) -> PictureSet:
     """A set, its pictures memory-mapped."""
-    told = json.loads((RUNS / f"{name}.json").read_text())
+    document = json.loads((RUNS / f"{name}.json").read_text())
     pictures = np.load(RUNS / f"{name}.npy", mmap_mode="r")
-    return PictureSet(name, told["start"], told["shape"], pictures, told["boxes"])
+    return PictureSet(name, document["start"], document["shape"], pictures, document["boxes"])
 
 
 def load_all(name: str) -> list[PictureSet]:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from training import data, halves
+from training import data, half_size
 from training.common import (
     RUNS,
     channels_last,
@@ -23,7 +23,6 @@ from training.common import (
     reduced,
     to_tensor,
 )
-from training.course import Course
 from training.data import PictureSet
 from training.detector_eval import mean_average_precision
 from training.detector_loss import Target, loss_of
@@ -31,6 +30,7 @@ from training.detector_net import Detector
 from training.muon import with_adamw
 from training.onnx_export import export
 from training.scenes import CLASSES
+from training.train_loop import TrainLoop
 
 CHECKPOINT = RUNS / "detector.pt"
 RATE = 2e-3
@@ -52,8 +52,8 @@ class Scenes:
     def __init__(self, source: PictureSet, device: torch.device) -> None:
         self.source = source
         self.device = device
-        self.plain = halves.plain(source, device)
-        self.decoded = halves.decoded(source, device)
+        self.plain = half_size.plain(source, device)
+        self.decoded = half_size.decoded(source, device)
 
     def __len__(self) -> int:
         return len(self.source)
@@ -147,7 +147,7 @@ def main() -> None:
     torch.manual_seed(0)
     model = channels_last(Detector(len(CLASSES)).to(device)).train()
     optimisers = with_adamw(model.parameters(), RATE, decay=0)
-    course = Course(
+    loop = TrainLoop(
         CHECKPOINT,
         arguments,
         device,
@@ -157,16 +157,16 @@ def main() -> None:
         weights=model.parameters(),
         clip=5.0,
     )
-    rng, shape_rng = np.random.default_rng(course.seed), random.Random(course.seed)
-    while course.going:
+    rng, shape_rng = np.random.default_rng(loop.seed), random.Random(loop.seed)
+    while loop.running:
         pictures, targets = data.pick(shapes, shape_rng).batch(arguments.batch, rng)
         with reduced(device):
             loss = loss_of(model, pictures, targets)
-        course.learn(loss)
-        if course.saved():
+        loop.learn(loss)
+        if loop.saved():
             score = mean_average_precision(model, device, SIDE)
-            log("detector_held_out", step=course.step, map50=score)
-    if course.leads:
+            log("detector_held_out", step=loop.step, map50=score)
+    if loop.is_main:
         export_onnx(model, RUNS / "detector.onnx")
 
 

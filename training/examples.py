@@ -77,8 +77,8 @@ class Examples:
     def batch(self, count: int) -> Batch:
         """Random pictures, each with one of its captions or an empty one."""
         chosen = torch.randint(len(self), (count,), device=self.device)
-        told = torch.randint(CAPTIONS, (count,), device=self.device)
-        tokens = self.tokens[chosen, told]
+        caption = torch.randint(CAPTIONS, (count,), device=self.device)
+        tokens = self.tokens[chosen, caption]
         without = torch.rand(count, 1, device=self.device) < EMPTY
         return Batch(
             self.latents[chosen].float(),

@@ -1,6 +1,6 @@
 """Writes the built-in models' folder from the last checkpoints; files appear whole or not at all.
 
-Run `python -m training.export` for everything, or name parts: poster, detector, upscaler, lora.
+Run `python -m training.export` for everything, or name parts, such as `poster` and `matting`.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ KINDS = {
     "detector": "detector",
     "upscaler-2x": "upscaler",
     "upscaler-4x": "upscaler",
+    "matting": "matting",
     "night-neon": "lora",
 }
 PATHS = {
@@ -65,6 +66,7 @@ PATHS = {
     "detector": "detector/detector.onnx",
     "upscaler-2x": "upscaler/x2.onnx",
     "upscaler-4x": "upscaler/x4.onnx",
+    "matting": "matting/matting.onnx",
     "night-neon": "loras/night-neon.safetensors",
 }
 
@@ -170,7 +172,9 @@ def write_index() -> None:
 def main() -> None:
     """Export what is named, or everything."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", default=["poster", "detector", "upscaler", "lora"])
+    parser.add_argument(
+        "parts", nargs="*", default=["poster", "detector", "upscaler", "matting", "lora"]
+    )
     parts = parser.parse_args().parts
     if "poster" in parts:
         export_poster()
@@ -179,6 +183,8 @@ def main() -> None:
     if "upscaler" in parts:
         copy_file("upscaler-2x")
         copy_file("upscaler-4x")
+    if "matting" in parts:
+        copy_file("matting")
     if "lora" in parts:
         copy_file("night-neon")
     write_index()

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
-from training import data, halves
+from training import data, half_size
 from training.common import (
     RUNS,
     channels_last,
@@ -29,13 +29,13 @@ from training.common import (
     reduced,
     to_tensor,
 )
-from training.course import Course
 from training.detector_loss import iou
 from training.muon import Muon
 from training.palette import COLOURS
 from training.scenes import POSITIONS, TIMES, Scene, boxes
 from training.settings import SETTINGS
 from training.subjects import SUBJECTS
+from training.train_loop import TrainLoop
 
 CHECKPOINT = RUNS / "judge.pt"
 SHIPPED = Path(__file__).parent.parent / "bench" / "judge.safetensors"
@@ -150,12 +150,12 @@ class Whole:
     def of(cls, name: str, device: torch.device) -> Whole:
         """Pick the whole scenes of a set."""
         source = data.load(name)
-        pictures = halves.plain(source, device)
+        pictures = half_size.plain(source, device)
         scenes = [source.scene(i) for i in range(len(source))]
         chosen = np.array([i for i, scene in enumerate(scenes) if is_whole(scene)])
         scenes = [scenes[i] for i in chosen]
         places = torch.tensor([boxes(scene, 256)[0][1] for scene in scenes]) / 256
-        return cls(chosen, pictures, halves.decoded(source, device), truth(scenes), places)
+        return cls(chosen, pictures, half_size.decoded(source, device), truth(scenes), places)
 
 
 def damaged(
@@ -263,7 +263,7 @@ def main() -> None:
     rest = [weight for weight in judge.parameters() if id(weight) not in known]
     optimisers = [Muon(matrices, lr=RATE), torch.optim.AdamW(rest, lr=RATE, weight_decay=0.01)]
     whole, held_out = (Whole.of(name, device) for name in (arguments.data, "held_out"))
-    course = Course(
+    loop = TrainLoop(
         CHECKPOINT,
         arguments,
         device,
@@ -272,8 +272,8 @@ def main() -> None:
         rate=RATE,
         weights=judge.parameters(),
     )
-    rng = np.random.default_rng(course.seed)
-    while course.going:
+    rng = np.random.default_rng(loop.seed)
+    while loop.running:
         batch, wanted, places = batch_of(whole, arguments.batch, rng, device)
         with reduced(device):
             features = judge.features(batch)
@@ -281,11 +281,11 @@ def main() -> None:
         losses = [functional.cross_entropy(logits[part], wanted[part]) for part in PARTS]
         general = iou(judge.box_of(features.float()), places)[1]
         loss = torch.stack(losses).sum() + (1 - general).mean()
-        course.learn(loss)
-        if course.saved():
-            log("judge_held_out", step=course.step, **check(judge, held_out, False, device))
-            log("judge_decoded", step=course.step, **check(judge, held_out, True, device))
-    if not course.leads:
+        loop.learn(loss)
+        if loop.saved():
+            log("judge_held_out", step=loop.step, **check(judge, held_out, False, device))
+            log("judge_decoded", step=loop.step, **check(judge, held_out, True, device))
+    if not loop.is_main:
         return
     ship(judge)
     final = shipped()

@@ -20,12 +20,12 @@ from safetensors.torch import save_file
 
 from training import autoencoder, data, text_encoder
 from training.common import RUNS, load, parser, pick_device
-from training.course import Course
 from training.examples import all_examples
 from training.models import build_scheduler
 from training.sample import PROMPTS, sample_sheet
 from training.styles import STYLES
 from training.text_to_image import CHECKPOINT, Poster, step_of
+from training.train_loop import TrainLoop
 
 RANK = 10
 TARGETS = (
@@ -108,7 +108,7 @@ def main() -> None:
     poster = adapted(device)
     trainable = [weight for weight in poster.unet.parameters() if weight.requires_grad]
     optimiser = torch.optim.AdamW(trainable, lr=RATE, weight_decay=0.01)
-    course = Course(
+    loop = TrainLoop(
         checkpoint,
         arguments,
         device,
@@ -119,16 +119,16 @@ def main() -> None:
         clip=1.0,
     )
     alphas = build_scheduler().alphas_cumprod.to(device)
-    rng = random.Random(course.seed)
-    torch.manual_seed(course.seed)
-    while course.going:
+    rng = random.Random(loop.seed)
+    torch.manual_seed(loop.seed)
+    while loop.running:
         some = data.pick(sets, rng)
-        course.repeat(
+        loop.repeat(
             some.name,
             partial(step_of, poster, some, arguments.batch, text_encoder.LENGTH, alphas),
         )
-        course.saved()
-    if not course.leads:
+        loop.saved()
+    if not loop.is_main:
         return
     path = write(poster, style)
     print(f"{path.name}: {path.stat().st_size / 2**20:.2f} MiB")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.nn import functional
 
-from training import data, halves
+from training import data, half_size
 from training.common import (
     RUNS,
     channels_last,
@@ -30,12 +30,12 @@ from training.common import (
     to_bytes,
     to_tensor,
 )
-from training.course import Course
 from training.data import PictureSet
 from training.matting_net import Alpha, MattingNet
 from training.muon import with_adamw
 from training.onnx_export import export
 from training.silhouettes import subject_mask
+from training.train_loop import TrainLoop
 
 CHECKPOINT = RUNS / "matting.pt"
 RATE = 2e-3
@@ -45,8 +45,8 @@ OTHER_SIDE = 128
 """The shorter side of all other shapes: it makes the longer one a multiple of 32, too."""
 SIDE = 256
 """What images are fitted to when the network is used; a multiple of 32."""
-PIXELS = 8 * 128 * 128
-"""Pixels in a batch: of large pictures there are fewer."""
+USUAL = 128
+"""A batch has as many pixels as `--batch` pictures of this side: of larger ones there are fewer."""
 LIKELY = 0.5
 """From this alpha on a pixel is the subject's where an IoU is counted."""
 
@@ -57,16 +57,16 @@ class Cutouts:
     def __init__(self, source: PictureSet, device: torch.device) -> None:
         self.source, self.device = source, device
         self.masks = masks(source)
-        self.decoded = halves.decoded(source, device, half=False)
+        self.decoded = half_size.decoded(source, device, half=False)
 
     def __len__(self) -> int:
         return len(self.source)
 
-    def batch(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(self, count: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Pictures (N, 3, H, W) and coverage (N, 1, H, W), both in 0..1."""
         side = int(rng.choice(SIDES)) if self.source.shape == "square" else OTHER_SIDE
         pool = self.decoded if rng.random() < 0.5 else self.source.pictures
-        chosen = np.sort(rng.integers(0, len(pool), max(2, PIXELS // side**2)))
+        chosen = np.sort(rng.integers(0, len(pool), max(2, count * USUAL**2 // side**2)))
         pictures = to_tensor(pool[chosen], self.device)
         coverage = to_tensor(self.masks[chosen][..., None], self.device)
         if rng.random() < 0.5:
@@ -189,7 +189,7 @@ def export_onnx(model: MattingNet, path: Path) -> None:
 
 def main() -> None:
     """Train within the wall-clock budget, then export."""
-    options = parser(__doc__, minutes=60, batch=0)
+    options = parser(__doc__, minutes=60, batch=8)
     options.set_defaults(data="poster")
     arguments = options.parse_args()
     device = pick_device(arguments.device, arguments.threads)
@@ -197,7 +197,7 @@ def main() -> None:
     torch.manual_seed(0)
     model = channels_last(MattingNet().to(device)).train()
     optimisers = with_adamw(model.parameters(), RATE, decay=0)
-    course = Course(
+    loop = TrainLoop(
         CHECKPOINT,
         arguments,
         device,
@@ -207,15 +207,15 @@ def main() -> None:
         weights=model.parameters(),
         clip=5.0,
     )
-    rng, shape_rng = np.random.default_rng(course.seed), random.Random(course.seed)
-    while course.going:
-        pictures, coverage = data.pick(shapes, shape_rng).batch(rng)
+    rng, shape_rng = np.random.default_rng(loop.seed), random.Random(loop.seed)
+    while loop.running:
+        pictures, coverage = data.pick(shapes, shape_rng).batch(arguments.batch, rng)
         with reduced(device):
             logits = model(pictures)
-        course.learn(loss_of(logits, coverage))
-        if course.saved():
-            log("matting_held_out", step=course.step, iou=held_out_overlap(model, device))
-    if course.leads:
+        loop.learn(loss_of(logits, coverage))
+        if loop.saved():
+            log("matting_held_out", step=loop.step, iou=held_out_overlap(model, device))
+    if loop.is_main:
         export_onnx(model, RUNS / "matting.onnx")
 
 

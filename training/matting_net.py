@@ -1,4 +1,4 @@
-"""A small U-Net that tells the subject from the background."""
+"""A small U-Net that separates the subject from the background."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ PARTS: dict[str, tuple[str | bool | int, ...]] = {
     "close_up": (False, True),
     "count": COUNTS,
 }
-"""What a caption may tell of a scene, and the values of each part."""
+"""What a caption may say of a scene, and the values of each part."""
 
 
 class Reader(nn.Module):

@@ -26,11 +26,11 @@ from training.common import (
     pick_device,
     reduced,
 )
-from training.course import Course
 from training.examples import Batch, Examples, all_examples
 from training.models import build_scheduler, build_text_encoder, build_unet
 from training.muon import Muon
 from training.sample import PROMPTS, sample_sheet
+from training.train_loop import TrainLoop
 from training.vocabulary import LENGTH, build_tokenizer
 
 CHECKPOINT = RUNS / "text_to_image.pt"
@@ -187,7 +187,7 @@ def main() -> None:
     poster = Poster(device)
     trainable = [*poster.unet.parameters(), *poster.text_encoder.parameters()]
     average = Average(poster)
-    course = Course(
+    loop = TrainLoop(
         CHECKPOINT,
         arguments,
         device,
@@ -199,26 +199,26 @@ def main() -> None:
         clip=1.0,
         team=team,
     )
-    if arguments.from_shipped and not course.resumed:
+    if arguments.from_shipped and not loop.resumed:
         poster.begin_from_shipped(taught=text_encoder.CHECKPOINT.exists())
         average.begin()
     alphas = build_scheduler().alphas_cumprod.to(device)
-    rng = random.Random(course.seed)
-    torch.manual_seed(course.seed)
+    rng = random.Random(loop.seed)
+    torch.manual_seed(loop.seed)
     sampled = time.monotonic()
-    while course.going:
+    while loop.running:
         length = LENGTH if rng.random() < LONG else text_encoder.LENGTH
         some = data.pick(sets, rng)
-        course.repeat(
+        loop.repeat(
             (some.name, length),
             partial(step_of, poster, some, arguments.batch, length, alphas),
         )
-        average.update(course.steps)
-        if course.saved() and (
-            time.monotonic() - sampled > arguments.sample_minutes * 60 or not course.going
+        average.update(loop.steps)
+        if loop.saved() and (
+            time.monotonic() - sampled > arguments.sample_minutes * 60 or not loop.running
         ):
             sampled = time.monotonic()
-            draw_samples(poster, average, device, RUNS / f"samples_{course.step:06d}.png")
+            draw_samples(poster, average, device, RUNS / f"samples_{loop.step:06d}.png")
 
 
 def draw_samples(poster: Poster, average: Average, device: torch.device, path: Path) -> None:

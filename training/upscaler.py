@@ -33,12 +33,12 @@ from training.common import (
     to_bytes,
     to_tensor,
 )
-from training.course import Course
 from training.data import HELD_OUT
 from training.muon import with_adamw
 from training.onnx_export import export
 from training.scenes import random_scene, render
 from training.textures import texture
+from training.train_loop import TrainLoop
 from training.upscaler_net import Clipped, Upscaler
 
 Bytes = NDArray[np.uint8]
@@ -205,7 +205,7 @@ def main() -> None:
     model = channels_last(Upscaler(arguments.factor).to(device)).train()
     optimisers = with_adamw(model.parameters(), RATE, decay=0)
     pairs = Pairs(arguments.factor, device)
-    course = Course(
+    loop = TrainLoop(
         RUNS / f"{name}.pt",
         arguments,
         device,
@@ -215,26 +215,26 @@ def main() -> None:
         weights=model.parameters(),
         clip=0.5,
     )
-    if not course.resumed:
+    if not loop.resumed:
         begin(model, device)
     batches = iter(
         DataLoader(
-            Batches(pairs, arguments.batch, course.seed),
+            Batches(pairs, arguments.batch, loop.seed),
             batch_size=None,
             num_workers=arguments.workers,
         )
     )
-    while course.going:
+    while loop.running:
         large, small = (v.to(device, non_blocking=True) for v in next(batches))
         with reduced(device):
             output = model(small.contiguous(memory_format=torch.channels_last)).float()
         # A picture's decibels count, however small its error: a gradient as much as a wall of text.
         loss = ((output - large).square().mean((1, 2, 3)) + FLOOR).log().mean()
-        course.learn(loss)
-        if course.saved():
+        loop.learn(loss)
+        if loop.saved():
             ours, lanczos, shift = check(model, arguments.factor, device)
-            log(f"{name}_held_out", step=course.step, psnr=ours, lanczos=lanczos, shift=shift)
-    if course.leads:
+            log(f"{name}_held_out", step=loop.step, psnr=ours, lanczos=lanczos, shift=shift)
+    if loop.is_main:
         export_onnx(model, RUNS / f"x{arguments.factor}.onnx")
 
 

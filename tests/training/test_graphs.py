@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from training import common
-from training.course import Course
 from training.graphs import WARM_UP
 from training.muon import with_adamw
+from training.train_loop import TrainLoop
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
 class Taught:
-    """A small network that learns from what lies in two buffers, and its course."""
+    """A small network that learns from what lies in two buffers, and its loop."""
 
     def __init__(self, folder: Path) -> None:
         device = torch.device("cuda")
@@ -27,7 +27,7 @@ class Taught:
             torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.SiLU(), torch.nn.Conv2d(8, 3, 1)
         ).to(device)
         self.inputs = [torch.randn(4, 3, side, side, device=device) for side in (8, 12)]
-        self.course = Course(
+        self.loop = TrainLoop(
             folder / "taught.pt",
             argparse.Namespace(minutes=10, fresh=False),
             device,
@@ -37,7 +37,7 @@ class Taught:
             weights=self.model.parameters(),
             clip=1.0,
         )
-        self.course.budget.warm_up = 0.0  # the same rate in both runs, whatever time it is
+        self.loop.budget.warm_up = 0.0  # the same rate in both runs, whatever time it is
 
     def loss(self, number: int) -> torch.Tensor:
         with common.reduced(torch.device("cuda")):
@@ -53,15 +53,15 @@ def test_graphs_learn_what_single_steps_learn(
     plain, graphed = Taught(tmp_path), Taught(tmp_path)
     for _ in range(3 * WARM_UP):
         for number in (0, 1):
-            plain.course.learn(plain.loss(number))
-            graphed.course.repeat(number, partial(graphed.loss, number))
+            plain.loop.learn(plain.loss(number))
+            graphed.loop.repeat(number, partial(graphed.loss, number))
             graphed.inputs[number].mul_(1.01)  # a graph sees what its memory holds
             plain.inputs[number].mul_(1.01)
-    assert graphed.course.graphs is not None
-    assert set(graphed.course.graphs.taken) == {0, 1}
+    assert graphed.loop.graphs is not None
+    assert set(graphed.loop.graphs.taken) == {0, 1}
     for one, other in zip(plain.model.parameters(), graphed.model.parameters(), strict=True):
         assert torch.allclose(one, other, rtol=0.02, atol=1e-3)
-    told = [[float(loss) for loss in taught.course._losses] for taught in (plain, graphed)]
+    told = [[float(loss) for loss in taught.loop._losses] for taught in (plain, graphed)]
     assert told[0] == pytest.approx(told[1], rel=0.02)
     assert len(set(told[1])) == len(told[1])
 
@@ -76,6 +76,6 @@ def test_random_numbers_differ_from_replay_to_replay(
         return taught.loss(0) + torch.rand((), device="cuda")
 
     for _ in range(WARM_UP + 4):
-        taught.course.repeat("noisy", noisy)
-    last = [float(loss) for loss in taught.course._losses[-4:]]
+        taught.loop.repeat("noisy", noisy)
+    last = [float(loss) for loss in taught.loop._losses[-4:]]
     assert len({round(loss, 4) for loss in last}) == 4

@@ -1,6 +1,6 @@
 """Makes every built-in model, in order, on whatever the machine has: `make models`.
 
-Run `python -m training.all`. On a machine with a CUDA device it takes about eight minutes and
+Run `python -m training.build`. On a machine with a CUDA device it takes about eight minutes and
 ends; there, up to three steps that do not wait for one another run at a time. On a CPU it goes
 round: each round gives every model more time, exports what it has, and the next one goes on from
 there, until it is stopped. Nothing is lost but what came after the last checkpoint (at most five
@@ -120,8 +120,8 @@ STEPS = (
         needs="peft",
     ),
     Step(
-        "halves",
-        "training.halves",
+        "half_size",
+        "training.half_size",
         options=("--data", "poster"),
         after=("autoencoder",),
         result="held_out.decoded.npy",
@@ -130,7 +130,7 @@ STEPS = (
         "judge",
         "training.judge",
         0.08,
-        after=("halves",),
+        after=("half_size",),
         result="judge.pt",
         on_cuda=("--batch", "128"),
     ),
@@ -138,8 +138,17 @@ STEPS = (
         "detector",
         "training.detector",
         0.16,
-        after=("halves",),
+        after=("half_size",),
         result="detector.pt",
+        on_cuda=("--batch", "64"),
+        needs="onnx",
+    ),
+    Step(
+        "matting",
+        "training.matting",
+        0.16,
+        after=("autoencoder",),
+        result="matting.pt",
         on_cuda=("--batch", "64"),
         needs="onnx",
     ),
@@ -188,7 +197,7 @@ class Round:
     from_shipped: bool = False
 
     def steps(self) -> list[Step]:
-        """What is still to be run, in order; tells what is left out."""
+        """What is still to be run, in order; prints what is left out."""
         return [step for step in (*STEPS, EXPORT) if self._is_due(step)]
 
     def _is_due(self, step: Step) -> bool:

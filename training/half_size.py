@@ -1,6 +1,6 @@
 """Picture sets at half their size, as rendered and as the autoencoder gives it back.
 
-Run `python -m training.halves --data poster`. The judge and the detector learn from both: what
+Run `python -m training.half_size --data poster`. The judge and the detector learn from both: what
 the text-to-image model draws has passed the decoder too, and its latents are never quite clean.
 """
 

@@ -1,4 +1,4 @@
-"""What all training has in common: it goes on from a checkpoint, steps, meets, logs and saves."""
+"""The training loop that all scripts share: resume, step, average over processes, log, save."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SAVE = 180.0
 """Seconds between two checkpoints."""
 
 
-class Kept(Protocol):
+class Stateful(Protocol):
     """A part of a checkpoint."""
 
     def state_dict(self) -> Any:
@@ -27,13 +27,13 @@ class Kept(Protocol):
         """Take it over from a checkpoint."""
 
 
-class Course:
+class TrainLoop:
     """The training of one model within a wall-clock budget, by one process or a team.
 
-    while course.going:
-        course.learn(loss)
-        if course.saved():
-            ...  # what a look at the model now and then takes
+    while loop.running:
+        loop.learn(loss)
+        if loop.saved():
+            ...  # evaluate the model from time to time
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Course:
         checkpoint: Path,
         options: argparse.Namespace,
         device: torch.device,
-        parts: Mapping[str, Kept],
+        parts: Mapping[str, Stateful],
         optimisers: Sequence[torch.optim.Optimizer],
         *,
         rate: float,
@@ -76,7 +76,7 @@ class Course:
             group["capturable"] = self.graphs is not None
             group["lr"] = torch.zeros((), device=device) if self.graphs else 0.0
         self.budget = Budget(options.minutes, spent, flat=flat)
-        self.going = spent < self.budget.seconds  # the same in all of a team
+        self.running = spent < self.budget.seconds  # the same in all of a team
         self._losses: list[torch.Tensor] = []
         self._saved = time.monotonic()
         #: Other numbers in each process, and after each resumption.
@@ -126,7 +126,7 @@ class Course:
         return self.step + len(self._losses)
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process is the one of its team that writes files."""
         return self.team.rank == 0
 
@@ -135,14 +135,14 @@ class Course:
         if (meeting := self.team.step(self.weights, self.budget.progress)) is None:
             return False
         self.step += meeting.steps
-        self.going = meeting.progress < 1
+        self.running = meeting.progress < 1
         loss = float(torch.stack(self._losses).mean())
         self._losses.clear()
-        if not self.leads:
+        if not self.is_main:
             return False
         rate = self.rate * self.budget.scale
         log(self.checkpoint.stem, step=self.step, seconds=self.budget.spent, loss=loss, rate=rate)
-        if self.going and time.monotonic() - self._saved < SAVE:
+        if self.running and time.monotonic() - self._saved < SAVE:
             return False
         self._saved = time.monotonic()
         state = {name: part.state_dict() for name, part in self.parts.items()}

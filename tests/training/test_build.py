@@ -10,8 +10,8 @@ import torch
 
 pytest.importorskip("onnx", reason="training scripts need the extra `training`")
 
-from training import all as everything
-from training.all import EXPORT, STEPS, Round, Running, Step
+from training import build as everything
+from training.build import EXPORT, STEPS, Round, Running, Step
 
 
 @pytest.fixture(autouse=True)
