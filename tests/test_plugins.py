@@ -18,7 +18,7 @@ from ninefold import ConfigError, PipelineConfig
 from ninefold.cli import main
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.settings import EngineSettings
-from ninefold.stages import STAGES
+from ninefold.stages import OPTIONAL, STAGES
 from ninefold.stages.registry import stage_types
 
 from .conftest import Install
@@ -304,7 +304,7 @@ def test_a_broken_plugin_stops_nobody_and_says_what_is_wrong_when_it_is_named(
     name, _, target = entry.partition(" = ")
     install_plugin(module, source, stages={name: target})
     PipelineConfig.parse({"stages": [{"stage": "text_to_image"}, {"stage": "refiner"}]})
-    assert list(stage_types()) == [stage.name for stage in STAGES]
+    assert list(stage_types()) == [stage.name for stage in (*STAGES, *OPTIONAL)]
     if name not in stage_types():
         with pytest.raises(ConfigError) as raised:
             PipelineConfig.parse({"stages": [{"stage": "text_to_image"}, {"stage": name}]})
@@ -312,7 +312,7 @@ def test_a_broken_plugin_stops_nobody_and_says_what_is_wrong_when_it_is_named(
         assert re.search(told, str(raised.value))
     assert main(["stages"]) == 0
     printed = capsys.readouterr()
-    assert len(printed.out.splitlines()) == len(STAGES)
+    assert len(printed.out.splitlines()) == len(STAGES) + len(OPTIONAL)
     assert re.search(rf"warning: plugin stage '{name}'.*{told}", printed.err)
 
 

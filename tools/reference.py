@@ -11,7 +11,7 @@ from ninefold.core.settings import variable_of
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage
 from ninefold.settings import Settings
-from ninefold.stages import STAGES
+from ninefold.stages import OPTIONAL, STAGES
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
@@ -53,7 +53,7 @@ def pages() -> dict[str, str]:
 
 def stages_page() -> str:
     """Every stage and its parameters."""
-    return "\n".join([STAGES_HEAD, *(line for stage in STAGES for line in _section(stage))])
+    return "\n".join([STAGES_HEAD, *(line for stage in (*STAGES, *OPTIONAL) for line in _section(stage))])
 
 
 def settings_page() -> str:

@@ -76,7 +76,7 @@ def test_config_show_applies_settings(cli: Cli) -> None:
 def test_config_schema_names_every_stage(cli: Cli) -> None:
     schema = cli("config", "schema").document
     assert schema["type"] == "object"
-    assert all(stage.name in str(schema) for stage in STAGES)
+    assert all(stage.name in str(schema) for stage in (*STAGES, *OPTIONAL))
 
 
 def test_version_and_no_arguments(cli: Cli) -> None:

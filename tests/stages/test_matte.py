@@ -154,7 +154,7 @@ def test_where_nothing_is_found_the_image_stays_and_a_warning_says_so(
 
 def test_a_model_that_is_not_at_hand_is_told_before_the_run(tmp_path: Path) -> None:
     stage = MatteStage(engines=fake_engines(), matting="u2net")
-    (problem,) = stage.problems(PipelineContext(tmp_path))
+    (problem,) = stage.unusable_models()
     assert problem.startswith("matte.matting: ")
     with pytest.raises(ModelError):
         run(stage.execute(PipelineContext(tmp_path, image=picture(8, 8))))

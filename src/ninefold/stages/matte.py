@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
+from ninefold.core.model_refs import ModelRef
 from ninefold.core.stage import StageParams
 from ninefold.core.values import Json
 from ninefold.engines.matting import MATTING
@@ -18,13 +18,13 @@ from ninefold.imaging import masks, mattes
 from ninefold.imaging.alpha import lay_on, parse_colour
 from ninefold.imaging.types import Alpha, Mask, Pixels
 from ninefold.slots import IMAGE
-from ninefold.stages.base import Colour, EngineStage, told
+from ninefold.stages.base import Colour, EngineStage
 
 
 class MatteParams(StageParams):
     """Parameters of `matte`."""
 
-    matting: str | None = Field(
+    matting: Annotated[str, ModelRef(MATTING.name)] | None = Field(
         None, description="A matting model's name or .onnx file; by default the built-in one."
     )
     threshold: float = Field(
@@ -45,6 +45,7 @@ class MatteStage(EngineStage[MatteParams]):
 
     name = "matte"
     params_type = MatteParams
+    usual_steps = 0.5
     requires = (IMAGE,)
     provides = (IMAGE,)
 
@@ -52,11 +53,6 @@ class MatteStage(EngineStage[MatteParams]):
         """Set `image`."""
         await run_blocking(context, self._run, context)
         return context
-
-    def problems(self, context: PipelineContext) -> Iterator[str]:
-        """Whether the model is at hand, and is one for matting."""
-        if (model := self.params.matting) is not None:
-            yield from told(f"{self.name}.matting", partial(self.engines[MATTING].check, model))
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The model's hash, and what runs it."""
