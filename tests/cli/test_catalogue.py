@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ninefold.stages import STAGES
+from ninefold.stages import OPTIONAL, STAGES
 from ninefold.testing import fake_engines
 from tests.cli.conftest import Cli
 

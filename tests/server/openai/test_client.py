@@ -95,6 +95,24 @@ def test_formats(client: openai.OpenAI) -> None:
     assert sizes[0] < sizes[1]
 
 
+@pytest.mark.parametrize("output_format", ["png", "webp"])
+def test_a_transparent_background(client: openai.OpenAI, output_format: Any) -> None:
+    answer = client.images.generate(
+        prompt="a tree", background="transparent", output_format=output_format, quality="low"
+    )
+    assert answer.data is not None
+    assert answer.background == "transparent"
+    image = opened(data_of(answer.data[0]))
+    assert image.mode == "RGBA"
+    alpha = np.array(image)[..., 3]
+    assert alpha[0, 0] == 0
+    assert alpha[alpha.shape[0] // 2, alpha.shape[1] // 2] == 255
+    opaque = client.images.generate(prompt="a tree", background="opaque", quality="low")
+    assert opaque.background == "opaque"
+    assert opaque.data is not None
+    assert opened(data_of(opaque.data[0])).mode == "RGB"
+
+
 def test_a_link_needs_no_key_and_opens_nothing_else(here: Served, client: openai.OpenAI) -> None:
     answer = client.images.generate(prompt="a tree", response_format="url", quality="low")
     assert answer.data is not None
@@ -229,7 +247,7 @@ def test_errors_are_the_clients_own(here: Served, client: openai.OpenAI) -> None
         "code": None,
     }
     with pytest.raises(openai.BadRequestError, match="background"):
-        client.images.generate(prompt="a tree", background="transparent")
+        client.images.generate(prompt="a tree", background="transparent", output_format="jpeg")
     with client_of(here, "nf_wrong") as stranger, pytest.raises(openai.AuthenticationError):
         stranger.images.generate(prompt="a tree")
     with pytest.raises(openai.BadRequestError, match="image"):

@@ -65,6 +65,31 @@ def test_a_transparent_source_is_laid_on_white() -> None:
     assert kept.data is opaque
 
 
+@pytest.mark.parametrize("quality", ["low", "medium", "high"])
+def test_a_transparent_background_cuts_the_subject_out_last(quality: str) -> None:
+    for output_format in ("png", "webp", None):
+        asked = {"quality": quality, "background": "transparent", "output_format": output_format}
+        ordered = generated(**asked)
+        assert list(stages(ordered))[-2:] == ["matte", "publisher"]
+        assert ordered.background == "transparent"
+    for background in ("auto", "opaque", None):
+        ordered = generated(quality=quality, background=background)
+        assert "matte" not in stages(ordered)
+        assert ordered.background == "opaque"
+
+
+def test_a_transparent_source_stays_so_where_that_is_asked_for() -> None:
+    source = png(64, 64, (0, 0, 20, 64))
+    asked = VariationRequest(background="transparent")
+    for ordered in (
+        edited(source, background="transparent"),
+        variation(asked, None, INFO, source, LIMITS),
+    ):
+        assert list(stages(ordered))[-2:] == ["matte", "publisher"]
+        assert ordered.order.image is not None
+        assert ordered.order.image.data == source
+
+
 # -- generations -----------------------------------------------------------------------------------
 
 
@@ -149,7 +174,8 @@ def test_links_are_for_who_asks_and_for_dall_e(asked: dict[str, Any], links: boo
         {"n": "2"},
         {"size": "big"},
         {"size": "0x512"},
-        {"background": "transparent"},
+        {"background": "clear"},
+        {"background": "transparent", "output_format": "jpeg"},
         {"output_format": "gif"},
         {"output_compression": 50},
         {"partial_images": 2},

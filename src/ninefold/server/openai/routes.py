@@ -188,6 +188,7 @@ async def _document(
     return ImagesDocument(
         created=int(time.time()),
         data=images,
+        background=ordered.background,
         output_format=ordered.output_format,
         quality=ordered.quality,
         size=f"{size.width}x{size.height}",

@@ -19,6 +19,8 @@ from ninefold.slots import MAX_PROMPT, MAX_SEED
 Quality = Literal["low", "medium", "high"]
 OutputFormat = Literal["png", "jpeg", "webp"]
 
+Background = Literal["opaque", "transparent"]
+
 #: What `quality` may say, by what it means here.
 QUALITIES: dict[str, Quality] = {
     "low": "low",
@@ -72,8 +74,9 @@ class ImageRequest(BaseModel):
     quality: Literal["auto", "low", "medium", "high", "standard", "hd", "xhigh", "max"] | None = (
         Field(None, description="low: draft; medium, auto, standard: standard; the others: full.")
     )
-    background: Literal["auto", "opaque"] | None = Field(
-        None, description="Images are opaque; transparent ones cannot be made."
+    background: Literal["auto", "opaque", "transparent"] | None = Field(
+        None,
+        description="transparent cuts the subject out, in png and webp; the others are opaque.",
     )
     response_format: Literal["b64_json", "url"] | None = Field(
         None,
@@ -110,6 +113,11 @@ class ImageRequest(BaseModel):
             raise ValueError("response_format: expected b64_json with stream, got url.")
         if self.partial_images and not self.stream:
             raise ValueError("partial_images: got it without stream. Add stream: true.")
+        if self.is_transparent and self.output_format == "jpeg":
+            raise ValueError(
+                "background: expected output_format png or webp with transparent, got jpeg, which "
+                "holds no transparency."
+            )
         if (self.output_format or "png") == "png" and self.output_compression not in (None, 100):
             raise ValueError(
                 "output_compression: expected with jpeg or webp, got png, which loses nothing."
@@ -143,6 +151,11 @@ class ImageRequest(BaseModel):
         if self.response_format is None:
             return (self.model or "").startswith("dall-e-")
         return self.response_format == "url"
+
+    @property
+    def is_transparent(self) -> bool:
+        """Whether the subject is to be cut out."""
+        return self.background == "transparent"
 
     @property
     def final_format(self) -> OutputFormat:
@@ -241,7 +254,7 @@ class ImagesDocument(BaseModel):
 
     created: int
     data: list[ImageDocument]
-    background: Literal["opaque"] = "opaque"
+    background: Background
     output_format: OutputFormat
     quality: Quality
     size: str = Field(description="Of every image, in pixels.")

@@ -10,8 +10,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ninefold.files.decode import decode
+from ninefold.files.decode import decode_layers
 from ninefold.files.encode import Compression, encode
+from ninefold.imaging.alpha import join, resize_alpha
 from ninefold.imaging.resize import resize
 from ninefold.jobs import Group, JobEvent
 from ninefold.jobs.events import JobStageFinished, JobStepped
@@ -59,7 +60,7 @@ async def events(
     """Server-sent events, as text, of the one image of `group`; a failure is one, too."""
     job_id = group.jobs[0].id
     head = {
-        "background": "opaque",
+        "background": ordered.background,
         "output_format": ordered.output_format,
         "quality": ordered.quality,
         "size": f"{ordered.size[0]}x{ordered.size[1]}",
@@ -114,8 +115,12 @@ async def _source(service: Service, caller: Caller, job_id: str, event: JobEvent
 
 def _preview(source: bytes, ordered: Ordered) -> str:
     """A picture at the final size and in the final format, as base64."""
-    pixels = resize(decode(source), *ordered.size, method="bicubic")
-    return _base64(encode(pixels, ordered.output_format, compression=Compression.FAST))
+    pixels, alpha = decode_layers(source)
+    pixels = resize(pixels, *ordered.size, method="bicubic")
+    if alpha is not None:
+        alpha = resize_alpha(alpha, *ordered.size, method="bicubic")
+    layers = join(pixels, alpha)
+    return _base64(encode(layers, ordered.output_format, compression=Compression.FAST))
 
 
 def _base64(data: bytes) -> str:

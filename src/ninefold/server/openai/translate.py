@@ -15,6 +15,7 @@ from ninefold.engines.diffusion import ModelInfo
 from ninefold.files.opening import ImageLimits
 from ninefold.server.blocking_requests import ImageOrder
 from ninefold.server.openai.schemas import (
+    Background,
     EditRequest,
     GenerationRequest,
     ImageRequest,
@@ -47,6 +48,7 @@ class Ordered:
     output_format: OutputFormat
     #: Width and height of the images, in pixels.
     size: tuple[int, int]
+    background: Background
 
 
 def generation(request: GenerationRequest, model: str | None, info: ModelInfo) -> Ordered:
@@ -60,7 +62,7 @@ def generation(request: GenerationRequest, model: str | None, info: ModelInfo) -
     else:
         plan = plan_size(*request.final_size, info)
     order = _order(request, model, _sized(preset, plan, request))
-    return Ordered(order, quality, request.final_format, plan.final)
+    return _ordered(request, order, plan.final)
 
 
 def edit(
@@ -95,13 +97,9 @@ def edit(
     else:
         params = {"strength": (WHOLE if painted is None else MASKED)[keep], "steps": steps}
         stages = _repainted(request, source, info, params)
-    stages = [{"stage": "prompt"}, *stages, _publisher(request)]
-    return Ordered(
-        _order(request, model, stages, image=sent.flattened(), mask=painted),
-        request.final_quality,
-        request.final_format,
-        size,
-    )
+    stages = [{"stage": "prompt"}, *stages, *_ending(request)]
+    order = _order(request, model, stages, image=_source(request, sent), mask=painted)
+    return _ordered(request, order, size)
 
 
 def variation(
@@ -115,11 +113,10 @@ def variation(
     stages: list[Json] = [
         {"stage": "prompt", "params": {"allow_blank": True}},
         *_repainted(request, source, info, params),
-        _publisher(request),
+        *_ending(request),
     ]
-    size = request.final_size or source
-    order = _order(request, model, stages, image=sent.flattened())
-    return Ordered(order, request.final_quality, request.final_format, size)
+    order = _order(request, model, stages, image=_source(request, sent))
+    return _ordered(request, order, request.final_size or source)
 
 
 def transparent_as_white(mask: bytes, limits: ImageLimits) -> SentImage:
@@ -180,7 +177,7 @@ def _sized(preset: Sequence[Json], plan: SizePlan, request: ImageRequest) -> lis
                 upscaler = []
                 continue
             case "publisher":
-                stages += [*upscaler, _publisher(request)]
+                stages += [*upscaler, *_ending(request)]
                 continue
         stages.append({**item, "params": params})
     return stages
@@ -196,6 +193,22 @@ def _upscaler(factor: float) -> list[Json]:
     if factor == 1:
         return []
     return [{"stage": "upscaler", "params": {"upscale_factor": factor}}]
+
+
+def _source(request: ImageRequest, sent: SentImage) -> SentImage:
+    """What an image is made from: what is transparent stays so only where that is asked for."""
+    return sent if request.is_transparent else sent.flattened()
+
+
+def _ordered(request: ImageRequest, order: ImageOrder, size: tuple[int, int]) -> Ordered:
+    background: Background = "transparent" if request.is_transparent else "opaque"
+    return Ordered(order, request.final_quality, request.final_format, size, background)
+
+
+def _ending(request: ImageRequest) -> list[Json]:
+    """The last stages: the subject is cut out where that is asked for, and files are written."""
+    matte: list[Json] = [{"stage": "matte"}] if request.is_transparent else []
+    return [*matte, _publisher(request)]
 
 
 def _publisher(request: ImageRequest) -> Json:
