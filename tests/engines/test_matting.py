@@ -13,14 +13,41 @@ from ninefold.engines.defaults import build_engines
 from ninefold.engines.matting import MATTING, OnnxMattingEngine
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
+from ninefold.testing import EngineContract, fake_engines
 from tests.support import picture
 
+from .conftest import needs_builtin
 from .test_onnx_refusals import node, save
 
 pytest.importorskip("onnx")
 
 SETTINGS = EngineSettings(threads=1)
 PLAIN = {"mean": "[0.0, 0.0, 0.0]", "std": "[1.0, 1.0, 1.0]"}
+
+
+class TestFakeMatting(EngineContract):
+    kind = MATTING
+
+    def make(self) -> Any:
+        return fake_engines()[MATTING]
+
+    def test_coverage_has_the_size_of_the_image(self, engine: Any) -> None:
+        for width, height in ((40, 24), (7, 1)):
+            coverage = engine.matte(self.name(engine), picture(width, height))
+            assert coverage.shape == (height, width)
+            assert coverage.dtype == np.float32
+            assert 0 <= coverage.min() <= coverage.max() <= 1
+
+    def test_the_same_image_gives_the_same(self, engine: Any) -> None:
+        first, second = (engine.matte(self.name(engine), picture(40, 24)) for _ in range(2))
+        assert np.array_equal(first, second)
+
+
+@needs_builtin
+@pytest.mark.slow
+class TestBuiltInMatting(TestFakeMatting):
+    def make(self) -> Any:
+        return build_engines(SETTINGS)[MATTING]
 
 
 def engine() -> OnnxMattingEngine:

@@ -18,7 +18,7 @@ from ninefold.engines.detection import DETECTION, Detection, DetectionEngine, Fa
 from ninefold.engines.diffusion import DIFFUSION
 from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.kinds import Engine, EngineKind
-from ninefold.engines.registry import check_engine_class, find_kind, installed
+from ninefold.engines.registry import ENGINES, check_engine_class, find_kind, installed
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.upscaling import UPSCALING
 from ninefold.imaging.types import Pixels
@@ -185,7 +185,7 @@ def test_what_is_wrong_with_one_plugin_takes_no_other_with_it(plugins: Any) -> N
         assert reason in reasons[name]
         assert bool(reason) == bool(reasons[name])
     assert [item.name for item in found.engines[DEPTH]] == ["depth"]
-    assert len(found.engines) == 4
+    assert len(found.engines) == len(ENGINES) + 1
 
 
 def test_every_problem_of_a_class_is_told() -> None:
