@@ -358,7 +358,7 @@ def test_the_whole_context_comes_back_from_json(context: PipelineContext) -> Non
     context.set_error(StageError("detailer", "no memory"))
     again = PipelineContext.from_json(context.to_json())
     for name in ("job_id", "workdir", "created_at", "data", "artifacts", "metadata", "error",
-                 "completed", "before"):  # fmt: skip
+                 "completed", "inputs_by_step"):  # fmt: skip
         assert getattr(again, name) == getattr(context, name), name
     assert again.to_json() == context.to_json()
     assert np.array_equal(read_image(again, again[IMAGE]), picture(6, 5))

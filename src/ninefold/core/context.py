@@ -61,8 +61,8 @@ class PipelineContext:
     """
 
     __slots__ = (
-        "_data", "_exception", "_scope", "artifacts", "before", "completed", "created_at",
-        "error", "job_id", "metadata", "pixels", "progress", "workdir",
+        "_data", "_exception", "_scope", "artifacts", "completed", "created_at", "error",
+        "inputs_by_step", "job_id", "metadata", "pixels", "progress", "workdir",
     )  # fmt: skip
 
     def __init__(self, workdir: str | Path | None = None, **data: Any) -> None:
@@ -80,7 +80,7 @@ class PipelineContext:
         #: Names of the finished steps, in order: where a resumed run goes on.
         self.completed: list[str] = []
         #: The data before each step that ran, by the step's name: where it can run again.
-        self.before: dict[str, dict[str, Any]] = {}
+        self.inputs_by_step: dict[str, dict[str, Any]] = {}
         self.progress: StageProgress = StageProgress()
         #: Decoded images by the SHA-256 of their file; a cache, never part of the JSON.
         self.pixels: dict[str, Any] = {}
@@ -130,7 +130,7 @@ class PipelineContext:
     def __setitem__(self, slot: Slot[T] | str, value: T) -> None:
         self.set(slot, value)
 
-    def lacks(self, slot: Slot[Any]) -> bool:
+    def is_missing(self, slot: Slot[Any]) -> bool:
         """Whether a slot is unset or holds a blank text, which no stage can work with."""
         value = self.get(slot)
         return value is None or (isinstance(value, str) and not value.strip())
@@ -230,16 +230,16 @@ class PipelineContext:
 
     def begin(self, step: str) -> None:
         """Remember the data as it is before `step`; values are immutable, so this is cheap."""
-        self.before[step] = dict(self._data)
+        self.inputs_by_step[step] = dict(self._data)
         self.metadata.pop(step, None)
 
     def undo(self, steps: Sequence[str]) -> None:
         """Go back to before the first of `steps`: data, artifacts and completion."""
-        self._data = dict(self.before[steps[0]])
+        self._data = dict(self.inputs_by_step[steps[0]])
         self.artifacts = [item for item in self.artifacts if item.stage not in steps]
         self.completed = [name for name in self.completed if name not in steps]
         for name in steps[1:]:
-            self.before.pop(name, None)
+            self.inputs_by_step.pop(name, None)
 
     def record(
         self,
@@ -253,7 +253,7 @@ class PipelineContext:
         if changes is not None:
             data = {slot.name: value for slot, value in changes.items()}
         else:
-            before = self.before[step]
+            before = self.inputs_by_step[step]
             data = {
                 name: value
                 for name, value in self._data.items()
@@ -292,7 +292,7 @@ class PipelineContext:
             "workdir": str(self.workdir),
             "created_at": self.created_at,
             "data": _dumped(self._data, where),
-            "before": {step: _dumped(data, where) for step, data in self.before.items()},
+            "before": {step: _dumped(data, where) for step, data in self.inputs_by_step.items()},
             "artifacts": _ARTIFACTS.dump_python(self.artifacts, mode="json", context=where),
             "metadata": self.metadata,
             "completed": self.completed,
@@ -312,7 +312,7 @@ class PipelineContext:
             where = {"workdir": root}
             context = cls(root, job_id=document["data"]["job_id"])
             context._data = _loaded(document["data"], where)
-            context.before = {
+            context.inputs_by_step = {
                 step: _loaded(data, where) for step, data in document["before"].items()
             }
             context.artifacts = _ARTIFACTS.validate_python(document["artifacts"], context=where)

@@ -104,7 +104,7 @@ class Pipeline:
         return tuple(
             StageInputError(step.name, slot.name, slot.remedy)
             for step, slot in self._needs()
-            if slot.name not in self.defaults and step.stage.lacks(context, slot)
+            if slot.name not in self.defaults and step.stage.is_missing(context, slot)
         )
 
     def prepare(self, context: PipelineContext) -> None:
@@ -214,9 +214,11 @@ class _Run:
                 f"{', '.join(context.completed)}. Resume with the config that it was run with."
             )
         if not resume:
-            context.completed, context.before = [], {}
+            context.completed, context.inputs_by_step = [], {}
         for name in names[len(context.completed) :]:
-            if name in context.before:  # it was begun; what it did before it stopped is undone
+            if (
+                name in context.inputs_by_step
+            ):  # it was begun; what it did before it stopped is undone
                 context.undo([name])
         context.clear_error()
         self._emit(PipelineStarted(context.job_id, names))

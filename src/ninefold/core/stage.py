@@ -101,11 +101,11 @@ class PipelineStage(ABC, Generic[P]):
 
     def missing_inputs(self, context: PipelineContext) -> tuple[Slot[Any], ...]:
         """The required slots that are unset or hold a blank text."""
-        return tuple(slot for slot in self.requires if self.lacks(context, slot))
+        return tuple(slot for slot in self.requires if self.is_missing(context, slot))
 
-    def lacks(self, context: PipelineContext, slot: Slot[Any]) -> bool:
+    def is_missing(self, context: PipelineContext, slot: Slot[Any]) -> bool:
         """Whether what `slot` holds is too little for it: by default nothing, or a blank text."""
-        return context.lacks(slot)
+        return context.is_missing(slot)
 
     @property
     def model_catalog(self) -> ModelCatalog | None:

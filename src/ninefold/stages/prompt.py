@@ -64,11 +64,11 @@ class PromptStage(PipelineStage[PromptParams]):
     accepts = (NEGATIVE_PROMPT, SEED, LORAS)
     provides = (PROMPT, NEGATIVE_PROMPT, SEED, LORAS, WILDCARDS)
 
-    def lacks(self, context: PipelineContext, slot: Slot[Any]) -> bool:
+    def is_missing(self, context: PipelineContext, slot: Slot[Any]) -> bool:
         """As every stage; but a blank prompt may be allowed."""
         if slot is PROMPT and self.params.allow_blank:
             return slot not in context
-        return super().lacks(context, slot)
+        return super().is_missing(context, slot)
 
     async def execute(self, context: PipelineContext) -> PipelineContext:
         """Set `prompt`, `negative_prompt`, `seed`, `loras` and `wildcards`."""
@@ -95,7 +95,7 @@ class PromptStage(PipelineStage[PromptParams]):
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the prompt's syntax, wildcards, styles and LoRA tags can be resolved."""
-        if self.lacks(context, PROMPT):
+        if self.is_missing(context, PROMPT):
             return
         try:
             self._resolved(context, context.get(SEED) or 0)

@@ -64,11 +64,11 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         await run_blocking(context, self._run, context)
         return context
 
-    def lacks(self, context: PipelineContext, slot: Slot[Any]) -> bool:
+    def is_missing(self, context: PipelineContext, slot: Slot[Any]) -> bool:
         """As every stage; but a blank prompt may be allowed."""
         if slot is PROMPT and self.params.allow_blank:
             return slot not in context
-        return super().lacks(context, slot)
+        return super().is_missing(context, slot)
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the model and the LoRAs are at hand, and it can do the size asked for."""
