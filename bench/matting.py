@@ -2,12 +2,13 @@
 
 Run `python bench/matting.py`; also a part of `bench/quality.py`.
 
-Renders have exact masks. Generated pictures have none, so each is compared with the scenes that its
-prompt describes: the same subject, colour, place, position and time in every size, weather and
-variant that the renderer draws. The render nearest to the picture, by the mean difference of all
-pixels, lends it its exact mask; it is found without the network. A picture whose nearest render is
-not near (the subject is drawn otherwise, or is not there) has no mask that could be trusted: it
-is left out, and the share of those is a figure of its own.
+What counts is the cut as the stage `matte` makes it with its defaults. Renders have exact masks.
+Generated pictures have none, so each is compared with the scenes that its prompt describes: the
+same subject, colour, place, position and time in every size, weather and variant that the renderer
+draws. The render nearest to the picture, by the mean difference of all pixels, lends it its exact
+mask; it is found without the network. A picture whose nearest render is not near (the subject is
+drawn otherwise, or is not there) has no mask that could be trusted: it is left out, and how many
+are not is a figure of its own.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from bench.judged import SIZE, Generated
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.matting import MATTING, MattingEngine
 from ninefold.engines.settings import EngineSettings
+from ninefold.imaging import mattes
 from ninefold.imaging.types import Mask, Pixels
+from ninefold.stages.matte import MatteParams
 from training.matting import overlap
 from training.scenes import LAYERS, SIZES, VARIANTS, WEATHERS, Scene, random_scene, render
 from training.silhouettes import subject_mask
@@ -135,9 +138,15 @@ def mask_of(scene: Scene) -> Mask:
 def scores_of(
     engine: MattingEngine, pictures: Sequence[Pixels], truth: Sequence[Mask]
 ) -> list[float]:
-    """The IoU of each picture."""
+    """The IoU of each picture, cut as the stage cuts by default."""
     pairs = zip(pictures, truth, strict=True)
-    return [overlap(engine.matte(MODEL, picture), mask) for picture, mask in pairs]
+    return [overlap(_cut(engine.matte(MODEL, picture)), mask) for picture, mask in pairs]
+
+
+def _cut(coverage: Mask) -> Mask:
+    params = MatteParams()
+    coverage = mattes.with_threshold(coverage, params.threshold)
+    return mattes.large_parts(coverage, params.min_part)
 
 
 def _milliseconds(engine: MattingEngine, pictures: Sequence[Pixels]) -> float:

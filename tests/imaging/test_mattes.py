@@ -9,7 +9,7 @@ from ninefold.imaging.alpha import lay_on
 from ninefold.imaging.mattes import (
     cut_out,
     enlarge_along_edges,
-    largest_part,
+    large_parts,
     with_threshold,
 )
 from ninefold.imaging.resize import resize_mask
@@ -81,16 +81,16 @@ def test_haze_goes_and_a_soft_edge_stays() -> None:
 
 def test_the_largest_part_stays_with_its_soft_edge() -> None:
     large, small = disc(128, 0.2, 0.3, 0.4), disc(128, 0.08, 0.8, 0.8)
-    found = largest_part(np.maximum(large, small))
+    found = large_parts(np.maximum(large, small), 0, largest=True)
     assert np.abs(found - large).max() < 1e-6
-    assert largest_part(large) is large
+    assert large_parts(large, 0, largest=True) is large
 
 
 def test_parts_that_touch_by_a_corner_are_one() -> None:
     steps = np.zeros((20, 20), np.float32)
     for start in range(0, 20, 4):
         steps[start : start + 4, start : start + 4] = 1
-    assert largest_part(steps) is steps
+    assert large_parts(steps, 0, largest=True) is steps
 
 
 def test_parts_that_meet_further_down_are_one() -> None:
@@ -99,13 +99,13 @@ def test_parts_that_meet_further_down_are_one() -> None:
     shape[4:30, 4:10] = shape[4:30, 20:26] = shape[26:32, 4:26] = 1
     alone = shape.copy()
     shape[4:10, 34:38] = 1
-    assert np.array_equal(largest_part(shape), alone)
+    assert np.array_equal(large_parts(shape, 0, largest=True), alone)
 
 
 @pytest.mark.parametrize("side", [900, 1400])
 def test_large_images_are_looked_through_small(side: int) -> None:
     large, small = disc(side, 0.2, 0.3, 0.4), disc(side, 0.08, 0.8, 0.8)
-    found = largest_part(np.maximum(large, small))
+    found = large_parts(np.maximum(large, small), 0, largest=True)
     assert np.abs(found - large).mean() < 1e-3
     assert found[int(0.8 * side), int(0.8 * side)] == 0
 
@@ -124,3 +124,13 @@ def test_where_nothing_is_covered_nothing_is_left() -> None:
     colours, alpha = cut_out(noise(32, 32), np.zeros((32, 32), np.float32))
     assert not alpha.any()
     assert (colours == 128).all()
+
+
+def test_specks_go_and_parts_of_some_size_stay() -> None:
+    parts = np.zeros((100, 100), np.float32)
+    parts[10:40, 10:40] = parts[60:66, 60:66] = parts[80:82, 80:82] = 1
+    found = large_parts(parts, 0.002)
+    assert found[60:66, 60:66].min() == 1
+    assert not found[78:84, 78:84].any()
+    assert large_parts(parts, 0) is parts
+    assert not large_parts(parts, 0.5).any()

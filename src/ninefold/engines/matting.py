@@ -23,7 +23,8 @@ from ninefold.imaging.mattes import enlarge_along_edges
 from ninefold.imaging.resize import fit_size, resize
 from ninefold.imaging.types import Mask, Pixels
 
-_BUILTIN = "matting"
+#: The model that ships.
+BUILTIN = "matting"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 #: Pixels; models in use look at 320 to 1024, in strides of 8 to 64. More is a mistake.
 _MAX_SIDE, _MAX_STRIDE = 4096, 256
@@ -46,7 +47,7 @@ class FakeMatting:
 
     def models(self) -> tuple[str, ...]:
         """Stands in for the built-in model, by its name."""
-        return (_BUILTIN,)
+        return (BUILTIN,)
 
     def accepts(self, model: str) -> bool:
         """Whether it is its name."""
@@ -85,7 +86,7 @@ class OnnxMattingEngine:
 
     def __init__(self, resources: EngineResources) -> None:
         """Nothing is opened until it is asked for."""
-        self._models = OnnxModels(MATTING.model, {_BUILTIN: "matting/matting.onnx"}, resources)
+        self._models = OnnxModels(MATTING.model, {BUILTIN: "matting/matting.onnx"}, resources)
         #: Whether models that were tried give logits, by the SHA-256 of their files.
         self._logits: dict[str, bool] = {}
 

@@ -18,6 +18,8 @@ _WINDOW, _NOISE = 1.5, 1e-4
 _HAZE = 0.1
 #: How steeply trust in a pixel's own colour falls with its coverage.
 _OWN = 8
+#: Sigma in pixels of what belongs to a part around it.
+_EDGE = 1.0
 #: Longest side in pixels at which connected parts are looked for.
 _LABEL_SIDE = 512
 
@@ -61,20 +63,30 @@ def with_threshold(coverage: Mask, threshold: float) -> Mask:
     return np.clip((moved - _HAZE) / np.float32(1 - 2 * _HAZE), 0, 1)
 
 
-def largest_part(coverage: Mask) -> Mask:
-    """Coverage of the largest connected part alone (8 neighbours, at least half covered)."""
+def large_parts(coverage: Mask, least: float, *, largest: bool = False) -> Mask:
+    """Coverage of the connected parts that have at least `least` (0..1) of the image's area.
+
+    With `largest`, of the largest one alone. Pixels are connected by their eight neighbours where
+    at least half of them is covered.
+    """
     check_mask(coverage)
+    check_range("least", least, 0, 1)
     height, width = coverage.shape
     factor = min(1.0, _LABEL_SIDE / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
     parts = _connected(resize_mask(coverage, *size) >= 0.5)
-    if parts.max() < 2:
-        return coverage
     counts = np.bincount(parts.ravel())
     counts[0] = 0
-    kept = (parts == counts.argmax()).astype(np.float32)
-    # A pixel more to each side keeps the soft edge.
-    near = gaussian_blur(kept, 1.0) > 1e-3
+    wanted = counts >= max(1.0, least * parts.size)
+    if largest:
+        wanted &= np.arange(len(counts)) == counts.argmax()
+    if np.array_equal(wanted, counts > 0):
+        return coverage
+    # What is nearer to a part that goes than to one that stays is dropped with it; a soft edge
+    # reaches a few pixels out.
+    stays = gaussian_blur(wanted[parts].astype(np.float32), _EDGE)
+    goes = gaussian_blur(((parts > 0) & ~wanted[parts]).astype(np.float32), _EDGE)
+    near = (stays > 1e-3) & (stays >= goes)
     return coverage * resize_mask(near.astype(np.float32), width, height)
 
 

@@ -12,7 +12,7 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.model_refs import ModelRef
 from ninefold.core.stage import StageParams
 from ninefold.core.values import Json
-from ninefold.engines.matting import MATTING
+from ninefold.engines.matting import BUILTIN, MATTING
 from ninefold.files.store import read_alpha, read_image, write_image
 from ninefold.imaging import masks, mattes
 from ninefold.imaging.alpha import lay_on, parse_colour
@@ -32,6 +32,12 @@ class MatteParams(StageParams):
     )
     feather: float = Field(
         0.0, ge=0, le=128, description="Sigma in pixels by which the edge is softened."
+    )
+    min_part: float = Field(
+        0.002,
+        ge=0,
+        le=1,
+        description="Connected parts with less of the image's area are left out, as specks.",
     )
     keep_largest: bool = Field(False, description="Keep the largest connected part alone.")
     invert: bool = Field(False, description="Keep the background instead of the subject.")
@@ -57,15 +63,12 @@ class MatteStage(EngineStage[MatteParams]):
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The model's hash, and what runs it."""
         return {
-            "model": self.engines[MATTING].hash(self._model()),
+            "model": self.engines[MATTING].hash(self.params.matting or BUILTIN),
             "engines": dict(self.engines.versions),
         }
 
-    def _model(self) -> str:
-        return self.params.matting or self.engines[MATTING].models()[0]
-
     def _run(self, context: PipelineContext) -> None:
-        engine, model = self.engines[MATTING], self._model()
+        engine, model = self.engines[MATTING], self.params.matting or BUILTIN
         before = context[IMAGE]
         image, alpha = read_image(context, before), read_alpha(context, before)
         coverage = self._shaped(engine.matte(model, image))
@@ -90,8 +93,7 @@ class MatteStage(EngineStage[MatteParams]):
         """What is kept of each pixel."""
         params = self.params
         coverage = mattes.with_threshold(coverage, params.threshold)
-        if params.keep_largest:
-            coverage = mattes.largest_part(coverage)
+        coverage = mattes.large_parts(coverage, params.min_part, largest=params.keep_largest)
         if not masks.paints(coverage):
             return coverage
         if params.invert:
