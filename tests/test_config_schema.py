@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ninefold import PipelineConfig
-from ninefold.stages import STAGES
+from ninefold.stages import OPTIONAL, STAGES
 
 
 def test_the_schema_has_every_parameter_of_every_stage_described() -> None:
@@ -17,7 +17,7 @@ def test_the_schema_has_every_parameter_of_every_stage_described() -> None:
     json.dumps(schema)
     for name, alternative in _alternatives(schema).items():
         params = _resolved(schema, alternative["properties"]["params"])
-        stage = next(stage for stage in STAGES if stage.name == name)
+        stage = next(stage for stage in (*STAGES, *OPTIONAL) if stage.name == name)
         assert set(params["properties"]) == set(stage.params_type.model_fields)
         assert params["additionalProperties"] is False
         for field, entry in params["properties"].items():
