@@ -17,7 +17,6 @@ from ninefold.imaging.alpha import lay_on
 from ninefold.imaging.arrays import to_bytes
 from ninefold.imaging.masks import mask_from_pixels, paints
 from ninefold.imaging.types import Alpha, Mask, Pixels
-from ninefold.server.problems import TooLargeError
 
 ImageKind = Literal["image", "mask"]
 
@@ -39,12 +38,7 @@ class SentImage:
     def decode(
         cls, data: bytes, limits: ImageLimits, where: str = "image", kind: ImageKind = "image"
     ) -> SentImage:
-        """Check and decode a file; raises `InputError` or `TooLargeError`, which name `where`."""
-        if len(data) > limits.max_bytes:
-            raise TooLargeError(
-                f"{where}: expected at most {limits.max_bytes:,} bytes, got {len(data):,}. "
-                "Use a smaller file."
-            )
+        """Check and decode a file; raises `InputError`, which names `where`."""
         try:
             form = probe(data, limits).format
             if kind == "mask":

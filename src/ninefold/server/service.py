@@ -29,6 +29,7 @@ from ninefold.server.links import Links, artifact_path
 from ninefold.server.loopback import is_loopback
 from ninefold.server.open_requests import OpenRequests
 from ninefold.server.paging import Page, cursor_of, position_of
+from ninefold.server.problems import TooLargeError
 from ninefold.server.rates import Rates
 from ninefold.server.request_validation import RequestValidator
 from ninefold.server.schemas import GroupRequest, JobRequest, RerunRequest
@@ -318,6 +319,10 @@ class Service:
 
     async def upload(self, caller: Caller, data: bytes, kind: UploadKind = "image") -> Upload:
         """Check, decode and store an image or mask; its id is what inputs name it by."""
+        if len(data) > (most := self.image_limits.max_bytes):
+            raise TooLargeError(
+                f"image: expected at most {most:,} bytes, got {len(data):,}. Use a smaller file."
+            )
         image = await self.call(SentImage.decode, data, self.image_limits, kind=kind)
         return await self.store_image(caller, image, kind)
 

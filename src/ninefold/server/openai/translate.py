@@ -122,7 +122,7 @@ def variation(
 def transparent_as_white(mask: bytes, limits: ImageLimits) -> SentImage:
     """OpenAI's mask, transparent where to edit, as ours, white there.
 
-    Raises `InputError` or `TooLargeError`.
+    Raises `InputError`.
     """
     sent = SentImage.decode(mask, limits, "mask")
     if sent.alpha is None:

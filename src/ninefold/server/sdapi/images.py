@@ -47,7 +47,7 @@ def from_base64(text: str, where: str) -> bytes:
 
 
 def image_of(text: str, where: str, limits: ImageLimits) -> SentImage:
-    """An image given in base64; raises `InputError` or `TooLargeError`."""
+    """An image given in base64; raises `InputError`."""
     return SentImage.decode(from_base64(text, where), limits, where)
 
 
