@@ -53,7 +53,8 @@ def pages() -> dict[str, str]:
 
 def stages_page() -> str:
     """Every stage and its parameters."""
-    return "\n".join([STAGES_HEAD, *(line for stage in (*STAGES, *OPTIONAL) for line in _section(stage))])
+    sections = (line for stage in (*STAGES, *OPTIONAL) for line in _section(stage))
+    return "\n".join([STAGES_HEAD, *sections])
 
 
 def settings_page() -> str:
