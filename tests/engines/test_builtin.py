@@ -15,6 +15,7 @@ from ninefold.core.errors import ModelError
 from ninefold.core.values import Lora
 from ninefold.engines import builtin
 from ninefold.engines.loras import find_loras, lora_files
+from ninefold.engines.matting import OnnxMattingEngine
 from ninefold.engines.models import resolve
 from ninefold.engines.onnx_detection import OnnxDetectionEngine
 from ninefold.engines.onnx_upscaling import OnnxUpscaleEngine
@@ -57,6 +58,8 @@ def use(root: Path, file: str) -> None:
         resolve("poster", SETTINGS, root)
     elif file.startswith("detector"):
         OnnxDetectionEngine(EngineResources(SETTINGS, root)).detect("detector", GREY, 0.5)
+    elif file.startswith("matting"):
+        OnnxMattingEngine(EngineResources(SETTINGS, root)).matte("matting", GREY)
     elif file.startswith("upscaler"):
         OnnxUpscaleEngine(EngineResources(SETTINGS, root)).upscale(
             "2x" if "x2" in file else "4x", GREY
