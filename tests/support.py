@@ -84,7 +84,7 @@ class RecordingDiffusion(FakeDiffusion):
 
 @dataclass(frozen=True)
 class FixedDetection(FakeDetection):
-    """Finds what it was told to."""
+    """Finds what it was reported to."""
 
     found: tuple[Detection, ...] = ()
     asked: list[float] = field(default_factory=list)

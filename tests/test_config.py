@@ -129,7 +129,7 @@ def test_yaml_json_and_toml_say_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "reported"),
     [
         ("a.yaml", "stages: [", r"a\.yaml: does not parse: "),
         ("a.yaml", "a: !!python/object/apply:os.system [ls]", r"a\.yaml: does not parse: "),
@@ -146,10 +146,10 @@ def test_yaml_json_and_toml_say_the_same(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_no_config_is_refused_in_one_line(
-    tmp_path: Path, name: str, content: str, told: str
+    tmp_path: Path, name: str, content: str, reported: str
 ) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(ConfigError, match=told) as raised:
+    with pytest.raises(ConfigError, match=reported) as raised:
         PipelineConfig.load(tmp_path / name)
     assert "\n" not in str(raised.value)
 
@@ -167,8 +167,8 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 # -- problems -------------------------------------------------------------------------------------
 
 
-def test_every_problem_of_every_stage_is_told_at_once() -> None:
-    told = problems_of(
+def test_every_problem_of_every_stage_is_reported_at_once() -> None:
+    reported = problems_of(
         {
             "stages": [
                 {"stage": "prompt", "params": {"stiles": []}},
@@ -179,7 +179,7 @@ def test_every_problem_of_every_stage_is_told_at_once() -> None:
             ]
         }
     )
-    assert told == (
+    assert reported == (
         "prompt.stiles: unknown. Did you mean 'styles'?",
         "stage 'text_to_imge': unknown. Did you mean 'text_to_image'?",
         "upscaler.engines: unknown.",
@@ -190,8 +190,8 @@ def test_every_problem_of_every_stage_is_told_at_once() -> None:
     )
 
 
-def test_problems_of_the_config_and_of_its_stages_are_told_together() -> None:
-    told = problems_of(
+def test_problems_of_the_config_and_of_its_stages_are_reported_together() -> None:
+    reported = problems_of(
         {
             "sed": 3,
             "seed": -1,
@@ -204,7 +204,7 @@ def test_problems_of_the_config_and_of_its_stages_are_told_together() -> None:
             ],
         }
     )
-    text = "\n".join(told)
+    text = "\n".join(reported)
     for part in (
         "config.sed: unknown. Did you mean 'seed'?",
         "config.seed: input should be greater than or equal to 0, got -1.",
@@ -233,11 +233,11 @@ def test_problems_of_the_config_and_of_its_stages_are_told_together() -> None:
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_without_a_traceback(document: Any) -> None:
-    told = problems_of(document)
-    assert all(problem and "\n" not in problem for problem in told)
+    reported = problems_of(document)
+    assert all(problem and "\n" not in problem for problem in reported)
 
 
-def test_wiring_that_cannot_work_is_told_with_every_problem() -> None:
+def test_wiring_that_cannot_work_is_reported_with_every_problem() -> None:
     with pytest.raises(WiringError) as raised:
         config({"stage": "text_to_image", "on_error": "skip"}, "refiner", "publisher")
     assert raised.value.problems == (
@@ -373,7 +373,7 @@ def test_a_repeated_stage_is_set_by_its_number() -> None:
     assert [item.params.get("top_k") for item in made.stages] == [None, 1, 2]
 
 
-def test_every_wrong_setting_is_told_at_once() -> None:
+def test_every_wrong_setting_is_reported_at_once() -> None:
     with pytest.raises(ConfigError) as raised:
         PipelineConfig.preset("full").with_settings(
             [

@@ -114,7 +114,7 @@ def test_a_value_of_an_override_is_taken_as_it_is(value: Any) -> None:
             draft.with_values({"prompt.negative_prompt": value})
 
 
-def test_every_wrong_override_is_told_at_once() -> None:
+def test_every_wrong_override_is_reported_at_once() -> None:
     with pytest.raises(ConfigError) as raised:
         PipelineConfig.preset("draft").with_values(
             {"upscaler.tile": 5, "sed": 1, "text_to_image.steps": "many", "seed": -1}

@@ -221,7 +221,7 @@ def test_the_smallest_stages_can_be_installed(tmp_path: Path, small: Path) -> No
     assert found["metadata"]["measure"]["width"] == "128 pixels"
     wrong = run(tmp_path, small, {"stage": "text_to_image"}, {"stage": "mine", "params": {"a": 1}})
     assert wrong == {"kind": "ConfigError", "error": "mine.a: unknown."}
-    for arguments, told in (
+    for arguments, reported in (
         (["stages"], "mine           Does nothing much."),
         (["stages", "mine"], "no parameters"),
         (["stages", "measure"], "unit  text; default px"),
@@ -235,7 +235,7 @@ def test_the_smallest_stages_can_be_installed(tmp_path: Path, small: Path) -> No
             check=True,
             env=os.environ | {"PYTHONPATH": str(small)},
         )
-        assert told in done.stdout
+        assert reported in done.stdout
 
 
 def test_its_parameters_and_wiring_are_checked_like_ours(tmp_path: Path, depth: Path) -> None:
@@ -260,7 +260,7 @@ def test_its_name_is_suggested(tmp_path: Path, depth: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "entry", "told"),
+    ("source", "entry", "reported"),
     [
         ("raise RuntimeError('no CUDA')", "x = {}:X", "cannot be loaded: .*no CUDA"),
         ("import sys; sys.exit(3)", "x = {}:X", "cannot be loaded: .*3"),
@@ -297,7 +297,7 @@ def test_a_broken_plugin_stops_nobody_and_says_what_is_wrong_when_it_is_named(
     capsys: pytest.CaptureFixture[str],
     source: str,
     entry: str,
-    told: str,
+    reported: str,
 ) -> None:
     module = f"broken_{zlib.crc32((source + entry).encode())}"
     entry = entry.format(module)
@@ -309,11 +309,11 @@ def test_a_broken_plugin_stops_nobody_and_says_what_is_wrong_when_it_is_named(
         with pytest.raises(ConfigError) as raised:
             PipelineConfig.parse({"stages": [{"stage": "text_to_image"}, {"stage": name}]})
         assert str(raised.value).startswith(f"plugin stage '{name}' ({target}): ")
-        assert re.search(told, str(raised.value))
+        assert re.search(reported, str(raised.value))
     assert main(["stages"]) == 0
     printed = capsys.readouterr()
     assert len(printed.out.splitlines()) == len(STAGES) + len(OPTIONAL)
-    assert re.search(rf"warning: plugin stage '{name}'.*{told}", printed.err)
+    assert re.search(rf"warning: plugin stage '{name}'.*{reported}", printed.err)
 
 
 ENGINES = """

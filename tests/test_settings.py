@@ -24,7 +24,7 @@ def test_flags_go_before_the_environment_and_that_before_the_file(tmp_path: Path
     assert read_settings(Settings, {}) == Settings()
 
 
-def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path) -> None:
+def test_every_problem_is_reported_at_once_with_its_place(tmp_path: Path) -> None:
     file = tmp_path / "ninefold.toml"
     file.write_text('prot = 1\nrate = "fast"\nmodels = [1]\n')
     env = {"NINEFOLD_DEVISE": "cpu", "NINEFOLD_BURST": "-1", "NINEFOLD_SERVICE_HOST": "10.0.0.1"}
@@ -39,19 +39,19 @@ def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         "ninefold.toml",
         "ninefold.toml",
     ]
-    told = "\n".join(problems)
-    assert "ninefold.toml: prot: unknown. Did you mean 'port'?" in told
-    assert "ninefold.toml: models.0: " in told
-    assert "NINEFOLD_DEVISE: unknown. Did you mean 'NINEFOLD_DEVICE'?" in told
+    reported = "\n".join(problems)
+    assert "ninefold.toml: prot: unknown. Did you mean 'port'?" in reported
+    assert "ninefold.toml: models.0: " in reported
+    assert "NINEFOLD_DEVISE: unknown. Did you mean 'NINEFOLD_DEVICE'?" in reported
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [(None, "cannot be read"), ("port = ", "does not parse"), ("a" * 2**21, "at most")],
 )
-def test_a_file_that_is_no_settings(content: str | None, told: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_settings(content: str | None, reported: str, tmp_path: Path) -> None:
     file = tmp_path / "ninefold.toml"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=reported):
         read_settings(Settings, {}, file=file)

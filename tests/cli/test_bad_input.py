@@ -117,7 +117,7 @@ def test_a_corrupt_image_or_mask(cli: Cli, tmp_path: Path, content: bytes) -> No
     assert files_in(tmp_path) == {"corrupt.png", "photo.png"}
 
 
-def test_image_and_mask_are_told_together(cli: Cli) -> None:
+def test_image_and_mask_are_reported_together(cli: Cli) -> None:
     both = cli("run", "x" * 5000, "--image", "one.png", "--mask", "two.png")
     refused(both, "error: 3 problems", "prompt:", "--image: one.png", "--mask: two.png")
 

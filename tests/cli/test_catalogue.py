@@ -1,4 +1,4 @@
-"""`stages`, `models` and `config`: what can be chosen, told from where it is declared."""
+"""`stages`, `models` and `config`: what can be chosen, reported from where it is declared."""
 
 from __future__ import annotations
 

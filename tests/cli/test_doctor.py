@@ -31,11 +31,11 @@ def test_it_shows_all_at_a_glance(cli: Cli) -> None:
         assert re.search(rf"^{section}$", shown.out, re.MULTILINE)
     assert shown.out.endswith("all that is needed is there\n")
     assert not Path("ninefold-data").exists()
-    told = cli("doctor", "--json")
-    assert told.code == 0
-    assert told.document["ok"] is True
-    assert "the first job makes it" in finding(told, "database")["found"]
-    assert finding(told, "poster/unet/diffusion_pytorch_model.safetensors")["remedy"] is None
+    reported = cli("doctor", "--json")
+    assert reported.code == 0
+    assert reported.document["ok"] is True
+    assert "the first job makes it" in finding(reported, "database")["found"]
+    assert finding(reported, "poster/unet/diffusion_pytorch_model.safetensors")["remedy"] is None
 
 
 def test_what_is_missing_is_an_exit_code_and_a_remedy(

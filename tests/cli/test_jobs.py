@@ -168,7 +168,7 @@ def test_a_failed_job_is_no_failure_of_the_worker(cli: Cli) -> None:
     assert cli("jobs", "watch", child).code == 0
 
 
-def test_a_bug_is_told_as_one_and_its_trace_is_kept(cli: Cli) -> None:
+def test_a_bug_is_reported_as_one_and_its_trace_is_kept(cli: Cli) -> None:
     job = submitted(cli, "submit", "a house", *DRAFT)
     drain(cli, engines=fake_engines(fail_on="text_to_image", error=ZeroDivisionError))
     failed = cli("jobs", "watch", job)
@@ -200,9 +200,9 @@ def test_the_same_image_comes_from_the_cache(cli: Cli) -> None:
     jobs = [submitted(cli, "submit", "a house", *DRAFT, "--seed", 7, *more)
             for more in ((), (), ("--no-cache",))]  # fmt: skip
     cli("worker", "--drain", "--concurrency", 1)
-    told = [cli("jobs", "watch", job).err.count("from the cache") for job in jobs]
-    assert told[0] == told[2] == 0
-    assert told[1] > 0
+    reported = [cli("jobs", "watch", job).err.count("from the cache") for job in jobs]
+    assert reported[0] == reported[2] == 0
+    assert reported[1] > 0
 
 
 def test_other_folders_and_the_environment(

@@ -96,8 +96,10 @@ def test_the_readme_begins_with_the_two_commands() -> None:
 def test_every_setting_is_in_the_reference() -> None:
     source = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
     used = set(re.findall(r"NINEFOLD_[A-Z]+(?:_[A-Z]+)*\b", source))
-    told = set(re.findall(r"`(NINEFOLD_\w+)`", (ROOT / "docs/reference/settings.md").read_text()))
-    assert used <= told
+    reported = set(
+        re.findall(r"`(NINEFOLD_\w+)`", (ROOT / "docs/reference/settings.md").read_text())
+    )
+    assert used <= reported
 
 
 @pytest.mark.parametrize("name", reference.pages())

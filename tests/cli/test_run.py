@@ -131,7 +131,7 @@ def test_a_pipeline_that_needs_no_prompt_takes_none(cli: Cli) -> None:
     assert done.files[0].name == "generated_upscaled.png"
 
 
-def test_unknown_words_are_told_once(cli: Cli) -> None:
+def test_unknown_words_are_reported_once(cli: Cli) -> None:
     engines = fake_engines(words=["a", "red", "house"])
     done = cli("run", "a red dragon", "--preset", "draft", "--count", 2, engines=engines)
     assert done.err.count("does not know: dragon") == 1

@@ -24,10 +24,14 @@ def test_they_are_what_is_run(cli: Cli) -> None:
         "--guidance", 2.5, "--scheduler", "euler", "--lora", "sketch:0.5", "--json",
     )  # fmt: skip
     assert done.code == 0, done.err
-    told = done.document["metadata"]["text_to_image"]
-    assert told["size"] == [64, 96]
-    assert (told["steps"], told["guidance_scale"], told["scheduler"]) == (3, 2.5, "euler")
-    (lora,) = told["loras"]
+    reported = done.document["metadata"]["text_to_image"]
+    assert reported["size"] == [64, 96]
+    assert (reported["steps"], reported["guidance_scale"], reported["scheduler"]) == (
+        3,
+        2.5,
+        "euler",
+    )
+    (lora,) = reported["loras"]
     assert (lora["name"], lora["weight"]) == ("sketch", 0.5)
     assert done.document["metadata"]["prompt"]["prompt"] == "a house"
     by_hand = cli(
@@ -64,8 +68,8 @@ def test_all_stages_of_the_model_take_them(cli: Cli) -> None:
     found = dry(cli, "--preset", "full", "--steps", 9, "--guidance", 0, "--scheduler", "ddim")
     for stage in ("text_to_image", "refiner", "detailer", "restorer"):
         params = found[stage]
-        told = (params["steps"], params["guidance_scale"], params["scheduler"])
-        assert told == (9, 0, "ddim"), stage
+        reported = (params["steps"], params["guidance_scale"], params["scheduler"])
+        assert reported == (9, 0, "ddim"), stage
 
 
 def test_a_value_of_its_own_stays(cli: Cli, tmp_path: Path) -> None:
@@ -92,7 +96,7 @@ def test_a_size_is_two_numbers(cli: Cli, size: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (["--size", "64"], ["--size: expected WIDTHxHEIGHT in pixels, such as 768x512, got '64'."]),
         (["--size", "64x"], ["--size: expected WIDTHxHEIGHT"]),
@@ -124,12 +128,12 @@ def test_a_size_is_two_numbers(cli: Cli, size: str) -> None:
     ],
 )
 def test_what_cannot_be_is_refused(
-    cli: Cli, tmp_path: Path, arguments: list[str], told: list[str]
+    cli: Cli, tmp_path: Path, arguments: list[str], reported: list[str]
 ) -> None:
     for command in ("run", "submit"):
         done = cli(command, "a house", "--preset", "draft", *arguments)
         assert done.code == 2
-        for part in told:
+        for part in reported:
             assert part in done.err
         assert list(tmp_path.iterdir()) == []
 
@@ -144,7 +148,7 @@ def test_a_pipeline_that_has_no_use_for_them_refuses(cli: Cli, tmp_path: Path) -
     (tmp_path / "c.yaml").write_text("stages: [{stage: upscaler}]")
     picture = cli("run", "a house", "--preset", "draft", "--out", "o").files[0]
     options = ("--config", "c.yaml", "--image", picture)
-    for given, told in (
+    for given, reported in (
         (("--size", "64x64"), "--size: no stage of this pipeline paints an image of a size."),
         (("--steps", 3), "--steps: no stage of this pipeline runs a diffusion model."),
         (("--guidance", 3, "--scheduler", "euler"), "--guidance, --scheduler: no stage of"),
@@ -152,7 +156,7 @@ def test_a_pipeline_that_has_no_use_for_them_refuses(cli: Cli, tmp_path: Path) -
     ):
         done = cli("run", *options, *given)
         assert done.code == 2
-        assert told in done.err
+        assert reported in done.err
 
 
 def test_a_resumed_run_takes_none(cli: Cli) -> None:

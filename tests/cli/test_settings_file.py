@@ -93,7 +93,7 @@ def test_other_commands_take_a_file_of_settings(
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "reported"),
     [
         (["run", "a house"], "error: nothing.toml: cannot be read: No such file or directory."),
         (["submit", "a house"], "error: nothing.toml: cannot be read: No such file or directory."),
@@ -102,10 +102,13 @@ def test_other_commands_take_a_file_of_settings(
     ],
 )
 def test_a_file_that_is_not_there_is_refused(
-    command: list[str], told: str, built: list[EngineSettings], capsys: pytest.CaptureFixture[str]
+    command: list[str],
+    reported: str,
+    built: list[EngineSettings],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main([*command, "--settings", "nothing.toml"]) == 2
-    assert capsys.readouterr().err.strip() == told
+    assert capsys.readouterr().err.strip() == reported
     assert built == []
 
 

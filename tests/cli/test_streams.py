@@ -85,8 +85,8 @@ def test_any_encoding_can_be_printed(tmp_path: Path, encoding: str) -> None:
     command = f"NF config show --preset draft --set 'prompt.negative_prompt={text}' --json"
     done = shell(tmp_path, command, PYTHONIOENCODING=encoding)
     assert done.returncode == 0, done.stderr
-    told = done.stdout.decode("utf-8" if encoding == "ascii" else encoding)
-    assert json.loads(told)["stages"][0]["params"]["negative_prompt"] == text
+    reported = done.stdout.decode("utf-8" if encoding == "ascii" else encoding)
+    assert json.loads(reported)["stages"][0]["params"]["negative_prompt"] == text
 
 
 @pytest.mark.parametrize("text", ["ph\udcffto", "é ☃", "\ud800", "a\U0001f3e0b"])

@@ -48,7 +48,7 @@ def test_messages_are_listed_and_made_due_again(cli: Cli, tmp_path: Path) -> Non
     assert states == ["due", "due"]
 
 
-def test_what_cannot_be_replayed_is_told(cli: Cli) -> None:
+def test_what_cannot_be_replayed_is_reported(cli: Cli) -> None:
     assert cli("submit", "a house", *NAMED).code == 0
     refused(cli("webhooks", "replay", *NAMED), "expected ids", "--failed")
     refused(cli("webhooks", "replay", "nothing", *NAMED), "'nothing' has a webhook")

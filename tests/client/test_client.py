@@ -95,7 +95,7 @@ def test_a_job_from_prompt_to_files(client: Client, tmp_path: Path) -> None:
     assert page.next_cursor is None or client.list(cursor=page.next_cursor).jobs
 
 
-def test_events_are_told_once_each_to_the_end(client: Client) -> None:
+def test_events_are_reported_once_each_to_the_end(client: Client) -> None:
     job = client.submit("a red house", config=CONFIG)
     events = list(client.events(job))
     numbers = [event.sequence for event in events]
@@ -144,7 +144,7 @@ def test_the_same_key_is_the_same_job(client: Client) -> None:
     assert caught.value.status == 409
 
 
-def test_every_problem_is_told_at_once(client: Client) -> None:
+def test_every_problem_is_reported_at_once(client: Client) -> None:
     with pytest.raises(RefusedError) as caught:
         client.submit("a house", preset="draft", seed=-1, priority=0)
     assert caught.value.status == 422
@@ -279,7 +279,7 @@ def test_a_service_that_asks_for_much_time_is_believed(scripted: Scripted) -> No
         (500, ServiceError),
     ],
 )
-def test_other_errors_are_told_at_once(
+def test_other_errors_are_reported_at_once(
     scripted: Scripted, status: int, kind: type[ServiceError]
 ) -> None:
     client, script = scripted(problem(status))
@@ -289,7 +289,7 @@ def test_other_errors_are_told_at_once(
     assert len(script.requests) == 1
 
 
-def test_an_answer_that_is_no_problem_document_is_told_all_the_same() -> None:
+def test_an_answer_that_is_no_problem_document_is_reported_all_the_same() -> None:
     for body in (b"", b"<html>", b"[1]", b'{"detail": 3, "errors": 3}', b'{"errors": [1]}'):
         found = errors.error_of(httpx2.Response(502, content=body))
         assert isinstance(found, BusyError)

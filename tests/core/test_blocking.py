@@ -60,7 +60,7 @@ def test_cancellation_stops_the_thread_and_waits_for_it(
     async def main() -> None:
         task = asyncio.create_task(run_blocking(context, work))
         await asyncio.to_thread(started.wait, 10)
-        for _ in range(times):  # who is told again must not leave the thread behind
+        for _ in range(times):  # who is reported again must not leave the thread behind
             task.cancel()
             await asyncio.sleep(0.01)
             assert not task.done()

@@ -86,7 +86,7 @@ def test_a_missing_slot_by_index_names_its_remedy(context: PipelineContext) -> N
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "told"),
+    ("key", "value", "reported"),
     [
         ("prompt", 3, "prompt: .*string.*3"),
         ("prompt", "x" * (MAX_PROMPT + 1), "prompt: .*at most 4000 characters"),
@@ -103,10 +103,10 @@ def test_a_missing_slot_by_index_names_its_remedy(context: PipelineContext) -> N
     ],
 )
 def test_a_value_of_the_wrong_type_is_refused(
-    context: PipelineContext, key: str, value: Any, told: str
+    context: PipelineContext, key: str, value: Any, reported: str
 ) -> None:
     before = dict(context.data)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=reported):
         context.set(key, value)
     assert context.data == before
 
@@ -217,7 +217,7 @@ def test_a_corrupt_image_is_refused_and_leaves_nothing(
     assert not context.workdir.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_told_with_the_remedy(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     context = PipelineContext(tmp_path / "file" / "job")
     with pytest.raises(StorageError, match=r"cannot write 'source.png'.*choose another folder"):

@@ -138,7 +138,7 @@ class NeedsText(Use):
     requires: ClassVar[Slots] = (MADE, TEXT)
 
 
-def test_missing_inputs_are_told_before_anything_runs(context: PipelineContext) -> None:
+def test_missing_inputs_are_reported_before_anything_runs(context: PipelineContext) -> None:
     events: list[Event] = []
     run(Pipeline([Add(), Use()]).execute(context, observer=events.append))
     assert isinstance(events[-1], PipelineFinished)
@@ -148,7 +148,7 @@ def test_missing_inputs_are_told_before_anything_runs(context: PipelineContext) 
     assert context.metadata == {}
 
 
-def test_all_missing_inputs_are_told_at_once(context: PipelineContext) -> None:
+def test_all_missing_inputs_are_reported_at_once(context: PipelineContext) -> None:
     context[TEXT] = "  "
     pipeline = Pipeline([Add(), NeedsText()])
     assert [error.slot for error in pipeline.missing_inputs(context)] == ["toy_number", "toy_text"]
@@ -184,7 +184,7 @@ def test_what_is_no_stage_is_refused() -> None:
         Pipeline([Add])  # type: ignore[list-item]
 
 
-def test_every_wiring_problem_is_told_at_once() -> None:
+def test_every_wiring_problem_is_reported_at_once() -> None:
     with pytest.raises(WiringError) as raised:
         Pipeline([Use(), Judge(), Step(Add(), "skip"), NeedsText()])
     assert raised.value.problems == (

@@ -43,7 +43,7 @@ def test_every_problem_is_one_line_with_its_place_what_was_expected_and_what_was
     )
 
 
-def test_a_problem_of_the_whole_value_is_told_too() -> None:
+def test_a_problem_of_the_whole_value_is_reported_too() -> None:
     """An error at the root has an empty place, which is also the place above itself."""
     with pytest.raises(ValidationError) as raised:
         TypeAdapter(int).validate_python("x")

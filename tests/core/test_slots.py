@@ -59,7 +59,7 @@ def test_coerce_runs_before_the_check(context: PipelineContext) -> None:
     assert context[slot] == 4
 
 
-def test_a_wrong_value_is_told_with_the_slot_and_what_was_got(context: PipelineContext) -> None:
+def test_a_wrong_value_is_reported_with_the_slot_and_what_was_got(context: PipelineContext) -> None:
     slot: Slot[tuple[int, ...]] = Slot("numbers", tuple[int, ...], "Numbers.")
     with pytest.raises(InputError) as raised:
         context.set(slot, [1, "x", "y"])

@@ -139,7 +139,7 @@ async def _execute(self: Any, context: PipelineContext) -> PipelineContext:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "reported"),
     [
         ({"name": 5}, r"Wrong\.name: expected letters, digits.*got 5"),
         ({"name": ""}, r"Wrong\.name: expected letters, digits.*got ''"),
@@ -154,21 +154,21 @@ async def _execute(self: Any, context: PipelineContext) -> PipelineContext:
         ({"execute": 3}, r"Wrong\.execute: expected `async def execute\(self, context\)`"),
     ],
 )
-def test_a_wrong_declaration_is_told_when_the_class_is_made(
-    body: dict[str, Any], told: str
+def test_a_wrong_declaration_is_reported_when_the_class_is_made(
+    body: dict[str, Any], reported: str
 ) -> None:
-    with pytest.raises(ContractError, match=told):
+    with pytest.raises(ContractError, match=reported):
         type("Wrong", (PipelineStage,), {"name": "wrong", "execute": _execute} | body)
 
 
-def test_every_wrong_declaration_is_told_at_once() -> None:
+def test_every_wrong_declaration_is_reported_at_once() -> None:
     with pytest.raises(ContractError) as raised:
         type("Wrong", (PipelineStage,), {"name": 1, "requires": 2, "params_type": 3})
     assert len(str(raised.value).splitlines()) == 3
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "reported"),
     [
         ({"execute": _execute}, 'Less: has no `name`: write `name = "less"` in the class.'),
         ({"name": "less"}, "Less: has no `execute`: write `async def execute(self, context)`."),
@@ -179,13 +179,13 @@ def test_every_wrong_declaration_is_told_at_once() -> None:
         ),
     ],
 )
-def test_a_missing_declaration_is_told_when_the_stage_is_made(
-    body: dict[str, Any], told: str
+def test_a_missing_declaration_is_reported_when_the_stage_is_made(
+    body: dict[str, Any], reported: str
 ) -> None:
     less: Any = type("Less", (PipelineStage,), body)
     with pytest.raises(ContractError) as raised:
         less()
-    assert str(raised.value) == told
+    assert str(raised.value) == reported
 
 
 def _returns_nothing(self: Any, context: PipelineContext) -> Any:
@@ -200,7 +200,7 @@ def _not_async(self: Any, context: PipelineContext) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "reported"),
     [
         ({"execute": _returns_nothing}, "wrong: expected execute to return its context, got None"),
         ({"execute": _not_async}, "wrong: expected `async def execute`, got a plain function"),
@@ -210,13 +210,13 @@ def _not_async(self: Any, context: PipelineContext) -> Any:
         ),
     ],
 )
-def test_a_wrong_method_is_told_when_it_runs(
-    context: PipelineContext, body: dict[str, Any], told: str
+def test_a_wrong_method_is_reported_when_it_runs(
+    context: PipelineContext, body: dict[str, Any], reported: str
 ) -> None:
     wrong: Any = type("Wrong", (PipelineStage,), {"name": "wrong"} | body)
     run(Pipeline([wrong()]).execute(context))
     assert context.error is not None
-    with pytest.raises(ContractError, match=told):
+    with pytest.raises(ContractError, match=reported):
         context.raise_for_error()
 
 
@@ -232,7 +232,7 @@ def _function(context: PipelineContext) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reported"),
     [
         (Mine, "expected a PipelineStage, got its class. Write Mine()."),
         (_Duck(), "expected a PipelineStage. Write `class _Duck(PipelineStage):`."),
@@ -241,10 +241,10 @@ def _function(context: PipelineContext) -> None:
         (None, "expected a PipelineStage, got None."),
     ],
 )
-def test_a_pipeline_says_how_to_make_a_stage_of_what_is_none(given: Any, told: str) -> None:
+def test_a_pipeline_says_how_to_make_a_stage_of_what_is_none(given: Any, reported: str) -> None:
     with pytest.raises(WiringError) as raised:
         Pipeline([given])
-    assert str(raised.value) == told
+    assert str(raised.value) == reported
 
 
 def _three(context: PipelineContext, params: DoubleParams, more: int) -> None: ...
@@ -256,7 +256,7 @@ def _starred(*contexts: PipelineContext) -> None: ...
 
 
 @pytest.mark.parametrize(
-    ("function", "told"),
+    ("function", "reported"),
     [
         (_three, r"expected _three\(context\) or _three\(context, params\), got _three\("),
         (_none, r"expected _none\(context\) or"),
@@ -269,8 +269,8 @@ def _starred(*contexts: PipelineContext) -> None: ...
         (Mine, "@stage: expected a function, got <class"),
     ],
 )
-def test_a_function_that_makes_no_stage_is_told(function: Any, told: str) -> None:
-    with pytest.raises(ContractError, match=told):
+def test_a_function_that_makes_no_stage_is_reported(function: Any, reported: str) -> None:
+    with pytest.raises(ContractError, match=reported):
         stage(function)
 
 

@@ -128,7 +128,7 @@ def test_declared_slots_can_be_touched(numbered: PipelineContext, action: Any) -
 
 
 @pytest.mark.parametrize(
-    ("action", "told"),
+    ("action", "reported"),
     [
         (lambda context: context.get("prompt"), "touch: tried to read 'prompt'.*`requires or acc"),
         (lambda context: context["prompt"], "touch: tried to read 'prompt'"),
@@ -138,8 +138,10 @@ def test_declared_slots_can_be_touched(numbered: PipelineContext, action: Any) -
         (lambda context: context.set("job_id", "job"), "touch: tried to write 'job_id'"),
     ],
 )
-def test_other_slots_cannot_be_touched(numbered: PipelineContext, action: Any, told: str) -> None:
-    with pytest.raises(ContractError, match=told):
+def test_other_slots_cannot_be_touched(
+    numbered: PipelineContext, action: Any, reported: str
+) -> None:
+    with pytest.raises(ContractError, match=reported):
         run(Touch(action).execute(numbered))
     assert numbered.error is not None
     assert not numbered.error.user_error
@@ -173,7 +175,7 @@ def test_a_failure_is_recorded_and_raised(numbered: PipelineContext) -> None:
         numbered.raise_for_error()
 
 
-def test_a_mendable_failure_is_told_from_a_bug(numbered: PipelineContext) -> None:
+def test_a_mendable_failure_is_reported_from_a_bug(numbered: PipelineContext) -> None:
     with pytest.raises(InputError):
         run(Fail(error=InputError("no such file")).execute(numbered))
     assert numbered.error is not None
@@ -254,7 +256,7 @@ def test_a_stage_without_execute_cannot_be_made() -> None:
 # -- parameters -----------------------------------------------------------------------------------
 
 
-def test_every_wrong_parameter_is_told_at_once() -> None:
+def test_every_wrong_parameter_is_reported_at_once() -> None:
     with pytest.raises(ConfigError) as raised:
         Add(amount=11, times="x", tims=1)
     assert raised.value.problems == (

@@ -29,7 +29,7 @@ def test_a_later_job_begins_a_step_after_the_earlier_one() -> None:
 
         late = asyncio.create_task(begin(second))
         await asyncio.sleep(0.05)
-        assert began == []  # the first has not told its steps: it may be about to begin any
+        assert began == []  # the first has not reported its steps: it may be about to begin any
         await begin(first)
         await late
         assert began == [first, second]

@@ -66,7 +66,7 @@ class Use(PipelineStage[NoParams]):
 
 
 class Fail(PipelineStage[NoParams]):
-    """Fails, as often as it is told to."""
+    """Fails, as often as it is reported to."""
 
     name = "fail"
     params_type = NoParams

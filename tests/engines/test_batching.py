@@ -280,7 +280,7 @@ def test_a_full_device_gets_smaller_batches_from_then_on() -> None:
     assert cap.most == 2
 
 
-def test_a_request_too_large_by_itself_is_told() -> None:
+def test_a_request_too_large_by_itself_is_reported() -> None:
     def full(_: Batch[str]) -> None:
         raise OutOfMemoryError
 
@@ -328,7 +328,7 @@ def test_each_gets_its_own_progress_and_preview() -> None:
     ]
 
 
-def test_progress_is_told_in_its_caller_s_context() -> None:
+def test_progress_is_reported_in_its_caller_s_context() -> None:
     job: ContextVar[str] = ContextVar("job", default="nobody's")
     seen: list[str] = []
 
@@ -382,16 +382,16 @@ def test_orders_share_a_call_where_only_prompt_seed_and_source_differ(
     ink = LoraFile("ink", 1.0, Path("ink.safetensors"), None, "0")
     assert replace(order(), loras=(ink,)).in_common() != common
 
-    def told(request: ImageToImage) -> object:
+    def reported(request: ImageToImage) -> object:
         return PreparedRequest(request, INFO, ()).in_common()
 
     dark = np.zeros_like(picture)
-    assert told(from_image(picture)) == told(from_image(dark))
-    assert told(from_image(picture)) != told(from_image(picture, strength=0.6))
-    assert told(from_image(picture)) != told(inpaint(picture, half_mask, strength=0.5))
-    assert told(inpaint(picture, half_mask)) == told(inpaint(dark, half_mask / 2))
+    assert reported(from_image(picture)) == reported(from_image(dark))
+    assert reported(from_image(picture)) != reported(from_image(picture, strength=0.6))
+    assert reported(from_image(picture)) != reported(inpaint(picture, half_mask, strength=0.5))
+    assert reported(inpaint(picture, half_mask)) == reported(inpaint(dark, half_mask / 2))
     # An empty mask needs no call at all.
-    assert told(inpaint(picture, half_mask)) != told(inpaint(picture, half_mask * 0))
+    assert reported(inpaint(picture, half_mask)) != reported(inpaint(picture, half_mask * 0))
 
 
 class Cuda(DeviceChoice):

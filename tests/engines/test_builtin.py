@@ -81,7 +81,7 @@ def test_what_ships_passes(root: Path, file: str) -> None:
 
 @pytest.mark.parametrize("file", weights())
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "reported"),
     [
         (cut, "cut short"),
         (empty, "cut short"),
@@ -89,10 +89,10 @@ def test_what_ships_passes(root: Path, file: str) -> None:
         (longer, "changed, or of another version"),
     ],
 )
-def test_damaged_weights_are_refused(root: Path, file: str, damage: Damage, told: str) -> None:
+def test_damaged_weights_are_refused(root: Path, file: str, damage: Damage, reported: str) -> None:
     path = root / file
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ModelError, match=rf"{file}.*{told}.*Reinstall ninefold"):
+    with pytest.raises(ModelError, match=rf"{file}.*{reported}.*Reinstall ninefold"):
         use(root, file)
 
 
@@ -106,8 +106,10 @@ def test_weights_that_change_while_in_use_are_noticed(root: Path) -> None:
 
 
 def test_weights_of_another_version_are_refused_by_that_version(root: Path) -> None:
-    told = rewrite(root, lambda entry: entry["sha256"].update(dict.fromkeys(entry["sha256"], "0")))
-    with pytest.raises(ModelError, match=rf"another version than the {told} of 'poster'"):
+    reported = rewrite(
+        root, lambda entry: entry["sha256"].update(dict.fromkeys(entry["sha256"], "0"))
+    )
+    with pytest.raises(ModelError, match=rf"another version than the {reported} of 'poster'"):
         use(root, "poster/unet")
 
 

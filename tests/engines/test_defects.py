@@ -1,4 +1,4 @@
-"""Black images of real pipelines: overflowed numbers and safety checkers, told image by image."""
+"""Black images of real pipelines: overflowed numbers and safety checkers, image by image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ slow = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.sl
 QUIET = SilentProgress()
 
 
-def test_what_is_told_of_a_black_image() -> None:
+def test_what_is_reported_of_a_black_image() -> None:
     assert defect_of("tiny", "float16", 0, (), []) is None
     assert defect_of("tiny", "float16", 0, [False], [[True]]) is None
     overflowed = defect_of("tiny", "float16", 1, (), [[True, False]])
@@ -65,7 +65,7 @@ def broken(folder: Path, to: Path, key: str = "decoder.conv_out.bias") -> Path:
 class TestNan:
     pytestmark = slow
 
-    def test_overflow_is_told_by_every_kind_of_request(
+    def test_overflow_is_reported_by_every_kind_of_request(
         self, tiny_folder: Path, tmp_path: Path, picture: Pixels, half_mask: Mask
     ) -> None:
         model = str(broken(tiny_folder, tmp_path / "broken"))

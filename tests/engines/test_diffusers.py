@@ -231,9 +231,9 @@ def test_other_encoders_get_the_text_and_a_warning() -> None:
 
         def __call__(self, prompt: str) -> None: ...
 
-    told = prompt_arguments(T5Pipeline(), "a (red:1.3) house", "")
-    assert told.arguments["prompt"] == "a red house"
-    assert len(told.warnings) == 1
+    reported = prompt_arguments(T5Pipeline(), "a (red:1.3) house", "")
+    assert reported.arguments["prompt"] == "a red house"
+    assert len(reported.warnings) == 1
 
 
 def make_lora(pipe: Any, path: Path) -> None:
@@ -313,7 +313,7 @@ def test_threads_share_an_engine(tiny_folder: Path, tiny_xl_folder: Path) -> Non
     assert [together[index] for index in range(len(requests))] == alone
 
 
-def test_a_damaged_model_is_told(tiny_folder: Path, tmp_path: Path) -> None:
+def test_a_damaged_model_is_reported(tiny_folder: Path, tmp_path: Path) -> None:
     import shutil
 
     folder = tmp_path / "cut"
@@ -325,7 +325,7 @@ def test_a_damaged_model_is_told(tiny_folder: Path, tmp_path: Path) -> None:
         run(engine, text(model=str(folder)))
 
 
-def test_a_pipeline_that_diffusers_lacks_is_told(tiny_folder: Path, tmp_path: Path) -> None:
+def test_a_pipeline_that_diffusers_lacks_is_reported(tiny_folder: Path, tmp_path: Path) -> None:
     import shutil
 
     folder = tmp_path / "future"

@@ -32,7 +32,7 @@ def test_failing_on_one_call_with_an_error_of_choice(picture: Pixels) -> None:
         engines.detection.detect("detector", picture, 0.5)
 
 
-def test_unknown_calls_are_told() -> None:
+def test_unknown_calls_are_reported() -> None:
     with pytest.raises(ValueError, match="inpaint"):
         fake_engines(fail_on="everything")
 

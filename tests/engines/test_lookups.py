@@ -37,7 +37,7 @@ def test_each_model_is_looked_up_once_and_run_every_time() -> None:
     assert [kept.run("a") for _ in range(2)] == [3, 4]  # type: ignore[call-arg, arg-type, comparison-overlap]
 
 
-def test_what_is_not_there_is_told_every_time() -> None:
+def test_what_is_not_there_is_reported_every_time() -> None:
     counting = _Counting()
     kept = EngineSet({DIFFUSION: [counting]}).keep_lookups().diffusion
     for _ in range(2):

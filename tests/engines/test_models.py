@@ -56,7 +56,7 @@ def test_loras_are_hashed_by_header_or_body(tmp_path: Path) -> None:
         lora_hash(cut)
 
 
-def test_a_missing_built_in_model_is_told(tmp_path: Path) -> None:
+def test_a_missing_built_in_model_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"missing.*Reinstall"):
         resolve("poster", SETTINGS, tmp_path)
 
@@ -124,7 +124,7 @@ def test_a_single_file_is_described_by_its_keys(tmp_path: Path, key: str, native
     assert info.hash == file_sha256(path)[:10]
 
 
-def test_a_folder_that_is_no_model_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_model_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"model_index\.json"):
         resolve(str(tmp_path), SETTINGS)
     (tmp_path / "model_index.json").write_text('{"_class_name": ["pipeline", "Own"]}')

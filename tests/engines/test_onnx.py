@@ -42,14 +42,14 @@ def detector(path: Path, rows: list[list[float]], **metadata: str) -> str:
     """A detector that finds the same candidates in every image."""
     from onnx import helper
 
-    told = {"names": "{0: 'cat', 1: 'dog'}", "imgsz": "[64, 64]", "stride": "32"} | metadata
+    reported = {"names": "{0: 'cat', 1: 'dog'}", "imgsz": "[64, 64]", "stride": "32"} | metadata
     found = np.array(rows, np.float32).T[None]
     nodes = [
         helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
         helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
         helper.make_node("Add", ["found", "nothing"], ["out"]),
     ]
-    return save(path, nodes, {"found": found, "zero": np.float32(0)}, told)
+    return save(path, nodes, {"found": found, "zero": np.float32(0)}, reported)
 
 
 def upscaler(path: Path, radius: int, factor: int = 2, **metadata: str) -> str:
@@ -107,11 +107,11 @@ def test_overlaps_of_one_label_are_removed_and_of_another_kept(tmp_path: Path) -
     found = OnnxDetectionEngine(EngineResources(SETTINGS)).detect(
         model, np.zeros((64, 64, 3), np.uint8), 0.5
     )
-    told = [(item.label, round(item.score, 2)) for item in found]
-    assert told == [("cat", 0.9), ("dog", 0.8), ("cat", 0.6)]
+    reported = [(item.label, round(item.score, 2)) for item in found]
+    assert reported == [("cat", 0.9), ("dog", 0.8), ("cat", 0.6)]
 
 
-def test_detectors_without_labels_or_in_another_layout_are_told(tmp_path: Path) -> None:
+def test_detectors_without_labels_or_in_another_layout_are_reported(tmp_path: Path) -> None:
     engine = OnnxDetectionEngine(EngineResources(SETTINGS))
     image = np.zeros((64, 64, 3), np.uint8)
     nameless = detector(tmp_path / "a.onnx", [[1, 1, 1, 1, 1, 1]], names="")
@@ -153,13 +153,13 @@ def test_values_survive(tmp_path: Path) -> None:
     assert np.array_equal(made, image.repeat(2, 0).repeat(2, 1))
 
 
-def test_a_model_of_no_upscaling_layout_is_told(tmp_path: Path) -> None:
+def test_a_model_of_no_upscaling_layout_is_reported(tmp_path: Path) -> None:
     model = detector(tmp_path / "d.onnx", [[1, 1, 1, 1, 1, 1]])
     with pytest.raises(ModelError, match="output"):
         OnnxUpscaleEngine(EngineResources(SETTINGS)).scale(model)
 
 
-def test_nobody_is_told_of_what_runs_here(tmp_path: Path) -> None:
+def test_nobody_is_reported_of_what_runs_here(tmp_path: Path) -> None:
     model = upscaler(tmp_path / "u.onnx", 0)
     home = tmp_path / "home"
     home.mkdir()

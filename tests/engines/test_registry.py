@@ -188,6 +188,6 @@ def test_what_is_wrong_with_one_plugin_takes_no_other_with_it(plugins: Any) -> N
     assert len(found.engines) == len(ENGINES) + 1
 
 
-def test_every_problem_of_a_class_is_told() -> None:
+def test_every_problem_of_a_class_is_reported() -> None:
     with pytest.raises(ContractError, match=r"has no `name`.*expected an EngineKind"):
         check_engine_class(type("Bare", (), {}))

@@ -33,7 +33,7 @@ def test_settings_come_from_the_environment() -> None:
     assert EngineSettings.from_environment({}) == EngineSettings()
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_every_problem_is_reported_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         EngineSettings.from_environment(
             {

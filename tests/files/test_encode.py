@@ -1,4 +1,4 @@
-"""Encoding: pixels survive, bytes repeat, wrong requests are told what to do."""
+"""Encoding: pixels survive, bytes repeat, wrong requests are reported what to do."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_formats_table_holds(picture: NDArray[np.uint8]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         ({"format": "gif"}, "expected one of png, jpeg, webp, avif; got 'gif'"),
         ({"format": "jpeg", "quality": 0}, "from 1 to 100, got 0"),
@@ -122,9 +122,9 @@ def test_formats_table_holds(picture: NDArray[np.uint8]) -> None:
     ],
 )
 def test_wrong_requests_say_what_to_do(
-    picture: NDArray[np.uint8], arguments: dict[str, str | int | bool], told: str
+    picture: NDArray[np.uint8], arguments: dict[str, str | int | bool], reported: str
 ) -> None:
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=reported):
         encode(picture, **arguments)  # type: ignore[arg-type]
 
 

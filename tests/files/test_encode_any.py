@@ -1,4 +1,4 @@
-"""Any pixels can be written in any format at any quality, and what cannot be is told as it is."""
+"""Any pixels can be written in any format at any quality, and what cannot be is reported."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_the_longest_side_of_each_format_and_one_more(format: ImageFormat) -> No
             encode(np.full((1, most + 1, 3), 90, np.uint8), format)
 
 
-def test_a_failed_encoder_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_encoder_is_reported_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise OSError("broken data stream when writing image file")
 

@@ -239,7 +239,7 @@ def test_long_text_is_read_in_time(part: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "reported"),
     [
         ({"Steps": "1"}, "at least 3 settings"),
         ({**FIELDS, "a:b": "1"}, "got 'a:b'; rename it"),
@@ -247,8 +247,8 @@ def test_long_text_is_read_in_time(part: str) -> None:
         ({**FIELDS, "a\nb": "1"}, "rename it"),
     ],
 )
-def test_settings_that_readers_miss_are_refused(fields: dict[str, str], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_settings_that_readers_miss_are_refused(fields: dict[str, str], reported: str) -> None:
+    with pytest.raises(ValueError, match=reported):
         format_infotext(Infotext("p", "", fields))
 
 

@@ -108,7 +108,7 @@ def test_slugs_keep_other_scripts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "told"),
+    ("template", "reported"),
     [
         ("{sed}", "expected fields from date, height, index, job_id, model, prompt, seed, width"),
         ("{}", "got {}"),
@@ -123,10 +123,10 @@ def test_slugs_keep_other_scripts() -> None:
         ("..\\{seed}", "got a folder"),
     ],
 )
-def test_wrong_templates_say_what_to_do(template: str, told: str) -> None:
+def test_wrong_templates_say_what_to_do(template: str, reported: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         check_template(template)
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
 
 
 @pytest.mark.parametrize("suffix", ["", "png", ".", "./x", ".PNG", ".verylongone"])

@@ -1,4 +1,4 @@
-"""Colours come in as what they looked like, by the word of the file, and broken words are told."""
+"""Colours come in as they looked, by the profile of the file; broken profiles are reported."""
 
 from __future__ import annotations
 

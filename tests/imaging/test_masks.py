@@ -1,4 +1,4 @@
-"""Masks grow, soften and move as told, and paste touches nothing else."""
+"""Masks grow, soften and move as reported, and paste touches nothing else."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Overlays land where they are told, and nowhere else."""
+"""Overlays land where they are reported, and nowhere else."""
 
 from typing import get_args
 

@@ -1,4 +1,4 @@
-"""Sizes round as told, and resampling keeps what it should."""
+"""Sizes round as reported, and resampling keeps what it should."""
 
 import numpy as np
 import pytest

@@ -91,7 +91,7 @@ def test_a_threshold_spares_small_differences() -> None:
     assert not np.array_equal(tone.sharpen(pixels, 1, 1), pixels)
 
 
-def test_grain_is_grey_seeded_and_as_strong_as_told() -> None:
+def test_grain_is_grey_seeded_and_as_strong_as_reported() -> None:
     pixels = flat(301, 201, 128, 128, 128)
     grain = tone.film_grain(pixels, 0.5, seed=3)
     assert chroma(grain) == 0

@@ -267,7 +267,7 @@ def test_one_process_runs_one_worker(here: Place, tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_a_database_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
     async def open_(path: Path, create: bool = True, database: str | None = None) -> None:
         async with JobExecutor(path, database, worker=False, create=create):
             pass

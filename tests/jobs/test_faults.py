@@ -145,7 +145,7 @@ def test_a_database_locked_by_another_program_is_waited_for(here: Place) -> None
     run(scenario())
 
 
-def test_a_database_that_stays_locked_is_told_and_stores_nothing(
+def test_a_database_that_stays_locked_is_reported_and_stores_nothing(
     here: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 100)
@@ -171,7 +171,7 @@ def test_a_database_that_stays_locked_is_told_and_stores_nothing(
     run(scenario())
 
 
-def test_a_database_that_can_only_be_read_is_told(here: Place) -> None:
+def test_a_database_that_can_only_be_read_is_reported(here: Place) -> None:
     here.data.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(here.data)]
     if os.name == "nt" or os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:

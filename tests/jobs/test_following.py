@@ -79,7 +79,7 @@ def test_a_job_that_is_pruned_ends_its_streams(place: Place) -> None:
     run(scenario())
 
 
-def test_a_look_that_fails_is_told_to_all_and_the_next_one_counts() -> None:
+def test_a_look_that_fails_is_reported_to_all_and_the_next_one_counts() -> None:
     first = JobVersion("queued", 0, 0)
     looks: Iterator[dict[str, JobVersion] | OSError] = iter(
         [OSError("away"), {"a": first, "b": first}, {"a": JobVersion("running", 0, 0)}]

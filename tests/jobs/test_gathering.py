@@ -63,7 +63,7 @@ class SharedDiffusion(FakeDiffusion):
 
 
 class _Deaf:
-    """A progress for those whose callers were told already."""
+    """A progress for those whose callers were reported already."""
 
     def step(self, *_: object) -> None: ...
 

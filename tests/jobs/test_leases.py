@@ -13,7 +13,7 @@ from tests.jobs.conftest import Place
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """Time that passes when it is reported to."""
 
     def __init__(self) -> None:
         self.now = 0.0

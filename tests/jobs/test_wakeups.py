@@ -1,4 +1,4 @@
-"""How a worker learns of new jobs: told by the database, or by looking where it cannot be told."""
+"""How a worker learns of new jobs: the database says so, or the worker looks."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def test_postgres_tells_and_is_listened_to_again_after_its_session_was_lost(
             threading.Event().wait(0.05)
         raise AssertionError("nobody listens")
 
-    def told() -> None:
+    def reported() -> None:
         woken.clear()
         notify_now(engine)
         assert woken.wait(HANG)
 
     try:
         listening()
-        told()
+        reported()
         woken.clear()
         with engine.connect() as connection:
             connection.execute(
@@ -78,7 +78,7 @@ def test_postgres_tells_and_is_listened_to_again_after_its_session_was_lost(
             )
         assert woken.wait(HANG)  # the dispatcher is to look by itself meanwhile
         listening()
-        told()
+        reported()
     finally:
         wakeups.close()
         assert not [t for t in threading.enumerate() if t.name == "ninefold-listen"]

@@ -78,7 +78,7 @@ def _send_webhooks_to(old: OldFolder, hooks: Receiver) -> None:
 def _keys_are_there(client: TestClient, old: OldFolder) -> None:
     keys = old.expected["keys"]
     found = {name: client.get("/v1/jobs", headers=_with(key)) for name, key in keys.items()}
-    # The second may submit only: it is known, and told what it lacks.
+    # The second may submit only: it is known, and reported what it lacks.
     statuses = {name: answer.status_code for name, answer in found.items()}
     assert statuses == {"a shop": 200, "another shop": 403, "the owner": 200}
     revoked = client.get("/v1/jobs", headers=_with(old.expected["revoked"]))

@@ -118,7 +118,7 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     assert reached("__w__", tmp_path, 1) == {"after it"}
 
 
-def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"is unknown\. There is no \.txt file in"):
         reached("__w__", tmp_path / "nowhere")
 

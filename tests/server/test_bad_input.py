@@ -76,7 +76,7 @@ def test_a_body_without_its_type(untouched: Door) -> None:
     assert "Content-Type: application/json" in found["detail"]
 
 
-def test_every_field_is_told_at_once(untouched: Door) -> None:
+def test_every_field_is_reported_at_once(untouched: Door) -> None:
     body = {
         "preset": 7,
         "input": {"prompt": "x" * 4001, "sed": 7, "seed": -1},
@@ -95,7 +95,7 @@ def test_every_field_is_told_at_once(untouched: Door) -> None:
     }
 
 
-def test_every_problem_of_a_config_is_told_at_once(untouched: Door) -> None:
+def test_every_problem_of_a_config_is_reported_at_once(untouched: Door) -> None:
     config = {
         "model": "/models/secret",
         "stages": [
@@ -108,7 +108,7 @@ def test_every_problem_of_a_config_is_told_at_once(untouched: Door) -> None:
     }
     body = {"config": config, "input": {"prompt": "a", "model": "/etc", "image": "0" * 64}}
     found = _problem(untouched.client.post("/v1/jobs", json=body), 422)
-    told = "\n".join(error["detail"] for error in found["errors"])
+    reported = "\n".join(error["detail"] for error in found["errors"])
     for part in (
         "'/models/secret' is not served here",
         "'text_to_imag'",
@@ -120,7 +120,7 @@ def test_every_problem_of_a_config_is_told_at_once(untouched: Door) -> None:
         "input.model: '/etc' is not served here",
         "input.image: no upload",
     ):
-        assert part in told
+        assert part in reported
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ def test_headers_that_are_none(idle: Door) -> None:
         ("/v1/images/generations", '{"prompt": "a", "user": %s}'),
     ],
 )
-def test_json_that_cannot_be_told_again(
+def test_json_that_cannot_be_reported_again(
     path: str, document: str, value: str, untouched: Door
 ) -> None:
     headers = {"Content-Type": "application/json"}
@@ -360,7 +360,7 @@ def test_json_that_cannot_be_told_again(
 
 
 @pytest.mark.parametrize("body", [b"[" * 10**5, b"9" * 5000, b'"\xff"'])
-def test_a_body_that_cannot_be_read_is_told_what_to_do(body: bytes, untouched: Door) -> None:
+def test_a_body_that_cannot_be_read_is_reported_what_to_do(body: bytes, untouched: Door) -> None:
     headers = {"Content-Type": "application/json"}
     answer = untouched.client.post("/v1/jobs", content=body, headers=headers)
     assert "expected JSON" in _problem(answer, 400)["detail"]

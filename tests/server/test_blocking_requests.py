@@ -21,7 +21,7 @@ ASKED = {
 }
 
 
-def told(answer: httpx.Response) -> str:
+def reported(answer: httpx.Response) -> str:
     """The message, in either door's form."""
     error: Any = answer.json()
     return str(error["detail"] if "detail" in error else error["error"]["message"])
@@ -32,7 +32,7 @@ def test_a_failure_that_the_client_can_mend(open_door: Open, path: str, status: 
     door = open_door(engines=fake_engines(fail_on="text_to_image"))
     answer = door.client.post(path, json=ASKED[path])
     assert answer.status_code == status
-    assert "asked to fail on text_to_image" in told(answer)
+    assert "asked to fail on text_to_image" in reported(answer)
 
 
 @pytest.mark.parametrize("path", ASKED)
@@ -40,7 +40,7 @@ def test_a_bug_says_no_more_than_that(open_door: Open, path: str) -> None:
     door = open_door(engines=fake_engines(fail_on="text_to_image", error=KeyError))
     answer = door.client.post(path, json=ASKED[path])
     assert answer.status_code == 500
-    assert "a bug" in told(answer)
+    assert "a bug" in reported(answer)
     assert "Traceback" not in answer.text
     assert "asked to fail" not in answer.text
 
@@ -76,7 +76,7 @@ def test_a_server_that_stops_says_so(path: str, tmp_path: Path) -> None:
             answer = waiting.result()
         assert answer.status_code == 503, answer.text
         assert answer.headers["Retry-After"]
-        assert "stops" in told(answer)
+        assert "stops" in reported(answer)
         assert place.process.wait(60) == 0
     with server(tmp_path / "data") as place, place.client() as client:
         (job,) = client.get("/v1/jobs").json()["jobs"]

@@ -20,7 +20,7 @@ LARGE = b"x" * (SMALL_BODY + 1)
 
 
 class _Door:
-    """The middleware around an application that waits until it is told to answer."""
+    """The middleware around an application that waits until it is reported to answer."""
 
     def __init__(self, waiting: int = 2) -> None:
         self.closing = asyncio.Event()

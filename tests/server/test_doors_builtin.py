@@ -99,9 +99,9 @@ def test_openai_makes_and_edits(client: openai.OpenAI, model: ModelInfo) -> None
     assert changed[top:bottom, left:right].mean() > 0.5
     changed[top - 16 : bottom + 16, left - 16 : right + 16] = False
     assert not changed.any()
-    told = read_infotext(data_of(edited.data[0]))
-    assert told is not None
-    assert (told.prompt, told.fields["Inpaint area"]) == ("a blue house", "Only masked")
+    reported = read_infotext(data_of(edited.data[0]))
+    assert reported is not None
+    assert (reported.prompt, reported.fields["Inpaint area"]) == ("a blue house", "Only masked")
 
 
 def test_several_images_of_one_request_are_made_in_one_call(

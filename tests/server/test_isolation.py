@@ -204,7 +204,7 @@ def test_an_idempotency_key_is_its_owners_alone(owned: Owned) -> None:
 
 
 def _seen_by_the_owner(owned: Owned) -> list[tuple[int, Any]]:
-    """What the owner has, as it is told about it."""
+    """What the owner has, as it is reported about it."""
     paths = [f"/v1/jobs/{owned.ids[name]}" for name in ("job", "queued", "member")]
     paths += [f"/v1/groups/{owned.ids['group']}", f"/v1/uploads/{owned.ids['upload']}"]
     answers = [owned.door.client.get(path, headers=owned.headers) for path in paths]

@@ -88,19 +88,19 @@ def test_the_time_left_does_not_rise_while_the_speed_is_steady(
         JobProgress({name: float(count) for name, count in stages.items()}),
         Estimate(),
     )
-    now, told = loading, []
+    now, reported = loading, []
     for event in _events(stages):
         if isinstance(event, JobStepped) and event.done:
             for part in looks:  # before the step is done
                 if job_progress.fraction:
                     at = now + part * seconds
-                    told.append(estimate.left(job_progress.fraction, 0.0, now, at))
+                    reported.append(estimate.left(job_progress.fraction, 0.0, now, at))
             now += seconds
         job_progress.see(event)
         if isinstance(event, JobStepped) and event.done:
-            told.append(estimate.left(job_progress.fraction, 0.0, now, now))
-    assert all(later <= sooner + 1e-6 for sooner, later in itertools.pairwise(told))
-    assert told[-1] == pytest.approx(0, abs=1e-6)
+            reported.append(estimate.left(job_progress.fraction, 0.0, now, now))
+    assert all(later <= sooner + 1e-6 for sooner, later in itertools.pairwise(reported))
+    assert reported[-1] == pytest.approx(0, abs=1e-6)
 
 
 def test_the_time_left_rises_where_it_goes_on_much_more_slowly() -> None:

@@ -242,7 +242,7 @@ def test_a_rerun_with_another_seed_or_prompt(door: Door) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reported"),
     [
         ({"model": "nowhere"}, ["model"]),
         ({"model": "/etc"}, ["model"]),
@@ -252,15 +252,15 @@ def test_a_rerun_with_another_seed_or_prompt(door: Door) -> None:
     ],
 )
 def test_what_a_rerun_may_not_be_given(
-    given: dict[str, Any], told: list[str], open_door: Open
+    given: dict[str, Any], reported: list[str], open_door: Open
 ) -> None:
     door = open_door(max_prompt=100)
     job = door.done()
     answer = door.client.post(job["links"]["rerun"], json={"input": given})
     assert answer.status_code == 422
     errors = answer.json()["errors"]
-    assert len(errors) == len(told)
-    for where, error in zip(told, errors, strict=True):
+    assert len(errors) == len(reported)
+    for where, error in zip(reported, errors, strict=True):
         assert where in str(error)
     assert len(door.client.get("/v1/jobs").json()["jobs"]) == 1
 

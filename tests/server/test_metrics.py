@@ -78,7 +78,7 @@ def test_the_queue_is_read_from_the_database(idle: Door) -> None:
     assert value(found, "ninefold_queue_oldest_seconds", status="running") == 0
 
 
-def test_failures_are_told_by_class(open_door: Open) -> None:
+def test_failures_are_reported_by_class(open_door: Open) -> None:
     engines = fake_engines(fail_on="text_to_image", error=OSError)
     door = open_door(engines)
     door.client.get(door.submit()["links"]["events"])
@@ -153,7 +153,7 @@ def test_engines_and_cache_are_asked_when_metrics_are_read() -> None:
     assert by_bound == {"1.0": 5, "2.0": 5, "4.0": 7, "8.0": 7, "16.0": 8, "+Inf": 8}
 
 
-def test_a_database_that_is_away_is_told() -> None:
+def test_a_database_that_is_away_is_reported() -> None:
     def away() -> Any:
         raise OperationalError("", {}, Exception("away"))
 

@@ -82,8 +82,8 @@ def test_events_come_one_by_one(client: httpx.Client) -> None:
     assert last - first > 0.5  # four steps, each 0.25 s
     ids = list(times)
     resumed = {"Last-Event-ID": ids[-3].removeprefix("id: ")}
-    told = client.get(job["links"]["events"], headers=resumed).text
-    assert [line for line in told.splitlines() if line.startswith("id:")] == ids[-2:]
+    reported = client.get(job["links"]["events"], headers=resumed).text
+    assert [line for line in reported.splitlines() if line.startswith("id:")] == ids[-2:]
 
 
 def test_slashes_are_served_and_heads_are_heads(client: httpx.Client) -> None:

@@ -142,7 +142,7 @@ def test_a_refusal_closes(start: str, lines: tuple[str, ...], status: int, place
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "reported"),
     [
         (("Content-Length: 2", "Transfer-Encoding: chunked"), "expected one of them"),
         (("Transfer-Encoding: chunked", "Content-Length: 2"), "expected one of them"),
@@ -160,12 +160,12 @@ def test_a_refusal_closes(start: str, lines: tuple[str, ...], status: int, place
     ],
 )
 def test_a_request_that_two_could_read_differently_is_refused(
-    lines: tuple[str, ...], told: str, place: Served
+    lines: tuple[str, ...], reported: str, place: Served
 ) -> None:
     answer = ask(place, head("POST /v1/jobs HTTP/1.1", keyed(place), *lines) + b"{}")
     assert answer.status == 400
     assert answer.closed
-    assert told in answer.problem["detail"]
+    assert reported in answer.problem["detail"]
 
 
 def test_other_codings_and_old_versions(place: Served) -> None:

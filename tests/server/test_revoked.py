@@ -86,9 +86,9 @@ def test_a_stream_ends(path: str, place: ServerProcess, key: Made) -> None:
                 begun.set()
                 return "".join(stream.iter_text())
 
-        told = _ended(read, revoke, begun)
-    assert "job_ended" not in told
-    assert "completed" not in told
+        reported = _ended(read, revoke, begun)
+    assert "job_ended" not in reported
+    assert "completed" not in reported
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_stream_ends(path: str, place: ServerProcess, key: Made) -> None:
         ("POST", "/sdapi/v1/txt2img", {"prompt": "a tree"}),
     ],
 )
-def test_who_waits_is_told(
+def test_who_waits_is_reported(
     method: str, path: str, document: Any, place: ServerProcess, key: Made, keys: Keys
 ) -> None:
     authorization, revoke = key

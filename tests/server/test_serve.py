@@ -54,7 +54,7 @@ def _events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
         return
 
 
-def test_it_serves_until_told_to_stop(tmp_path: Path) -> None:
+def test_it_serves_until_reported_to_stop(tmp_path: Path) -> None:
     with server(tmp_path) as found:
         with found.client() as client:
             assert client.get("/readyz").json()["status"] == "ok"
@@ -103,34 +103,34 @@ RequestValidator.jobs = lambda *_: time.sleep(10**6)
 def test_a_restart_in_the_middle_loses_no_event_and_tells_none_twice(
     kill: bool, tmp_path: Path
 ) -> None:
-    told: list[dict[str, Any]] = []
+    reported: list[dict[str, Any]] = []
     job: dict[str, Any] = {}
     for number in range(4):
         with server(tmp_path, **SLOW) as found, found.client() as client:
             job = job or _submit(client, FULL)
-            last = {"Last-Event-ID": str(told[-1]["sequence"])} if told else {}
+            last = {"Last-Event-ID": str(reported[-1]["sequence"])} if reported else {}
             with client.stream("GET", job["links"]["events"], headers=last) as stream:
                 for event in _events(stream.iter_lines()):
-                    told.append(event)
-                    if number < 3 and len(told) > 6 * (number + 1):
+                    reported.append(event)
+                    if number < 3 and len(reported) > 6 * (number + 1):
                         break
-            if told[-1]["event"] == "job_ended":
+            if reported[-1]["event"] == "job_ended":
                 break
             if kill:
                 found.kill()
             else:
                 assert found.terminate() == 0
-    numbers = [event["sequence"] for event in told]
+    numbers = [event["sequence"] for event in reported]
     assert numbers == sorted(set(numbers))
-    assert told[-1]["event"] == "job_ended"
-    assert told[-1]["status"] == "succeeded"
+    assert reported[-1]["event"] == "job_ended"
+    assert reported[-1]["status"] == "succeeded"
     with server(tmp_path) as found, found.client() as client:
         with client.stream("GET", job["links"]["events"]) as stream:
             whole = list(_events(stream.iter_lines()))
         after = {"Last-Event-ID": str(numbers[-1])}
         assert client.get(job["links"]["events"], headers=after).status_code == 204
     finished = [event for event in whole if event["event"] == "stage_finished"]
-    assert [event for event in told if event["event"] == "stage_finished"] == finished
+    assert [event for event in reported if event["event"] == "stage_finished"] == finished
     assert len(finished) == 9
 
 
@@ -204,7 +204,7 @@ def test_several_servers_share_one_database(tmp_path: Path, postgres_server: Ser
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "told"),
+    ("arguments", "environment", "reported"),
     [
         (("--host", "0.0.0.0"), {}, ["there is no key", "--insecure"]),
         (("--port", "99999"), {}, ["--port"]),
@@ -219,13 +219,13 @@ def test_several_servers_share_one_database(tmp_path: Path, postgres_server: Ser
     ],
 )
 def test_a_start_that_cannot_be(
-    arguments: tuple[str, ...], environment: dict[str, str], told: list[str], tmp_path: Path
+    arguments: tuple[str, ...], environment: dict[str, str], reported: list[str], tmp_path: Path
 ) -> None:
     found = ServerProcess(tmp_path, *arguments, environment=environment)
     try:
         assert not found.ready()
         assert found.process.wait(30) == 2
-        assert all(part in found.errors() for part in told)
+        assert all(part in found.errors() for part in reported)
     finally:
         found.close()
 
@@ -263,7 +263,7 @@ def test_a_slow_head_or_body_is_not_waited_for(tmp_path: Path) -> None:
             assert b"application/problem+json" in answer
 
 
-def test_a_body_of_100_mb_is_told_so(tmp_path: Path) -> None:
+def test_a_body_of_100_mb_is_reported_so(tmp_path: Path) -> None:
     with server(tmp_path, "--no-worker") as found, found.client() as client:
         for path in ("/v1/jobs", "/v1/uploads"):
             headers = {"Content-Type": "application/json"}

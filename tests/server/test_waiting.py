@@ -39,7 +39,7 @@ def test_every_item_comes_once() -> None:
     run(main())
 
 
-def test_a_pause_is_told_and_loses_nothing() -> None:
+def test_a_pause_is_reported_and_loses_nothing() -> None:
     async def main() -> None:
         source = _Source(2, pause=0.1)
         found = [item async for item in with_heartbeat(source.items(), pause=0.02)]
@@ -49,7 +49,7 @@ def test_a_pause_is_told_and_loses_nothing() -> None:
     run(main())
 
 
-def test_it_ends_when_it_is_told_to() -> None:
+def test_it_ends_when_it_is_reported_to() -> None:
     async def main() -> None:
         source, until = _Source(10**9, pause=3600), asyncio.Event()
         asyncio.get_running_loop().call_later(0.02, until.set)

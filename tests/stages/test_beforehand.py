@@ -1,4 +1,4 @@
-"""What is told before anything runs: inputs that would do nothing, and sizes that cannot be."""
+"""What is reported before anything runs: inputs that would do nothing, and sizes that cannot be."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_a_mask_has_the_shape_of_the_image_that_is_to_be_made(tmp_path: Path) ->
     assert not problems(tmp_path, made, mask=MASK[32:96])
 
 
-def test_a_mask_that_is_lost_in_scaling_is_told(tmp_path: Path) -> None:
+def test_a_mask_that_is_lost_in_scaling_is_reported(tmp_path: Path) -> None:
     dot = np.zeros((1024, 1024), np.uint8)
     dot[500, 500] = 255
     context = PipelineContext(tmp_path, prompt="a", image=picture(1024, 1024), mask=dot)
@@ -240,7 +240,7 @@ def test_tiles_that_the_model_cannot_do(tmp_path: Path) -> None:
     assert line.startswith("restorer.tile: expected at most 512")
 
 
-def test_an_image_that_grows_too_large_is_told_with_the_stage(tmp_path: Path) -> None:
+def test_an_image_that_grows_too_large_is_reported_with_the_stage(tmp_path: Path) -> None:
     upscalers = [UpscalerStage(engines=ENGINES, upscale_factor=8) for _ in range(3)]
     (line,) = problems(tmp_path, pipeline(painter(), *upscalers))
     assert line.startswith("upscaler_3: expected at most 16,384 pixels a side, got 65536x65536")
@@ -248,7 +248,7 @@ def test_an_image_that_grows_too_large_is_told_with_the_stage(tmp_path: Path) ->
     assert not problems(tmp_path, pipeline(painter(), *lenient))
 
 
-def test_a_format_that_cannot_hold_the_image_is_told_before_the_run(tmp_path: Path) -> None:
+def test_a_format_that_cannot_hold_the_image_is_reported_before_the_run(tmp_path: Path) -> None:
     stages = [
         painter(width=512, height=32),
         UpscalerStage(engines=ENGINES, upscale_factor=8),

@@ -311,7 +311,7 @@ def test_a_given_mask_takes_the_place_of_detection(context: PipelineContext) -> 
     assert "detector" not in context.metadata["detailer"]
 
 
-def test_a_mask_of_which_nothing_is_left_is_told(context: PipelineContext) -> None:
+def test_a_mask_of_which_nothing_is_left_is_reported(context: PipelineContext) -> None:
     mask = np.zeros((64, 64), np.uint8)
     mask[30:33, 30:33] = 255
     context.set("mask", mask)

@@ -198,7 +198,7 @@ def test_the_opacity_of_an_overlay(context: PipelineContext, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "reported"),
     [
         ("none.cube", None, "cannot be read: No such file"),
         ("empty.cube", b"", "expected LUT_1D_SIZE or LUT_3D_SIZE"),
@@ -208,13 +208,13 @@ def test_the_opacity_of_an_overlay(context: PipelineContext, tmp_path: Path) -> 
     ],
 )
 def test_a_lut_that_cannot_be_read_is_refused(
-    context: PipelineContext, tmp_path: Path, name: str, content: bytes | None, told: str
+    context: PipelineContext, tmp_path: Path, name: str, content: bytes | None, reported: str
 ) -> None:
-    _refused(context, tmp_path, "lut", name, content, told)
+    _refused(context, tmp_path, "lut", name, content, reported)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "reported"),
     [
         ("none.png", None, "expected a file that can be read"),
         ("empty.png", b"", "an empty file"),
@@ -223,9 +223,9 @@ def test_a_lut_that_cannot_be_read_is_refused(
     ],
 )
 def test_an_overlay_that_cannot_be_read_is_refused(
-    context: PipelineContext, tmp_path: Path, name: str, content: bytes | None, told: str
+    context: PipelineContext, tmp_path: Path, name: str, content: bytes | None, reported: str
 ) -> None:
-    _refused(context, tmp_path, "overlay", name, content, told)
+    _refused(context, tmp_path, "overlay", name, content, reported)
 
 
 def _refused(
@@ -234,12 +234,12 @@ def _refused(
     what: str,
     name: str,
     content: bytes | None,
-    told: str,
+    reported: str,
 ) -> None:
     if content is not None:
         (folder / name).write_bytes(content)
     files = files_in(folder)
-    with pytest.raises(InputError, match=rf"finisher\.{what}: {name}.*{told}"):
+    with pytest.raises(InputError, match=rf"finisher\.{what}: {name}.*{reported}"):
         finished(context, **{what: folder / name})
     assert context.error is not None
     assert context.error.user_error

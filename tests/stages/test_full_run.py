@@ -169,7 +169,7 @@ def test_the_output_shows_what_the_finisher_made(
     assert (pixels_of(output.path) == pixels_of(tmp_path / "generated_finished.png")).all()
 
 
-# -- what can be told beforehand ------------------------------------------------------------------
+# -- what can be reported beforehand -------------------------------------------------------------
 
 
 def test_a_sound_pipeline_has_no_problems(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_sound_pipeline_has_no_problems(tmp_path: Path) -> None:
     assert context.metadata == {}
 
 
-def test_everything_that_would_stop_it_is_told_beforehand_and_at_once(tmp_path: Path) -> None:
+def test_everything_that_would_stop_it_is_reported_beforehand_and_at_once(tmp_path: Path) -> None:
     (tmp_path / "bad.cube").write_text("LUT_1D_SIZE 2\n")
     config = FULL.with_settings(
         [
@@ -196,7 +196,7 @@ def test_everything_that_would_stop_it_is_told_beforehand_and_at_once(tmp_path: 
     )
     context = context_in(tmp_path / "job")
     engines = fake_engines(fail_on=list(CALLS))
-    told = config.build(engines).problems(context)
+    reported = config.build(engines).problems(context)
     for start, part in (
         ("prompt.styles: ", "night"),
         ("text_to_image.scheduler: ", "Did you mean 'euler'?"),
@@ -207,12 +207,12 @@ def test_everything_that_would_stop_it_is_told_beforehand_and_at_once(tmp_path: 
         ("finisher.overlay: ", "none.png"),
         ("inspector.detector: ", "yolo"),
     ):
-        assert any(line.startswith(start) and part in line for line in told), start
-    assert len(set(told)) == len(told)
+        assert any(line.startswith(start) and part in line for line in reported), start
+    assert len(set(reported)) == len(reported)
     assert not (tmp_path / "job").exists()
 
 
-def test_a_size_that_the_model_cannot_do_is_told_beforehand(tmp_path: Path) -> None:
+def test_a_size_that_the_model_cannot_do_is_reported_beforehand(tmp_path: Path) -> None:
     config = FULL.with_settings(["text_to_image.width=100", "text_to_image.height=20"])
     width, height = config.build(fake_engines()).problems(context_in(tmp_path))
     assert width.startswith("text_to_image.width: expected a multiple of 16 from 32 to 512")
@@ -220,14 +220,16 @@ def test_a_size_that_the_model_cannot_do_is_told_beforehand(tmp_path: Path) -> N
     assert height.endswith("got 20. Nearest: 32.")
 
 
-def test_what_a_repeated_finisher_cannot_read_is_told_under_its_own_name(tmp_path: Path) -> None:
+def test_what_a_repeated_finisher_cannot_read_is_reported_under_its_own_name(
+    tmp_path: Path,
+) -> None:
     pipeline = Pipeline([FinisherStage(), FinisherStage(lut=tmp_path / "none.cube")])
     (line,) = pipeline.problems(PipelineContext(tmp_path, image=picture(64, 48)))
     assert line == "finisher_2.lut: none.cube cannot be read: No such file or directory."
 
 
 @pytest.mark.parametrize(
-    ("classes", "told"),
+    ("classes", "reported"),
     [
         (["fase"], "detailer.classes: 'fase' is unknown. Did you mean 'face'?"),
         (
@@ -237,11 +239,11 @@ def test_what_a_repeated_finisher_cannot_read_is_told_under_its_own_name(tmp_pat
         ),
     ],
 )
-def test_a_class_that_the_detector_does_not_know_is_told_beforehand(
-    tmp_path: Path, classes: list[str], told: str
+def test_a_class_that_the_detector_does_not_know_is_reported_beforehand(
+    tmp_path: Path, classes: list[str], reported: str
 ) -> None:
     config = FULL.with_settings([f"detailer.classes={classes}"])
-    assert config.build(fake_engines()).problems(context_in(tmp_path)) == (told,)
+    assert config.build(fake_engines()).problems(context_in(tmp_path)) == (reported,)
 
 
 def test_classes_are_let_be_where_a_mask_takes_their_place_or_nobody_can_check(
@@ -257,7 +259,7 @@ def test_classes_are_let_be_where_a_mask_takes_their_place_or_nobody_can_check(
     assert line.startswith("detailer.detector: ")
 
 
-def test_a_missing_prompt_is_told_beforehand(tmp_path: Path) -> None:
+def test_a_missing_prompt_is_reported_beforehand(tmp_path: Path) -> None:
     (line,) = FULL.build(fake_engines()).problems(PipelineContext(tmp_path))
     assert line == "prompt: no 'prompt' in the context. Give a prompt that is not empty."
 
@@ -273,7 +275,7 @@ class WarningDiffusion(FakeDiffusion):
         return replace(made, record=replace(made.record, warnings=("One thing.", "Another.")))
 
 
-def test_what_the_engine_warns_of_is_told_by_every_stage_once(tmp_path: Path) -> None:
+def test_what_the_engine_warns_of_is_reported_by_every_stage_once(tmp_path: Path) -> None:
     engines = fake_engines().with_engines(DIFFUSION, WarningDiffusion())
     config = FULL.with_settings(["detailer.top_k=0", "detailer.confidence=0"])
     context = context_in(tmp_path)

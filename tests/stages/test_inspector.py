@@ -100,8 +100,8 @@ def test_each_threshold_acts(
     seams = Seams(width, height, (30,), ())
     verdict = inspected(tmp_path, pixels, seams=seams, **params)[VERDICT]
     assert verdict.decision == "warn"
-    (told,) = verdict.reasons
-    assert re.fullmatch(reason, told)
+    (reported,) = verdict.reasons
+    assert re.fullmatch(reason, reported)
     assert verdict.score == pytest.approx(1 - 1 / 5)
 
 

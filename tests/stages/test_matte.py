@@ -152,7 +152,7 @@ def test_where_nothing_is_found_the_image_stays_and_a_warning_says_so(
     ]
 
 
-def test_a_model_that_is_not_at_hand_is_told_before_the_run(tmp_path: Path) -> None:
+def test_a_model_that_is_not_at_hand_is_reported_before_the_run(tmp_path: Path) -> None:
     stage = MatteStage(engines=fake_engines(), matting="u2net")
     (problem,) = stage.unusable_models()
     assert problem.startswith("matte.matting: ")

@@ -189,8 +189,8 @@ def test_tags_act_in_their_stage(
     context, requests = bench.run(stage_type, prompt, loras=image, wildcards=wildcards)
     assert {request.loras for request in requests} == {expected}
     assert not any("lora" in request.prompt for request in requests)
-    told = context.metadata[stage_type.name]["loras"]
-    assert [(item["name"], item["weight"]) for item in told] == [
+    reported = context.metadata[stage_type.name]["loras"]
+    assert [(item["name"], item["weight"]) for item in reported] == [
         (lora.name, lora.weight) for lora in expected
     ]
     assert context.get("loras") == image
@@ -244,8 +244,8 @@ def test_a_negative_prompt_of_its_own(
     )
     assert {request.negative_prompt for request in requests} == {expected}
     entry = context.metadata[stage_type.name]
-    told = entry["regions"][0] if "regions" in entry else entry
-    assert told["negative_prompt"] == expected
+    reported = entry["regions"][0] if "regions" in entry else entry
+    assert reported["negative_prompt"] == expected
 
 
 def test_negative_prompts_are_divided_as_prompts_are(bench: Bench) -> None:
@@ -265,7 +265,7 @@ def test_a_lora_in_a_negative_prompt_is_refused_in_whatever_variant() -> None:
     )
 
 
-# -- what is told ---------------------------------------------------------------------------------
+# -- what is reported -------------------------------------------------------------
 
 
 def problems_of(*stages: Stage, **slots: Any) -> tuple[str, ...]:
@@ -287,7 +287,7 @@ def problems_of(*stages: Stage, **slots: Any) -> tuple[str, ...]:
     ],
 )
 @pytest.mark.parametrize(
-    ("prompt", "told"),
+    ("prompt", "reported"),
     [
         ("a <lora:nope:1>", ": no LoRA is called 'nope'."),
         ("a <lora:sketchy:1>", ": no LoRA is called 'sketchy'. Did you mean 'sketch'?"),
@@ -302,8 +302,8 @@ def problems_of(*stages: Stage, **slots: Any) -> tuple[str, ...]:
         ("<hypernet:a:1>", ": <hypernet:a:1> is A1111's syntax"),
     ],
 )
-def test_what_cannot_be_resolved_is_told_before_anything_runs(
-    prompt: str, told: str, params: dict[str, Any], where: str
+def test_what_cannot_be_resolved_is_reported_before_anything_runs(
+    prompt: str, reported: str, params: dict[str, Any], where: str
 ) -> None:
     filled = {
         name: prompt if value == "PROMPT" else {"face": prompt} for name, value in params.items()
@@ -314,10 +314,10 @@ def test_what_cannot_be_resolved_is_told_before_anything_runs(
     )
     assert len(found) == 1
     assert found[0].startswith(where)
-    assert told in found[0]
+    assert reported in found[0]
 
 
-def test_every_prompt_is_told_at_once() -> None:
+def test_every_prompt_is_reported_at_once() -> None:
     found = problems_of(
         PromptStage(styles=["x"], style_texts={"x": "{prompt} <lora:one:1>"}),
         TextToImageStage(),
@@ -339,7 +339,7 @@ def test_loras_that_are_given_are_looked_up() -> None:
 
 
 @STAGES
-def test_other_tools_syntax_is_told_once(bench: Bench, stage_type: type[Stage]) -> None:
+def test_other_tools_syntax_is_reported_once(bench: Bench, stage_type: type[Stage]) -> None:
     context, _ = bench.run(stage_type, "a hut AND [a:b:0.5] {prompt}", FACE, TREE)
     warnings = context.metadata[stage_type.name]["warnings"]
     assert len(warnings) == len(set(warnings)) == 2

@@ -90,7 +90,7 @@ def test_variants_are_resolved_in_the_negative_prompt_too() -> None:
 
 
 @pytest.mark.parametrize("template", ["a {red|blue", "a {red|{blue}", "a {2$$red"])
-def test_an_open_brace_is_told_with_its_place(template: str) -> None:
+def test_an_open_brace_is_reported_with_its_place(template: str) -> None:
     with pytest.raises(InputError, match=r"prompt: cannot be read at character \d+.*every brace"):
         resolved(template)
 
@@ -121,7 +121,7 @@ def test_wildcards_of_both_kinds_together(tmp_path: Path, monkeypatch: pytest.Mo
     assert context["prompt"] == "a red house"
 
 
-def test_an_unknown_wildcard_is_told_with_the_nearest_or_the_variable() -> None:
+def test_an_unknown_wildcard_is_reported_with_the_nearest_or_the_variable() -> None:
     with pytest.raises(InputError, match=r"wildcard __color__ is unknown. Did you mean 'colour'"):
         resolved("a __color__", wildcards={"colour": ["red"]})
     with pytest.raises(InputError, match=WILDCARDS_VARIABLE):
@@ -153,7 +153,7 @@ def test_styles_surround_the_prompt_or_are_appended_in_order() -> None:
     assert context.metadata["prompt"]["styles"] == ["poster", "night"]
 
 
-def test_an_unknown_style_is_told_with_the_nearest() -> None:
+def test_an_unknown_style_is_reported_with_the_nearest() -> None:
     with pytest.raises(InputError, match=r"prompt.styles: 'postr' is unknown. Did you mean 'poste"):
         resolved("a house", styles=["postr"], style_texts={"poster": "x"})
 

@@ -237,9 +237,9 @@ def test_files_say_the_prompt_that_was_painted_to_the_letter(tmp_path: Path) -> 
         info = read_infotext(output.path.read_bytes())
         assert info is not None
         assert (info.prompt, info.negative_prompt) == (prompt, context["negative_prompt"])
-    told = json.loads((tmp_path / "outputs/manifest.json").read_text())["stages"]
-    assert told["prompt"]["prompt"] == told["prompt"]["template"] == prompt
-    assert {region["prompt"] for region in told["detailer"]["regions"]} <= {prompt}
+    reported = json.loads((tmp_path / "outputs/manifest.json").read_text())["stages"]
+    assert reported["prompt"]["prompt"] == reported["prompt"]["template"] == prompt
+    assert {region["prompt"] for region in reported["detailer"]["regions"]} <= {prompt}
 
 
 def test_infotext_names_samplers_as_others_do(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_without_a_generated_image_there_is_no_infotext(tmp_path: Path) -> None:
     assert xmp.source_type is DigitalSourceType.ENHANCED
 
 
-def test_a_plain_upscale_is_told_as_one(tmp_path: Path) -> None:
+def test_a_plain_upscale_is_reported_as_one(tmp_path: Path) -> None:
     stages = [{"stage": "upscaler", "params": {"upscale_factor": 3}}, {"stage": "publisher"}]
     context = full_run(tmp_path, {"stages": stages}, prompt=None, image=picture(64, 48))
     info = read_infotext(context[OUTPUTS][0].path.read_bytes())
@@ -278,7 +278,7 @@ def test_a_plain_upscale_is_told_as_one(tmp_path: Path) -> None:
     }
 
 
-def test_a_painted_mask_is_told_and_makes_a_composite(tmp_path: Path) -> None:
+def test_a_painted_mask_is_reported_and_makes_a_composite(tmp_path: Path) -> None:
     stages = [
         {"stage": "prompt"},
         {"stage": "detailer", "params": {"strength": 0.8}},

@@ -138,17 +138,17 @@ def test_a_blank_prompt_is_refused(tmp_path: Path, prompt: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("params", "told"),
+    ("params", "reported"),
     [
         ({"width": 100}, r"cannot do width 100: expected a multiple of 16.*nearest: 96 or 112"),
         ({"height": 1024}, r"cannot do height 1024: .*from 32 to 512; nearest: 512"),
         ({"width": 16}, r"cannot do width 16: .*nearest: 32"),
     ],
 )
-def test_a_size_that_the_model_cannot_do_is_told_with_the_nearest(
-    context: PipelineContext, params: dict[str, int], told: str
+def test_a_size_that_the_model_cannot_do_is_reported_with_the_nearest(
+    context: PipelineContext, params: dict[str, int], reported: str
 ) -> None:
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=reported):
         run(TextToImageStage(engines=fake_engines(), **params).execute(context))
     assert context.artifacts == []
 
@@ -294,7 +294,7 @@ def test_a_lone_side_keeps_the_shape_of_a_source(
     assert (request.width, request.height) == context["image"].size == expected
 
 
-def test_a_side_that_the_model_cannot_do_is_told_beforehand_for_a_source_too(
+def test_a_side_that_the_model_cannot_do_is_reported_beforehand_for_a_source_too(
     context: PipelineContext,
 ) -> None:
     context.set("image", picture(100, 50))
@@ -333,7 +333,7 @@ def test_a_mask_without_a_source_waits_for_later_stages(context: PipelineContext
 
 
 @pytest.mark.parametrize(
-    ("prompt", "told"),
+    ("prompt", "reported"),
     [
         ("a house <lora:sketch:0.5>", ()),
         ("a {<lora:sketsh:1>|<lora:sketch:1>} house", ("'sketsh'. Did you mean 'sketch'?",)),
@@ -343,9 +343,9 @@ def test_a_mask_without_a_source_waits_for_later_stages(context: PipelineContext
         ),
     ],
 )
-def test_loras_that_are_not_at_hand_are_told_before_it_runs(
-    context: PipelineContext, prompt: str, told: tuple[str, ...]
+def test_loras_that_are_not_at_hand_are_reported_before_it_runs(
+    context: PipelineContext, prompt: str, reported: tuple[str, ...]
 ) -> None:
     context.set("prompt", prompt)
     found = tuple(TextToImageStage(engines=fake_engines(loras=("sketch",))).problems(context))
-    assert found == tuple(f"prompt: no LoRA is called {line}" for line in told)
+    assert found == tuple(f"prompt: no LoRA is called {line}" for line in reported)

@@ -55,10 +55,10 @@ def test_a_2048_image_is_doubled_in_little_memory(tmp_path: Path) -> None:
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    told = json.loads(result.stdout)
-    assert told["size"] == [4096, 4096]
-    assert told["upscalers"] == ["2x"]
-    assert told["peak"] <= MOST_MEMORY, f"{told['peak'] / 2**30:.2f} GiB"
+    reported = json.loads(result.stdout)
+    assert reported["size"] == [4096, 4096]
+    assert reported["upscalers"] == ["2x"]
+    assert reported["peak"] <= MOST_MEMORY, f"{reported['peak'] / 2**30:.2f} GiB"
 
 
 def _scene(side: int) -> Pixels:

@@ -81,7 +81,7 @@ def test_on_a_cpu_the_great_ones_are_trained_by_several_processes(
     assert words[1:6] == ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
-def test_a_step_whose_package_is_missing_is_left_out_and_told(
+def test_a_step_whose_package_is_missing_is_left_out_and_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(everything, "find_spec", lambda name: None)

@@ -61,9 +61,9 @@ def test_graphs_learn_what_single_steps_learn(
     assert set(graphed.loop.graphs.taken) == {0, 1}
     for one, other in zip(plain.model.parameters(), graphed.model.parameters(), strict=True):
         assert torch.allclose(one, other, rtol=0.02, atol=1e-3)
-    told = [[float(loss) for loss in taught.loop._losses] for taught in (plain, graphed)]
-    assert told[0] == pytest.approx(told[1], rel=0.02)
-    assert len(set(told[1])) == len(told[1])
+    reported = [[float(loss) for loss in taught.loop._losses] for taught in (plain, graphed)]
+    assert reported[0] == pytest.approx(reported[1], rel=0.02)
+    assert len(set(reported[1])) == len(reported[1])
 
 
 def test_random_numbers_differ_from_replay_to_replay(

@@ -129,12 +129,12 @@ def test_several_stand_apart_inside_the_picture(subject: str, count: int) -> Non
 
 def test_captions_count_right() -> None:
     rng = random.Random(2)
-    told = {"one": 1, "single": 1, "lone": 1, "two": 2, "pair": 2, "couple": 2, "three": 3}
+    reported = {"one": 1, "single": 1, "lone": 1, "two": 2, "pair": 2, "couple": 2, "three": 3}
     seen = set()
     for seed in SEEDS:
         scene = random_scene(seed)
         words = set(split_words(caption(scene, rng)))
-        for word in words & set(told):
-            assert told[word] == scene.count
+        for word in words & set(reported):
+            assert reported[word] == scene.count
             seen.add(scene.count)
     assert seen == {1, 2, 3}

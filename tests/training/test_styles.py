@@ -20,7 +20,7 @@ def test_a_style_draws_the_same_scene_otherwise(style: str) -> None:
     assert np.abs(first - plain).mean() > 20
 
 
-def test_textures_for_training_are_told_by_their_generator() -> None:
+def test_textures_for_training_are_reported_by_their_generator() -> None:
     first, second = (texture(48, np.random.default_rng(5)) for _ in range(2))
     assert np.array_equal(first, second)
     assert first.shape == (48, 48, 3)

@@ -15,8 +15,8 @@ PHASES = "examples,fuzzing,stateful"
 @pytest.mark.slow
 def test_no_server_error_and_nothing_undocumented() -> None:
     done = fuzz(3, ["--phases", PHASES])
-    told = "\n".join(line[:300] for line in (done.stdout + done.stderr).splitlines())
-    assert done.returncode == 0, told
+    reported = "\n".join(line[:300] for line in (done.stdout + done.stderr).splitlines())
+    assert done.returncode == 0, reported
     counts = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
-    assert counts is not None, told
+    assert counts is not None, reported
     assert int(counts[1]) == int(counts[2]) > 200

@@ -44,23 +44,25 @@ def test_each_is_retrieved_as_it_is_listed(path: str, name: str, named: Door) ->
     assert answer.json() == next(model for model in listed if model["id"] == name)
 
 
-def test_a_misspelt_name_is_told_the_nearest(named: Door) -> None:
+def test_a_misspelt_name_is_reported_the_nearest(named: Door) -> None:
     error = named.client.get("/v1/models/gpt-image-2").json()["error"]
     assert "Did you mean 'gpt-image-1'?" in error["message"]
     assert (error["code"], error["param"]) == ("model_not_found", "model")
 
 
 @pytest.mark.parametrize(
-    ("pair", "told"),
+    ("pair", "reported"),
     [
         ("gpt-image-1=postr", "'postr' is not served here. Did you mean 'poster'?"),
         ("poster=poster", "expected a new name, got that of a model"),
     ],
 )
-def test_names_that_cannot_be_served_stop_the_start(pair: str, told: str, open_door: Open) -> None:
+def test_names_that_cannot_be_served_stop_the_start(
+    pair: str, reported: str, open_door: Open
+) -> None:
     with pytest.raises(ConfigError, match="openai_models") as refused:
         open_door(worker=False, openai_models=(pair,))
-    assert told in str(refused.value)
+    assert reported in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -47,10 +47,10 @@ def test_openai_for_node(variables: dict[str, str], tmp_path: Path) -> None:
 
 @needs_node_clients
 def test_the_ai_sdk(variables: dict[str, str], tmp_path: Path) -> None:
-    told = run("ai_sdk.mjs", str(tmp_path), environment=variables)
+    reported = run("ai_sdk.mjs", str(tmp_path), environment=variables)
     sizes = [size_of(tmp_path / f"{name}.png") for name in ("made-0", "made-1", "edited")]
     assert sizes == [(512, 512)] * 3
-    assert told.startswith("size: expected WIDTHxHEIGHT")
+    assert reported.startswith("size: expected WIDTHxHEIGHT")
 
 
 @needs_python_clients
@@ -70,6 +70,6 @@ def test_llamaindex_tool(variables: dict[str, str], tmp_path: Path) -> None:
 def test_litellm(variables: dict[str, str], tmp_path: Path) -> None:
     # It would ask the internet what pictures cost.
     local = variables | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-    told = run("litellm_images.py", str(tmp_path), environment=local)
+    reported = run("litellm_images.py", str(tmp_path), environment=local)
     assert size_of(tmp_path / "made.png") == size_of(tmp_path / "edited.png") == (512, 512)
-    assert "size: expected WIDTHxHEIGHT" in told
+    assert "size: expected WIDTHxHEIGHT" in reported

@@ -52,10 +52,12 @@ def test_more_than_the_model_paints_well_is_enlarged() -> None:
     assert (plan.width, plan.height, plan.factor) == (256, 256, 2)
 
 
-def test_what_cannot_be_made_is_told_with_a_size_that_can() -> None:
-    with pytest.raises(InputError, match=r"cannot make 1000x701. The nearest is \d+x\d+") as told:
+def test_what_cannot_be_made_is_reported_with_a_size_that_can() -> None:
+    with pytest.raises(
+        InputError, match=r"cannot make 1000x701. The nearest is \d+x\d+"
+    ) as reported:
         plan_size(1000, 701, model(128, 16))
-    width, height = str(told.value).removesuffix(".").rpartition(" ")[2].split("x")
+    width, height = str(reported.value).removesuffix(".").rpartition(" ")[2].split("x")
     plan_size(int(width), int(height), model(128, 16))
 
 

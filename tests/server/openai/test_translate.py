@@ -137,7 +137,7 @@ def test_format_and_compression_go_to_the_publisher() -> None:
     assert stages(generated(output_compression=100))["publisher"] == {"formats": ["png"]}
 
 
-def test_what_is_not_honoured_is_told() -> None:
+def test_what_is_not_honoured_is_reported() -> None:
     style, complexity = generated(style="vivid", complexity="high").order.warnings
     assert style.startswith("style: ")
     assert complexity.startswith("complexity: ")
@@ -281,7 +281,7 @@ def test_fidelity_and_quality_choose_strength_and_steps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "mask", "told"),
+    ("image", "mask", "reported"),
     [
         (b"no image", None, "image: expected PNG"),
         (b"", None, "image: expected PNG"),
@@ -291,6 +291,8 @@ def test_fidelity_and_quality_choose_strength_and_steps() -> None:
         (png(2000, 2000), None, "image: expected at most"),
     ],
 )
-def test_files_that_are_of_no_use_are_refused(image: bytes, mask: bytes | None, told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_files_that_are_of_no_use_are_refused(
+    image: bytes, mask: bytes | None, reported: str
+) -> None:
+    with pytest.raises(InputError, match=reported):
         edited(image, mask)

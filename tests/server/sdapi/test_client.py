@@ -36,7 +36,7 @@ def client_of(place: Served, key: str | None = None) -> Any:
     )
 
 
-def told(api: Any, image: Image.Image) -> Infotext:
+def reported(api: Any, image: Image.Image) -> Infotext:
     """What png-info says of an image that came back."""
     return parse_infotext(api.png_info(image).info)
 
@@ -63,7 +63,7 @@ def test_images_are_made_and_png_info_says_how(api: Any) -> None:
     assert answer.info["all_seeds"] == [7, 8]
     assert answer.info["warnings"] == []
     for number, image in enumerate(answer.images):
-        info = told(api, image)
+        info = reported(api, image)
         assert (info.prompt, info.negative_prompt) == ("a red house", "rain")
         assert info.size == (128, 96)
         assert info.fields["Seed"] == str(7 + number)
@@ -83,7 +83,7 @@ def test_hires_fix_refiner_and_adetailer(api: Any) -> None:
         adetailer=[webuiapi.ADetailer(ad_model="detector", ad_confidence=0.01, ad_prompt="a face")],
     )  # fmt: skip
     assert answer.image.size == (256, 256)
-    fields = told(api, answer.image).fields
+    fields = reported(api, answer.image).fields
     assert fields["Size"] == "128x128"
     assert (fields["Hires upscale"], fields["Hires upscaler"]) == ("2", "4x")
     assert fields["Denoising strength"] == "0.5"
@@ -107,7 +107,7 @@ def test_the_refiner(here: Served) -> None:
 def test_an_image_is_changed(api: Any) -> None:
     answer = api.img2img(images=[source()], prompt="a tree", width=192, height=144, seed=3)
     assert answer.image.size == (192, 144)
-    fields = told(api, answer.image).fields
+    fields = reported(api, answer.image).fields
     assert (fields["Denoising strength"], fields["Seed"]) == ("0.75", "3")
     assert answer.parameters["init_images"] is None
 
@@ -122,20 +122,20 @@ def test_a_masked_place_is_painted_and_nothing_else(api: Any) -> None:
     assert changed[50:100, 60:120].mean() > 0.9
     changed[44:106, 54:126] = False
     assert not changed.any()
-    assert told(api, answer.image).fields["Inpaint area"] == "Only masked"
+    assert reported(api, answer.image).fields["Inpaint area"] == "Only masked"
 
 
 def test_images_are_enlarged(api: Any) -> None:
     answer = api.extra_single_image(source(), upscaler_1="4x", upscaling_resize=3)
     assert answer.image.size == (600, 450)
-    fields = told(api, answer.image).fields
+    fields = reported(api, answer.image).fields
     assert (fields["Postprocess upscale by"], fields["Postprocess upscaler"]) == ("3", "4x")
     batch = api.extra_batch_images([source(), source(100, 50)], upscaler_1="2x")
     assert [image.size for image in batch.images] == [(400, 300), (200, 100)]
     assert api.extra_single_image(source()).image.size == (200, 150)  # no upscaler: nothing to do
 
 
-def test_what_is_not_done_is_told(api: Any) -> None:
+def test_what_is_not_done_is_reported(api: Any) -> None:
     answer = api.txt2img(
         prompt="a tree", width=128, height=128, s_noise=1.2, enable_hr=True, scheduler="exponential"
     )
@@ -164,7 +164,7 @@ def test_lists_hold_what_requests_may_name(api: Any) -> None:
         prompt="a <lora:sketch:0.5>", width=64, height=64,
         override_settings={"sd_model_checkpoint": title},
     )  # fmt: skip
-    assert "sketch" in told(api, answer.image).fields["Lora hashes"]
+    assert "sketch" in reported(api, answer.image).fields["Lora hashes"]
     assert [item["name"] for item in api.get_loras()] == ["sketch"]
     assert {item["name"] for item in api.get_upscalers()} == {
         "None",
@@ -243,7 +243,7 @@ def test_hires_fix_of_another_shape_is_cut(api: Any) -> None:
     )  # fmt: skip
     assert answer.image.size == (256, 160)
     assert answer.info["warnings"] == []
-    assert told(api, answer.image).fields["Hires resize"] == "256x160"
+    assert reported(api, answer.image).fields["Hires resize"] == "256x160"
 
 
 def test_sd_upscale(api: Any) -> None:
@@ -259,7 +259,7 @@ def test_sd_upscale(api: Any) -> None:
 def test_a_blank_prompt_paints(api: Any, prompt: str) -> None:
     answer = api.txt2img(prompt=prompt, width=64, height=64)
     assert answer.image.size == (64, 64)
-    assert ("Lora hashes" in told(api, answer.image).fields) == bool(prompt)
+    assert ("Lora hashes" in reported(api, answer.image).fields) == bool(prompt)
 
 
 def test_a_detailer_works_alone(api: Any) -> None:

@@ -69,15 +69,17 @@ def test_sides_are_rounded_down_to_what_the_model_can_do() -> None:
     assert params(order, "text_to_image")["width"] == 192
     assert params(order, "text_to_image")["height"] == 144
     assert order.warnings == ("width: 203 became 192: poster makes multiples of 16.",)
-    assert "width" not in "".join(changed(width=20).warnings)  # told with the model's least side
+    assert "width" not in "".join(
+        changed(width=20).warnings
+    )  # reported with the model's least side
 
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_faces_are_not_restored_with_a_mask_and_said_so_alone(whole: bool) -> None:
     mask = b64(spot(200, 150, (50, 50, 90, 90)))
     order = changed(mask=mask, restore_faces=True, inpaint_full_res=not whole)
-    told = [text for text in order.warnings if text.startswith("restore_faces")]
-    assert told == ["restore_faces: is not done with a mask."]
+    reported = [text for text in order.warnings if text.startswith("restore_faces")]
+    assert reported == ["restore_faces: is not done with a mask."]
     assert len(names(order)) == 3
 
 
@@ -273,7 +275,7 @@ def test_the_upscaler_of_sd_upscale_by_its_place(args: list[Any], upscaler: str 
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "reported"),
     [
         ({"script_args": ["", 8, 9, 2]}, "script_args.upscaler"),
         ({"script_args": ["", 8, "LDSR", 2]}, "script_args.upscaler"),
@@ -283,14 +285,14 @@ def test_the_upscaler_of_sd_upscale_by_its_place(args: list[Any], upscaler: str 
         ({"script_name": "Loopback"}, "At hand: sd upscale"),
     ],
 )
-def test_what_sd_upscale_cannot_do(asked: dict[str, Any], told: str) -> None:
+def test_what_sd_upscale_cannot_do(asked: dict[str, Any], reported: str) -> None:
     with pytest.raises(ConfigError) as error:
         changed(**{"script_name": "sd upscale", **asked})
-    assert told in str(error.value)
+    assert reported in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "reported"),
     [
         ({"init_images": []}, "init_images"),
         ({"init_images": [base64.b64encode(b"GIF89a...").decode()]}, "init_images.0"),
@@ -305,7 +307,7 @@ def test_what_sd_upscale_cannot_do(asked: dict[str, Any], told: str) -> None:
         ),
     ],
 )
-def test_images_of_no_use_are_refused(asked: dict[str, Any], told: str) -> None:
+def test_images_of_no_use_are_refused(asked: dict[str, Any], reported: str) -> None:
     with pytest.raises((ConfigError, InputError)) as error:
         changed(**asked)
-    assert told in str(error.value)
+    assert reported in str(error.value)

@@ -60,7 +60,7 @@ def test_examples_have_the_form_of_answers(
 
 
 def _fields(value: Any) -> Any:
-    """Names and types of what is told, of a list's first item; the document holds no nulls."""
+    """Names and types of what is reported, of a list's first item; the document holds no nulls."""
     item = value[0] if isinstance(value, list) else value
     if not isinstance(item, dict):
         return item

@@ -69,9 +69,9 @@ def test_an_image_is_enlarged(backend: Any) -> None:
 def test_one_that_waits_here_can_be_cancelled(backend: Any) -> None:
     first, second = (backend.submit_txt2img(body()) for _ in range(2))
     assert second.cancel()
-    with pytest.raises(GenerationError) as told:
+    with pytest.raises(GenerationError) as reported:
         second.wait(PATIENCE)
-    assert told.value.status is GenerationStatus.CANCELLED
+    assert reported.value.status is GenerationStatus.CANCELLED
     assert len(first.wait(PATIENCE).images) == 1
 
 
@@ -82,9 +82,9 @@ def test_one_that_runs_can_be_cancelled(here: Served, backend: Any) -> None:
         assert time.monotonic() < end
         time.sleep(0.01)
     assert handle.cancel()
-    with pytest.raises(GenerationError) as told:
+    with pytest.raises(GenerationError) as reported:
         handle.wait(PATIENCE)
-    assert told.value.status is GenerationStatus.CANCELLED
+    assert reported.value.status is GenerationStatus.CANCELLED
     assert "cancelled" in {job["status"] for job in here.jobs()}
     assert backend.progress_check().state.job_count == 0
     assert len(backend.submit_txt2img(body()).wait(PATIENCE).images) == 1

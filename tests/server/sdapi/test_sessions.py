@@ -129,8 +129,12 @@ def test_what_is_interrupted_comes_back_as_it_was(
     assert (info["all_seeds"], info["all_prompts"]) == ([7], ["a"])
     assert info["all_negative_prompts"] == ["rain"]
     assert info["infotexts"] == [image.info["parameters"]]
-    told = parse_infotext(image.info["parameters"])
-    assert (told.prompt, told.fields["Seed"], told.fields["Size"]) == ("a", "7", "96x64")
+    reported = parse_infotext(image.info["parameters"])
+    assert (reported.prompt, reported.fields["Seed"], reported.fields["Size"]) == (
+        "a",
+        "7",
+        "96x64",
+    )
     assert None not in [
         info[name]
         for name in ("sampler_name", "cfg_scale", "steps", "sd_model_name", "sd_model_hash")
@@ -203,6 +207,6 @@ def test_a_keys_sessions_are_the_same_on_every_server(
         post(other, "skip")
         until_seen(slow, lambda item: item["state"]["job_no"] == 1)
         post(other, "interrupt", params={"task_id": "mine"})
-        told = [parse_infotext(text).fields for text in info_of(mine.result())["infotexts"]]
-        assert all("Unfinished" in fields for fields in told)
+        reported = [parse_infotext(text).fields for text in info_of(mine.result())["infotexts"]]
+        assert all("Unfinished" in fields for fields in reported)
         assert progress(other)["state"]["job_count"] == 0

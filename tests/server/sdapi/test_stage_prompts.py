@@ -19,7 +19,7 @@ def asked(prompt: str, **unit: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("document", "told"),
+    ("document", "reported"),
     [
         (asked("a <lora:nope:1>"), "detailer.prompt: no LoRA is called 'nope'"),
         (asked("a __nope__"), "wildcard __nope__ is unknown"),
@@ -28,10 +28,12 @@ def asked(prompt: str, **unit: Any) -> dict[str, Any]:
         ({**SMALL, "enable_hr": True, "hr_prompt": "<lora:nope:1> a"}, "restorer.prompt: no LoRA"),
     ],
 )
-def test_what_cannot_be_painted_is_refused(idle: Door, document: dict[str, Any], told: str) -> None:
+def test_what_cannot_be_painted_is_refused(
+    idle: Door, document: dict[str, Any], reported: str
+) -> None:
     answer = idle.client.post("/sdapi/v1/txt2img", json=document)
     assert answer.status_code == 422
-    assert told in answer.text
+    assert reported in answer.text
     assert idle.client.get("/v1/jobs").json()["jobs"] == []
 
 

@@ -1,4 +1,4 @@
-"""What a txt2img request becomes: hires fix, refiner, ADetailer, and what is told or refused."""
+"""What a txt2img request becomes: hires fix, refiner, ADetailer, and what is refused."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def drawn(**asked: Any) -> ImageOrder:
 
 
 def problems(**asked: Any) -> str:
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as reported:
         drawn(**asked)
-    return str(told.value)
+    return str(reported.value)
 
 
 def test_a_plain_request() -> None:
@@ -59,7 +59,7 @@ def test_a_prompt_may_be_blank() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sampler", "schedule", "ours", "told"),
+    ("sampler", "schedule", "ours", "reported"),
     [
         (None, None, None, False),
         ("Default", "automatic", None, False),
@@ -78,10 +78,12 @@ def test_a_prompt_may_be_blank() -> None:
         ("EULER A", "automatic", "euler_a", False),
     ],
 )
-def test_samplers(sampler: str | None, schedule: str | None, ours: str | None, told: bool) -> None:
+def test_samplers(
+    sampler: str | None, schedule: str | None, ours: str | None, reported: bool
+) -> None:
     order = drawn(sampler_name=sampler, scheduler=schedule)
     assert params(order, "text_to_image").get("scheduler") == ours
-    assert bool(order.warnings) == told
+    assert bool(order.warnings) == reported
 
 
 def test_hires_fix_is_upscaler_and_restorer() -> None:
@@ -135,7 +137,7 @@ def test_upscalers_of_hires_fix(name: str, ours: str) -> None:
     assert order.warnings == ()
 
 
-def test_latent_upscalers_are_told_to_be_ours() -> None:
+def test_latent_upscalers_are_reported_to_be_ours() -> None:
     order = drawn(enable_hr=True, hr_upscaler="Latent (bicubic)")
     assert params(order, "upscaler")["upscaler"] is None
     assert "hr_upscaler" in order.warnings[0]
@@ -145,13 +147,13 @@ def test_hires_fix_beyond_the_model_is_done_in_tiles() -> None:
     assert "tile" not in params(drawn(enable_hr=True, hr_scale=8), "restorer")
 
 
-@pytest.mark.parametrize(("switch", "level", "told"), [(None, 2, True), (0.85, 1, False)])
-def test_the_refiner_is_a_stage(switch: float | None, level: int, told: bool) -> None:
+@pytest.mark.parametrize(("switch", "level", "reported"), [(None, 2, True), (0.85, 1, False)])
+def test_the_refiner_is_a_stage(switch: float | None, level: int, reported: bool) -> None:
     order = drawn(refiner_checkpoint="other", refiner_switch_at=switch)
     found = params(order, "refiner")
     assert found["model"] == "other.safetensors"
     assert abs(found["refinement_level"] - level) <= 1
-    assert bool(order.warnings) == told
+    assert bool(order.warnings) == reported
     assert "refiner" not in names(drawn(refiner_checkpoint="other", refiner_switch_at=1))
 
 
@@ -214,7 +216,7 @@ def test_adetailer_may_be_off(args: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("unit", "told"),
+    ("unit", "reported"),
     [
         ({"ad_model": "mine.pt"}, "'mine.pt' is not at hand. At hand: detector."),
         ({"ad_confidence": 7}, "ad_confidence"),
@@ -222,9 +224,9 @@ def test_adetailer_may_be_off(args: list[Any]) -> None:
         ({"ad_controlnet_model": "tile"}, "ad_controlnet_model"),
     ],
 )
-def test_adetailer_refuses_what_it_cannot_do(unit: dict[str, Any], told: str) -> None:
+def test_adetailer_refuses_what_it_cannot_do(unit: dict[str, Any], reported: str) -> None:
     scripts = {"ADetailer": {"args": [{"ad_model": "detector", **unit}]}}
-    assert told in problems(alwayson_scripts=scripts)
+    assert reported in problems(alwayson_scripts=scripts)
 
 
 @pytest.mark.parametrize(
@@ -326,12 +328,12 @@ def test_what_would_be_a_lie_is_refused(asked: dict[str, Any]) -> None:
         {"brand_new": 1},
     ],
 )
-def test_what_only_shifts_the_result_is_told(asked: dict[str, Any]) -> None:
+def test_what_only_shifts_the_result_is_reported(asked: dict[str, Any]) -> None:
     (warning,) = drawn(**asked).warnings
     assert next(iter(asked)) in warning
 
 
-def test_what_clients_always_send_is_not_told() -> None:
+def test_what_clients_always_send_is_not_reported() -> None:
     order = drawn(
         eta=1.0, s_churn=0, s_tmax=0, s_tmin=0, s_noise=1, subseed=-1, subseed_strength=0,
         styles=[], script_args=[], save_images=False, do_not_save_grid=True,
@@ -341,10 +343,10 @@ def test_what_clients_always_send_is_not_told() -> None:
     assert order.warnings == ()
 
 
-def test_every_problem_is_told_at_once() -> None:
-    told = problems(script_name="xyz", subseed_strength=1, sampler_name="Foo")
+def test_every_problem_is_reported_at_once() -> None:
+    reported = problems(script_name="xyz", subseed_strength=1, sampler_name="Foo")
     for name in ("script_name", "subseed_strength", "sampler_name"):
-        assert name in told
+        assert name in reported
 
 
 @pytest.mark.parametrize("name", ["other", "other.safetensors", "other [0123456789]", "other.ckpt"])

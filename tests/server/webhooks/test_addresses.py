@@ -36,12 +36,12 @@ PUBLIC = (
 
 
 @pytest.mark.parametrize("text", INSIDE)
-def test_what_is_not_public_is_told(text: str) -> None:
+def test_what_is_not_public_is_reported(text: str) -> None:
     assert not is_public(ipaddress.ip_address(text))
 
 
 @pytest.mark.parametrize("text", PUBLIC)
-def test_what_is_public_is_told(text: str) -> None:
+def test_what_is_public_is_reported(text: str) -> None:
     assert is_public(ipaddress.ip_address(text))
 
 
@@ -83,7 +83,7 @@ def test_without_tls_only_allowed_networks_are_reached(monkeypatch: pytest.Monke
     assert run(permitted("open.example", 80, allowed, plain=True))
 
 
-def test_a_name_that_does_not_resolve_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_does_not_resolve_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     for code, passing in [(socket.EAI_NONAME, False), (socket.EAI_AGAIN, True)]:
         fails(monkeypatch, socket.gaierror(code, "no"))
         with pytest.raises(UnresolvedError) as caught:

@@ -41,10 +41,10 @@ def test_the_receiver_of_the_page_verifies_what_the_page_has_sent(tmp_path: Path
     with server(data, environment={"NINEFOLD_WEBHOOK_ALLOW": "127.0.0.0/8"}) as there:
         commands = [body.replace("http://127.0.0.1:8000", there.url) for body in (submit, secret)]
         assert EXAMPLE in commands[0]
-        told = shell(commands[1], key)
+        reported = shell(commands[1], key)
         receiver = subprocess.Popen(
             [sys.executable, "-c", program, str(port)],
-            env={**os.environ, "WEBHOOK_SECRET": re.findall(r"whsec_[\w+/=]+", told)[0]},
+            env={**os.environ, "WEBHOOK_SECRET": re.findall(r"whsec_[\w+/=]+", reported)[0]},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

@@ -154,7 +154,7 @@ def test_a_slow_receiver_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
         run(Sender(LOOPBACK).post(Target.parse(there.url), headers(), BODY))
 
 
-def test_nobody_there_is_told() -> None:
+def test_nobody_there_is_reported() -> None:
     with receiver() as there:
         target = Target.parse(there.url)
     with pytest.raises(DeliveryError, match="nothing answers"):
@@ -186,7 +186,7 @@ def test_an_endless_answer_is_not_read() -> None:
 @pytest.mark.parametrize(
     "answer", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: " + b"x" * 2_000_000, b""]
 )
-def test_an_answer_that_is_none_is_told(answer: bytes) -> None:
+def test_an_answer_that_is_none_is_reported(answer: bytes) -> None:
     async def scenario() -> None:
         async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(answer)

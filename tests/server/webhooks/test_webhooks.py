@@ -52,11 +52,11 @@ def state(door: Door, job: dict[str, Any], **options: Any) -> dict[str, Any]:
 
 
 def until(door: Door, job: dict[str, Any], wanted: str) -> dict[str, Any]:
-    found: dict[str, Any] = until_told(door, job, wanted, "state")
+    found: dict[str, Any] = until_reported(door, job, wanted, "state")
     return found
 
 
-def until_told(door: Door, job: dict[str, Any], wanted: Any, what: str = "status") -> Any:
+def until_reported(door: Door, job: dict[str, Any], wanted: Any, what: str = "status") -> Any:
     """The message of a job once this of it is as it should be."""
     deadline = time.monotonic() + 30
     while (found := state(door, job))[what] != wanted:
@@ -65,7 +65,7 @@ def until_told(door: Door, job: dict[str, Any], wanted: Any, what: str = "status
     return found
 
 
-def test_the_end_of_a_job_is_told_and_verifies(open_door: Open, there: Receiver) -> None:
+def test_the_end_of_a_job_is_reported_and_verifies(open_door: Open, there: Receiver) -> None:
     door = open_door(webhook_allow=LOOPBACK, public_url="https://images.example/api")
     job = door.done(with_hook(there))
     (headers, body), *more = there.wait(1)
@@ -79,14 +79,18 @@ def test_the_end_of_a_job_is_told_and_verifies(open_door: Open, there: Receiver)
     assert all(item["url"].startswith(data["url"] + "/artifacts/") for item in data["outputs"])
     assert len(body) < 4096
     assert "red house" not in body.decode()
-    told = until(door, job, "delivered")
-    assert (told["tries"], told["status"], told["id"]) == (1, 204, headers["webhook-id"])
+    reported = until(door, job, "delivered")
+    assert (reported["tries"], reported["status"], reported["id"]) == (
+        1,
+        204,
+        headers["webhook-id"],
+    )
     time.sleep(1.2)  # two more looks
     assert len(there.requests) == 1
     assert not more
 
 
-def test_failed_and_cancelled_jobs_are_told_too(open_door: Open, there: Receiver) -> None:
+def test_failed_and_cancelled_jobs_are_reported_too(open_door: Open, there: Receiver) -> None:
     from ninefold.testing import fake_engines
 
     door = open_door(fake_engines(fail_on="text_to_image"), webhook_allow=LOOPBACK)
@@ -110,8 +114,8 @@ def test_a_group_tells_of_each_job_and_then_of_itself(open_door: Open, there: Re
     whole = messages[-1]
     assert whole["data"]["id"] == group["id"]
     assert whole["data"]["counts"] == {"succeeded": 2}
-    told = door.client.get(f"/v1/groups/{group['id']}/webhook").json()
-    assert (told["group"], told["job"]) == (group["id"], None)
+    reported = door.client.get(f"/v1/groups/{group['id']}/webhook").json()
+    assert (reported["group"], reported["job"]) == (group["id"], None)
 
 
 def test_a_groups_message_waits_for_those_of_its_jobs(
@@ -143,7 +147,7 @@ def test_waits_grow_and_tries_end(open_door: Open, there: Receiver) -> None:
     assert 8 * 3600 < sum(waits) < 20 * 3600
 
 
-def test_the_last_try_is_told_and_a_replay_begins_anew(
+def test_the_last_try_is_reported_and_a_replay_begins_anew(
     open_door: Open, there: Receiver, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "MAX_TRIES", 3)
@@ -164,7 +168,7 @@ def test_a_groups_replay_sends_what_it_waits_for_first(open_door: Open, there: R
     group = door.client.post("/v1/groups", json=with_hook(there, GROUP)).json()
     there.wait(2)
     for job in group["jobs"]:
-        until_told(door, job, 503)
+        until_reported(door, job, 503)
     path = f"/v1/groups/{group['id']}/webhook"
     assert door.client.get(path).json()["state"] == "waiting"
     answer = door.client.post(f"{path}/replay")
@@ -286,10 +290,10 @@ def test_a_message_outlives_the_server_that_was_to_send_it(tmp_path: Path) -> No
         with second.client() as client:
             path = f"/v1/jobs/{job['id']}/webhook"
             deadline = time.monotonic() + 30
-            while (told := client.get(path).json())["state"] != "delivered":
+            while (reported := client.get(path).json())["state"] != "delivered":
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
-        assert told["tries"] == 2
+        assert reported["tries"] == 2
 
 
 def moved(data: Path, url: str) -> None:
