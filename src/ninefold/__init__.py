@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from ninefold.core.events import Event
     from ninefold.core.function_stage import stage
     from ninefold.core.model_refs import ModelRef
-    from ninefold.core.pipeline import Pipeline, Step
+    from ninefold.core.pipeline import Pipeline
     from ninefold.core.progress import Previews
     from ninefold.core.slots import Slot
     from ninefold.core.stage import PipelineStage, StageParams
     from ninefold.core.values import Artifact, ImageRecord, Lora, Region, Verdict
+    from ninefold.core.wiring import Step
     from ninefold.jobs.executor import JobExecutor
     from ninefold.jobs.model import Group, Job
     from ninefold.slots import (
@@ -68,12 +69,13 @@ _HOMES = {
     "ninefold.core.events": ("Event",),
     "ninefold.core.function_stage": ("stage",),
     "ninefold.core.model_refs": ("ModelRef",),
-    "ninefold.core.pipeline": ("Pipeline", "Step"),
+    "ninefold.core.pipeline": ("Pipeline",),
     "ninefold.core.progress": ("Previews",),
     "ninefold.core.slots": ("Slot",),
     "ninefold.core.control_flow": ("Rewind",),
     "ninefold.core.stage": ("PipelineStage", "StageParams"),
     "ninefold.core.values": ("Artifact", "ImageRecord", "Lora", "Region", "Verdict"),
+    "ninefold.core.wiring": ("Step",),
     "ninefold.jobs.executor": ("JobExecutor",),
     "ninefold.jobs.model": ("Group", "Job"),
     "ninefold.slots": (

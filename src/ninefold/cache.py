@@ -21,9 +21,10 @@ from ninefold._version import __version__
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError, UserError
-from ninefold.core.pipeline import Attempt, Step
+from ninefold.core.pipeline import Attempt
 from ninefold.core.record import StageRecord
 from ninefold.core.timing import LOADED, WAITED
+from ninefold.core.wiring import Step
 from ninefold.files.atomic import link_all
 
 #: Where nobody says otherwise.

@@ -22,9 +22,10 @@ from pydantic_core import CoreSchema
 
 from ninefold.config_text import load_document
 from ninefold.core.errors import ConfigError
-from ninefold.core.pipeline import OnError, Pipeline, Step
+from ninefold.core.pipeline import Pipeline
 from ninefold.core.problems import check_texts, field_names, problems_of, suggest
 from ninefold.core.stage import PipelineStage
+from ninefold.core.wiring import OnError, Step
 from ninefold.parameter_text import parse_parameter
 from ninefold.slots import CONFIG, MAX_SEED, MODEL, SEED
 from ninefold.stages.base import DIFFUSION_MODEL

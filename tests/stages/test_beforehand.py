@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ninefold import InputError, Pipeline, PipelineContext
-from ninefold.core.pipeline import Step
+from ninefold.core.wiring import Step
 from ninefold.engines.checks import fitting_size, nearest_sizes
 from ninefold.stages import (
     DetailerStage,

@@ -11,8 +11,8 @@ import pytest
 
 from ninefold import InputError, Pipeline, PipelineContext
 from ninefold.cache import StageCache, cache_key
-from ninefold.core.pipeline import Step
 from ninefold.core.values import Lora
+from ninefold.core.wiring import Step
 from ninefold.engines.detection import DETECTION, Detection
 from ninefold.engines.diffusion import DIFFUSION, TextToImage
 from ninefold.engines.engine_set import EngineSet

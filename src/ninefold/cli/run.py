@@ -24,9 +24,10 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ModelError, UserError
 from ninefold.core.events import Observer
 from ninefold.core.json_text import json_text
-from ninefold.core.pipeline import Attempt, Step
+from ninefold.core.pipeline import Attempt
 from ninefold.core.record import StageRecord
 from ninefold.core.turns import Line, Turn, current_turn
+from ninefold.core.wiring import Step
 from ninefold.engines.engine_set import EngineSet
 from ninefold.runs import Run
 from ninefold.slots import resolve_model

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from ninefold.config import PipelineConfig
 from ninefold.core.errors import ConfigError
-from ninefold.core.pipeline import Step
 from ninefold.core.problems import problems_of
+from ninefold.core.wiring import Step
 from ninefold.stages.base import SamplingParams
 
 _SIZE = re.compile(r"\s*(\d{1,9})\s*[x\N{MULTIPLICATION SIGN}]\s*(\d{1,9})\s*", re.IGNORECASE)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import inspect
 import threading
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from ninefold.core.context import PipelineContext
 from ninefold.core.control_flow import Rewind
@@ -37,25 +35,12 @@ from ninefold.core.progress import PreviewMaker, Previews, StageProgress
 from ninefold.core.record import StageRecord
 from ninefold.core.slots import Slot, find_slot
 from ninefold.core.stage import PipelineStage
+from ninefold.core.wiring import Step, numbered, wiring_problems
 
-OnError = Literal["stop", "skip"]
 #: Saves the context after each finished stage.
 Checkpoint = Callable[[PipelineContext], Awaitable[None]]
 #: Runs a step's stage once; called again, it first undoes what the last call did.
 Attempt = Callable[[], Awaitable[StageRecord]]
-
-
-@dataclass(frozen=True)
-class Step:
-    """A stage's place in a pipeline, and what happens when it fails."""
-
-    stage: PipelineStage[Any]
-    on_error: OnError = "stop"
-
-    @property
-    def name(self) -> str:
-        """The stage's name, unique in its pipeline."""
-        return self.stage.name
 
 
 #: Carries out a step: by the attempt, by several, or by a record that was kept of an earlier one.
@@ -75,9 +60,9 @@ class Pipeline:
         *,
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
-        self.steps: tuple[Step, ...] = tuple(_numbered(stages))
+        self.steps: tuple[Step, ...] = tuple(numbered(stages))
         self.defaults: dict[str, Any] = dict(defaults or {})
-        if problems := tuple(_wiring_problems(self.steps)):
+        if problems := tuple(wiring_problems(self.steps)):
             raise WiringError(problems)
 
     def with_engines(self, engines: Any) -> Pipeline:
@@ -370,54 +355,3 @@ def _as_one(missing: Sequence[StageInputError]) -> InputError:
     if len(missing) == 1:
         return missing[0]
     return InputError("\n".join(map(str, missing)))
-
-
-def _numbered(stages: Sequence[PipelineStage[Any] | Step]) -> Iterator[Step]:
-    """Give repeated stages names of their own: `detailer`, `detailer_2`."""
-    seen: Counter[str] = Counter()
-    for item in stages:
-        step = item if isinstance(item, Step) else Step(item)
-        if not isinstance(step.stage, PipelineStage):
-            raise WiringError(_no_stage(step.stage))
-        seen[step.name] += 1
-        if (count := seen[step.name]) > 1:
-            step = replace(step, stage=step.stage.renamed(f"{step.name}_{count}"))
-        yield step
-
-
-def _no_stage(given: object) -> str:
-    if isinstance(given, type) and issubclass(given, PipelineStage):
-        return f"expected a PipelineStage, got its class. Write {given.__name__}()."
-    if callable(getattr(given, "execute", None)):
-        kind = given if isinstance(given, type) else type(given)
-        return f"expected a PipelineStage. Write `class {kind.__name__}(PipelineStage):`."
-    if inspect.isfunction(given):
-        return f"expected a PipelineStage, got the function {given.__name__}. Put @stage above it."
-    return f"expected a PipelineStage, got {given!r}."
-
-
-def _wiring_problems(steps: Sequence[Step]) -> Iterator[str]:
-    if not steps:
-        yield "stages: expected at least one stage, got none."
-    provided: set[Slot[Any]] = set()
-    uncertain: dict[Slot[Any], Step] = {}
-    for number, step in enumerate(steps, 1):
-        where = f"{step.name} (step {number})"
-        for slot in step.stage.requires:
-            if slot in uncertain:
-                yield (
-                    f"{where} requires {slot.name!r}, but {uncertain[slot].name} may be skipped: "
-                    f"set its on_error to stop."
-                )
-            elif slot not in provided and not slot.given:
-                yield (
-                    f"{where} requires {slot.name!r}, which no earlier stage provides. "
-                    f"{slot.remedy}"
-                )
-        for slot in step.stage.provides:
-            if step.on_error == "stop":
-                provided.add(slot)
-                uncertain.pop(slot, None)
-            elif slot not in provided and slot not in step.stage.requires:
-                uncertain[slot] = step
-        provided.update(slot for slot in step.stage.requires if slot.given)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ninefold.core.context import PipelineContext
-from ninefold.core.pipeline import Attempt, Pipeline, Step
+from ninefold.core.pipeline import Attempt, Pipeline
 from ninefold.core.record import StageRecord
+from ninefold.core.wiring import Step
 
 
 class _EndOfRecords(Exception):  # noqa: N818 - control flow, not an error

@@ -18,12 +18,13 @@ from ninefold.cache import StageCache
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import failure_of
 from ninefold.core.events import Event, StageProgressed, StageWaiting
-from ninefold.core.pipeline import Attempt, Step
+from ninefold.core.pipeline import Attempt
 from ninefold.core.progress import Previews
 from ninefold.core.record import StageRecord
 from ninefold.core.timing import LOADED, WAITED
 from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.core.values import Json
+from ninefold.core.wiring import Step
 from ninefold.engines.engine_set import EngineSet
 from ninefold.files.atomic import check_may_write
 from ninefold.jobs import dbos_adapter

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
 
 from ninefold.core.errors import InputError
 from ninefold.prompts.errors import syntax_error
+from ninefold.prompts.open_constructs import OpenConstruct
 from ninefold.prompts.patterns import (
     AFTER_ARGUMENTS,
     ARGUMENT,
@@ -46,35 +45,6 @@ _MAX_DIGITS = 6
 _TAG_REMEDY = "A tag is written <lora:name:0.8>, with its > at the end."
 _ARGUMENTS_REMEDY = "A wildcard's arguments are written __name(x=red, y={1::a, b})__."
 
-_Kind = Literal["root", "brace", "variable", "name", "argument", "tag"]
-
-
-@dataclass
-class _Frame:
-    """What is open: a brace, a variable, the name of a wildcard, one of its arguments, a tag."""
-
-    kind: _Kind
-    at: int = 0
-    #: The sequence that is being read, and those before it.
-    nodes: list[Node] = field(default_factory=list)
-    options: list[Option] = field(default_factory=list)
-    weight: float = 1.0
-    #: Of braces: whether they can only be variants, or only text.
-    variants: bool = False
-    json: bool = False
-    #: Whether a sampler's sign may stand where the first option begins.
-    bare: bool = True
-    least: int = 1
-    most: int | None = 1
-    separator: str = ","
-    #: Of a variable or an argument.
-    name: str = ""
-    sign: str = ""
-    immediate: bool = False
-    arguments: list[tuple[str, Nodes]] = field(default_factory=list)
-    #: Of an argument: round brackets that are open in it.
-    brackets: int = 0
-
 
 @lru_cache(maxsize=64)  # several stages read the same prompt
 def parse_prompt_tree(text: str, where: str = "prompt") -> Nodes:
@@ -91,7 +61,7 @@ class _Parser:
     def __init__(self, source: str, where: str) -> None:
         self._source, self._where = source, where
         self._at = 0
-        self._open: list[_Frame] = [_Frame("root")]
+        self._open: list[OpenConstruct] = [OpenConstruct("root")]
 
     def parse(self) -> Nodes:
         while match := TOKEN.match(self._source, self._at):
@@ -144,7 +114,7 @@ class _Parser:
     # -- braces ----------------------------------------------------------------------------------
 
     def _open_brace(self, at: int) -> None:
-        frame = _Frame("brace", at, json=JSON.match(self._source, at) is not None)
+        frame = OpenConstruct("brace", at, json=JSON.match(self._source, at) is not None)
         self._push(frame)
         if frame.json:
             return
@@ -156,7 +126,7 @@ class _Parser:
             self._check_sign(count["sign"], at)
         self._option_weight(frame)
 
-    def _count(self, frame: _Frame, count: re.Match[str]) -> None:
+    def _count(self, frame: OpenConstruct, count: re.Match[str]) -> None:
         least, most = count["least"], count["most"]
         if max(len(least or ""), len(most or "")) > _MAX_DIGITS:
             raise self._error(frame.at, f"A count has at most {_MAX_DIGITS} digits.")
@@ -168,7 +138,7 @@ class _Parser:
         if count["separator"] is not None:
             frame.separator = count["separator"]
 
-    def _option_weight(self, frame: _Frame) -> None:
+    def _option_weight(self, frame: OpenConstruct) -> None:
         """Read the weight at the start of an option, if there is one."""
         frame.weight = 1.0
         if not (match := WEIGHT.match(self._source, self._at)):
@@ -200,7 +170,7 @@ class _Parser:
         else:
             self._text("|", at)
 
-    def _finish_option(self, frame: _Frame) -> None:
+    def _finish_option(self, frame: OpenConstruct) -> None:
         nodes = without_leading_blanks(merge_texts(frame.nodes))
         first = nodes[0] if nodes else None
         if not frame.options and isinstance(first, Text) and self._signed(frame, first):
@@ -208,7 +178,7 @@ class _Parser:
         frame.options.append(Option(nodes, frame.weight))
         frame.nodes = []
 
-    def _signed(self, frame: _Frame, first: Text) -> bool:
+    def _signed(self, frame: OpenConstruct, first: Text) -> bool:
         """Whether the first option starts with a sampler's sign, as in `{~a|b}`."""
         if not frame.bare or first.text[0] not in "~!@":
             return False
@@ -251,7 +221,7 @@ class _Parser:
         sign, now = match["sign"], match["now"]
         self._at = match.end() if sign != ":" else match.end("sign")
         self._push(
-            _Frame(
+            OpenConstruct(
                 "variable", at, name=match["name"], sign=sign, immediate=bool(now) and "=" in sign
             )
         )
@@ -284,7 +254,7 @@ class _Parser:
             self._abandon()
         after = self._source[self._at : self._at + 1]
         if after and not after.isspace() and after not in "_()|}<>":
-            self._push(_Frame("name", at))
+            self._push(OpenConstruct("name", at))
         else:  # of three underscores the first is text: the other two may begin a name
             self._text("_", at)
             self._at = at + 1
@@ -292,7 +262,7 @@ class _Parser:
                 self._text("_", at + 1)
                 self._at = at + 2
 
-    def _close_wildcard(self, frame: _Frame) -> bool:
+    def _close_wildcard(self, frame: OpenConstruct) -> bool:
         """Make a wildcard of what was read since the last `__`; False where that is text."""
         name = merge_texts(frame.nodes)
         flat = "".join(node.text if isinstance(node, Text) else "x" for node in name)
@@ -337,7 +307,7 @@ class _Parser:
             self._end_arguments(at)
 
     def _argument(self, match: re.Match[str]) -> None:
-        self._push(_Frame("argument", match.start(), name=match["name"]))
+        self._push(OpenConstruct("argument", match.start(), name=match["name"]))
         self._at = match.end()
 
     def _next_argument(self, at: int) -> None:
@@ -367,7 +337,7 @@ class _Parser:
             self._abandon()
         if self._open[-1].kind == "tag":
             raise self._error(self._open[-1].at, _TAG_REMEDY)
-        self._push(_Frame("tag", at))
+        self._push(OpenConstruct("tag", at))
 
     def _close_tag(self) -> None:
         top = self._open[-1]
@@ -375,7 +345,7 @@ class _Parser:
 
     # -- frames ----------------------------------------------------------------------------------
 
-    def _push(self, frame: _Frame) -> None:
+    def _push(self, frame: OpenConstruct) -> None:
         if len(self._open) > MAX_NESTING:
             raise self._error(frame.at, f"Braces nest at most {MAX_NESTING} deep; \\{{ is text.")
         self._open.append(frame)
