@@ -108,7 +108,7 @@ def test_four_prompts_and_seeds_in_one_call(engine: DiffusersEngine) -> None:
     expected = alone(engine, requests)
     made = together(engine, requests)
     assert sizes(made) == [4] * 4
-    assert [one.info["seed"] for one in made] == [0, 1, 2, 3]
+    assert [one.record.seed for one in made] == [0, 1, 2, 3]
     assert_alike(made, expected)
     assert len({image.tobytes() for image in expected}) == 4
 
@@ -235,7 +235,7 @@ def test_a_batch_that_fills_the_memory_is_halved(
     made = together(engine, requests)
     assert sizes(made) == [2] * 4
     assert_alike(made, expected)
-    assert "oom_steps" not in made[0].info
+    assert made[0].record.oom_steps == ()
     assert sizes(together(engine, requests[:3])) == [2, 2, 1]
 
 

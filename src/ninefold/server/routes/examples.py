@@ -107,6 +107,7 @@ MODELS = _json(
         "loras": ["night-neon"],
         "detectors": ["detector"],
         "upscalers": ["2x", "4x", *RESAMPLERS],
+        "matting": ["matting"],
     },
 )
 SCHEMA = _json("The schema.", {"type": "object", "title": "PipelineConfig"})
