@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 #: Most seconds that a job holds back at one point.
-PATIENCE = 1.0
+PATIENCE = 0.25
 #: Seconds between two looks at whether one that holds back should stop.
 _LOOK = 0.1
 
