@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ninefold.core.errors import ModelError
-from ninefold.engines.faults import Faults, known_model
+from ninefold.engines.faults import FakeModels
 from ninefold.engines.hashing import file_sha256
 from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.engines.residency import ModelKey
@@ -30,28 +29,11 @@ class PaletteEngine(Engine, Protocol):
         """The image with each pixel in the nearest colour of the palette."""
 
 
-@dataclass(frozen=True)
-class FakePalettes:
+class FakePalettes(FakeModels):
     """Turns colours round, in no time, and knows two palettes."""
 
-    faults: Faults
-
-    def models(self) -> tuple[str, ...]:
-        """The names of the real ones."""
-        return ("forest", "sunset")
-
-    def accepts(self, model: str) -> bool:
-        """Whether it is one of its names."""
-        return model in self.models()
-
-    def check(self, model: str) -> None:
-        """Raise `ModelError` for any other name."""
-        known_model(model, self.models())
-
-    def hash(self, model: str) -> str:
-        """A constant."""
-        self.check(model)
-        return "fa4e000009"
+    names = ("forest", "sunset")
+    digest = "fa4e000009"
 
     def recolour(self, model: str, image: Pixels) -> Pixels:
         """The negative."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
-from ninefold.engines.faults import Faults, known_model, random_from
+from ninefold.engines.faults import FakeModels, random_from
 from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.imaging.types import Pixels
 
@@ -37,36 +37,20 @@ class DetectionEngine(Engine, Protocol):
 
 
 @dataclass(frozen=True)
-class FakeDetection:
+class FakeDetection(FakeModels):
     """Finds a face and a house in every image, where the image's bytes put them."""
 
-    faults: Faults = field(default_factory=Faults)
-
-    def models(self) -> tuple[str, ...]:
-        """Stands in for the built-in detector, by its name."""
-        return (_FAKE,)
-
-    def accepts(self, model: str) -> bool:
-        """Whether it is one of its names."""
-        return model in self.models()
-
-    def check(self, model: str) -> None:
-        """Raise `ModelError` for any other name."""
-        known_model(model, self.models())
-
-    def hash(self, model: str) -> str:
-        """A constant; raises `ModelError` for any name but `detector`."""
-        known_model(model, self.models())
-        return "fa4e000001"
+    names = (_FAKE,)
+    digest = "fa4e000001"
 
     def labels(self, model: str) -> tuple[str, ...]:
         """`face` and `house`."""
-        known_model(model, self.models())
+        self.check(model)
         return _FAKE_LABELS
 
     def detect(self, model: str, image: Pixels, confidence: float) -> Sequence[Detection]:
         """A face of score 0.9 and a house of 0.8, as far as `confidence` lets them through."""
-        known_model(model, self.models())
+        self.check(model)
         self.faults.strike("detect")
         height, width = image.shape[:2]
         draw = random_from(image.tobytes())

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import ClassVar
 
 import numpy as np
 
@@ -37,6 +38,33 @@ def known_model(model: str, names: Sequence[str]) -> None:
     """Raise `ModelError` for a model that is not among `names`."""
     if model not in names:
         raise ModelError(f"No model {model!r}: the fake engine knows {', '.join(names)}.")
+
+
+@dataclass(frozen=True)
+class FakeModels:
+    """What every fake engine says of its models, which are there by fixed names."""
+
+    faults: Faults = field(default_factory=Faults)
+    #: The models, and the hash of each.
+    names: ClassVar[tuple[str, ...]] = ()
+    digest: ClassVar[str] = ""
+
+    def models(self) -> tuple[str, ...]:
+        """Stands in for the built-in models, by their names."""
+        return self.names
+
+    def accepts(self, model: str) -> bool:
+        """Whether it is one of its names."""
+        return model in self.models()
+
+    def check(self, model: str) -> None:
+        """Raise `ModelError` for any other name."""
+        known_model(model, self.models())
+
+    def hash(self, model: str) -> str:
+        """A constant; raises `ModelError` for any other name."""
+        self.check(model)
+        return self.digest
 
 
 def random_from(content: bytes) -> np.random.Generator:

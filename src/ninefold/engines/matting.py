@@ -8,14 +8,14 @@ about which size images are looked at, `stride` what sides are multiples of.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ninefold.core.errors import InputError, ModelError
-from ninefold.engines.faults import Faults, known_model
+from ninefold.engines.faults import FakeModels
 from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.engines.onnx_session import OnnxModel, OnnxModels
 from ninefold.engines.resources import EngineResources
@@ -40,31 +40,15 @@ class MattingEngine(Engine, Protocol):
 
 
 @dataclass(frozen=True)
-class FakeMatting:
+class FakeMatting(FakeModels):
     """Takes an ellipse in the middle for the subject, half as wide and as high as the image."""
 
-    faults: Faults = field(default_factory=Faults)
-
-    def models(self) -> tuple[str, ...]:
-        """Stands in for the built-in model, by its name."""
-        return (BUILTIN,)
-
-    def accepts(self, model: str) -> bool:
-        """Whether it is its name."""
-        return model in self.models()
-
-    def check(self, model: str) -> None:
-        """Raise `ModelError` for any other name."""
-        known_model(model, self.models())
-
-    def hash(self, model: str) -> str:
-        """A constant; raises `ModelError` for any other name."""
-        known_model(model, self.models())
-        return "fa4e000003"
+    names = (BUILTIN,)
+    digest = "fa4e000003"
 
     def matte(self, model: str, image: Pixels) -> Mask:
         """The ellipse; raises `ModelError` for any other name."""
-        known_model(model, self.models())
+        self.check(model)
         self.faults.strike("matte")
         height, width = image.shape[:2]
         y, x = np.ogrid[0:height, 0:width]

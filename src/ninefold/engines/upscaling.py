@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
-from ninefold.engines.faults import Faults, known_model
+from ninefold.engines.faults import FakeModels
 from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.imaging.types import Pixels
 
@@ -28,36 +28,23 @@ class UpscaleEngine(Engine, Protocol):
 
 
 @dataclass(frozen=True)
-class FakeUpscale:
+class FakeUpscale(FakeModels):
     """Repeats pixels."""
 
-    faults: Faults = field(default_factory=Faults)
-
-    def models(self) -> tuple[str, ...]:
-        """Stands in for the built-in upscalers, by their names."""
-        return tuple(_FAKE_SCALES)
-
-    def accepts(self, model: str) -> bool:
-        """Whether it is one of its names."""
-        return model in self.models()
-
-    def check(self, model: str) -> None:
-        """Raise `ModelError` for any other name."""
-        known_model(model, self.models())
+    names = tuple(_FAKE_SCALES)
 
     def hash(self, model: str) -> str:
         """A constant per model; raises `ModelError` for unknown names."""
-        known_model(model, self.models())
-        return f"fa4e00001{_FAKE_SCALES[model]}"
+        return f"fa4e00001{self.scale(model)}"
 
     def scale(self, model: str) -> int:
         """2 for `2x`, 4 for `4x`; raises `ModelError` for unknown names."""
-        known_model(model, self.models())
+        self.check(model)
         return _FAKE_SCALES[model]
 
     def margin(self, model: str) -> int:
         """None: a pixel hangs on no other; raises `ModelError` for unknown names."""
-        known_model(model, self.models())
+        self.check(model)
         return _FAKE_MARGIN
 
     def upscale(self, model: str, image: Pixels) -> Pixels:
