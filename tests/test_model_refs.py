@@ -150,14 +150,15 @@ class Cut(PipelineStage[CutParams]):
 
 
 @stage(requires=[IMAGE])
-def snip(context, params: CutParams):
+def snip_2(context, params: CutParams):
     '''Cuts, too.'''
 """
 
 
 @pytest.fixture
 def cut(install_plugin: Install) -> None:
-    targets = {"cut": "cutting:Cut", "snip": "cutting:snip"}
+    """Two stages, one of them with a name as a repeated stage gets it."""
+    targets = {"cut": "cutting:Cut", "snip_2": "cutting:snip_2"}
     install_plugin("cutting", PLUGIN, stages=targets)
 
 
@@ -173,7 +174,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.usefixtures("cut")
-@pytest.mark.parametrize("stage", ["cut", "snip"])
+@pytest.mark.parametrize("stage", ["cut", "snip_2"])
 @pytest.mark.parametrize(("params", "says"), REFUSED)
 def test_a_request_may_not_name_what_is_not_served(
     open_door: Open,  # noqa: F811
@@ -203,7 +204,7 @@ def test_what_it_may_name_is_offered_and_listed(open_door: Open) -> None:  # noq
     client = open_door(worker=False, models=["mine"]).client
     stages = {stage["name"]: stage for stage in client.get("/v1/stages").json()["stages"]}
     detailer = stages["detailer"]["params"]["properties"]["detector"]["anyOf"][0]
-    for name in ("cut", "snip"):
+    for name in ("cut", "snip_2"):
         offered = stages[name]["params"]
         assert offered["properties"]["remover"]["enum"] == detailer["enum"] == ["detector", "mine"]
         helper = offered["$defs"]["Options"]["properties"]["helper"]
@@ -214,7 +215,7 @@ def test_what_it_may_name_is_offered_and_listed(open_door: Open) -> None:  # noq
 
 
 @pytest.mark.usefixtures("cut")
-@pytest.mark.parametrize("stage", ["cut", "snip"])
+@pytest.mark.parametrize("stage", ["cut", "snip_2"])
 def test_a_check_looks_it_up(tmp_path: Path, stage: str) -> None:
     def problems(**params: Any) -> tuple[str, ...]:
         document = {"stages": [{"stage": "text_to_image"}, {"stage": stage, "params": params}]}

@@ -25,7 +25,7 @@ from ninefold.core.errors import ConfigError
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.problems import check_texts, field_names, problems_of, suggest
 from ninefold.core.stage import PipelineStage
-from ninefold.core.wiring import OnError, Step
+from ninefold.core.wiring import OnError, Step, step_names
 from ninefold.parameter_text import parse_parameter
 from ninefold.slots import CONFIG, MAX_SEED, MODEL, SEED
 from ninefold.stages.base import DIFFUSION_MODEL
@@ -210,7 +210,7 @@ class PipelineConfig(BaseModel):
         if not values and not problems:
             return self
         document: dict[str, Any] = self.model_dump(mode="json")
-        places = _places(self.stages)
+        places = self._places()
         same_stages = True
         for key, value in values.items():
             stage, _, parameter = key.partition(".")
@@ -230,13 +230,23 @@ class PipelineConfig(BaseModel):
             raise ConfigError(problems)
         return config
 
+    def stage_named(self, name: str) -> str | None:
+        """The stage of the step that is called so when the pipeline runs; None where none is."""
+        place = self._places().get(name)
+        return None if place is None else self.stages[place].stage
+
+    def _places(self) -> dict[str, int]:
+        """Index of each stage by its step's name."""
+        names = step_names(item.stage for item in self.stages)
+        return {name: index for index, name in enumerate(names)}
+
     def _field(self, key: str) -> tuple[type[BaseModel], str] | str:
         """The model and the field that a key stands for, or what is wrong with the key."""
         stage, _, parameter = key.partition(".")
         if not parameter:
             known = "expected stage.parameter=value, model=... or seed=..."
             return (type(self), stage) if stage in _OWN else known
-        places = _places(self.stages)
+        places = self._places()
         if stage not in places:
             return f"no stage {stage!r} in this pipeline.{suggest(stage, places)}"
         return find_stage(self.stages[places[stage]].stage).params_type, parameter
@@ -278,15 +288,3 @@ def _preset(name: str) -> Mapping[str, Any]:
 @cache
 def _built_preset(name: str) -> PipelineConfig:
     return PipelineConfig.parse(_preset(name), f"preset {name}")
-
-
-def _places(stages: Iterable[StageConfig]) -> dict[str, int]:
-    """Index of each stage by its name in the pipeline."""
-    places: dict[str, int] = {}
-    for index, item in enumerate(stages):
-        name, number = item.stage, 1
-        while name in places:
-            number += 1
-            name = f"{item.stage}_{number}"
-        places[name] = index
-    return places

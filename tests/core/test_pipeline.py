@@ -27,6 +27,7 @@ from ninefold.core.events import (
     StageProgressed,
     StageStarted,
 )
+from ninefold.core.wiring import step_names
 
 from ..support import Stage, run
 from .toys import (
@@ -297,3 +298,17 @@ def test_previews_travel_with_the_progress_where_they_are_asked_for(
     stage = Shows()
     run(Pipeline([stage]).execute(numbered, observer=observe, previews=previews))
     assert seen == [(step, stage.thread) for step in steps]
+
+
+@pytest.mark.parametrize(
+    ("stages", "names"),
+    [
+        (["a", "b", "a", "a"], ["a", "b", "a_2", "a_3"]),
+        (["a", "a_2", "a"], ["a", "a_2", "a_3"]),
+        (["a", "a", "a_2"], ["a", "a_2", "a_2_2"]),
+        (["a_2", "a_2"], ["a_2", "a_2_2"]),
+    ],
+)
+def test_every_step_has_a_name_of_its_own(stages: list[str], names: list[str]) -> None:
+    """Though the name of a plugin's stage may end in a number."""
+    assert step_names(stages) == names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -28,17 +28,28 @@ class Step:
         return self.stage.name
 
 
+def step_names(stages: Iterable[str]) -> list[str]:
+    """The name of each step of a pipeline of these stages: of repeated ones `detailer_2` and so
+    on, as far as no other step is called that."""
+    names: dict[str, None] = {}
+    numbers: Counter[str] = Counter()
+    for stage in stages:
+        name = stage
+        while name in names:
+            numbers[stage] += 1
+            name = f"{stage}_{numbers[stage] + 1}"
+        names[name] = None
+    return list(names)
+
+
 def numbered(stages: Sequence[PipelineStage[Any] | Step]) -> Iterator[Step]:
-    """Give repeated stages names of their own: `detailer`, `detailer_2`."""
-    seen: Counter[str] = Counter()
-    for item in stages:
-        step = item if isinstance(item, Step) else Step(item)
+    """Give repeated stages names of their own."""
+    steps = [item if isinstance(item, Step) else Step(item) for item in stages]
+    for step in steps:
         if not isinstance(step.stage, PipelineStage):
             raise WiringError(_no_stage(step.stage))
-        seen[step.name] += 1
-        if (count := seen[step.name]) > 1:
-            step = replace(step, stage=step.stage.renamed(f"{step.name}_{count}"))
-        yield step
+    for step, name in zip(steps, step_names(step.name for step in steps), strict=True):
+        yield step if name == step.name else replace(step, stage=step.stage.renamed(name))
 
 
 def _no_stage(given: object) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ninefold.core.values import Json
+from ninefold.core.wiring import step_names
 from ninefold.jobs import JobEvent
 from ninefold.jobs.events import JobStageFinished, JobStageStarted, JobStarted, JobStepped
 from ninefold.stages.registry import stage_types
@@ -74,14 +75,12 @@ class JobProgress:
 
 def expected_steps(config: Json) -> dict[str, float]:
     """What a config's stages will take, by the names that its steps have when they run."""
-    found: dict[str, float] = {}
-    counts: dict[str, int] = {}
-    for item in config.get("stages", ()):
-        stage, params = item["stage"], item.get("params") or {}
-        counts[stage] = counts.get(stage, 0) + 1
-        name = stage if counts[stage] == 1 else f"{stage}_{counts[stage]}"
-        found[name] = _expected(stage, params)
-    return found
+    items = config.get("stages", ())
+    names = step_names(item["stage"] for item in items)
+    return {
+        name: _expected(item["stage"], item.get("params") or {})
+        for name, item in zip(names, items, strict=True)
+    }
 
 
 def _expected(stage: str, params: Json) -> float:

@@ -49,15 +49,14 @@ class Limits:
             if isinstance(item, Mapping) and isinstance(params := item.get("params"), Mapping):
                 yield from self.stage_problems(item.get("stage"), params)
 
-    def override_problems(self, overrides: Mapping[str, Any]) -> Iterator[str]:
-        """The same of parameters by `stage.parameter`."""
+    def override_problems(
+        self, config: PipelineConfig, overrides: Mapping[str, Any]
+    ) -> Iterator[str]:
+        """The same of parameters by `stage.parameter`, of the stages of `config`."""
         for key, value in overrides.items():
             name, dot, parameter = key.partition(".")
             if dot:
-                stage, _, number = name.rpartition("_")
-                yield from self.stage_problems(
-                    stage if number.isdigit() else name, {parameter: value}
-                )
+                yield from self.stage_problems(config.stage_named(name), {parameter: value})
             else:
                 yield from self._named_problems(named_models(PipelineConfig, {name: value}))
 

@@ -104,7 +104,7 @@ class RequestValidator:
                 found = PipelineConfig.parse(config)
         except ConfigError as error:
             raise ConfigError([*error.problems, *problems]) from None
-        problems += self._limits.override_problems(overrides)
+        problems += self._limits.override_problems(found, overrides)
         try:
             if overrides:
                 found = found.with_values(overrides)
