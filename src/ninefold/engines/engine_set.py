@@ -84,11 +84,6 @@ class EngineSet:
             engine: Engine = self[find_kind(ref.kind)]
             engine.check(model)
 
-    @property
-    def kinds(self) -> tuple[EngineKind[Any], ...]:
-        """The kinds that it has engines of."""
-        return tuple(self.engines)
-
     def with_engines(self, kind: EngineKind[E], *engines: E) -> EngineSet:
         """The same set with other engines of one kind."""
         return replace(self, engines={**self.engines, kind: engines})

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from ninefold.core.errors import ModelError
 from ninefold.core.progress import Progress
 from ninefold.core.timing import current_clock
 from ninefold.engines.checks import check_request
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
-from ninefold.engines.faults import Faults, random_from
+from ninefold.engines.faults import FakeModels, random_from
 from ninefold.engines.generation_record import GenerationRecord, UsedLora
 from ninefold.engines.loras import known_lora
 from ninefold.engines.schedulers import NAMES, check_scheduler
@@ -25,10 +24,9 @@ from ninefold.imaging.types import Pixels
 
 
 @dataclass(frozen=True)
-class FakeDiffusion:
+class FakeDiffusion(FakeModels):
     """Paints gradients whose colours and tilt hang on every field of the request."""
 
-    faults: Faults = field(default_factory=Faults)
     steps_delay: float = 0.0
     words: frozenset[str] = frozenset()
     known_loras: tuple[str, ...] = ("sketch",)
@@ -39,9 +37,8 @@ class FakeDiffusion:
     #: Seeds whose images come out black, as from a model whose numbers overflow.
     black_seeds: frozenset[int] = frozenset()
 
-    def models(self) -> tuple[str, ...]:
-        """Stands in for the built-in model, by its name."""
-        return ("poster",)
+    names = ("poster",)
+    digest = "fa4e000000"
 
     def schedulers(self) -> tuple[str, ...]:
         """The names of the real engine."""
@@ -55,25 +52,12 @@ class FakeDiffusion:
         """A digest of the name."""
         return hashlib.sha256(lora.encode()).hexdigest()[:12]
 
-    def accepts(self, model: str) -> bool:
-        """Whether it is `poster`."""
-        return model in self.models()
-
-    def check(self, model: str) -> None:
-        """Raise `ModelError` for any name but `poster`."""
-        self.describe(model)
-
-    def hash(self, model: str) -> str:
-        """A constant; raises `ModelError`."""
-        return self.describe(model).hash
-
     def describe(self, model: str) -> ModelInfo:
         """A model of 128 x 128 pixels; raises `ModelError` for any name but `poster`."""
-        if model != "poster":
-            raise ModelError(f"No model {model!r}: the fake engine knows 'poster'.")
+        self.check(model)
         return ModelInfo(
-            name="poster",
-            hash="fa4e000000",
+            name=model,
+            hash=self.digest,
             native_size=(128, 128),
             size_multiple=16,
             max_size=512,

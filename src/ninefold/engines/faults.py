@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import ClassVar
@@ -34,12 +34,6 @@ class Faults:
         raise self.error(f"The fake engine was asked to fail on {call}.")
 
 
-def known_model(model: str, names: Sequence[str]) -> None:
-    """Raise `ModelError` for a model that is not among `names`."""
-    if model not in names:
-        raise ModelError(f"No model {model!r}: the fake engine knows {', '.join(names)}.")
-
-
 @dataclass(frozen=True)
 class FakeModels:
     """What every fake engine says of its models, which are there by fixed names."""
@@ -59,7 +53,9 @@ class FakeModels:
 
     def check(self, model: str) -> None:
         """Raise `ModelError` for any other name."""
-        known_model(model, self.models())
+        if model not in self.models():
+            known = ", ".join(self.models())
+            raise ModelError(f"No model {model!r}: the fake engine knows {known}.")
 
     def hash(self, model: str) -> str:
         """A constant; raises `ModelError` for any other name."""

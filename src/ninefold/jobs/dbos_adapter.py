@@ -46,7 +46,6 @@ PRIVATE: tuple[tuple[str, str, str], ...] = (
     ("dbos", "_error.DBOSWorkflowIDInUseError", "raised where an id is taken"),
     ("dbos", "_error.DBOSAwaitedWorkflowCancelledError", "logged where a job is cancelled"),
     ("client", "_sys_db", "its tables, and the engine that knows their schema"),
-    ("client", "_serializer", "inputs of jobs that are stored together"),
     ("system", "engine", "the engine that knows the schema of the tables"),
     ("system", "_now_ms_sql", "the clock, in milliseconds on SQLite too"),
     ("system", "start_queued_workflows", "claims jobs for our dispatcher"),
@@ -184,7 +183,7 @@ class WorkflowDatabase:
 
     def input_text(self, document: Json, priority: int) -> str:
         """What `enqueue` writes as the input of a job."""
-        return self._client._serializer.serialize({"args": (document, priority), "kwargs": {}})
+        return to_text({"args": (document, priority), "kwargs": {}})
 
     def list(self, **filters: Any) -> list[WorkflowStatus]:
         """Rows of jobs by DBOS's filters."""

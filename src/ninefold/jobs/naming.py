@@ -27,6 +27,11 @@ def member_id(group: str, number: int) -> str:
     return f"{group}.{number:05}"
 
 
+def number_of(job_id: str) -> int:
+    """The number of a group's job, counted from 1."""
+    return int(job_id.rpartition(".")[2])
+
+
 def group_of(job_id: str) -> str | None:
     """The group of a job; None of one that was submitted alone."""
     return job_id.rpartition(".")[0] or None

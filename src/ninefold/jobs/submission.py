@@ -54,7 +54,7 @@ class JobPreparer:
         """The spec of one job; raises `ConfigError` or `InputError` with every problem."""
         job_id = new_job()
         config = _config(config)
-        pipeline, document = config.build(self.engines), document_of(config)
+        pipeline, document = self._for_checks(config), document_of(config)
         return {job_id: self._prepared(job_id, document, pipeline, _slots(given), cache, owner)}
 
     def prepare_group(
@@ -75,7 +75,7 @@ class JobPreparer:
         given_inputs = [inputs] if isinstance(inputs, str | Mapping) else inputs
         each = [_slots(given) for given in given_inputs]
         config = _config(config)
-        pipeline = config.build((self.engines or default_engines()).keep_lookups())
+        pipeline = self._for_checks(config)
         if variants and count > 0:
             each = every_variant(pipeline, each, count, MAX_GROUP)
         if not 1 <= (total := len(each) * count) <= MAX_GROUP:
@@ -109,7 +109,7 @@ class JobPreparer:
         if check is not None:
             check(rerun.pipeline_config)
         folder = self._folder(child)
-        pipeline = rerun.pipeline_config.build(self.engines)
+        pipeline = self._for_checks(rerun.pipeline_config)
         if problems := pipeline.problems(rerun.open(child, folder)):
             raise ConfigError(problems)
         lineage.take_over(rerun, self._folder(parent), folder)
@@ -167,6 +167,10 @@ class JobPreparer:
         """Remove the files of jobs that were prepared and not stored."""
         for job_id in job_ids:
             shutil.rmtree(self._folder(job_id), ignore_errors=True)
+
+    def _for_checks(self, config: PipelineConfig) -> Pipeline:
+        """The pipeline, whose stages look each model up once."""
+        return config.build((self.engines or default_engines()).keep_lookups())
 
     def _folder(self, job_id: str) -> Path:
         return job_folder(self.store.data, job_id)

@@ -35,7 +35,6 @@ class RequestValidator:
         self._limits.check_jobs(len(inputs) * (group.count if group else 1))
         config, problems = self._tried(request)
         given = [item.model_dump(exclude_none=True) for item in inputs]
-        sizes: dict[str, tuple[int, int]] = {}
         found: dict[str, Upload] = {}
         for number, slots in enumerate(given):
             where = f"inputs.{number}" if group else "input"
@@ -44,15 +43,14 @@ class RequestValidator:
                 if (upload_id := slots.get(name)) is None or upload_id in found:
                     continue
                 try:
-                    upload = found[upload_id] = self._uploads.get(caller, upload_id)
+                    found[upload_id] = self._uploads.get(caller, upload_id)
                 except NotFoundError as error:
                     problems.append(f"{where}.{name}: {error}")
-                    continue
-                sizes[upload_id] = (upload.width, upload.height)
         if problems or config is None:
             raise ConfigError(problems)
         if group and group.variants:
             given = self._limits.variants(config, given, group.count)
+        sizes = {upload_id: (item.width, item.height) for upload_id, item in found.items()}
         self._limits.check_size(config, given, sizes, group.count if group else 1)
         return config, [
             slots

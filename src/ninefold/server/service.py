@@ -80,7 +80,7 @@ class Service:
     def __init__(
         self, settings: Settings, engines: EngineSet, jobs: JobExecutor, webhooks: WebhookWriter
     ) -> None:
-        """`jobs` is open; blocks while it makes its tables. Raises `StorageError`."""
+        """`jobs` is open; blocks while it reads the secret of links. Raises `StorageError`."""
         self.settings, self.engines, self.jobs = settings, engines, jobs
         self._webhooks = webhooks
         store = jobs.store

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -31,6 +30,6 @@ class SdapiPart(ServerPart):
     @asynccontextmanager
     async def running(self, app: FastAPI, service: Service) -> AsyncIterator[None]:
         """Open what the routes keep: the clients' options, and the requests that are open."""
-        app.state.sdapi_options = await asyncio.to_thread(Options, service.jobs.store.engine)
-        app.state.sdapi_sessions = await asyncio.to_thread(Sessions, service)
+        app.state.sdapi_options = Options(service.jobs.store.engine)
+        app.state.sdapi_sessions = Sessions(service)
         yield

@@ -19,6 +19,7 @@ from ninefold.files.opening import OWN_LIMITS
 from ninefold.imaging.resize import resize
 from ninefold.jobs import Job
 from ninefold.jobs.events import JobStageFinished, JobStarted, JobStepped
+from ninefold.jobs.naming import number_of
 from ninefold.server.blocking_requests import ImageOrder
 from ninefold.server.callers import Caller
 from ninefold.server.sdapi.answers import FinishedImage
@@ -90,8 +91,7 @@ class Unfinished:
     def _source(self, job: Job) -> SentImage | None:
         """The image that the job starts from; jobs of a group are numbered from 1."""
         sources = self.order.sources
-        number = int(job.id.rpartition(".")[2]) - 1
-        return sources[number % len(sources)][0]
+        return sources[(number_of(job.id) - 1) % len(sources)][0]
 
     def _file(self, data: bytes, job: Job, scaled: bool) -> bytes:
         pixels = decode(data, OWN_LIMITS)

@@ -31,7 +31,7 @@ SecretsOf = Callable[[str | None], tuple[str, ...]]
 
 
 class Dispatcher:
-    """Looks, claims, signs, sends and issues, until it is cancelled."""
+    """Looks, claims, signs, sends and notes, until it is cancelled."""
 
     def __init__(
         self,

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from ninefold.core.errors import ConflictError, NotFoundError
 from ninefold.jobs.model import timestamp
+from ninefold.jobs.naming import group_of
 from ninefold.jobs.store import JobStore
 from ninefold.jobs.tables import TABLES
 from ninefold.server.webhooks.sending import TIMEOUT, Answer
@@ -104,8 +105,8 @@ def add(
     connection: sa.Connection, job_ids: Sequence[str], url: str, host: str, owner: str | None
 ) -> None:
     """Note the messages of jobs, and of the groups that they make up, in a transaction."""
-    groups = dict.fromkeys(group for job_id in job_ids if (group := _group(job_id)) is not None)
-    rows = [("job", job_id, _group(job_id)) for job_id in job_ids]
+    groups = dict.fromkeys(group for job_id in job_ids if (group := group_of(job_id)) is not None)
+    rows = [("job", job_id, group_of(job_id)) for job_id in job_ids]
     rows += [("group", group, None) for group in groups]
     connection.execute(
         sa.insert(TABLE),
@@ -284,11 +285,6 @@ def wait_after(tries: int) -> float:
 
 def _message(row: sa.Row[Any]) -> Message:
     return Message(**row._mapping)
-
-
-def _group(job_id: str) -> str | None:
-    """The group that a job's id names, as `jobs.submission.member_id` writes it."""
-    return job_id.rpartition(".")[0] or None
 
 
 def _now() -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ninefold.jobs import Group, Job
 from ninefold.server.links import artifact_path
-from ninefold.server.schemas import document, group_document
+from ninefold.server.schemas import document
 
 #: Longest error message that is passed on, in characters.
 _MAX_ERROR = 500
@@ -20,7 +20,6 @@ _JOB = ("id", "status", "group", "parent", "seed", "outputs", "error")
 _TIMES = ("created_at", "started_at", "finished_at")
 _ERROR = ("message", "stage", "kind")
 _OUTPUT = ("name", "format", "media_type", "width", "height", "sha256", "url")
-_GROUP = ("id", "status", "counts")
 
 
 def job_payload(job: Job, base: str) -> bytes:
@@ -37,7 +36,7 @@ def job_payload(job: Job, base: str) -> bytes:
 def group_payload(group: Group, base: str) -> bytes:
     """The body of a group's message."""
     finished = max((job.finished_at or job.created_at for job in group.jobs), default="")
-    data = _selected(group_document(group).model_dump(exclude={"jobs"}), _GROUP)
+    data = {"id": group.id, "status": group.status, "counts": group.counts}
     return _body(f"group.{group.status}", finished, data | {"url": f"{base}/v1/groups/{group.id}"})
 
 
