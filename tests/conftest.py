@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -43,6 +44,20 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def context(tmp_path: Path) -> PipelineContext:
     """A context with a prompt and a seed, in a folder of its own."""
     return PipelineContext(tmp_path / "job", prompt="a red house", seed=7, job_id="job")
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a tiny model by its name, `tiny_models("flux")`; to be read, never changed."""
+    root = tmp_path_factory.mktemp("tiny-models")
+
+    @functools.cache
+    def folder(name: str) -> Path:
+        from tests.tiny_models import tiny_model  # imports torch and diffusers
+
+        return tiny_model(name, root / name)
+
+    return folder
 
 
 @pytest.fixture

@@ -1,0 +1,52 @@
+"""The tiny models by name, and how one is made and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[[], Any])
+
+_FACTORIES: dict[str, Callable[[], Any]] = {}
+#: Names that `tiny_model` takes.
+NAMES = _FACTORIES.keys()
+
+
+def tiny(name: str) -> Callable[[F], F]:
+    """Register a function that builds the pipeline called `name`."""
+
+    def register(factory: F) -> F:
+        _FACTORIES[name] = factory
+        return factory
+
+    return register
+
+
+def build_tiny(name: str) -> Any:
+    """The pipeline itself, of the weights that `tiny_model` saves; in float32, on the CPU."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        pipe = _FACTORIES[name]()
+        for part in pipe.components.values():
+            if isinstance(part, torch.nn.Module):
+                _enliven(part.eval())
+    return pipe
+
+
+def tiny_model(name: str, folder: Path) -> Path:
+    """Save the tiny model called `name` into `folder`, and return the folder."""
+    build_tiny(name).save_pretrained(folder)
+    return folder
+
+
+def _enliven(network: Any) -> None:
+    """Spread weights that a fresh layer starts with all alike (norms, gates, last layers)."""
+    import torch
+
+    with torch.no_grad():
+        for weight in network.parameters():
+            if weight.is_floating_point() and bool((weight == weight.flatten()[0]).all()):
+                weight.add_(torch.randn_like(weight) * 0.1)
