@@ -12,7 +12,8 @@ import pytest
 from ninefold.core.errors import ModelError
 from ninefold.engines.checks import nearest_sizes
 from ninefold.engines.hashing import file_sha256, lora_hash, weights_hash
-from ninefold.engines.models import describe, resolve
+from ninefold.engines.model_info import describe
+from ninefold.engines.models import resolve
 from ninefold.engines.settings import EngineSettings
 
 from .conftest import needs_builtin

@@ -20,13 +20,8 @@ from ninefold.engines.embeddings import chunk_count
 from ninefold.engines.loading import LoadedModel, collector_paused, load_model
 from ninefold.engines.loras import find_loras, lora_files
 from ninefold.engines.memory import ladder, with_ladder
-from ninefold.engines.models import (
-    ModelFiles,
-    builtin_models,
-    describe,
-    is_diffusers_model,
-    resolve,
-)
+from ninefold.engines.model_info import describe
+from ninefold.engines.models import ModelFiles, builtin_models, is_diffusers_model, resolve
 from ninefold.engines.residency import ModelKey
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.schedulers import NAMES, check_scheduler

@@ -11,9 +11,13 @@ from typing import Protocol
 
 from ninefold.core.progress import Progress
 from ninefold.core.values import Lora
+from ninefold.engines.families import Family
 from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.imaging.types import Mask, Pixels
+
+#: Of models of which nothing is known: those of engines of other packages, say.
+_ANY = Family(name="", text="", image="", inpaint="", native=512, steps=30, scheduler="noise")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ class ModelInfo:
     guidance_rescale: float = 0.0
     #: When its weights were written, in seconds since the epoch; 0 where nobody knows.
     created: int = 0
+    #: Largest area in pixels that it can be asked for; 0 where only sides are limited.
+    max_area: int = 0
+    #: How it is run, with what was made of the family for this model.
+    family: Family = _ANY
+    #: What that was told by, beside the model's class; empty where nothing else was needed.
+    told_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,17 @@
-"""Which diffusion model a reference means, and what its files say without loading it."""
+"""Which diffusion model a reference means, and the files that it is made of."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ninefold.core.errors import ModelError
 from ninefold.engines import builtin
-from ninefold.engines.diffusion import ModelInfo
-from ninefold.engines.families import Family, family_of_class, family_of_keys
-from ninefold.engines.hashing import read_safetensors_header, weights_hash
+from ninefold.engines.configs import folder_configs, no_configs, read_json
+from ninefold.engines.families import Configs, Family, family_of_class, family_of_keys
+from ninefold.engines.hashing import read_safetensors_header
 from ninefold.engines.settings import EngineSettings
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -30,14 +28,21 @@ class ModelFiles:
     name: str
     path: Path
     weights: tuple[Path, ...]
-    #: The pipeline class of a folder, or the one that the keys of a file ask for.
+    #: The pipeline class that it is loaded as.
     pipeline_class: str
+    #: As it is for this model, and what of that its class does not tell; empty for nothing.
     family: Family
+    told_by: str = ""
 
     @property
     def is_file(self) -> bool:
         """Whether the model is a single file."""
         return self.path.is_file()
+
+    @property
+    def configs(self) -> Configs:
+        """What is known of its parts."""
+        return no_configs if self.is_file else folder_configs(self.path)
 
     def signature(self) -> Hashable:
         """Equal for as long as no file that makes up the model, or describes it, has changed."""
@@ -90,47 +95,8 @@ def resolve(reference: str, settings: EngineSettings, root: Path = builtin.ROOT)
     )
 
 
-def describe(files: ModelFiles) -> ModelInfo:
-    """What the files say of a model; a sidecar `ninefold.json` in its folder wins.
-
-    The sidecar may hold `native_size` [width, height], `size_multiple`, `min_size`, `max_size`,
-    `words`, `examples`, `hint` and `default` {`steps`, `guidance_scale`, `guidance_rescale`,
-    `scheduler`}.
-    Raises `ModelError` if a file of the model cannot be read.
-    """
-    sidecar = {} if files.is_file else _json(files.path / "ninefold.json", optional=True)
-    family = files.family
-    scale, multiple, native = 8, 8, family.native
-    if not files.is_file:
-        scale, multiple, native = _geometry(files.path, family)
-    default = sidecar.get("default", {})
-    try:
-        width, height = (int(side) for side in sidecar.get("native_size", (native, native)))
-        multiple = int(sidecar.get("size_multiple", multiple))
-        smallest = -(-max(min(width, height) // 4, multiple) // multiple) * multiple
-        return ModelInfo(
-            name=files.name,
-            hash=weights_hash(files.weights, files.path),
-            native_size=(width, height),
-            size_multiple=multiple,
-            min_size=int(sidecar.get("min_size", smallest)),
-            max_size=int(sidecar.get("max_size", 4 * max(width, height))),
-            steps=int(default.get("steps", family.steps)),
-            guidance_scale=float(default.get("guidance_scale", family.guidance_scale)),
-            scheduler=str(default.get("scheduler", "default")),
-            words=frozenset(str(word).lower() for word in sidecar.get("words", ())),
-            examples=tuple(str(example) for example in sidecar.get("examples", ())),
-            hint=str(sidecar.get("hint", "")),
-            latent_scale=scale,
-            guidance_rescale=float(default.get("guidance_rescale", 0)),
-            created=max(int(path.stat().st_mtime) for path in files.weights),
-        )
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"{files.name}/ninefold.json does not fit: {error}.") from error
-
-
 def _folder(path: Path, name: str, settings: EngineSettings) -> ModelFiles:
-    index = _json(path / "model_index.json")
+    index = read_json(path / "model_index.json")
     pipeline_class = index.get("_class_name")
     if not isinstance(pipeline_class, str):
         raise ModelError(
@@ -143,7 +109,9 @@ def _folder(path: Path, name: str, settings: EngineSettings) -> ModelFiles:
         weights += _weights(path / part, f"{name}/{part}", settings)
     if not weights:
         raise ModelError(f"{name}: the folder holds no weights. Download the model again.")
-    return ModelFiles(name, path, tuple(weights), pipeline_class, family_of_class(pipeline_class))
+    family, told_by = family_of_class(pipeline_class).for_model(folder_configs(path), name)
+    loads = family.loads or pipeline_class
+    return ModelFiles(name, path, tuple(weights), loads, family, told_by)
 
 
 def _weights(folder: Path, name: str, settings: EngineSettings) -> list[Path]:
@@ -170,7 +138,8 @@ def _file(path: Path, settings: EngineSettings) -> ModelFiles:
         raise ModelError(
             f"{path.name} is no model file: expected .safetensors, or a diffusers folder."
         )
-    return ModelFiles(path.stem, path, (path,), family.pipeline_class, family)
+    family, told_by = family.for_model(no_configs, path.stem)
+    return ModelFiles(path.stem, path, (path,), family.loads, family, told_by)
 
 
 def _hub_folder(reference: str, settings: EngineSettings) -> Path:
@@ -210,33 +179,3 @@ def _pickle_refused(name: str) -> ModelError:
         f"{name} needs unpickling, which can run any code, so it is refused. Use a .safetensors "
         "version, or set NINEFOLD_ALLOW_PICKLE=1 if you trust its source."
     )
-
-
-def _geometry(path: Path, family: Family) -> tuple[int, int, int]:
-    """Latent scale, size multiple and native side in pixels, from the configs of a folder."""
-    vae = _json(path / "vae" / "config.json", optional=True)
-    blocks = vae.get("block_out_channels") or vae.get("decoder_block_out_channels") or [0] * 4
-    scale = 2 ** (len(blocks) - 1)
-    unet = _json(path / "unet" / "config.json", optional=True)
-    sample = unet.get("sample_size")
-    if isinstance(sample, list):
-        sample = sample[0]
-    native = int(sample) * scale if isinstance(sample, int) else family.native
-    # Transformers join latents in patches of two.
-    return scale, (scale if unet else 2 * scale), native
-
-
-def _json(path: Path, *, optional: bool = False) -> Mapping[str, Any]:
-    if optional and not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"{path.parent.name} is no diffusers folder: it has no {path.name}."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path.parent.name}/{path.name} cannot be read: {error}.") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{path.parent.name}/{path.name}: expected a JSON object.")
-    return content

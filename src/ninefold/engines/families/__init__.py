@@ -1,0 +1,29 @@
+"""What is known of families of diffusion models: one table, read by everything that depends on it.
+
+`family.py` says what a family is, `stable_diffusion.py`, `flux.py` and `transformers.py` hold the
+table, and `lookup.py` finds an entry by a pipeline class or by the tensors of a file.
+"""
+
+from ninefold.engines.families.family import (
+    TASKS,
+    Configs,
+    Family,
+    Guidance,
+    Mark,
+    Task,
+    Variant,
+)
+from ninefold.engines.families.lookup import FAMILIES, family_of_class, family_of_keys
+
+__all__ = [
+    "FAMILIES",
+    "TASKS",
+    "Configs",
+    "Family",
+    "Guidance",
+    "Mark",
+    "Task",
+    "Variant",
+    "family_of_class",
+    "family_of_keys",
+]

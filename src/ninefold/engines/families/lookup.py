@@ -1,0 +1,88 @@
+"""Which family a model is of: by the pipeline class of its folder, or by the tensors of a file."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Mapping
+
+from ninefold.core.errors import ModelError
+from ninefold.engines.families import flux, stable_diffusion, transformers
+from ninefold.engines.families.family import UNGUIDED, Family, Guidance
+
+FAMILIES: tuple[Family, ...] = (
+    *stable_diffusion.FAMILIES,
+    *flux.FAMILIES,
+    *transformers.FAMILIES,
+)
+
+#: By every class that a folder may name. A class that several families share belongs to the first.
+_BY_CLASS: Mapping[str, Family] = {
+    name: family for family in reversed(FAMILIES) for name in family.classes
+}
+
+# A key that only checkpoints of one family hold, as original single files name it.
+_MARKS = (
+    (
+        "conditioner.embedders.1.model.transformer.resblocks.0.attn.in_proj_weight",
+        stable_diffusion.STABLE_DIFFUSION_XL,
+    ),
+    ("joint_blocks.0.context_block.attn.qkv.weight", stable_diffusion.STABLE_DIFFUSION_3),
+    ("double_blocks.0.img_attn.qkv.weight", flux.FLUX),
+)
+
+#: Parameters of calls that make something else than images.
+_NOT_IMAGES = frozenset({"num_frames", "video_length", "audio_length_in_s", "audio_end_in_s"})
+
+
+def family_of_class(name: str) -> Family:
+    """The family of a diffusers pipeline class; for one not in the table, what its signature says.
+
+    Raises `ModelError` for a class that diffusers does not have.
+    """
+    return _BY_CLASS.get(name) or _generic(name)
+
+
+def family_of_keys(keys: Collection[str]) -> Family:
+    """The family of a single-file checkpoint by its tensor names; Stable Diffusion 1 if unsure."""
+    for mark, family in _MARKS:
+        if any(key.endswith(mark) for key in keys):
+            return family
+    return stable_diffusion.STABLE_DIFFUSION
+
+
+def _generic(name: str) -> Family:
+    """What a pipeline's signature says."""
+    import diffusers
+
+    found = getattr(diffusers, name, None)
+    if found is None:
+        raise ModelError(
+            f"The model asks for the pipeline {name}, which diffusers {diffusers.__version__} does "
+            "not have. Upgrade diffusers, or use another model."
+        )
+    accepted = inspect.signature(found.__call__).parameters
+
+    def usual(parameter: str, otherwise: float) -> float:
+        default = accepted[parameter].default if parameter in accepted else None
+        return float(default) if isinstance(default, int | float) else otherwise
+
+    guidance = next((arg for arg in ("guidance_scale", "true_cfg_scale") if arg in accepted), None)
+    paints = "prompt" in accepted and not _NOT_IMAGES & accepted.keys()
+    return Family(
+        name=name,
+        text=name if paints else None,
+        latent_start=paints,
+        instead="" if paints else "makes no images from a prompt",
+        native=int(usual("height", 1024)),
+        patch=2,
+        steps=int(usual("num_inference_steps", 30)),
+        guidance=UNGUIDED
+        if guidance is None
+        else Guidance(
+            argument=guidance,
+            scale=usual(guidance, 5.0),
+            takes_negative="negative_prompt" in accepted,
+            blank_negative=" " if guidance == "true_cfg_scale" else None,
+        ),
+        in_table=False,
+    )

@@ -1,0 +1,398 @@
+"""Stable Diffusion 1 to 3, and other UNets on its latents."""
+
+from __future__ import annotations
+
+from ninefold.engines.families.family import Family, Guidance, Mark, Variant
+
+_TRAILING = (
+    Mark("scheduler", "timestep_spacing", ("trailing",)),
+    Mark("scheduler", "prediction_type", ("epsilon", None)),
+    Mark("scheduler", "rescale_betas_zero_snr", (False, None)),
+)
+_LCM = Mark("scheduler", "_class_name", ("LCMScheduler",))
+#: Of a latent consistency model, whose UNet is given the guidance scale.
+_CONDITIONED = Guidance(kind="embedded", scale=8.5, takes_negative=False)
+_OFF = Guidance(scale=0.0)
+
+#: Few-step models; the first that fits counts. Guidance is off, but acts where it is asked for.
+_FEW_STEPS = (
+    Variant(name="LCM", marks=((_LCM,),), words=("lcm",), changes={"steps": 4, "guidance": _OFF}),
+    Variant(
+        name="Hyper",
+        marks=((Mark("scheduler", "_class_name", ("TCDScheduler",)),),),
+        words=("hyper", "tcd"),
+        changes={"steps": 8, "guidance": _OFF},
+    ),
+    Variant(name="DMD2", words=("dmd",), changes={"steps": 4, "guidance": _OFF}),
+)
+
+#: Of a UNet that also takes the mask and the image outside it.
+_INPAINTING = Variant(
+    name="inpainting",
+    marks=((Mark("unet", "in_channels", (9,)),),),
+    changes={
+        "text": None,
+        "image": None,
+        "latent_start": False,
+        "instead": "paints only inside a mask: name it as the model of the detailer, or give "
+        "text_to_image an image and a mask",
+    },
+)
+
+STABLE_DIFFUSION = Family(
+    name="Stable Diffusion",
+    text="StableDiffusionPipeline",
+    image="StableDiffusionImg2ImgPipeline",
+    inpaint="StableDiffusionInpaintPipeline",
+    also=(
+        "StableDiffusionPAGPipeline",
+        "StableDiffusionPAGImg2ImgPipeline",
+        "StableDiffusionPAGInpaintPipeline",
+        "StableDiffusionControlNetPipeline",
+        "StableDiffusionControlNetImg2ImgPipeline",
+        "StableDiffusionControlNetInpaintPipeline",
+        "StableDiffusionControlNetPAGPipeline",
+        "StableDiffusionControlNetPAGInpaintPipeline",
+        "StableDiffusionAdapterPipeline",
+        "StableDiffusionSAGPipeline",
+        "StableDiffusionPanoramaPipeline",
+        "StableDiffusionAttendAndExcitePipeline",
+        "StableDiffusionDiffEditPipeline",
+        "SemanticStableDiffusionPipeline",
+        "StableDiffusionParadigmsPipeline",
+        "StableDiffusionModelEditingPipeline",
+        "StableDiffusionPix2PixZeroPipeline",
+        "StableDiffusionLDM3DPipeline",
+        "CycleDiffusionPipeline",
+    ),
+    native=512,
+    sample_size=True,
+    steps=30,
+    guidance=Guidance(scale=7.5),
+    scheduler="noise",
+    dtype="float16",
+    variants=(
+        _INPAINTING,
+        Variant(
+            name="Turbo",
+            marks=(_TRAILING,),
+            words=("turbo",),
+            changes={"steps": 4, "guidance": _OFF},
+        ),
+        *_FEW_STEPS,
+    ),
+)
+
+LATENT_CONSISTENCY = Family(
+    name="Latent consistency model",
+    text="LatentConsistencyModelPipeline",
+    image="LatentConsistencyModelImg2ImgPipeline",
+    native=512,
+    sample_size=True,
+    steps=4,
+    guidance=_CONDITIONED,
+    scheduler="own",
+    dtype="float16",
+)
+
+INSTRUCT_PIX2PIX = Family(
+    name="InstructPix2Pix",
+    text=None,
+    edit="StableDiffusionInstructPix2PixPipeline",
+    instead="changes a reference image as the prompt says",
+    native=512,
+    steps=30,
+    guidance=Guidance(scale=7.5),
+    scheduler="noise",
+    dtype="float16",
+)
+
+_XL_FEW_STEPS = (
+    Variant(
+        name="Turbo",
+        marks=((*_TRAILING, Mark("unet", "sample_size", (64,))),),
+        words=("turbo",),
+        changes={"steps": 4, "guidance": _OFF, "native": 512},
+    ),
+    *_FEW_STEPS,
+    Variant(
+        name="Lightning",
+        marks=(_TRAILING,),
+        words=("lightning",),
+        changes={"steps": 4, "guidance": _OFF},
+    ),
+)
+
+STABLE_DIFFUSION_XL = Family(
+    name="SDXL",
+    text="StableDiffusionXLPipeline",
+    image="StableDiffusionXLImg2ImgPipeline",
+    inpaint="StableDiffusionXLInpaintPipeline",
+    also=(
+        "StableDiffusionXLPAGPipeline",
+        "StableDiffusionXLPAGImg2ImgPipeline",
+        "StableDiffusionXLPAGInpaintPipeline",
+        "StableDiffusionXLControlNetPipeline",
+        "StableDiffusionXLControlNetImg2ImgPipeline",
+        "StableDiffusionXLControlNetInpaintPipeline",
+        "StableDiffusionXLControlNetPAGPipeline",
+        "StableDiffusionXLControlNetPAGImg2ImgPipeline",
+        "StableDiffusionXLControlNetUnionPipeline",
+        "StableDiffusionXLControlNetUnionImg2ImgPipeline",
+        "StableDiffusionXLControlNetUnionInpaintPipeline",
+        "StableDiffusionXLAdapterPipeline",
+    ),
+    native=1024,
+    sample_size=True,
+    steps=30,
+    guidance=Guidance(scale=5.0),
+    scheduler="noise",
+    dtype="float16",
+    variants=(
+        Variant(
+            name="refiner",
+            marks=((Mark("", "text_encoder", ([None, None], None)),),),
+            changes={
+                "text": None,
+                "instead": "works over an image that there is: name it as the model of the refiner",
+            },
+        ),
+        _INPAINTING,
+        *_XL_FEW_STEPS,
+    ),
+)
+
+XL_INSTRUCT_PIX2PIX = Family(
+    name="InstructPix2Pix XL",
+    text=None,
+    edit="StableDiffusionXLInstructPix2PixPipeline",
+    instead="changes a reference image as the prompt says",
+    native=768,
+    steps=30,
+    guidance=Guidance(scale=5.0),
+    scheduler="noise",
+    dtype="float16",
+)
+
+STABLE_DIFFUSION_3 = Family(
+    name="Stable Diffusion 3",
+    text="StableDiffusion3Pipeline",
+    image="StableDiffusion3Img2ImgPipeline",
+    inpaint="StableDiffusion3InpaintPipeline",
+    also=(
+        "StableDiffusion3PAGPipeline",
+        "StableDiffusion3PAGImg2ImgPipeline",
+        "StableDiffusion3ControlNetPipeline",
+        "StableDiffusion3ControlNetInpaintingPipeline",
+    ),
+    native=1024,
+    sample_size=True,
+    patch=2,
+    positions="pos_embed_max_size",
+    steps=28,
+    guidance=Guidance(scale=7.0),
+    dtype="float16",
+    prompt_tokens=256,
+    variants=(Variant(name="Turbo", words=("turbo",), changes={"steps": 4, "guidance": _OFF}),),
+)
+
+KOLORS = Family(
+    name="Kolors",
+    text="KolorsPipeline",
+    image="KolorsImg2ImgPipeline",
+    also=("KolorsPAGPipeline",),
+    native=1024,
+    sample_size=True,
+    steps=30,
+    guidance=Guidance(scale=5.0),
+    scheduler="noise",
+    dtype="float16",
+    prompt_tokens=256,
+)
+
+KANDINSKY_3 = Family(
+    name="Kandinsky 3",
+    text="Kandinsky3Pipeline",
+    image="Kandinsky3Img2ImgPipeline",
+    native=1024,
+    patch=8,
+    steps=25,
+    guidance=Guidance(scale=3.0),
+    scheduler="noise",
+    dtype="float16",
+    prompt_tokens=128,
+)
+
+_PRIOR = "is the decoder alone and needs its prior: save both as {} (pipe.save_pretrained)"
+
+KANDINSKY_2 = Family(
+    name="Kandinsky 2.1",
+    text="KandinskyCombinedPipeline",
+    image="KandinskyImg2ImgCombinedPipeline",
+    also=("KandinskyInpaintCombinedPipeline",),
+    native=512,
+    patch=8,
+    steps=50,
+    guidance=Guidance(scale=4.0),
+    scheduler="own",
+    dtype="float16",
+    prompt_tokens=77,
+)
+
+KANDINSKY_2_2 = Family(
+    name="Kandinsky 2.2",
+    text="KandinskyV22CombinedPipeline",
+    image="KandinskyV22Img2ImgCombinedPipeline",
+    also=("KandinskyV22InpaintCombinedPipeline",),
+    native=512,
+    patch=8,
+    steps=50,
+    guidance=Guidance(scale=4.0),
+    scheduler="own",
+    dtype="float16",
+    prompt_tokens=77,
+)
+
+KANDINSKY_DECODER = Family(
+    name="Kandinsky 2 decoder",
+    text=None,
+    also=(
+        "KandinskyPipeline",
+        "KandinskyImg2ImgPipeline",
+        "KandinskyInpaintPipeline",
+        "KandinskyV22Pipeline",
+        "KandinskyV22Img2ImgPipeline",
+        "KandinskyV22InpaintPipeline",
+        "KandinskyV22ControlnetPipeline",
+        "KandinskyV22ControlnetImg2ImgPipeline",
+    ),
+    latent_start=False,
+    instead=_PRIOR.format("KandinskyCombinedPipeline or KandinskyV22CombinedPipeline"),
+    native=512,
+    steps=50,
+    scheduler="own",
+)
+
+STABLE_CASCADE = Family(
+    name="Stable Cascade",
+    text="StableCascadeCombinedPipeline",
+    native=1024,
+    patch=16,
+    steps=12,
+    guidance=Guidance(argument="prior_guidance_scale", scale=4.0),
+    scheduler="own",
+    prompt_tokens=77,
+    latent_start=False,
+)
+
+WUERSTCHEN = Family(
+    name="Würstchen",
+    text="WuerstchenCombinedPipeline",
+    native=1024,
+    patch=16,
+    steps=12,
+    guidance=Guidance(argument="prior_guidance_scale", scale=4.0),
+    scheduler="own",
+    dtype="float16",
+    prompt_tokens=77,
+    latent_start=False,
+)
+
+CASCADE_DECODER = Family(
+    name="Stable Cascade decoder",
+    text=None,
+    also=(
+        "StableCascadeDecoderPipeline",
+        "StableCascadePriorPipeline",
+        "WuerstchenDecoderPipeline",
+        "WuerstchenPriorPipeline",
+    ),
+    latent_start=False,
+    instead="is half of a model: save both halves as StableCascadeCombinedPipeline or "
+    "WuerstchenCombinedPipeline (pipe.save_pretrained)",
+    native=1024,
+    steps=12,
+    scheduler="own",
+)
+
+DEEPFLOYD_IF = Family(
+    name="DeepFloyd IF",
+    text="IFPipeline",
+    image="IFImg2ImgPipeline",
+    inpaint="IFInpaintingPipeline",
+    native=64,
+    sample_size=True,
+    latent_scale=1,
+    patch=8,
+    steps=50,
+    guidance=Guidance(scale=7.0),
+    scheduler="own",
+    dtype="float16",
+    prompt_tokens=77,
+    arguments={"clean_caption": False},
+)
+
+LATENT_DIFFUSION = Family(
+    name="Latent diffusion",
+    text="LDMTextToImagePipeline",
+    native=256,
+    sample_size=True,
+    steps=50,
+    guidance=Guidance(scale=6.0, takes_negative=False),
+    scheduler="noise",
+    dtype="float16",
+    prompt_tokens=77,
+)
+
+AMUSED = Family(
+    name="aMUSEd",
+    text="AmusedPipeline",
+    image="AmusedImg2ImgPipeline",
+    inpaint="AmusedInpaintPipeline",
+    native=512,
+    sample_size=True,
+    steps=12,
+    guidance=Guidance(scale=10.0),
+    scheduler="own",
+    dtype="float16",
+    prompt_tokens=77,
+    latent_start=False,
+)
+
+UPSCALERS = Family(
+    name="Stable Diffusion upscaler",
+    text=None,
+    also=(
+        "StableDiffusionUpscalePipeline",
+        "StableDiffusionLatentUpscalePipeline",
+        "IFSuperResolutionPipeline",
+        "IFImg2ImgSuperResolutionPipeline",
+        "IFInpaintingSuperResolutionPipeline",
+    ),
+    latent_start=False,
+    instead="enlarges images: to enlarge, use the upscaler stage with an ONNX or spandrel model",
+    native=512,
+    steps=50,
+    scheduler="noise",
+)
+
+FAMILIES = (
+    STABLE_DIFFUSION,
+    LATENT_CONSISTENCY,
+    INSTRUCT_PIX2PIX,
+    STABLE_DIFFUSION_XL,
+    XL_INSTRUCT_PIX2PIX,
+    STABLE_DIFFUSION_3,
+    KOLORS,
+    KANDINSKY_2,
+    KANDINSKY_2_2,
+    KANDINSKY_DECODER,
+    KANDINSKY_3,
+    STABLE_CASCADE,
+    WUERSTCHEN,
+    CASCADE_DECODER,
+    DEEPFLOYD_IF,
+    LATENT_DIFFUSION,
+    AMUSED,
+    UPSCALERS,
+)

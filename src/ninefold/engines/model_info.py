@@ -1,0 +1,95 @@
+"""What is known of a diffusion model from its files and its family, without loading it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ninefold.core.errors import ModelError
+from ninefold.engines.configs import read_json
+from ninefold.engines.diffusion import ModelInfo
+from ninefold.engines.families import Configs, Family
+from ninefold.engines.hashing import weights_hash
+from ninefold.engines.models import ModelFiles
+
+#: Parts that paint, and parts that decode, in the order in which they are looked for.
+_NETWORKS = ("unet", "transformer", "prior_prior")
+_DECODERS = ("vae", "movq", "vqvae", "vqgan", "decoder_vqgan")
+#: Sides that a model can be asked for, as parts and multiples of its native one.
+_SMALLEST, _LARGEST = 4, 4
+
+
+def describe(files: ModelFiles) -> ModelInfo:
+    """What the files say of a model; a sidecar `ninefold.json` in its folder wins.
+
+    The sidecar may hold `native_size` [width, height], `size_multiple`, `min_size`, `max_size`,
+    `words`, `examples`, `hint` and `default` {`steps`, `guidance_scale`, `guidance_rescale`,
+    `scheduler`}.
+    Raises `ModelError` if a file of the model cannot be read.
+    """
+    sidecar = {} if files.is_file else read_json(files.path / "ninefold.json", optional=True)
+    family, configs = files.family, files.configs
+    scale, native = _scale(configs, family), _native(configs, family)
+    default = sidecar.get("default", {})
+    try:
+        width, height = (int(side) for side in sidecar.get("native_size", (native, native)))
+        multiple = int(sidecar.get("size_multiple", scale * family.patch))
+        smallest = -(-max(min(width, height) // _SMALLEST, multiple) // multiple) * multiple
+        largest = _largest(configs, family, scale) or _LARGEST * max(width, height)
+        return ModelInfo(
+            name=files.name,
+            hash=weights_hash(files.weights, files.path),
+            native_size=(width, height),
+            size_multiple=multiple,
+            min_size=int(sidecar.get("min_size", smallest)),
+            max_size=int(sidecar.get("max_size", largest)),
+            max_area=family.max_area,
+            steps=int(default.get("steps", family.steps)),
+            guidance_scale=float(default.get("guidance_scale", family.guidance.scale)),
+            scheduler=str(default.get("scheduler", "default")),
+            words=frozenset(str(word).lower() for word in sidecar.get("words", ())),
+            examples=tuple(str(example) for example in sidecar.get("examples", ())),
+            hint=str(sidecar.get("hint", "")),
+            latent_scale=scale,
+            guidance_rescale=float(default.get("guidance_rescale", 0)),
+            created=max(int(path.stat().st_mtime) for path in files.weights),
+            family=family,
+            told_by=files.told_by,
+        )
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"{files.name}/ninefold.json does not fit: {error}.") from error
+
+
+def _scale(configs: Configs, family: Family) -> int:
+    """Pixels a side of one position of the latents."""
+    vae = _first(configs, _DECODERS)
+    for key in ("spatial_compression_ratio", "scale_factor_spatial"):
+        if isinstance(vae.get(key), int):
+            return int(vae[key])
+    if isinstance(halvings := vae.get("temperal_downsample"), list):
+        return int(2 ** len(halvings))
+    for key in ("encoder_block_out_channels", "block_out_channels", "decoder_block_out_channels"):
+        if isinstance(blocks := vae.get(key), list) and blocks:
+            return int(2 ** (len(blocks) - 1))
+    return family.latent_scale
+
+
+def _native(configs: Configs, family: Family) -> int:
+    """The side in pixels that the model was trained at."""
+    sample = _first(configs, _NETWORKS).get("sample_size") if family.sample_size else None
+    if isinstance(sample, list):
+        sample = sample[0]
+    return sample * _scale(configs, family) if isinstance(sample, int) else family.native
+
+
+def _largest(configs: Configs, family: Family, scale: int) -> int:
+    """The longest side in pixels whose positions the network knows; 0 where it knows no limit."""
+    patches = _first(configs, _NETWORKS).get(family.positions) if family.positions else None
+    if not isinstance(patches, int):
+        return 0
+    return int(patches**0.5 if family.positions_are_area else patches) * family.patch * scale
+
+
+def _first(configs: Configs, parts: tuple[str, ...]) -> Mapping[str, Any]:
+    """The config of the first of `parts` that has one."""
+    return next((config for part in parts if (config := configs(part))), {})
