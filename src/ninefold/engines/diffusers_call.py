@@ -5,20 +5,19 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
-from ninefold.core.errors import ModelError
 from ninefold.core.progress import PreviewMaker
-from ninefold.engines.blended_latents import LatentBlender, can_blend
 from ninefold.engines.defects import defect_of, watched_decoding
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.embeddings import prompt_arguments, stacked_arguments
 from ninefold.engines.generation_record import GenerationRecord
+from ninefold.engines.latent_start import LatentStart, denoising_pipe, watch_steps
 from ninefold.engines.loading import LoadedModel
 from ninefold.engines.loras import LoraFile, applied
 from ninefold.engines.previews import preview_maker
@@ -28,9 +27,6 @@ from ninefold.imaging.types import Pixels
 _TOO_FAINT = (
     "The mask is nowhere half white, and this model's inpainting takes less for black: nothing was "
     "painted. Make the mask white."
-)
-_NO_INPAINTING = (
-    "This model has no inpainting; the source was changed as a whole and kept outside the mask."
 )
 
 #: Fields that differ from image to image within one call.
@@ -76,7 +72,7 @@ class DiffusersCall:
     guidance_rescale: float = field(init=False)
 
     def __post_init__(self) -> None:
-        """Pick the pipeline's form; raises `ModelError` where the family has none."""
+        """Pick the pipeline's form."""
         self.requests = [item.request for item in self.prepared]
         self.pipe = self._pick()
         self.accepted = inspect.signature(type(self.pipe).__call__).parameters
@@ -89,7 +85,8 @@ class DiffusersCall:
         if isinstance(shared, ImageToImage) and _keeps_all(shared):
             sources = [item.image for item in self.requests if isinstance(item, ImageToImage)]
             return self._made([source.copy() for source in sources], 0, [None] * len(sources))
-        pipe.scheduler = build_scheduler(shared.scheduler, self.model.scheduler)
+        scheduler = build_scheduler(shared.scheduler, self.model.scheduler)
+        pipe.scheduler = denoising_pipe(pipe).scheduler = scheduler
         if "cpu_offload" in self.model.oom_steps and self.model.offloaded is not pipe:
             pipe.enable_model_cpu_offload()
             self.model.offloaded = pipe
@@ -105,34 +102,43 @@ class DiffusersCall:
         import torch
 
         shared, pipe = self.requests[0], self.pipe
+        start = self._latent_start()
         ran: list[int] = []
-        blender = self._blender()
 
-        def on_step(_: Any, index: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            ran.append(index)
-            total = getattr(pipe, "num_timesteps", 0) or shared.steps
-            latents, changed = tensors.get("latents"), {}
-            if blender is not None:
-                latents = changed["latents"] = blender.blend(latents, index)
-            self.report(min(index + 1, total), total, self._previews(latents))
-            return changed
+        def on_step(latents: Any) -> None:
+            ran.append(len(ran))
+            total = getattr(denoising_pipe(pipe), "num_timesteps", 0)
+            total = total or (start.steps_run if start else shared.steps)
+            self.report(min(len(ran), total), total, self._previews(latents))
+
+        def callback(_: Any, __: int, ___: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            on_step(tensors.get("latents"))
+            return {}
 
         generators = [torch.Generator("cpu").manual_seed(item.seed) for item in self.requests]
         arguments = {
             **self._prompts(),
             **_guidance(self.accepted, shared.guidance_scale),
-            **_source(self.requests, masked=blender is None),
+            **({} if start else _source(self.requests)),
             "width": shared.width,
             "height": shared.height,
             "num_inference_steps": _steps(shared),
             "generator": _one_or_all(generators),
-            "callback_on_step_end": on_step,
+            "callback_on_step_end": callback,
         }
+        if start is not None:  # sizes of its own would stretch the source, and back
+            arguments["use_resolution_binning"] = False
+        if "callback_on_step_end" not in self.accepted:
+            watch_steps(denoising_pipe(pipe).scheduler, on_step)
         if self.guidance_rescale:  # else the pipeline's own default, which is not 0 in all
             arguments["guidance_rescale"] = self.guidance_rescale
         try:
             apart = len(self.requests) > 1 and self.device.name == "cpu"
-            with _decoding_apart(pipe, apart), watched_decoding(pipe) as finite:
+            with (
+                start.applied() if start else nullcontext(),
+                _decoding_apart(pipe, apart),
+                watched_decoding(pipe) as finite,
+            ):
                 out = pipe(**{key: arguments[key] for key in arguments if key in self.accepted})
         finally:
             # A cancelled call leaves offloaded networks on the device.
@@ -161,28 +167,21 @@ class DiffusersCall:
         return [preview_maker(self.pipe, row, width, height) for row in rows]
 
     def _pick(self) -> Any:
-        if not isinstance(self.requests[0], ImageToImage):
-            return self.model.form("text")
-        masked = isinstance(self.requests[0], Inpaint)
-        if masked and (pipe := self.model.form("inpaint")) is not None:
-            return pipe
-        if (pipe := self.model.form("image")) is None:
-            raise ModelError(
-                f"{self.prepared[0].info.name} makes images from text only. Choose another model "
-                "for the stages that start from an image, or leave them out."
-            )
-        return pipe
+        """diffusers' own pipeline for the kind of request, else the one that starts from text."""
+        own = None
+        if isinstance(self.requests[0], ImageToImage):
+            own = self.model.form("inpaint" if isinstance(self.requests[0], Inpaint) else "image")
+        return own or self.model.form("text")
 
-    def _blender(self) -> LatentBlender | None:
-        """What keeps the source outside the masks where the pipeline itself does not."""
-        masked = [item for item in self.requests if isinstance(item, Inpaint)]
-        if not masked or self.pipe is self.model.form("inpaint"):
-            if any(item.mask.max() < 0.5 for item in masked):
-                self.warnings.append(_TOO_FAINT)
+    def _latent_start(self) -> LatentStart | None:
+        """What has a pipeline that starts from text start from the sources."""
+        sources = [item for item in self.requests if isinstance(item, ImageToImage)]
+        if not sources:
             return None
-        if can_blend(self.pipe):
-            return LatentBlender(self.pipe, masked)
-        self.warnings.append(_NO_INPAINTING)
+        if self.pipe is self.model.form("text"):
+            return LatentStart(self.pipe, sources, _steps(sources[0]))
+        if any(isinstance(item, Inpaint) and item.mask.max() < 0.5 for item in sources):
+            self.warnings.append(_TOO_FAINT)
         return None
 
     def _made(
@@ -248,7 +247,7 @@ def _guidance(accepted: Mapping[str, inspect.Parameter], scale: float) -> dict[s
     return {"guidance_scale": scale}
 
 
-def _source(requests: Sequence[TextToImage], masked: bool) -> dict[str, Any]:
+def _source(requests: Sequence[TextToImage]) -> dict[str, Any]:
     from PIL import Image
 
     sources = [item for item in requests if isinstance(item, ImageToImage)]
@@ -257,7 +256,7 @@ def _source(requests: Sequence[TextToImage], masked: bool) -> dict[str, Any]:
     images = [Image.fromarray(np.ascontiguousarray(item.image)) for item in sources]
     arguments: dict[str, Any] = {"image": _one_or_all(images), "strength": sources[0].strength}
     masks = [item.mask for item in sources if isinstance(item, Inpaint)]
-    if masks and masked:
+    if masks:
         greys = [np.round(np.clip(mask, 0, 1) * 255).astype(np.uint8) for mask in masks]
         arguments["mask_image"] = _one_or_all([Image.fromarray(grey) for grey in greys])
     return arguments

@@ -14,9 +14,8 @@ READ_IN = "0.42.1"
 #: Names by the class that has them; those of a pipeline's family are only on some.
 NAMES = {
     "DiffusionPipeline": ("_get_signature_keys", "_execution_device"),
-    "StableDiffusionPipeline": ("_callback_tensor_inputs",),
-    "FluxPipeline": ("_callback_tensor_inputs", "_unpack_latents"),
-    "QwenImagePipeline": ("_callback_tensor_inputs", "_unpack_latents"),
+    "FluxPipeline": ("_unpack_latents",),
+    "QwenImagePipeline": ("_unpack_latents",),
 }
 
 
@@ -29,11 +28,6 @@ def part_names(pipeline_class: Any) -> tuple[set[str], set[str]]:
 def execution_device(pipe: Any) -> Any:
     """The torch device that a pipeline computes on, also where its networks wait elsewhere."""
     return pipe._execution_device
-
-
-def hands_out_latents(pipe: Any) -> bool:
-    """Whether a callback at the end of a step may change the latents."""
-    return "latents" in getattr(pipe, "_callback_tensor_inputs", ())
 
 
 def packs_latents(pipe: Any) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
+from inspect import signature
 from typing import Any, Literal
 
 from ninefold.core.errors import ModelError
@@ -123,9 +124,16 @@ def _form(base: Any, task: Task) -> Any | None:
     with LOADING, quiet():
         found = getattr(diffusers, name, None)
         form = _sharing(found, base) if found is not None else _auto(base, task)
+        if form is not None and not _takes_strength(form):
+            form = None
         if form is not None:
             form.set_progress_bar_config(disable=True)
     return form
+
+
+def _takes_strength(form: Any) -> bool:
+    """False for pipelines that only look at their image, as edit models do."""
+    return "strength" in signature(type(form).__call__).parameters
 
 
 def _inpaints(base: Any) -> bool:

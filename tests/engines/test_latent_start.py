@@ -1,4 +1,4 @@
-"""Inpainting without an inpainting pipeline: what the masks leave out stays the source's."""
+"""Starts from an image without a pipeline for it, and what masks leave out staying the source's."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from ninefold.core.progress import SilentProgress
-from ninefold.engines.blended_latents import LatentBlender, can_blend
+from ninefold.engines.autoencoders import encoded
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.devices import choose_device
 from ninefold.engines.diffusion import ImageToImage
 from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.latent_start import LatentStart
 from ninefold.engines.loading import LoadedModel, load_model
 from ninefold.engines.models import resolve
 from ninefold.engines.settings import EngineSettings
@@ -37,7 +38,6 @@ def engines() -> EngineSet:
 
 def test_such_a_model_has_no_inpainting_pipeline(deep: LoadedModel) -> None:
     assert deep.form("inpaint") is None
-    assert can_blend(deep.form("image"))
 
 
 @pytest.mark.parametrize("scheduler", ["default", "euler", "dpmpp_2m"])
@@ -61,19 +61,41 @@ def test_the_surroundings_are_heeded(
     assert not np.array_equal(masked[:, 32:], whole[:, 32:])
 
 
+def steps_of(model: LoadedModel, request: Any) -> list[Any]:
+    """The latents after each step of a call, which hold 9 wherever they are free."""
+    import torch
+    from diffusers import DDIMScheduler
+
+    pipe: Any = model.form("text")
+    scheduler: Any = DDIMScheduler.from_config(model.scheduler.config)
+    nines = torch.full((1, 6, 16, 16), 9.0)
+    scheduler.step = lambda model_output, timestep, sample, return_dict=True: (nines, nines)
+    pipe.scheduler = scheduler
+    start = LatentStart(pipe, [request], request.steps)
+    seen: list[Any] = []
+    with start.applied():
+        original = scheduler.step
+
+        def step(*args: Any, **options: Any) -> Any:
+            result = original(*args, **options)
+            seen.append(result[0].clone())
+            return result
+
+        scheduler.step = step
+        pipe(
+            "a house", num_inference_steps=request.steps, width=64, height=64, output_type="latent"
+        )
+    return seen
+
+
 def test_latents_outside_the_mask_are_the_sources_with_the_noise_of_the_step(
     deep: LoadedModel, picture: Pixels, half_mask: Mask
 ) -> None:
     import torch
 
-    pipe: Any = deep.form("image")
-    pipe.scheduler.set_timesteps(4)
-    pipe._num_timesteps = 4
-    blender = LatentBlender(pipe, [inpaint(picture, half_mask)])
-    latents = torch.full((1, 6, 16, 16), 9.0)
-    held = [blender.blend(latents, index) for index in range(4)]
-    encoded = pipe.vae.encode(pipe.image_processor.preprocess(_image(picture)))
-    source = encoded.latent_dist.mode().detach() * pipe.vae.config.scaling_factor
+    held = steps_of(deep, inpaint(picture, half_mask, steps=4, strength=1.0))
+    source = encoded(deep.base, [picture])
+    assert len(held) == 4
     assert all(bool((each[..., 8:] == 9).all()) for each in held)
     torch.testing.assert_close(held[3][..., :8], source[..., :8])
     distances = [float((each - source)[..., :8].abs().mean()) for each in held]
@@ -82,29 +104,17 @@ def test_latents_outside_the_mask_are_the_sources_with_the_noise_of_the_step(
 
 
 def test_a_cell_that_the_mask_touches_is_free(deep: LoadedModel, picture: Pixels) -> None:
-    import torch
-
-    pipe: Any = deep.form("image")
-    pipe.scheduler.set_timesteps(1)
-    pipe._num_timesteps = 1
     mask = np.zeros((64, 64), np.float32)
     mask[5, 9] = 0.2
-    blender = LatentBlender(pipe, [inpaint(picture, mask)])
-    held = blender.blend(torch.full((1, 6, 16, 16), 9.0), 0)
-    free = (held == 9).all(dim=1)[0]
+    held = steps_of(deep, inpaint(picture, mask, steps=1, strength=1.0))
+    free = (held[0] == 9).all(dim=1)[0]
     assert free.sum() == 1
     assert bool(free[1, 2])
 
 
-def test_a_plain_source_needs_no_blender(
+def test_a_plain_source_runs_on_diffusers_own_pipeline(
     engines: EngineSet, tiny_deep_folder: Path, picture: Pixels
 ) -> None:
     request = from_image(picture, model=str(tiny_deep_folder))
     made = engines.diffusion.run(request, SilentProgress())
     assert made.image.shape == picture.shape
-
-
-def _image(picture: Pixels) -> Any:
-    from PIL import Image
-
-    return Image.fromarray(picture)

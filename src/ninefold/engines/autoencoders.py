@@ -1,0 +1,98 @@
+"""Pixels to the latents that a pipeline denoises, by the autoencoder of whatever family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ninefold.core.errors import ModelError
+from ninefold.engines.diffusers_internals import execution_device
+from ninefold.imaging.types import Pixels
+
+#: What pipelines call their autoencoder; that of Kandinsky and of Stable Cascade has its own name.
+_NAMES = ("vae", "movq", "vqgan")
+
+
+def autoencoder(pipe: Any) -> Any | None:
+    """What turns a pipeline's latents into pixels; None where it denoises pixels."""
+    return next((part for name in _NAMES if (part := getattr(pipe, name, None)) is not None), None)
+
+
+def encoded(pipe: Any, images: Sequence[Pixels]) -> Any:
+    """The latents of images of one size (N, C, h, w; float32), scaled as the pipeline's denoiser
+    takes them. One by one, so that each gets the latents that it has alone."""
+    import torch
+
+    model = autoencoder(pipe)
+    if model is None or not hasattr(model, "encode"):
+        raise ModelError(
+            f"{type(pipe).__name__} has no autoencoder that encodes, so it cannot start from an "
+            "image. Choose another model for the stages that start from one, or leave them out."
+        )
+    video = _takes_frames(model)
+    rows = []
+    with torch.no_grad(), _in_float32(model) as dtype:
+        for image in images:
+            pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+            pixels = (pixels.float() / 127.5 - 1).to(execution_device(pipe), dtype)
+            out = model.encode(pixels[:, :, None] if video else pixels)
+            latents = _mode(out).float()
+            rows.append(_scaled(model, latents[:, :, 0] if video else latents))
+    return torch.cat(rows)
+
+
+def _mode(out: Any) -> Any:
+    for name in ("latents", "latent"):
+        if hasattr(out, name):
+            return getattr(out, name)
+    return out.latent_dist.mode()
+
+
+def _takes_frames(model: Any) -> bool:
+    """Whether it encodes videos, of which an image is one frame: its kernels have three sides."""
+    convolution = next(part for part in model.modules() if hasattr(part, "kernel_size"))
+    return len(convolution.kernel_size) == 3
+
+
+def _scaled(model: Any, latents: Any) -> Any:
+    """Latents (N, C, h, w) as the denoiser was trained on them."""
+    import torch
+
+    config = model.config
+    if hasattr(model, "bn"):  # FLUX.2: patches of 2 x 2, each of whose channels is standardised
+        patches = torch.nn.functional.pixel_unshuffle(latents, 2)
+        mean = model.bn.running_mean.view(1, -1, 1, 1).to(patches)
+        variance = model.bn.running_var.view(1, -1, 1, 1).to(patches)
+        return (patches - mean) / (variance + config.batch_norm_eps).sqrt()
+    if hasattr(config, "scale_factor"):  # Stable Cascade
+        return latents / config.scale_factor
+    if hasattr(model, "quantize"):  # Kandinsky decodes its latents as they are
+        return latents
+    mean, deviation = (getattr(config, f"latents_{name}", None) for name in ("mean", "std"))
+    factor = getattr(config, "scaling_factor", None) or 1.0
+    if mean is None or deviation is None:
+        return (latents - (getattr(config, "shift_factor", None) or 0.0)) * factor
+    mean, deviation = (
+        torch.tensor(values, device=latents.device).view(1, -1, 1, 1)
+        for values in (mean, deviation)
+    )
+    return (latents - mean) / deviation * factor
+
+
+@contextmanager
+def _in_float32(model: Any) -> Iterator[Any]:
+    """The dtype to encode in: float32 for the block where float16 would overflow."""
+    import torch
+
+    dtype = next(model.parameters()).dtype
+    if dtype != torch.float16 or not getattr(model.config, "force_upcast", False):
+        yield dtype
+        return
+    model.to(torch.float32)
+    try:
+        yield torch.float32
+    finally:
+        model.to(dtype)

@@ -1,0 +1,280 @@
+"""Starts of text-to-image calls from images, for families without a pipeline for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from inspect import signature
+from typing import Any
+
+from ninefold.core.errors import ModelError
+from ninefold.engines.autoencoders import encoded
+from ninefold.engines.diffusion import ImageToImage, Inpaint
+from ninefold.imaging.resize import resize
+
+#: Takes the latents after a step.
+OnStep = Callable[[Any], None]
+
+
+def denoising_pipe(pipe: Any) -> Any:
+    """The pipeline that denoises what becomes pixels: the second of those made of two."""
+    return getattr(pipe, "decoder_pipe", pipe)
+
+
+def steps_left(steps: int, strength: float) -> int:
+    """How many of `steps` are left at `strength`, as diffusers' image-to-image counts them."""
+    return min(max(int(steps * strength), 1), steps)
+
+
+class LatentStart:
+    """Has a text-to-image call start from its requests' images, and hold them outside the masks.
+
+    The pipeline's own call runs, and three things change while it does. What it prepares as noise
+    becomes the source with the noise of the step that `strength` starts at. Its scheduler makes
+    the whole schedule (with whatever shift the pipeline asks for) and hands out the rest of it.
+    After each step, what lies outside the masks becomes the source with as much noise as the step
+    left (blended latent diffusion, Avrahami et al. 2022); a cell that a mask only touches is free.
+
+    Layout and scale of the latents are the pipeline's: the source takes the noise's place in its
+    own preparation. Serves one call.
+    """
+
+    def __init__(self, pipe: Any, requests: Sequence[ImageToImage], steps: int) -> None:
+        """`pipe` has a scheduler of its own for this call, which is changed."""
+        self._pipe = denoising_pipe(pipe)
+        self._scheduler = self._pipe.scheduler
+        self._requests = requests
+        self._steps = steps
+        self._begin = (steps - steps_left(steps, requests[0].strength)) * self._order
+        self._whole: Any = None
+        self._at = self._begin
+        self._latents: Any = None
+        self._source: Any = None
+        self._noise: Any = None
+        #: Where the latents may change; None where all of them may.
+        self._free: Any = None
+        #: Channels, height and width of the encoded source.
+        self._cells: tuple[int, ...] = ()
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Do it for calls within the block; raises `ModelError` in it where it cannot be done."""
+        pipe, scheduler = self._pipe, self._scheduler
+        if not hasattr(pipe, "prepare_latents") or not self._noises:
+            raise ModelError(
+                f"{type(pipe).__name__} with {type(scheduler).__name__} cannot start from an "
+                "image. Choose another model for the stages that start from one, or leave them out."
+            )
+        _around(pipe, "prepare_latents", self._prepared)
+        _around(scheduler, "set_timesteps", self._set_timesteps)
+        _around(scheduler, "set_begin_index", self._set_begin_index)
+        _around(scheduler, "step", self._step)
+        try:
+            yield
+        finally:
+            del pipe.prepare_latents
+
+    @property
+    def steps_run(self) -> int:
+        """How many steps the scheduler is asked for, once it made its schedule."""
+        return len(self._whole) - self._begin
+
+    @property
+    def _order(self) -> int:
+        return getattr(self._scheduler, "order", 1)
+
+    @property
+    def _noises(self) -> bool:
+        return any(hasattr(self._scheduler, name) for name in ("scale_noise", "add_noise"))
+
+    # What the pipeline prepares.
+
+    def _prepared(self, prepare: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """As the pipeline prepares its noise, with the latents to start from in its place."""
+        import torch
+
+        def laid_out(draw: Callable[[Sequence[int], int], Any]) -> Any:
+            with _drawing(draw):
+                return _first(prepare(*args, **options))
+
+        prepared = prepare(*args, **options)
+        noise = _first(prepared)
+        # Some pipelines multiply noise by what their scheduler begins with.
+        unit = laid_out(lambda shape, _: torch.ones(tuple(shape))).float()
+        source = laid_out(self._draw_source).float()
+        self._source, self._noise = source / unit, noise.float() / unit
+        if all(isinstance(item, Inpaint) for item in self._requests):
+            self._free = laid_out(self._draw_mask).float() / unit > 0.5
+        self._latents = noise.clone()
+        self._fill()
+        if isinstance(prepared, tuple):
+            return (self._latents, *prepared[1:])
+        return self._latents
+
+    def _draw_source(self, shape: Sequence[int], row: int) -> Any:
+        images = [item.image for item in self._requests[row : row + shape[0]]]
+        latents = encoded(self._pipe, images)
+        across, down = _sides(shape, latents.shape)
+        if (down, across) != tuple(latents.shape[-2:]):  # the pipeline rounds sizes on its own
+            scale = images[0].shape[0] // latents.shape[-2]
+            images = [resize(image, across * scale, down * scale) for image in images]
+            latents = encoded(self._pipe, images)
+        self._cells = tuple(latents.shape[1:])
+        return _arranged(latents, shape)
+
+    def _draw_mask(self, shape: Sequence[int], row: int) -> Any:
+        import torch
+        from torch.nn.functional import adaptive_max_pool2d
+
+        masks = [
+            torch.from_numpy(item.mask > 0).float()
+            for item in self._requests[row : row + shape[0]]
+            if isinstance(item, Inpaint)
+        ]
+        cells = adaptive_max_pool2d(torch.stack(masks)[:, None], self._cells[1:])
+        return _arranged(cells.expand(-1, self._cells[0], -1, -1), shape)
+
+    def _fill(self) -> None:
+        """Put the noised source where the pipeline already holds its latents."""
+        if self._latents is not None and self._whole is not None:
+            self._latents.copy_(self._noised(self._begin))
+
+    # What the scheduler does.
+
+    def _set_timesteps(self, original: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        result = original(*args, **options)
+        scheduler = self._scheduler
+        self._whole, self._at = scheduler.timesteps, self._begin
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(0)
+        self._fill()
+        scheduler.timesteps = self._whole[self._begin :]
+        return result
+
+    def _set_begin_index(self, original: Callable[..., Any], begin_index: int = 0) -> Any:
+        return original(begin_index + self._begin)
+
+    def _step(self, original: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        import torch
+
+        if self._at == self._begin:
+            given = signature(original).bind(*args, **options).arguments["sample"]
+            if given.shape != self._latents.shape or not torch.equal(
+                given.float(), self._latents.float()
+            ):
+                raise ModelError(
+                    f"{type(self._pipe).__name__} changes the latents that it is to start from, so "
+                    "it cannot start from an image. Choose another model for the stages that do."
+                )
+        with self._whole_schedule():
+            result = original(*args, **options)
+            self._at += 1
+            if self._free is not None:
+                result = self._held(result)
+        return result
+
+    def _held(self, result: Any) -> Any:
+        """A scheduler's result: the next sample first, then what it expects in the end."""
+        import torch
+
+        left = self._noised(self._at) if self._at < len(self._whole) else self._source
+
+        def hold(known: Any, value: Any) -> Any:
+            if value is None or value.shape != known.shape:
+                return value
+            return torch.where(self._free, value, known.to(value.dtype))
+
+        if isinstance(result, tuple):
+            return (hold(left, result[0]), *(hold(self._source, item) for item in result[1:]))
+        for name in tuple(result.keys()):
+            known = left if name == "prev_sample" else self._source
+            setattr(result, name, hold(known, getattr(result, name)))
+        return result
+
+    def _noised(self, index: int) -> Any:
+        """The source with the noise that step `index` of the whole schedule begins with."""
+        with self._whole_schedule():
+            scheduler = self._scheduler
+            timestep = self._whole[index].reshape(1).repeat(len(self._source))
+            if hasattr(scheduler, "scale_noise"):
+                return scheduler.scale_noise(self._source, timestep, self._noise)
+            return scheduler.add_noise(self._source, self._noise, timestep)
+
+    @contextmanager
+    def _whole_schedule(self) -> Iterator[None]:
+        """Within the block the scheduler sees the schedule that it made."""
+        shown = self._scheduler.timesteps
+        self._scheduler.timesteps = self._whole
+        try:
+            yield
+        finally:
+            self._scheduler.timesteps = shown
+
+
+def watch_steps(scheduler: Any, on_step: OnStep) -> None:
+    """Call `on_step` after each step of a scheduler, for pipelines that take no callback."""
+
+    def step(original: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        result = original(*args, **options)
+        on_step(result[0] if isinstance(result, tuple) else result.prev_sample)
+        return result
+
+    _around(scheduler, "step", step)
+
+
+def _around(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
+    """Have `owner`, one object, do `replacement`, which takes its own method first."""
+    original = getattr(owner, name, None)
+    if original is None:
+        return
+
+    @wraps(original)  # pipelines look at its signature
+    def around(*args: Any, **options: Any) -> Any:
+        return replacement(original, *args, **options)
+
+    setattr(owner, name, around)
+
+
+def _drawing(draw: Callable[[Sequence[int], int], Any]) -> Any:
+    """A context in which `draw(shape, first row)` stands for `torch.randn`, in this thread."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Drawing(TorchFunctionMode):
+        rows = 0
+
+        def __torch_function__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            options = kwargs or {}
+            if function is not torch.randn:
+                return function(*args, **options)
+            shape = args[0] if args else options["size"]
+            row, self.rows = self.rows, self.rows + shape[0]
+            return draw(shape, row).to(options.get("device"))
+
+    return Drawing()
+
+
+def _first(prepared: Any) -> Any:
+    return prepared[0] if isinstance(prepared, tuple) else prepared
+
+
+def _sides(shape: Sequence[int], latents: Sequence[int]) -> tuple[int, int]:
+    """Width and height in cells of noise of `shape`, for latents (N, C, h, w)."""
+    across = shape[3] if len(shape) == 5 and shape[2] != latents[1] else shape[-1]
+    down = shape[2] if len(shape) == 5 and shape[2] != latents[1] else shape[-2]
+    return across, down
+
+
+def _arranged(latents: Any, shape: Sequence[int]) -> Any:
+    """Latents (N, C, h, w) with the axes of noise of `shape`, which may count frames."""
+    by_frames = (latents[:, None], latents[:, :, None], latents.movedim(1, -1)[:, None])
+    for found in (latents, *by_frames):
+        if tuple(found.shape) == tuple(shape):
+            return found
+    raise ModelError(
+        f"The autoencoder's latents {tuple(latents.shape)} do not fit the noise {tuple(shape)}, "
+        "so the model cannot start from an image."
+    )
