@@ -126,8 +126,6 @@ class DiffusersCall:
             "generator": _one_or_all(generators),
             "callback_on_step_end": callback,
         }
-        if start is not None:  # sizes of its own would stretch the source, and back
-            arguments["use_resolution_binning"] = False
         if "callback_on_step_end" not in self.accepted:
             watch_steps(denoising_pipe(pipe).scheduler, on_step)
         if self.guidance_rescale:  # else the pipeline's own default, which is not 0 in all
