@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold._version import __version__
+from ninefold.core.atomic import link_all
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError, UserError
@@ -25,7 +26,6 @@ from ninefold.core.pipeline import Attempt
 from ninefold.core.record import StageRecord
 from ninefold.core.timing import LOADED, WAITED
 from ninefold.core.wiring import Step
-from ninefold.files.atomic import link_all
 
 #: Where nobody says otherwise.
 DEFAULT_MAX_BYTES = 10 * 2**30

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from ninefold.config import PipelineConfig
+from ninefold.core.atomic import write_atomic
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError, StorageError
 from ninefold.core.events import Observer
 from ninefold.core.pipeline import Around
 from ninefold.core.progress import Previews
-from ninefold.files.atomic import write_atomic
 
 CONFIG_FILE = "config.yaml"
 CONTEXT_FILE = "context.json"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ninefold.core.atomic import check_may_write, link_all, write_atomic
 from ninefold.core.turns import Turn
-from ninefold.files.atomic import check_may_write, link_all, write_atomic
 from ninefold.jobs.runtime import CERTAIN, Claim, JobRequeued, Runtime
 
 LONG = 60.0

@@ -1,6 +1,6 @@
 """Bytes in and out: image files, the metadata inside and beside them, and safe writing."""
 
-from ninefold.files.atomic import write_atomic
+from ninefold.core.atomic import write_atomic
 from ninefold.files.decode import ImageInfo, decode, decode_mask, decode_rgba, probe
 from ninefold.files.embed import (
     EmbeddedMetadata,

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
+from ninefold.core.atomic import write_atomic
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError, StorageError
 from ninefold.core.values import ALPHA_MODE, OPAQUE_MODE, Artifact, ImageRecord
-from ninefold.files.atomic import write_atomic
 from ninefold.files.decode import decode_layers, decode_mask, layers_of, mask_of
 from ninefold.files.encode import Compression, encode
 from ninefold.files.formats import ImageFormat

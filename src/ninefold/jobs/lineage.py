@@ -10,10 +10,10 @@ from typing import Any
 
 from ninefold.cache import named_files
 from ninefold.config import PipelineConfig
+from ninefold.core.atomic import link_all
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError
 from ninefold.core.record import StageRecord
-from ninefold.files.atomic import link_all
 from ninefold.jobs.events import Done
 from ninefold.jobs.spec import JobSpec, digest_of, document_of
 

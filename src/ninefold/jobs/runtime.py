@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from ninefold.cache import StageCache
+from ninefold.core.atomic import check_may_write
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import failure_of
 from ninefold.core.events import Event, StageProgressed, StageWaiting
@@ -26,7 +27,6 @@ from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.core.values import Json
 from ninefold.core.wiring import Step
 from ninefold.engines.engine_set import EngineSet
-from ninefold.files.atomic import check_may_write
 from ninefold.jobs import dbos_adapter
 from ninefold.jobs.model import job_folder
 from ninefold.jobs.naming import group_of

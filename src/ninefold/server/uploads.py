@@ -11,8 +11,8 @@ from typing import get_args
 
 import sqlalchemy as sa
 
+from ninefold.core.atomic import write_atomic
 from ninefold.core.errors import NotFoundError, StorageError
-from ninefold.files.atomic import write_atomic
 from ninefold.files.formats import FORMATS
 from ninefold.files.store import PreparedFile
 from ninefold.jobs.tables import TABLES

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ninefold.files.atomic import link_all, write_atomic
+from ninefold.core.atomic import link_all, write_atomic
 
 
 def test_it_writes_and_replaces(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_full_disk_keeps_the_old_file(small_disk: Path) -> None:
 def test_a_write_that_the_kernel_cuts_short(tmp_path: Path) -> None:
     script = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from ninefold.files.atomic import write_atomic\n"
+        "from ninefold.core.atomic import write_atomic\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "try: write_atomic(Path(sys.argv[1]), bytes(100_000))\n"
