@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -15,7 +15,7 @@ from ninefold.core.progress import PreviewMaker
 from ninefold.engines.defects import defect_of, watched_decoding
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
-from ninefold.engines.embeddings import prompt_arguments, stacked_arguments
+from ninefold.engines.embeddings import prompt_arguments
 from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.latent_start import LatentStart, denoising_pipe, watch_steps
 from ninefold.engines.loading import LoadedModel
@@ -117,7 +117,6 @@ class DiffusersCall:
 
         generators = [torch.Generator("cpu").manual_seed(item.seed) for item in self.requests]
         arguments = {
-            **self._prompts(),
             **_guidance(self.accepted, shared.guidance_scale),
             **({} if start else _source(self.requests)),
             "width": shared.width,
@@ -133,10 +132,12 @@ class DiffusersCall:
         try:
             apart = len(self.requests) > 1 and self.device.name == "cpu"
             with (
+                self._prompts() as prompts,
                 start.applied() if start else nullcontext(),
                 _decoding_apart(pipe, apart),
                 watched_decoding(pipe) as finite,
             ):
+                arguments |= prompts
                 out = pipe(**{key: arguments[key] for key in arguments if key in self.accepted})
         finally:
             # A cancelled call leaves offloaded networks on the device.
@@ -149,13 +150,12 @@ class DiffusersCall:
         ]
         return images, len(ran), defects
 
-    def _prompts(self) -> dict[str, Any]:
+    def _prompts(self) -> AbstractContextManager[dict[str, Any]]:
         prompts = [(item.prompt, item.negative_prompt) for item in self.requests]
-        if len(prompts) > 1:
-            return stacked_arguments(self.pipe, prompts)
-        alone = prompt_arguments(self.pipe, *prompts[0])
-        self.warnings += alone.warnings
-        return alone.arguments
+        state = self.prepared[0].loras
+        return prompt_arguments(
+            self.pipe, prompts, self.model.embeddings, self.warnings, state=state
+        )
 
     def _previews(self, latents: Any) -> list[PreviewMaker | None]:
         width, height = self.requests[0].width, self.requests[0].height

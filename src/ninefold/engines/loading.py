@@ -14,6 +14,7 @@ from typing import Any, Literal
 from ninefold.core.errors import ModelError
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.diffusers_internals import part_names
+from ninefold.engines.embeddings import EmbeddingCache
 from ninefold.engines.models import ModelFiles
 from ninefold.engines.settings import EngineSettings
 
@@ -40,6 +41,8 @@ class LoadedModel:
     #: Names of the memory-saving steps in force.
     oom_steps: list[str] = field(default_factory=list)
     offloaded: Any = None
+    #: What its text encoders gave for the latest prompts.
+    embeddings: EmbeddingCache = field(default_factory=EmbeddingCache)
 
     def form(self, task: Task) -> Any | None:
         """The pipeline for a kind of request, or None where its family has none."""

@@ -8,20 +8,16 @@ of (text encoders trained from scratch may not).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ninefold.engines.embeddings.cache import EmbeddingCache
+from ninefold.engines.embeddings.weighting import scaled
 from ninefold.engines.prompts import parse_prompt, plain_text
 
 #: A chunk that overflows is cut after a comma among its last so many tokens, else hard.
 _COMMA_REACH = 20
-#: Means below this part of the standard deviation are noise, not a scale to restore (OpenAI's
-#: CLIP has a tenth); so are those that would change the whole chunk by more than a factor of two.
-_MEAN_FLOOR = 0.02
-_MEAN_RANGE = (0.5, 2.0)
-
-_IGNORED = "This model's text encoder takes no prompt weights; they were left out."
 
 
 @dataclass(frozen=True)
@@ -46,30 +42,21 @@ class _Encoder:
 _Split = Sequence[tuple[list[_Chunk], list[_Chunk]]]
 
 
-@dataclass(frozen=True)
-class PromptArguments:
-    """Keyword arguments for a diffusers pipeline, and what could not be honoured."""
+def chunked_arguments(
+    pipe: Any, prompt: str, negative_prompt: str, cache: EmbeddingCache, state: Hashable
+) -> dict[str, Any] | None:
+    """Embeddings to pass to `pipe` where a weight differs from 1 or a chunk is too short.
 
-    arguments: dict[str, Any]
-    warnings: tuple[str, ...] = ()
-
-
-def prompt_arguments(pipe: Any, prompt: str, negative_prompt: str) -> PromptArguments:
-    """How the prompts are passed to `pipe`.
-
-    Plain strings where no weight differs from 1 and everything fits one chunk, so the output is
-    what diffusers gives by itself; embeddings otherwise. Pipelines without CLIP encoders get
-    the text without its weights, and a warning.
+    None for plain prompts, which the pipeline encodes itself, and for encoders other than CLIP.
     """
-    plain = {"prompt": plain_text(prompt), "negative_prompt": plain_text(negative_prompt) or None}
-    weighted = any(p.weight != 1.0 for p in (*parse_prompt(prompt), *parse_prompt(negative_prompt)))
     encoders = _clip_encoders(pipe)
     if not encoders:
-        return PromptArguments(plain, (_IGNORED,) if weighted else ())
+        return None
+    weighted = any(p.weight != 1.0 for p in (*parse_prompt(prompt), *parse_prompt(negative_prompt)))
     split = _split(encoders, prompt, negative_prompt)
     if not weighted and _count(split) == 1:
-        return PromptArguments(plain)
-    return PromptArguments(_embedded(pipe, encoders, split, negative_prompt))
+        return None
+    return _cached(pipe, encoders, (prompt, negative_prompt), cache, state)
 
 
 def chunk_count(pipe: Any, prompt: str, negative_prompt: str) -> int | None:
@@ -81,7 +68,9 @@ def chunk_count(pipe: Any, prompt: str, negative_prompt: str) -> int | None:
     return _count(_split(encoders, prompt, negative_prompt)) if encoders else None
 
 
-def stacked_arguments(pipe: Any, prompts: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def stacked_arguments(
+    pipe: Any, prompts: Sequence[tuple[str, str]], cache: EmbeddingCache, state: Hashable
+) -> dict[str, Any]:
     """How several prompts and negative prompts of one chunk count are passed to `pipe`.
 
     Each is encoded on its own, so it gets the very embeddings that it has alone.
@@ -89,12 +78,23 @@ def stacked_arguments(pipe: Any, prompts: Sequence[tuple[str, str]]) -> dict[str
     import torch
 
     encoders = _clip_encoders(pipe)
-    known = {
-        (prompt, negative): _embedded(pipe, encoders, _split(encoders, prompt, negative), negative)
-        for prompt, negative in dict.fromkeys(prompts)
-    }
+    known = {pair: _cached(pipe, encoders, pair, cache, state) for pair in dict.fromkeys(prompts)}
     each = [known[pair] for pair in prompts]
     return {name: torch.cat([arguments[name] for arguments in each]) for name in each[0]}
+
+
+def _cached(
+    pipe: Any,
+    encoders: Sequence[_Encoder],
+    prompts: tuple[str, str],
+    cache: EmbeddingCache,
+    state: Hashable,
+) -> dict[str, Any]:
+    def make() -> tuple[dict[str, Any], None]:
+        return _embedded(pipe, encoders, _split(encoders, *prompts), prompts[1]), None
+
+    arguments: dict[str, Any] = cache.encoded((type(pipe), prompts, state), make)[0]
+    return arguments
 
 
 def _embedded(
@@ -131,7 +131,9 @@ def _embedded(
 
 def _clip_encoders(pipe: Any) -> list[_Encoder]:
     accepted = inspect.signature(type(pipe).__call__).parameters
-    if "prompt_embeds" not in accepted or getattr(pipe, "text_encoder_3", None) is not None:
+    # Others with CLIP (Stable Diffusion 3, Stable Cascade) make more of it than rows for a UNet.
+    is_plain = hasattr(pipe, "unet") and not hasattr(pipe, "text_encoder_3")
+    if "prompt_embeds" not in accepted or not is_plain:
         return []
     pairs = [
         (getattr(pipe, f"tokenizer{end}", None), getattr(pipe, f"text_encoder{end}", None))
@@ -198,7 +200,7 @@ def _encode(encoder: _Encoder, chunks: list[_Chunk]) -> tuple[Any, Any]:
         if pooled is None:
             pooled = out[0]
         state = out.hidden_states[-2] if encoder.penultimate else out[0]
-        hidden.append(_weighted(state, chunk))
+        hidden.append(scaled(state, _row_weights(chunk, state.shape[1])))
     return torch.cat(hidden, dim=1), pooled
 
 
@@ -215,17 +217,6 @@ def _ids(encoder: _Encoder, chunk: _Chunk) -> tuple[Any, Any]:
     return torch.tensor([ids + [tokenizer.pad_token_id] * padding], device=device), mask
 
 
-def _weighted(state: Any, chunk: _Chunk) -> Any:
-    import torch
-
-    if all(weight == 1.0 for weight in chunk.weights):
-        return state
-    weights = torch.ones(state.shape[1], dtype=state.dtype, device=state.device)
-    weights[1 : 1 + len(chunk.weights)] = torch.tensor(chunk.weights, dtype=state.dtype)
-    weighted = state * weights[None, :, None]
-    mean, deviation = float(state.float().mean()), float(state.float().std())
-    if abs(mean) < _MEAN_FLOOR * deviation:
-        return weighted
-    ratio = mean / (float(weighted.float().mean()) or mean)
-    low, high = _MEAN_RANGE
-    return weighted * ratio if low <= ratio <= high else weighted
+def _row_weights(chunk: _Chunk, length: int) -> list[float]:
+    """For each of the rows: of the start, the chunk's tokens, the end and the padding."""
+    return [1.0, *chunk.weights, *[1.0] * (length - 1 - len(chunk.weights))]
