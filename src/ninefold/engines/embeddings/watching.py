@@ -24,7 +24,7 @@ _SCALED = re.compile("CLIP|T5|UMT5|MT5")
 _Ids = tuple[int, ...]
 
 
-class _LongerPrompt(Exception):
+class _PromptTooLongError(Exception):
     """The prompt has more tokens than the pipeline reads by default, and it could read more."""
 
 
@@ -76,7 +76,7 @@ class EncodingWatch:
         try:
             try:
                 made = call(**kwargs)
-            except _LongerPrompt:
+            except _PromptTooLongError:
                 self._room, self.findings = 0, Findings()
                 self._passes.clear()
                 made = call(**{**kwargs, "max_sequence_length": self.max_tokens})
@@ -103,7 +103,7 @@ class EncodingWatch:
             return
         cut = words_from(item.text, item.end, place.end) if item.end < place.end else ""
         if self._room and item.limit >= self._room and (cut or sum(item.read) > self._room):
-            raise _LongerPrompt
+            raise _PromptTooLongError
         if cut:
             self.findings.cuts.append(Cut(encoder, item.limit, cut))
         else:
