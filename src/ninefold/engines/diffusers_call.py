@@ -152,9 +152,14 @@ class DiffusersCall:
 
     def _prompts(self) -> AbstractContextManager[dict[str, Any]]:
         prompts = [(item.prompt, item.negative_prompt) for item in self.requests]
-        state = self.prepared[0].loras
+        first = self.prepared[0]
         return prompt_arguments(
-            self.pipe, prompts, self.model.embeddings, self.warnings, state=state
+            self.pipe,
+            prompts,
+            self.model.embeddings,
+            self.warnings,
+            state=first.loras,
+            max_tokens=first.info.family.prompt_tokens or 0,
         )
 
     def _previews(self, latents: Any) -> list[PreviewMaker | None]:

@@ -117,7 +117,8 @@ class Family:
     scheduler: Literal["noise", "flow", "own"] = "flow"
     #: Number format on devices that have several.
     dtype: Literal["bfloat16", "float16"] = "bfloat16"
-    #: Tokens of a prompt that act; None where long prompts are encoded in chunks.
+    #: Tokens of a prompt that its longest text encoder can be made to read; None where long
+    #: prompts are encoded in chunks.
     prompt_tokens: int | None = None
     #: Arguments that every call is given.
     arguments: Mapping[str, Any] = field(default_factory=dict)

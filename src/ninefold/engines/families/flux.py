@@ -150,7 +150,7 @@ QWEN_IMAGE = Family(
     patch=2,
     steps=50,
     guidance=Guidance(argument="true_cfg_scale", scale=4.0, blank_negative=" "),
-    prompt_tokens=512,
+    prompt_tokens=1024,
     variants=(
         Variant(
             name="distilled",
@@ -180,7 +180,7 @@ QWEN_IMAGE_EDIT = Family(
     patch=2,
     steps=40,
     guidance=Guidance(argument="true_cfg_scale", scale=4.0, blank_negative=" "),
-    prompt_tokens=512,
+    prompt_tokens=1024,
     variants=(
         Variant(
             name="Lightning",
@@ -201,7 +201,7 @@ QWEN_IMAGE_EDIT_PLUS = Family(
     patch=2,
     steps=40,
     guidance=Guidance(argument="true_cfg_scale", scale=4.0, blank_negative=" "),
-    prompt_tokens=512,
+    prompt_tokens=1024,
     variants=QWEN_IMAGE_EDIT.variants,
 )
 

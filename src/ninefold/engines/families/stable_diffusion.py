@@ -192,7 +192,7 @@ STABLE_DIFFUSION_3 = Family(
     steps=28,
     guidance=Guidance(scale=7.0),
     dtype="float16",
-    prompt_tokens=256,
+    prompt_tokens=512,
     variants=(Variant(name="Turbo", words=("turbo",), changes={"steps": 4, "guidance": _OFF}),),
 )
 

@@ -95,7 +95,7 @@ LUMINA_2 = Family(
     patch=2,
     steps=30,
     guidance=Guidance(scale=4.0),
-    prompt_tokens=256,
+    prompt_tokens=512,
 )
 
 HIDREAM = Family(
