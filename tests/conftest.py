@@ -46,6 +46,18 @@ def context(tmp_path: Path) -> PipelineContext:
     return PipelineContext(tmp_path / "job", prompt="a red house", seed=7, job_id="job")
 
 
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever asks for an address or opens a connection fails its test."""
+
+    def refuse(*args: object, **_: object) -> None:
+        pytest.fail(f"asked the network for {args[:2]}")
+
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    monkeypatch.setattr("socket.create_connection", refuse)
+    monkeypatch.setattr("socket.socket.connect", refuse)
+
+
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder of a tiny model by its name, `tiny_models("flux")`; to be read, never changed."""

@@ -89,24 +89,11 @@ def test_a_sidecar_wins(tiny_folder: Path, tmp_path: Path) -> None:
         describe(resolve(str(folder), SETTINGS))
 
 
-def test_pickles_are_refused_unless_allowed(tiny_folder: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "old"
-    shutil.copytree(tiny_folder, folder)
-    weights = next(folder.glob("unet/*.safetensors"))
-    weights.rename(weights.with_suffix(".bin"))
-    with pytest.raises(ModelError, match="NINEFOLD_ALLOW_PICKLE=1"):
-        resolve(str(folder), SETTINGS)
-    assert resolve(str(folder), EngineSettings(allow_pickle=True)).weights
-    (tmp_path / "model.ckpt").write_bytes(b"x")
-    with pytest.raises(ModelError, match="NINEFOLD_ALLOW_PICKLE=1"):
-        resolve(str(tmp_path / "model.ckpt"), SETTINGS)
-
-
 def test_a_hub_model_that_is_not_cached_says_how_to_allow_the_download(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
-    with pytest.raises(ModelError, match="NINEFOLD_ALLOW_DOWNLOAD=1"):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelError, match=r"pull nobody/nothing.*NINEFOLD_ALLOW_DOWNLOAD=1"):
         resolve("nobody/nothing", SETTINGS)
 
 

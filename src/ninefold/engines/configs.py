@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,24 @@ def read_json(path: Path, *, optional: bool = False) -> Mapping[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError(
-            f"{path.parent.name} is no diffusers folder: it has no {path.name}."
+            f"{path.parent.name} is no diffusers folder: it has no {path.name}.{_holds(path)}"
         ) from error
     except (OSError, ValueError) as error:
         raise ModelError(f"{path.parent.name}/{path.name} cannot be read: {error}.") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path.parent.name}/{path.name}: expected a JSON object.")
     return content
+
+
+def _holds(path: Path) -> str:
+    """What a folder that is no model holds instead, as far as that helps."""
+    there = sorted(_models_in(path.parent)) if path.parent.is_dir() else []
+    if not there:
+        return ""
+    return f" It holds {', '.join(there[:3])}: name one of these."
+
+
+def _models_in(folder: Path) -> Iterator[str]:
+    for path in folder.iterdir():
+        if path.suffix in (".safetensors", ".gguf") or (path / "model_index.json").is_file():
+            yield f"{folder.name}/{path.name}"

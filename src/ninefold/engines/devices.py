@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,12 +25,15 @@ class DeviceChoice:
         """As set; else float32 on the CPU, bfloat16 for transformers and float16 for UNets."""
         import torch
 
+        return getattr(torch, self.number_format(part_names(pipeline_class)[0]))
+
+    def number_format(self, components: Collection[str]) -> str:
+        """The same by its name, for a pipeline of these components."""
         if self.precision is not None:
-            return getattr(torch, self.precision)
+            return self.precision
         if self.name == "cpu":
-            return torch.float32
-        parts, _ = part_names(pipeline_class)
-        return torch.bfloat16 if "transformer" in parts else torch.float16
+            return "float32"
+        return "bfloat16" if "transformer" in components else "float16"
 
     def free(self) -> int:
         """Bytes that CUDA could still give to tensors."""

@@ -116,7 +116,7 @@ class DiffusersEngine:
         if known is not None and known.signature == known.files.signature():
             return known
         with current_clock.get().loading():
-            files = resolve(reference, self.settings, self._root)
+            files = resolve(reference, self.settings, self._root, self._number_format)
             info = describe(files)
         self._known[reference] = found = _Known(files.signature(), files, info)
         return found
@@ -155,6 +155,9 @@ class DiffusersEngine:
     def _load(self, files: ModelFiles) -> LoadedModel:
         with collector_paused():
             return load_model(files, self._device, self.settings)
+
+    def _number_format(self, _: str, components: frozenset[str]) -> str:
+        return self._device.number_format(components)
 
     @property
     def _device(self) -> DeviceChoice:

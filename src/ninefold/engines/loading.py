@@ -13,8 +13,11 @@ from typing import Any, Literal
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.devices import DeviceChoice
-from ninefold.engines.diffusers_internals import part_names
+from ninefold.engines.diffusers_internals import component_class, is_quantised, part_names
 from ninefold.engines.embeddings import EmbeddingCache
+from ninefold.engines.layouts import Component
+from ninefold.engines.load_errors import unreadable
+from ninefold.engines.memory import is_out_of_memory
 from ninefold.engines.models import ModelFiles
 from ninefold.engines.settings import EngineSettings
 
@@ -65,11 +68,8 @@ def load_model(files: ModelFiles, device: DeviceChoice, settings: EngineSettings
     with LOADING, quiet():
         pipeline_class = _pipeline_class(files)
         dtype = device.dtype(pipeline_class)
-        try:
-            with _unfilled():
-                pipe = _read(pipeline_class, files, dtype, settings)
-        except Exception as error:  # every reader below raises types of its own
-            raise _unreadable(files, error) from error
+        with _unfilled():
+            pipe = _read(pipeline_class, files, dtype, device)
         pipe.to(device.name)
         pipe.set_progress_bar_config(disable=True)
     model = LoadedModel(pipe, pipe.scheduler, str(dtype).removeprefix("torch."))
@@ -77,31 +77,52 @@ def load_model(files: ModelFiles, device: DeviceChoice, settings: EngineSettings
     return model
 
 
-def _read(pipeline_class: Any, files: ModelFiles, dtype: Any, settings: EngineSettings) -> Any:
-    options: dict[str, Any] = {"dtype": dtype, "local_files_only": True}
-    if files.is_file:
-        config = files.path.with_suffix("")
-        if (config / "model_index.json").is_file():
-            options["config"] = str(config)
-        elif settings.allow_download:
-            options["local_files_only"] = False
-        return pipeline_class.from_single_file(str(files.path), **options)
-    if all(".fp16." in path.name for path in files.weights):
-        options["variant"] = "fp16"
-    safe = None if settings.allow_pickle else True
-    return pipeline_class.from_pretrained(str(files.path), use_safetensors=safe, **options)
+def _read(pipeline_class: Any, files: ModelFiles, dtype: Any, device: DeviceChoice) -> Any:
+    if files.layout is None:
+        with _errors_of(files.name):
+            return _read_file(pipeline_class, files, dtype)
+    networks: dict[str, Any] = {}
+    parts, _ = part_names(pipeline_class)
+    for component in files.layout.networks:
+        if component.name not in parts:  # such as a ControlNet beside the pipeline that is loaded
+            continue
+        with _errors_of(f"{files.name}/{component.name}"):
+            networks[component.name] = _read_network(component, dtype, device)
+    with _errors_of(files.name):
+        return pipeline_class.from_pretrained(str(files.path), **networks, local_files_only=True)
 
 
-def _unreadable(files: ModelFiles, error: Exception) -> ModelError:
-    lines = str(error).strip().splitlines() or [""]
-    remedy = (
-        f"A single file also needs its configs: put the family's diffusers folder, without "
-        f"weights, beside it as {files.path.stem}/, or set NINEFOLD_ALLOW_DOWNLOAD=1."
-        if files.is_file
-        else "Download or convert the model again."
+def _read_network(component: Component, dtype: Any, device: DeviceChoice) -> Any:
+    """One network, on the device before the next one is read: of the main memory, which may be
+    the smaller one, loading takes no more than the largest of them."""
+    network = component_class(component.library, component.class_name).from_pretrained(
+        str(component.folder),
+        variant=component.variant,
+        use_safetensors=not component.is_pickled,
+        dtype=dtype,
+        local_files_only=True,
     )
-    return ModelError(
-        f"{files.name} cannot be loaded ({type(error).__name__}: {lines[0][:200]}). {remedy}"
+    return network if is_quantised(network) else network.to(device.name)
+
+
+@contextmanager
+def _errors_of(what: str) -> Iterator[None]:
+    """Raise errors of the libraries as `ModelError` that says what is wrong with `what`; a device
+    that is full is no fault of the model."""
+    try:
+        yield
+    except Exception as error:  # every reader raises types of its own
+        if isinstance(error, ModelError) or is_out_of_memory(error):
+            raise
+        raise unreadable(what, error) from error
+
+
+def _read_file(pipeline_class: Any, files: ModelFiles, dtype: Any) -> Any:
+    config = files.path.with_suffix("")
+    if not (config / "model_index.json").is_file():
+        raise ModelError("A single file also needs its configs.")
+    return pipeline_class.from_single_file(
+        str(files.path), config=str(config), dtype=dtype, local_files_only=True
     )
 
 
@@ -109,13 +130,7 @@ def _pipeline_class(files: ModelFiles) -> Any:
     import diffusers
 
     # The class itself rather than AutoPipeline, whose module imports every pipeline there is.
-    found = getattr(diffusers, files.pipeline_class, None)
-    if found is None:
-        raise ModelError(
-            f"{files.name} asks for the pipeline {files.pipeline_class}, which diffusers "
-            f"{diffusers.__version__} does not have. Upgrade diffusers, or use another model."
-        )
-    return found
+    return getattr(diffusers, files.pipeline_class)
 
 
 def _form(base: Any, task: Task) -> Any | None:
