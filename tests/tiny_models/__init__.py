@@ -14,7 +14,15 @@ guidance, steps and strength all show in the pixels. Tokenizers know single char
 
 from __future__ import annotations
 
-from tests.tiny_models import flux, stable_diffusion
+from tests.tiny_models import flux, kandinsky, stable_diffusion, transformers
 from tests.tiny_models.registry import NAMES, build_tiny, tiny_model
 
-__all__ = ["NAMES", "build_tiny", "flux", "stable_diffusion", "tiny_model"]
+__all__ = [
+    "NAMES",
+    "build_tiny",
+    "flux",
+    "kandinsky",
+    "stable_diffusion",
+    "tiny_model",
+    "transformers",
+]

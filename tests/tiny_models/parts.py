@@ -10,17 +10,17 @@ LETTERS = [chr(code) for code in range(33, 127)]
 WIDTH = 16
 
 
-def clip_tokenizer() -> Any:
+def clip_tokenizer(length: int = 77) -> Any:
     """CLIP's, over single letters."""
     from transformers import CLIPTokenizer
 
     names = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS)]
     names += ["<|startoftext|>", "<|endoftext|>"]
     vocabulary = {name: index for index, name in enumerate(names)}
-    return CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=77)
+    return CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=length)
 
 
-def clip_encoder(projection: bool = False, width: int = WIDTH) -> Any:
+def clip_encoder(projection: bool = False, width: int = WIDTH, length: int = 77) -> Any:
     """CLIP's text encoder, with the projection of a pooled embedding where asked for."""
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
@@ -33,6 +33,7 @@ def clip_encoder(projection: bool = False, width: int = WIDTH) -> Any:
             num_hidden_layers=3,
             num_attention_heads=2,
             projection_dim=width,
+            max_position_embeddings=length,
             bos_token_id=2 * len(LETTERS),
             eos_token_id=2 * len(LETTERS) + 1,
             pad_token_id=2 * len(LETTERS) + 1,
@@ -92,3 +93,52 @@ def flow_scheduler(**config: Any) -> Any:
 
     build: Any = FlowMatchEulerDiscreteScheduler
     return build(**config)
+
+
+def qwen_vae() -> Any:
+    """Qwen-Image's variational autoencoder, made of a video's."""
+    from diffusers import AutoencoderKLQwenImage
+
+    build: Any = AutoencoderKLQwenImage
+    return build(
+        base_dim=8,
+        z_dim=16,
+        dim_mult=[1, 1, 1, 1],
+        num_res_blocks=1,
+        temperal_downsample=[False, True, True],
+    )
+
+
+def flux2_vae() -> Any:
+    """FLUX.2's variational autoencoder, whose latents are normalised after patching."""
+    from diffusers import AutoencoderKLFlux2
+
+    build: Any = AutoencoderKLFlux2
+    return build(
+        block_out_channels=(8, 8, 8, 8),
+        layers_per_block=1,
+        latent_channels=32,
+        norm_num_groups=4,
+        sample_size=64,
+    )
+
+
+def deep_vae() -> Any:
+    """Sana's autoencoder: 32 pixels a side for one position."""
+    from diffusers import AutoencoderDC
+
+    build: Any = AutoencoderDC
+    levels = 6
+    return build(
+        latent_channels=8,
+        attention_head_dim=4,
+        encoder_block_out_channels=(8,) * levels,
+        decoder_block_out_channels=(8,) * levels,
+        encoder_layers_per_block=(1,) * levels,
+        decoder_layers_per_block=(1,) * levels,
+        encoder_qkv_multiscales=((),) * levels,
+        decoder_qkv_multiscales=((),) * levels,
+        upsample_block_type="interpolate",
+        downsample_block_type="stride_conv",
+        scaling_factor=0.41407,
+    )

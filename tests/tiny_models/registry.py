@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,15 +10,22 @@ from typing import Any, TypeVar
 F = TypeVar("F", bound=Callable[[], Any])
 
 _FACTORIES: dict[str, Callable[[], Any]] = {}
+#: By the model's name, what its `model_index.json` says otherwise than `save_pretrained` writes.
+_INDEX: dict[str, dict[str, Any]] = {}
 #: Names that `tiny_model` takes.
 NAMES = _FACTORIES.keys()
 
 
-def tiny(name: str) -> Callable[[F], F]:
-    """Register a function that builds the pipeline called `name`."""
+def tiny(name: str, **index: Any) -> Callable[[F], F]:
+    """Register a function that builds the pipeline called `name`.
+
+    `index` replaces entries of `model_index.json`, where models that ship have others than
+    diffusers writes today.
+    """
 
     def register(factory: F) -> F:
         _FACTORIES[name] = factory
+        _INDEX[name] = index
         return factory
 
     return register
@@ -39,6 +47,9 @@ def build_tiny(name: str) -> Any:
 def tiny_model(name: str, folder: Path) -> Path:
     """Save the tiny model called `name` into `folder`, and return the folder."""
     build_tiny(name).save_pretrained(folder)
+    if _INDEX[name]:
+        index = folder / "model_index.json"
+        index.write_text(json.dumps(json.loads(index.read_text()) | _INDEX[name], indent=2))
     return folder
 
 

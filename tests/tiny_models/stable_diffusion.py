@@ -134,3 +134,73 @@ def _() -> Any:
         text_encoder_3=t5_encoder(32),
         tokenizer_3=t5_tokenizer(),
     )
+
+
+@tiny("sd2")
+def _() -> Any:
+    return stable_diffusion(
+        unet=unet(16, sample_size=12), scheduler=pndm(prediction_type="v_prediction")
+    )
+
+
+@tiny("sd-turbo")
+def _() -> Any:
+    return stable_diffusion(scheduler=euler(timestep_spacing="trailing"))
+
+
+@tiny("sd-inpainting")
+def _() -> Any:
+    return stable_diffusion("StableDiffusionInpaintPipeline", unet=unet(16, in_channels=9))
+
+
+@tiny("instruct-pix2pix")
+def _() -> Any:
+    return stable_diffusion("StableDiffusionInstructPix2PixPipeline", unet=unet(16, in_channels=8))
+
+
+@tiny("sd-controlnet")
+def _() -> Any:
+    network = unet(16)
+    net = diffusers.ControlNetModel.from_unet(
+        network, conditioning_embedding_out_channels=(8, 8, 8, 8)
+    )
+    return stable_diffusion("StableDiffusionControlNetPipeline", unet=network, controlnet=net)
+
+
+@tiny("lcm")
+def _() -> Any:
+    return stable_diffusion(
+        "LatentConsistencyModelPipeline",
+        unet=unet(16, time_cond_proj_dim=8),
+        scheduler=diffusers.LCMScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"
+        ),
+    )
+
+
+@tiny("sdxl-turbo")
+def _() -> Any:
+    return stable_diffusion_xl(
+        unet=xl_unet(sample_size=64),
+        scheduler=diffusers.EulerAncestralDiscreteScheduler(**NOISE, timestep_spacing="trailing"),
+    )
+
+
+@tiny("sdxl-lightning")
+def _() -> Any:
+    return stable_diffusion_xl(scheduler=euler(timestep_spacing="trailing"))
+
+
+@tiny("sdxl-refiner")
+def _() -> Any:
+    return diffusers.StableDiffusionXLImg2ImgPipeline(
+        vae=image_vae(scaling_factor=0.13025),
+        text_encoder=None,
+        text_encoder_2=clip_encoder(projection=True),
+        tokenizer=None,
+        tokenizer_2=clip_tokenizer(),
+        unet=xl_unet(16, ids=5),
+        scheduler=euler(),
+        requires_aesthetics_score=True,
+        force_zeros_for_empty_prompt=False,
+    )

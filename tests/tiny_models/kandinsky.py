@@ -1,0 +1,145 @@
+"""Families made of a prior and a decoder, and Kandinsky 3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import diffusers as untyped
+
+from tests.tiny_models.parts import (
+    WIDTH,
+    clip_encoder,
+    clip_tokenizer,
+    t5_encoder,
+    t5_tokenizer,
+)
+from tests.tiny_models.registry import tiny
+from tests.tiny_models.stable_diffusion import unet
+
+diffusers: Any = untyped
+
+
+def movq() -> Any:
+    """Kandinsky's decoder: 8 pixels a side for one position."""
+    return diffusers.VQModel(
+        block_out_channels=(32, 32, 32, 32),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        latent_channels=4,
+        norm_num_groups=4,
+        norm_type="spatial",
+        num_vq_embeddings=16,
+        vq_embed_dim=4,
+    )
+
+
+def image_encoder() -> Any:
+    """CLIP's image encoder."""
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    return CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            hidden_size=WIDTH,
+            intermediate_size=2 * WIDTH,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            projection_dim=WIDTH,
+            image_size=32,
+            patch_size=8,
+        )
+    )
+
+
+@tiny("kandinsky-2.2")
+def _() -> Any:
+    from transformers import CLIPImageProcessor
+
+    return diffusers.KandinskyV22CombinedPipeline(
+        unet=unet(
+            16,
+            sample_size=64,
+            in_channels=4,
+            out_channels=8,
+            down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+            up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+            mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+            addition_embed_type="image",
+            encoder_hid_dim=WIDTH,
+            encoder_hid_dim_type="image_proj",
+            attention_head_dim=4,
+            resnet_time_scale_shift="scale_shift",
+        ),
+        scheduler=diffusers.DDPMScheduler(
+            beta_start=0.00085,
+            beta_end=0.012,
+            clip_sample=False,
+            variance_type="learned_range",
+        ),
+        movq=movq(),
+        prior_prior=diffusers.PriorTransformer(
+            num_attention_heads=2, attention_head_dim=8, num_layers=1, embedding_dim=WIDTH
+        ),
+        prior_image_encoder=image_encoder(),
+        prior_text_encoder=clip_encoder(projection=True),
+        prior_tokenizer=clip_tokenizer(),
+        prior_scheduler=diffusers.UnCLIPScheduler(
+            variance_type="fixed_small_log", prediction_type="sample", num_train_timesteps=1000
+        ),
+        prior_image_processor=CLIPImageProcessor(size=32, crop_size=32),
+    )
+
+
+@tiny("kandinsky-3")
+def _() -> Any:
+    return diffusers.Kandinsky3Pipeline(
+        tokenizer=t5_tokenizer(),
+        text_encoder=t5_encoder(),
+        unet=diffusers.Kandinsky3UNet(
+            time_embedding_dim=16,
+            groups=2,
+            attention_head_dim=4,
+            layers_per_block=1,
+            block_out_channels=(8, 16, 16, 16),
+            cross_attention_dim=16,
+            encoder_hid_dim=WIDTH,
+        ),
+        scheduler=diffusers.DDPMScheduler(beta_schedule="squaredcos_cap_v2", clip_sample=False),
+        movq=movq(),
+    )
+
+
+def cascade(channels: int, conditioning: int, **changes: Any) -> Any:
+    """A stage of Stable Cascade."""
+    return diffusers.StableCascadeUNet(
+        **{
+            "in_channels": channels,
+            "out_channels": channels,
+            "timestep_ratio_embedding_dim": 8,
+            "conditioning_dim": conditioning,
+            "block_out_channels": (16, 16),
+            "num_attention_heads": (2, 2),
+            "down_num_layers_per_block": (1, 1),
+            "up_num_layers_per_block": (1, 1),
+            "clip_text_pooled_in_channels": WIDTH,
+            **changes,
+        }
+    )
+
+
+@tiny("cascade", vqgan=["wuerstchen", "PaellaVQModel"])
+def _() -> Any:
+    from diffusers.pipelines.deprecated.wuerstchen import PaellaVQModel
+
+    return diffusers.StableCascadeCombinedPipeline(
+        tokenizer=clip_tokenizer(),
+        text_encoder=clip_encoder(projection=True),
+        decoder=cascade(
+            4, 16, patch_size=2, effnet_in_channels=16, timestep_conditioning_type=("sca",)
+        ),
+        scheduler=diffusers.DDPMWuerstchenScheduler(),
+        vqgan=PaellaVQModel(bottleneck_blocks=1, embed_dim=8, num_vq_embeddings=16),
+        prior_prior=cascade(16, 16, clip_text_in_channels=WIDTH, clip_image_in_channels=WIDTH),
+        prior_text_encoder=clip_encoder(projection=True),
+        prior_tokenizer=clip_tokenizer(),
+        prior_scheduler=diffusers.DDPMWuerstchenScheduler(),
+    )
