@@ -126,6 +126,14 @@ def test_where_nothing_is_covered_nothing_is_left() -> None:
     assert (colours == 128).all()
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_what_is_covered_in_part_keeps_its_colours(share: float) -> None:
+    pixels = noise(32, 32)
+    colours, alpha = cut_out(pixels, np.full((32, 32), share, np.float32))
+    assert np.array_equal(colours, pixels)
+    assert (alpha == round(share * 255)).all()
+
+
 def test_specks_go_and_parts_of_some_size_stay() -> None:
     parts = np.zeros((100, 100), np.float32)
     parts[10:40, 10:40] = parts[60:66, 60:66] = parts[80:82, 80:82] = 1

@@ -152,6 +152,60 @@ def test_where_nothing_is_found_the_image_stays_and_a_warning_says_so(
     ]
 
 
+@pytest.mark.parametrize(
+    ("params", "transparent"),
+    [
+        ({"invert": True}, slice(0, 0)),
+        ({"feather": 128}, slice(0, 0)),
+        ({}, slice(16, 64)),
+    ],
+    ids=["inverted, the subject fills the image", "a wide feather", "it is transparent there"],
+)
+def test_an_image_never_vanishes_without_a_word(
+    tmp_path: Path, params: dict[str, Any], transparent: slice
+) -> None:
+    coverage = np.zeros((HEIGHT, WIDTH), np.float32)
+    coverage[24:40, 24:40] = 1
+    if "invert" in params:
+        coverage[:] = 1
+    layers = np.dstack([picture(WIDTH, HEIGHT), np.full((HEIGHT, WIDTH), 255, np.uint8)])
+    layers[transparent, transparent, 3] = 0
+    alpha, context = cut(tmp_path, coverage, layers, **params)
+    assert np.array_equal(alpha, layers[..., 3])
+    (warning,) = context.metadata["matte"]["warnings"]
+    assert warning.startswith("nothing would be left to see")
+    assert context.metadata["matte"]["kept"] == 1
+
+
+def test_what_shows_in_part_keeps_its_colours(tmp_path: Path) -> None:
+    """As glass and shadows do: they are no mix with what was behind the subject."""
+    layers = np.dstack([picture(WIDTH, HEIGHT), np.full((HEIGHT, WIDTH), 60, np.uint8)])
+    alpha, context = cut(tmp_path, image=layers)
+    inside = SUBJECT == 255
+    assert (alpha[inside] == 60).all()
+    assert not alpha[~inside].any()
+    pixels = read_image(context, context[IMAGE])
+    assert np.array_equal(pixels[inside], layers[inside][:, :3])
+
+
+def test_the_model_sees_nothing_of_what_is_transparent(tmp_path: Path) -> None:
+    seen = []
+
+    class Watched(FakeMatting):
+        def matte(self, model: str, image: Pixels) -> Mask:
+            seen.append(image)
+            return super().matte(model, image)
+
+    layers = np.dstack([picture(WIDTH, HEIGHT), np.full((HEIGHT, WIDTH), 255, np.uint8)])
+    layers[:, :20, 3] = 0
+    context = PipelineContext(tmp_path, image=layers)
+    engines = fake_engines().with_engines(MATTING, Watched())
+    run(MatteStage(engines=engines).execute(context))
+    (image,) = seen
+    assert (image[:, :20] == 128).all()
+    assert np.array_equal(image[:, 20:], layers[:, 20:, :3])
+
+
 def test_a_model_that_is_not_at_hand_is_reported_before_the_run(tmp_path: Path) -> None:
     stage = MatteStage(engines=fake_engines(), matting="u2net")
     (problem,) = stage.unusable_models()

@@ -99,7 +99,9 @@ def cut_out(pixels: Pixels, coverage: Mask) -> tuple[Pixels, Alpha]:
     """
     check_mask(coverage)
     alpha = to_bytes(coverage * np.float32(255))
-    own = to_bytes(coverage**_OWN * np.float32(255))
+    # By the most that is covered: where all is covered in part, all colours are a mix alike.
+    most = max(float(coverage.max()), 1 / 255)
+    own = to_bytes((coverage / np.float32(most)) ** _OWN * np.float32(255))
     return spread_colours(pixels, own), alpha
 
 

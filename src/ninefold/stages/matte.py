@@ -16,9 +16,17 @@ from ninefold.engines.matting import BUILTIN, MATTING
 from ninefold.files.store import read_alpha, read_image, write_image
 from ninefold.imaging import masks, mattes
 from ninefold.imaging.alpha import lay_on, parse_colour
+from ninefold.imaging.arrays import to_bytes
 from ninefold.imaging.types import Alpha, Mask, Pixels
 from ninefold.slots import IMAGE
 from ninefold.stages.base import Colour, EngineStage
+
+#: What a transparent image is laid on for the model: neither as bright nor as dark as most.
+_GREY = (128, 128, 128)
+_NOTHING_LEFT = (
+    "nothing would be left to see: what is kept is empty, lies where the image is transparent, or "
+    "is thinner than the feather; the image stayed as it was."
+)
 
 
 class MatteParams(StageParams):
@@ -71,12 +79,18 @@ class MatteStage(EngineStage[MatteParams]):
         engine, model = self.engines[MATTING], self.params.matting or BUILTIN
         before = context[IMAGE]
         image, alpha = read_image(context, before), read_alpha(context, before)
-        coverage = self._shaped(engine.matte(model, image))
+        # What is hidden is no part of the picture that is looked at.
+        seen = image if alpha is None else lay_on(image, alpha, _GREY)
+        subject = self._subject(engine.matte(model, seen))
         context.progress.step(1, 1)
-        if masks.paints(coverage):
-            image, alpha = self._cut(context, image, alpha, coverage)
-        else:
+        coverage, kept = self._kept(subject), 1.0
+        if not masks.paints(subject):
             context.warn(self.name, "nothing was found to cut out; the image stayed as it was.")
+        elif not masks.paints(coverage if alpha is None else np.where(alpha > 0, coverage, 0)):
+            context.warn(self.name, _NOTHING_LEFT)
+        else:
+            image, alpha = self._cut(context, image, alpha, coverage)
+            kept = round(float(coverage.mean()), 4)
         record = write_image(
             context, self.name, self.artifact_name("generated_matte"), image, alpha
         )
@@ -85,28 +99,28 @@ class MatteStage(EngineStage[MatteParams]):
             self.name,
             matting=model,
             matting_hash=engine.hash(model),
-            kept=round(float(coverage.mean()), 4),
+            kept=kept,
             size=list(record.size),
         )
 
-    def _shaped(self, coverage: Mask) -> Mask:
-        """What is kept of each pixel."""
+    def _subject(self, coverage: Mask) -> Mask:
+        """How much of each pixel the subject covers, without haze and small parts."""
         params = self.params
         coverage = mattes.with_threshold(coverage, params.threshold)
-        coverage = mattes.large_parts(coverage, params.min_part, largest=params.keep_largest)
-        if not masks.paints(coverage):
-            return coverage
-        if params.invert:
-            coverage = masks.invert(coverage)
-        return masks.blur(coverage, params.feather)
+        return mattes.large_parts(coverage, params.min_part, largest=params.keep_largest)
+
+    def _kept(self, subject: Mask) -> Mask:
+        """What is kept of each pixel."""
+        coverage = masks.invert(subject) if self.params.invert else subject
+        return masks.blur(coverage, self.params.feather)
 
     def _cut(
         self, context: PipelineContext, image: Pixels, before: Alpha | None, coverage: Mask
     ) -> tuple[Pixels, Alpha | None]:
         """Colours and alpha of what is kept; what was transparent stays so."""
-        if before is not None:
-            coverage = coverage * (before.astype(np.float32) / np.float32(255))
         colours, alpha = mattes.cut_out(image, coverage)
+        if before is not None:
+            alpha = to_bytes(coverage * before.astype(np.float32))
         if self.params.background is None:
             return colours, alpha
         context.add_metadata(self.name, background=self.params.background)
