@@ -55,3 +55,11 @@ def test_a_file_that_is_no_settings(content: str | None, reported: str, tmp_path
         file.write_text(content)
     with pytest.raises(ConfigError, match=reported):
         read_settings(Settings, {}, file=file)
+
+
+def test_a_folder_may_start_with_a_home_that_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    found = read_settings(Settings, {"NINEFOLD_DATA": "~/jobs", "NINEFOLD_LORAS": "/srv/~loras"})
+    assert (found.data, found.loras) == (Path("/home/somebody/jobs"), Path("/srv/~loras"))
+    with pytest.raises(ConfigError, match=r"NINEFOLD_DATA.*~nobody-here is nobody's home"):
+        read_settings(Settings, {"NINEFOLD_DATA": "~nobody-here/jobs"})

@@ -37,6 +37,11 @@ def refused(outcome: Outcome, *expected: str) -> None:
         (("x" * 4001,), ["prompt", "4000 characters"]),
         (("a", "--preset", "ful"), ["preset 'ful'", "Did you mean 'full'?"]),
         (("a", "--model", "nothing"), ["model", "nothing", "poster"]),
+        (("a", "--model", "~nobody-here/a.safetensors"), ["model", "~nobody-here", "poster"]),
+        (
+            ("a", "--preset", "full", "--set", "upscaler.upscaler=~nobody-here/x.onnx"),
+            ["upscaler.upscaler", "~nobody-here/x.onnx"],
+        ),
         (("a", "--set", "upscalr.tile=64"), ["upscalr", "Did you mean 'upscaler'?"]),
         (("a", "--set", "upscaler.tiel=64"), ["upscaler.tiel: unknown", "Did you mean 'tile'?"]),
         (("a", "--set", "upscaler.upscale_factor=99"), ["less than or equal to 8", "got 99"]),

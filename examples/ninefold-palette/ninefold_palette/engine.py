@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ninefold.core.errors import ModelError
+from ninefold.core.paths import expand_home
 from ninefold.engines.faults import FakeModels
 from ninefold.engines.hashing import file_sha256
 from ninefold.engines.kinds import Engine, EngineKind
@@ -85,7 +86,7 @@ class FilePalettes:
             return painted
 
     def _path(self, model: str) -> Path:
-        path = _FOLDER / f"{model}.json" if model in self.models() else Path(model).expanduser()
+        path = _FOLDER / f"{model}.json" if model in self.models() else expand_home(model)
         if path.suffix != ".json" or not path.is_file():
             names = ", ".join(self.models())
             raise ModelError(

@@ -19,6 +19,7 @@ from ninefold.catalogue import other_models, plugins
 from ninefold.cli.guard import DONE, FAILED
 from ninefold.core.errors import ConfigError, ModelError, StorageError
 from ninefold.core.json_text import json_text
+from ninefold.core.paths import expand_home
 from ninefold.core.settings import read_settings
 from ninefold.engines import builtin
 from ninefold.engines.defaults import build_engines
@@ -169,7 +170,7 @@ def _models(settings: Settings) -> Iterator[Finding]:
     except ModelError as error:
         yield Finding("models", "built-in", "cannot be read", str(error))
     for name in settings.models:
-        path = Path(name).expanduser()
+        path = expand_home(name)
         if path.exists():
             yield Finding("models", name, "at hand")
         else:

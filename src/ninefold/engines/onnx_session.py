@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ninefold.core.errors import ModelError
+from ninefold.core.paths import expand_home
 from ninefold.core.timing import current_clock
 from ninefold.engines import builtin
 from ninefold.engines.hashing import file_sha256
@@ -139,7 +140,7 @@ class OnnxModels:
             if not self._names[reference].is_file():
                 raise builtin.missing(f"{self._kind} {reference!r}")
             return self._names[reference]
-        path = Path(reference).expanduser()
+        path = expand_home(reference)
         if path.suffix in _PICKLES:
             raise ModelError(
                 f"{path.name} needs unpickling, which can run any code, so it is refused. Export "

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ninefold.core.errors import ModelError
+from ninefold.core.paths import expand_home
 
 _HUB_NAME = re.compile(
     r"(?P<repository>[\w-][\w.-]*/[\w-][\w.-]*)"
@@ -55,11 +56,11 @@ class LocalPath:
     @classmethod
     def parse(cls, text: str) -> LocalPath | None:
         """Read a path, of a folder with a variant too; None where there is nothing."""
-        path = Path(text).expanduser()
+        path = expand_home(text)
         if _exists(path):
             return cls(path)
         found = _VARIANT.fullmatch(text)
-        if found is not None and (folder := Path(found["path"]).expanduser()).is_dir():
+        if found is not None and (folder := expand_home(found["path"])).is_dir():
             return cls(folder, found["variant"])
         return None
 
@@ -74,7 +75,7 @@ def split_components(reference: str) -> tuple[str, str | None]:
 
     Raises `ModelError` for one that names no model, or components twice.
     """
-    if _WITH not in reference or _exists(Path(reference).expanduser()):
+    if _WITH not in reference or _exists(expand_home(reference)):
         return reference, None
     model, _, components = reference.partition(_WITH)
     if not model or not components or _WITH in components:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt
 
+from ninefold.core.paths import expand_home
 from ninefold.core.settings import SettingsBase, read_settings
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -19,7 +20,15 @@ def _lower(value: Any) -> Any:
 
 
 def _expanded(value: Any) -> Any:
-    return Path(value).expanduser() if isinstance(value, str | Path) else value
+    if not isinstance(value, str | Path):
+        return value
+    path = expand_home(value)
+    if path.parts[:1] and path.parts[0].startswith("~"):
+        raise ValueError(
+            f"expected a folder, and {path.parts[0]} is nobody's home; name another one, or write "
+            "the whole path of one that is called so"
+        )
+    return path
 
 
 #: A path in which `~` is the home folder.
