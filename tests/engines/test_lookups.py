@@ -20,6 +20,10 @@ class _Counting:
             raise ModelError("none: is not there.")
         return f"{model} is known"
 
+    def schedulers(self, model: str, of: list[str]) -> list[str]:
+        self.asked.append(model)
+        return of
+
     def run(self, model: str) -> int:
         self.asked.append(model)
         return len(self.asked)
@@ -35,6 +39,13 @@ def test_each_model_is_looked_up_once_and_run_every_time() -> None:
     ]
     assert counting.asked == ["a", "b"]
     assert [kept.run("a") for _ in range(2)] == [3, 4]  # type: ignore[call-arg, arg-type, comparison-overlap]
+
+
+def test_what_cannot_be_remembered_is_asked_every_time() -> None:
+    counting = _Counting()
+    kept = EngineSet({DIFFUSION: [counting]}).keep_lookups().diffusion
+    assert [kept.schedulers("a", of=[name]) for name in "ab"] == [["a"], ["b"]]  # type: ignore[call-arg, comparison-overlap]
+    assert counting.asked == ["a", "a"]
 
 
 def test_what_is_not_there_is_reported_every_time() -> None:

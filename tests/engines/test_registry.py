@@ -14,12 +14,14 @@ import pytest
 from ninefold.core.errors import ConfigError, ContractError, ModelError
 from ninefold.core.progress import SilentProgress
 from ninefold.engines import registry
+from ninefold.engines.defaults import build_engines
 from ninefold.engines.detection import DETECTION, Detection, DetectionEngine, FakeDetection
 from ninefold.engines.diffusion import DIFFUSION
 from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.engines.registry import ENGINES, check_engine_class, find_kind, installed
 from ninefold.engines.resources import EngineResources
+from ninefold.engines.settings import EngineSettings
 from ninefold.engines.upscaling import UPSCALING
 from ninefold.imaging.types import Pixels
 from ninefold.testing import fake_engines
@@ -186,6 +188,34 @@ def test_what_is_wrong_with_one_plugin_takes_no_other_with_it(plugins: Any) -> N
         assert bool(reason) == bool(reasons[name])
     assert [item.name for item in found.engines[DEPTH]] == ["depth"]
     assert len(found.engines) == len(ENGINES) + 1
+
+
+def raising(error: BaseException) -> Any:
+    def method(*_: Any) -> Any:
+        raise error
+
+    return method
+
+
+@pytest.mark.parametrize(
+    ("declared", "reason"),
+    [
+        ({"__init__": raising(SystemExit(3))}, "cannot be made: SystemExit(3)."),
+        ({"__init__": raising(OSError("no card"))}, "cannot be made: OSError('no card')."),
+        ({"models": raising(OSError("gone"))}, "cannot say which models it has: OSError('gone')."),
+        ({"accepts": raising(KeyError())}, "cannot say which models it has: KeyError()."),
+        ({"models": lambda _: "toy"}, "models(): expected a tuple of names, got 'toy'."),
+        ({"models": lambda _: (Path("toy"),)}, "models(): expected a tuple of names, got (P"),
+    ],
+)
+def test_an_engine_that_cannot_list_its_models_takes_no_other_with_it(
+    plugins: Any, declared: dict[str, Any], reason: str
+) -> None:
+    found = plugins(sick=engine(name="sick", kind="detector", **declared))
+    (plugin,) = found.plugins
+    assert plugin.problem.startswith(reason)
+    built = build_engines(EngineSettings(device="cpu"))
+    assert built.detection.models() == ("detector",)
 
 
 def test_every_problem_of_a_class_is_reported() -> None:

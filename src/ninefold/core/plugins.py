@@ -61,6 +61,8 @@ def _loaded(point: EntryPoint, taken: Mapping[str, object], check: Callable[[Any
         raise ContractError(f"the name is taken by {owner}.")
     try:
         thing = point.load()
+    except ContractError:
+        raise
     except (Exception, SystemExit) as error:
         raise ContractError(f"cannot be loaded: {error!r}.") from error
     check(thing)

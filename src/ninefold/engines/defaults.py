@@ -8,9 +8,10 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from ninefold.core.errors import ContractError
 from ninefold.engines.engine_set import EngineSet, EngineStats
 from ninefold.engines.kinds import EngineKind
-from ninefold.engines.registry import ENGINES, EngineClass, installed
+from ninefold.engines.registry import ENGINES, EngineClass, installed, make_plugin_engine
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 
@@ -50,12 +51,12 @@ def build_engines(settings: EngineSettings) -> EngineSet:
 
 def _made(engine: EngineClass, resources: EngineResources) -> Any:
     """An engine with these settings; None for a plugin's that they do not suit, which is logged."""
-    try:
+    if engine in ENGINES:
         return engine(resources)
-    except Exception as error:
-        if engine in ENGINES:
-            raise
-        _log.warning("plugin engine %r: cannot be made: %r.", engine.name, error)
+    try:
+        return make_plugin_engine(engine, resources)
+    except ContractError as error:
+        _log.warning("plugin engine %r: %s", engine.name, error)
         return None
 
 

@@ -151,6 +151,20 @@ class _KeptLookups:
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._engine, name)
         if name in self._kind.methods and name != self._kind.runs:
-            method = cache(method)
+            method = _kept(method)
             setattr(self, name, method)
         return method
+
+
+def _kept(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, which answers from memory but where it is given arrays or other such things."""
+    kept = cache(method)
+
+    def ask(*args: Any, **options: Any) -> Any:
+        try:
+            hash((args, tuple(options.values())))
+        except TypeError:
+            return method(*args, **options)
+        return kept(*args, **options)
+
+    return ask

@@ -63,7 +63,7 @@ def installed() -> Installed:
         try:
             kind = _kind_of(engine, kinds)
             if engine not in ENGINES:
-                _try(engine)
+                make_plugin_engine(engine, EngineResources())
         except (ConfigError, ContractError) as error:
             problems[engine.name] = str(error)
         else:
@@ -95,12 +95,22 @@ def _wrong_declarations(engine: Any) -> Iterator[str]:
         yield f"{where}.kind: expected an EngineKind, or the name of one, got {kind!r}."
 
 
-def _try(engine: EngineClass) -> None:
-    """Make one, as every set of engines will; raises `ContractError`."""
+def make_plugin_engine(engine: EngineClass, resources: EngineResources) -> Any:
+    """An engine of a plugin, which can be asked for its models as those of every set are.
+
+    Raises `ContractError`.
+    """
     try:
-        engine(EngineResources())
-    except Exception as error:
+        made = engine(resources)
+    except (Exception, SystemExit) as error:
         raise ContractError(f"cannot be made: {error!r}.") from error
+    try:
+        names, _ = made.models(), made.accepts("")
+    except (Exception, SystemExit) as error:
+        raise ContractError(f"cannot say which models it has: {error!r}.") from error
+    if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
+        raise ContractError(f"models(): expected a tuple of names, got {names!r:.200}.")
+    return made
 
 
 def _kind_of(engine: Any, kinds: Mapping[str, EngineKind[Any]]) -> EngineKind[Any]:
