@@ -12,6 +12,8 @@ F = TypeVar("F", bound=Callable[[], Any])
 _FACTORIES: dict[str, Callable[[], Any]] = {}
 #: By the model's name, what its `model_index.json` says otherwise than `save_pretrained` writes.
 _INDEX: dict[str, dict[str, Any]] = {}
+#: How much stronger attention is than in fresh layers: a few tokens among hundreds must show.
+_ATTENTION = 3.0
 #: Names that `tiny_model` takes.
 NAMES = _FACTORIES.keys()
 
@@ -38,9 +40,9 @@ def build_tiny(name: str) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         pipe = _FACTORIES[name]()
-        for part in pipe.components.values():
+        for name, part in pipe.components.items():
             if isinstance(part, torch.nn.Module):
-                _enliven(part.eval())
+                _enliven(part.eval(), _ATTENTION if name == "transformer" else 1.0)
     return pipe
 
 
@@ -53,11 +55,14 @@ def tiny_model(name: str, folder: Path) -> Path:
     return folder
 
 
-def _enliven(network: Any) -> None:
-    """Spread weights that a fresh layer starts with all alike (norms, gates, last layers)."""
+def _enliven(network: Any, attention: float) -> None:
+    """Spread weights that a fresh layer starts with all alike (norms, gates, last layers), and
+    strengthen those of attention."""
     import torch
 
     with torch.no_grad():
-        for weight in network.parameters():
+        for name, weight in network.named_parameters():
+            if "attn" in name and weight.ndim > 1:
+                weight.mul_(attention)
             if weight.is_floating_point() and bool((weight == weight.flatten()[0]).all()):
                 weight.add_(torch.randn_like(weight) * 0.1)

@@ -3,26 +3,59 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from ninefold.core.errors import InputError
 from ninefold.engines.diffusion import ImageToImage, Inpaint, ModelInfo, TextToImage
+from ninefold.engines.families import Task
 from ninefold.imaging.resize import round_to_multiple
 
 _MAX_STEPS = 1000
 _MAX_GUIDANCE = 100.0
 #: How far a shape at the model's very limit may be stretched to fit.
 _STRETCH = 1.1
+#: What a model cannot do that cannot start from it.
+_CANNOT: dict[Task, str] = {
+    "text": "paint from a prompt alone",
+    "image": "work over a whole image",
+    "inpaint": "paint inside a mask",
+    "edit": "change reference images",
+}
 
 
 def check_request(request: TextToImage, info: ModelInfo) -> None:
     """Raise `InputError` with every problem of the request and what would work instead."""
-    problems = [*_size(request, info), *_numbers(request)]
+    task: Task = "text"
+    if isinstance(request, ImageToImage):
+        task = "inpaint" if isinstance(request, Inpaint) else "image"
+    problems = [*task_problems(task, info), *_size(request, info), *_numbers(request)]
     if isinstance(request, ImageToImage):
         problems += _source(request)
     if problems:
         raise InputError("\n".join(problems))
+
+
+def task_problems(task: Task, info: ModelInfo) -> Iterator[str]:
+    """Whether a model can start from that at all, and what it is for if not."""
+    family = info.family
+    if task not in family.tasks:
+        instead = f": it {family.instead}" if family.instead else ""
+        yield (
+            f"{info.name} ({family.name}) cannot {_CANNOT[task]}{instead}. "
+            "Choose another model here."
+        )
+
+
+def area_problems(width: int, height: int, info: ModelInfo) -> Iterator[str]:
+    """Whether a model can do so many pixels, where its area is limited."""
+    if info.max_area and width * height > info.max_area:
+        side = math.isqrt(info.max_area)
+        yield (
+            f"{info.name} cannot do {width}x{height}: expected at most {info.max_area} pixels in "
+            f"all, as {side}x{side} has. Use the upscaler for more."
+        )
 
 
 def nearest_sizes(side: int, info: ModelInfo) -> tuple[int, ...]:
@@ -63,7 +96,7 @@ def _size(request: TextToImage, info: ModelInfo) -> list[str]:
     sides = (("width", request.width), ("height", request.height))
     wrong = [(name, side) for name, side in sides if nearest_sizes(side, info) != (side,)]
     if not wrong:
-        return []
+        return list(area_problems(request.width, request.height, info))
     return [
         f"{info.name} cannot do {name} {side}: expected a multiple of {info.size_multiple} from "
         f"{info.min_size} to {info.max_size}; "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, fields
@@ -12,10 +11,19 @@ from typing import Any
 import numpy as np
 
 from ninefold.core.progress import PreviewMaker
+from ninefold.engines.call_settings import (
+    call_arguments,
+    guidance_of,
+    negative_prompt_of,
+    painting_at,
+    steps_of,
+    without_effect,
+)
 from ninefold.engines.defects import defect_of, watched_decoding
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.embeddings import prompt_arguments
+from ninefold.engines.families import Family
 from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.latent_start import LatentStart, denoising_pipe, watch_steps
 from ninefold.engines.loading import LoadedModel
@@ -65,6 +73,7 @@ class DiffusersCall:
     report: BatchReport
     device: DeviceChoice
     warnings: list[str] = field(default_factory=list)
+    family: Family = field(init=False)
     pipe: Any = field(init=False)
     #: Parameters of the pipeline's call.
     accepted: Mapping[str, inspect.Parameter] = field(init=False)
@@ -74,6 +83,7 @@ class DiffusersCall:
     def __post_init__(self) -> None:
         """Pick the pipeline's form."""
         self.requests = [item.request for item in self.prepared]
+        self.family = self.prepared[0].info.family
         self.pipe = self._pick()
         self.accepted = inspect.signature(type(self.pipe).__call__).parameters
         can = "guidance_rescale" in self.accepted
@@ -117,11 +127,8 @@ class DiffusersCall:
 
         generators = [torch.Generator("cpu").manual_seed(item.seed) for item in self.requests]
         arguments = {
-            **_guidance(self.accepted, shared.guidance_scale),
+            **call_arguments(self.family, shared),
             **({} if start else _source(self.requests)),
-            "width": shared.width,
-            "height": shared.height,
-            "num_inference_steps": _steps(shared),
             "generator": _one_or_all(generators),
             "callback_on_step_end": callback,
         }
@@ -133,11 +140,12 @@ class DiffusersCall:
             apart = len(self.requests) > 1 and self.device.name == "cpu"
             with (
                 self._prompts() as prompts,
+                painting_at(pipe, self.family, shared.width, shared.height),
                 start.applied() if start else nullcontext(),
                 _decoding_apart(pipe, apart),
                 watched_decoding(pipe) as finite,
             ):
-                arguments |= prompts
+                arguments |= {key: value for key, value in prompts.items() if value is not None}
                 out = pipe(**{key: arguments[key] for key in arguments if key in self.accepted})
         finally:
             # A cancelled call leaves offloaded networks on the device.
@@ -151,7 +159,7 @@ class DiffusersCall:
         return images, len(ran), defects
 
     def _prompts(self) -> AbstractContextManager[dict[str, Any]]:
-        prompts = [(item.prompt, item.negative_prompt) for item in self.requests]
+        prompts = [(item.prompt, negative_prompt_of(self.family, item)) for item in self.requests]
         first = self.prepared[0]
         return prompt_arguments(
             self.pipe,
@@ -159,7 +167,7 @@ class DiffusersCall:
             self.model.embeddings,
             self.warnings,
             state=first.loras,
-            max_tokens=first.info.family.prompt_tokens or 0,
+            max_tokens=self.family.prompt_tokens or 0,
         )
 
     def _previews(self, latents: Any) -> list[PreviewMaker | None]:
@@ -182,7 +190,7 @@ class DiffusersCall:
         if not sources:
             return None
         if self.pipe is self.model.form("text"):
-            return LatentStart(self.pipe, sources, _steps(sources[0]))
+            return LatentStart(self.pipe, sources, steps_of(sources[0]))
         if any(isinstance(item, Inpaint) and item.mask.max() < 0.5 for item in sources):
             self.warnings.append(_TOO_FAINT)
         return None
@@ -201,9 +209,9 @@ class DiffusersCall:
             model=item.info.name,
             model_hash=item.info.hash,
             seed=request.seed,
-            steps=request.steps,
+            steps=steps_of(request) if steps_run else request.steps,
             steps_run=steps_run,
-            guidance_scale=request.guidance_scale,
+            guidance_scale=guidance_of(self.family, request),
             scheduler=request.scheduler,
             size=(request.width, request.height),
             device=self.device.name,
@@ -213,7 +221,7 @@ class DiffusersCall:
             strength=request.strength if isinstance(request, ImageToImage) else None,
             batch_size=len(self.requests),
             oom_steps=tuple(self.model.oom_steps),
-            warnings=tuple(dict.fromkeys(self.warnings)),
+            warnings=tuple(dict.fromkeys([*self.warnings, *without_effect(item.info, request)])),
         )
 
 
@@ -233,21 +241,6 @@ def _decoding_apart(pipe: Any, apart: bool) -> Iterator[None]:
 
 def _keeps_all(request: ImageToImage) -> bool:
     return request.strength <= 0 or (isinstance(request, Inpaint) and not request.mask.any())
-
-
-def _steps(request: TextToImage) -> int:
-    if not isinstance(request, ImageToImage):
-        return request.steps
-    # diffusers runs int(steps * strength) of the steps and refuses to run none.
-    return max(request.steps, math.ceil(1 / request.strength))
-
-
-def _guidance(accepted: Mapping[str, inspect.Parameter], scale: float) -> dict[str, float]:
-    # QwenImage and its like keep `guidance_scale` for distilled models, and take this instead.
-    own = accepted.get("guidance_scale")
-    if "true_cfg_scale" in accepted and (own is None or own.default is None):
-        return {"true_cfg_scale": scale}
-    return {"guidance_scale": scale}
 
 
 def _source(requests: Sequence[TextToImage]) -> dict[str, Any]:

@@ -8,20 +8,18 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
-from inspect import signature
-from typing import Any, Literal
+from typing import Any
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.diffusers_internals import component_class, is_quantised, part_names
 from ninefold.engines.embeddings import EmbeddingCache
+from ninefold.engines.families import Family, Task
 from ninefold.engines.layouts import Component
 from ninefold.engines.load_errors import unreadable
 from ninefold.engines.memory import is_out_of_memory
 from ninefold.engines.models import ModelFiles
 from ninefold.engines.settings import EngineSettings
-
-Task = Literal["text", "image", "inpaint"]
 
 # Loading patches torch.nn.Module for a moment (accelerate's empty weights), so one at a time.
 LOADING = threading.RLock()
@@ -29,14 +27,13 @@ LOADING = threading.RLock()
 #: What torch.nn.init calls, and what that calls.
 _FILLING = frozenset({"kaiming_uniform_", "normal_", "uniform_"})
 
-_TASK_NAMES: dict[Task, str] = {"image": "Img2Img", "inpaint": "Inpaint"}
-
 
 @dataclass
 class LoadedModel:
     """A pipeline on its device, and the forms of it that share its networks."""
 
     base: Any
+    family: Family
     #: The scheduler that the model came with; calls get fresh ones made from it.
     scheduler: Any
     dtype: str
@@ -50,7 +47,7 @@ class LoadedModel:
     def form(self, task: Task) -> Any | None:
         """The pipeline for a kind of request, or None where its family has none."""
         if task not in self.forms:
-            self.forms[task] = _form(self.base, task)
+            self.forms[task] = _form(self.base, getattr(self.family, task))
         return self.forms[task]
 
     def size_bytes(self) -> int:
@@ -72,9 +69,7 @@ def load_model(files: ModelFiles, device: DeviceChoice, settings: EngineSettings
             pipe = _read(pipeline_class, files, dtype, device)
         pipe.to(device.name)
         pipe.set_progress_bar_config(disable=True)
-    model = LoadedModel(pipe, pipe.scheduler, str(dtype).removeprefix("torch."))
-    model.forms["text"] = pipe
-    return model
+    return LoadedModel(pipe, files.family, pipe.scheduler, str(dtype).removeprefix("torch."))
 
 
 def _read(pipeline_class: Any, files: ModelFiles, dtype: Any, device: DeviceChoice) -> Any:
@@ -133,25 +128,18 @@ def _pipeline_class(files: ModelFiles) -> Any:
     return getattr(diffusers, files.pipeline_class)
 
 
-def _form(base: Any, task: Task) -> Any | None:
+def _form(base: Any, name: str | None) -> Any | None:
+    """The pipeline of that class over the parts of `base`."""
     import diffusers
 
-    if task == "inpaint" and not _inpaints(base):
+    if name is None or type(base).__name__ == name:
+        return base if name else None
+    if "Inpaint" in name and not _inpaints(base):
         return None
-    name = type(base).__name__.replace("Pipeline", f"{_TASK_NAMES[task]}Pipeline")
     with LOADING, quiet():
-        found = getattr(diffusers, name, None)
-        form = _sharing(found, base) if found is not None else _auto(base, task)
-        if form is not None and not _takes_strength(form):
-            form = None
-        if form is not None:
-            form.set_progress_bar_config(disable=True)
+        form = _sharing(getattr(diffusers, name), base)
+        form.set_progress_bar_config(disable=True)
     return form
-
-
-def _takes_strength(form: Any) -> bool:
-    """False for pipelines that only look at their image, as edit models do."""
-    return "strength" in signature(type(form).__call__).parameters
 
 
 def _inpaints(base: Any) -> bool:
@@ -166,16 +154,6 @@ def _sharing(pipeline_class: Any, base: Any) -> Any:
     parts, options = part_names(pipeline_class)
     given = {name: part for name, part in base.components.items() if name in parts}
     return pipeline_class(**given, **{k: v for k, v in base.config.items() if k in options})
-
-
-def _auto(base: Any, task: Task) -> Any | None:
-    from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting
-
-    auto = AutoPipelineForImage2Image if task == "image" else AutoPipelineForInpainting
-    try:
-        return auto.from_pipe(base)
-    except ValueError:  # the family has no pipeline of this kind
-        return None
 
 
 @contextmanager

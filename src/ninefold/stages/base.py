@@ -17,8 +17,10 @@ from ninefold.core.progress import Progress
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
 from ninefold.core.values import ImageRecord, Json, Lora
+from ninefold.engines.checks import task_problems
 from ninefold.engines.diffusion import Generated, ModelInfo, TextToImage
 from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.families import Task
 from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.loras import known_lora
 from ninefold.engines.prompts import unknown_words
@@ -140,6 +142,9 @@ CONDITIONING: tuple[Slot[Any], ...] = (NEGATIVE_PROMPT, MODEL, LORAS)
 class DiffusionStage(EngineStage[S]):
     """A stage that runs a diffusion model; its `accepts` include `CONDITIONING` and `PROMPT`."""
 
+    #: What its model starts from; None where that hangs on the stages before it.
+    task: ClassVar[Task | None] = None
+
     def model(self, context: PipelineContext) -> str:
         """The model that this stage uses, as it was named."""
         return resolve_model(self.params.model, context.get(MODEL))
@@ -149,14 +154,24 @@ class DiffusionStage(EngineStage[S]):
         return self.engines.diffusion.describe(self.model(context))
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
-        """Whether model, LoRAs and scheduler are at hand."""
-        yield from self.model_problems(context)
+        """Whether model, LoRAs and scheduler are at hand, and the model can start from an image
+        where the stage does."""
+        unusable = tuple(self.model_problems(context))
+        yield from unusable
+        if self.task is not None and not unusable and self.changes_image:
+            for problem in task_problems(self.task, self.model_info(context)):
+                yield f"{self.name}: {problem}"
         scheduler, known = self.params.scheduler, self.engines.diffusion.schedulers()
         if scheduler is not None and scheduler not in known:
             yield f"{self.name}.scheduler: {scheduler!r} is unknown.{suggest(scheduler, known)}"
         yield from self.unknown_loras("prompt", [lora.name for lora in context.get(LORAS) or ()])
         if MASK in self.accepts and MASK in context and IMAGE in context:
             yield from mask_problems(context, context[IMAGE].size)
+
+    @property
+    def changes_image(self) -> bool:
+        """Whether its parameters leave anything to do."""
+        return True
 
     def model_problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the model is at hand."""

@@ -90,6 +90,7 @@ class DetailerStage(PromptedStage[DetailerParams]):
     name = "detailer"
     params_type = DetailerParams
     version = "2"
+    task = "inpaint"
     usual_steps = 12.0
     requires = (IMAGE,)
     accepts = (PROMPT, SEED, MASK, WILDCARDS, *CONDITIONING)

@@ -46,6 +46,7 @@ class RefinerStage(DiffusionStage[RefinerParams]):
 
     name = "refiner"
     params_type = RefinerParams
+    task = "image"
     usual_steps = 6.0
     requires = (IMAGE,)
     accepts = (PROMPT, SEED, MASK, *CONDITIONING)
@@ -55,6 +56,11 @@ class RefinerStage(DiffusionStage[RefinerParams]):
         """Set `image` and `refined_path`."""
         await run_blocking(context, self._run, context)
         return context
+
+    @property
+    def changes_image(self) -> bool:
+        """Not at level 0."""
+        return self.params.refinement_level > 0
 
     def ignored_inputs(self, present: Collection[Slot[Any]]) -> Mapping[Slot[Any], str]:
         """A mask, at the level that changes nothing."""

@@ -51,6 +51,7 @@ class RestorerStage(PromptedStage[RestorerParams]):
 
     name = "restorer"
     params_type = RestorerParams
+    task = "image"
     usual_steps = 16.0
     version = "2"
     requires = (IMAGE,)

@@ -12,8 +12,14 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
 from ninefold.core.slots import Slot
 from ninefold.core.values import Json
-from ninefold.engines.checks import fitting_size, nearest_sizes
+from ninefold.engines.checks import (
+    area_problems,
+    fitting_size,
+    nearest_sizes,
+    task_problems,
+)
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
+from ninefold.engines.families import Task
 from ninefold.files.store import read_alpha, read_image, read_mask, write_image
 from ninefold.imaging.alpha import resize_alpha
 from ninefold.imaging.masks import paints, paste, same_shape
@@ -96,8 +102,16 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
     def output_size(
         self, context: PipelineContext, size: tuple[int, int] | None
     ) -> tuple[int, int] | None:
-        """The size asked for, or what it comes to; raises `InputError` where that is none."""
-        return self._size(self.model_info(context), size_before(context, size))
+        """The size asked for, or what it comes to; raises `InputError` where that is none, and for
+        a model that cannot start from what it is given."""
+        info, source = self.model_info(context), size_before(context, size)
+        task: Task = "text"
+        if source is not None:
+            task = "inpaint" if MASK in context else "image"
+        width, height = self._size(info, source)
+        if problems := (*task_problems(task, info), *area_problems(width, height, info)):
+            raise InputError("\n".join(f"{self.name}: {problem}" for problem in problems))
+        return width, height
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """As of every diffusion stage; None where the seed is yet to be drawn."""

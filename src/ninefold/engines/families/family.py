@@ -120,8 +120,9 @@ class Family:
     #: Tokens of a prompt that its longest text encoder can be made to read; None where long
     #: prompts are encoded in chunks.
     prompt_tokens: int | None = None
-    #: Arguments that every call is given.
+    #: Arguments that every call is given, and those of calls with other steps than the usual ones.
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    other_steps: Mapping[str, Any] = field(default_factory=dict)
     #: Attributes of a pipeline that must say the size asked for, or it paints another: the root of
     #: the area in latents, or a list of sizes.
     size_attribute: Literal["", "default_sample_size", "resolutions"] = ""

@@ -68,9 +68,18 @@ def _generic(name: str) -> Family:
 
     guidance = next((arg for arg in ("guidance_scale", "true_cfg_scale") if arg in accepted), None)
     paints = "prompt" in accepted and not _NOT_IMAGES & accepted.keys()
+
+    def form(task: str) -> str | None:
+        form = name.replace("Pipeline", f"{task}Pipeline")
+        form_class = getattr(diffusers, form, None)
+        strong = form_class and "strength" in inspect.signature(form_class.__call__).parameters
+        return form if strong and paints else None
+
     return Family(
         name=name,
         text=name if paints else None,
+        image=form("Img2Img"),
+        inpaint=form("Inpaint"),
         latent_start=paints,
         instead="" if paints else "makes no images from a prompt",
         native=int(usual("height", 1024)),

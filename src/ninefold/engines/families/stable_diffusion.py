@@ -277,25 +277,26 @@ STABLE_CASCADE = Family(
     name="Stable Cascade",
     text="StableCascadeCombinedPipeline",
     native=1024,
-    patch=16,
-    steps=12,
+    latent_scale=4,
+    patch=32,
+    steps=10,
     guidance=Guidance(argument="prior_guidance_scale", scale=4.0),
     scheduler="own",
     prompt_tokens=77,
-    latent_start=False,
+    arguments={"prior_num_inference_steps": 20},
 )
 
 WUERSTCHEN = Family(
     name="Würstchen",
     text="WuerstchenCombinedPipeline",
     native=1024,
-    patch=16,
+    latent_scale=4,
+    patch=32,
     steps=12,
     guidance=Guidance(argument="prior_guidance_scale", scale=4.0),
     scheduler="own",
     dtype="float16",
     prompt_tokens=77,
-    latent_start=False,
 )
 
 CASCADE_DECODER = Family(

@@ -72,6 +72,7 @@ SANA_SPRINT = Family(
     scheduler="own",
     prompt_tokens=300,
     arguments=_AS_ASKED,
+    other_steps={"intermediate_timesteps": None},
 )
 
 LUMINA = Family(
