@@ -26,7 +26,16 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"telemetry"}),
     frozenset({"jobs"}),
     frozenset(
-        {"catalogue", "config", "config_text", "job_schema", "parameter_text", "runs", "cache"}
+        {
+            "catalogue",
+            "model_catalog",
+            "config",
+            "config_text",
+            "job_schema",
+            "parameter_text",
+            "runs",
+            "cache",
+        }
     )
     | frozenset({"settings", "testing"}),
     frozenset({"stages"}),

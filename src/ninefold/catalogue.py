@@ -12,8 +12,9 @@ from ninefold.core.plugins import Plugin
 from ninefold.core.stage import PipelineStage
 from ninefold.core.values import Json
 from ninefold.engines import registry as engine_registry
-from ninefold.engines.diffusion import DIFFUSION, ModelInfo
+from ninefold.engines.diffusion import DIFFUSION
 from ninefold.engines.engine_set import EngineSet
+from ninefold.model_catalog import described
 from ninefold.stages import registry as stage_registry
 
 
@@ -45,9 +46,10 @@ def plugins() -> tuple[Plugin, ...]:
 
 
 def describe_model(engines: EngineSet, name: str) -> Json:
-    """A diffusion model, or why it cannot be used."""
+    """A diffusion model, or why it cannot be used; the hash of one in the library is empty where
+    its weights would have to be read for it."""
     try:
-        info: ModelInfo = engines.diffusion.describe(name)
+        info = described(engines, name)
     except ModelError as error:
         return {"error": str(error)}
     return {

@@ -12,6 +12,7 @@ from ninefold.cli import jobs_app as jobs
 from ninefold.cli import serve_app as service
 from ninefold.cli.guard import guarded
 from ninefold.cli.image_options import ImageOptions, with_image_options
+from ninefold.cli.models_app import models_app
 from ninefold.cli.webhooks_app import webhooks_app
 
 app = typer.Typer(
@@ -90,6 +91,7 @@ app.command()(jobs.prune)
 app.command()(service.serve)
 app.add_typer(service.keys_app, name="keys")
 app.add_typer(webhooks_app, name="webhooks")
+app.add_typer(models_app, name="models")
 app.add_typer(config_app, name="config")
 
 
@@ -103,18 +105,6 @@ def stages(
     from ninefold.cli.catalogue import show_stage, show_stages
 
     return show_stages(as_json) if name is None else show_stage(name, as_json)
-
-
-@app.command()
-@guarded
-def models(
-    context: typer.Context, settings_file: a.SettingsFile = None, as_json: a.AsJson = False
-) -> int:
-    """List diffusion models, schedulers, LoRAs, detectors and upscalers at hand."""
-    from ninefold.cli.catalogue import show_models
-    from ninefold.cli.settings import engines_for
-
-    return show_models(engines_for(settings_file, context.obj), as_json)
 
 
 @app.command()

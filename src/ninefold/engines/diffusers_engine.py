@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from threading import Lock
 
 from ninefold.core.progress import Progress
@@ -61,8 +62,10 @@ class DiffusersEngine:
         self._known: dict[str, _Known] = {}
 
     def models(self) -> tuple[str, ...]:
-        """Names of the built-in models; folders, files and hub names work too."""
-        return builtin_models(self._root)
+        """Names of the built-in models and those of the library; folders, files and hub names work
+        too."""
+        found = self._resources.library.names("diffusion")
+        return tuple(dict.fromkeys((*builtin_models(self._root), *found)))
 
     def schedulers(self) -> tuple[str, ...]:
         """Names of the schedulers; `default` is the model's own."""
@@ -70,16 +73,16 @@ class DiffusersEngine:
 
     def loras(self) -> tuple[str, ...]:
         """Names of the LoRAs at hand."""
-        return tuple(lora_files(self.settings.loras, self._root))
+        return tuple(self._lora_files())
 
     def lora_hash(self, model: str, lora: str) -> str:
         """Hash of a LoRA, as AUTOMATIC1111 writes it; raises `InputError`."""
-        at_hand = lora_files(self.settings.loras, self._root)
-        return find_loras((Lora(lora),), at_hand, self._root)[0].hash
+        return find_loras((Lora(lora),), self._lora_files(), self._root)[0].hash
 
     def accepts(self, model: str) -> bool:
-        """Whether it is a built-in name, what diffusers may load, or a hub name."""
-        return is_diffusers_model(model, self._root)
+        """Whether it is a known name, what diffusers may load, or a hub name."""
+        known = self._resources.library.knows("diffusion", model)
+        return known or is_diffusers_model(model, self._root)
 
     def check(self, model: str) -> None:
         """Raise `ModelError` for a model whose files are not there or cannot be read."""
@@ -104,7 +107,7 @@ class DiffusersEngine:
         known = self._find(request.model)
         check_request(request, known.info)
         check_scheduler(request.scheduler)
-        at_hand = lora_files(self.settings.loras, self._root) if request.loras else {}
+        at_hand = self._lora_files() if request.loras else {}
         loras = find_loras(request.loras, at_hand, self._root)
         with current_clock.get().loading():
             batcher = self._batcher(known)
@@ -112,14 +115,26 @@ class DiffusersEngine:
 
     def _find(self, reference: str) -> _Known:
         """The model's files and description, read anew only where a file has changed."""
-        known = self._known.get(reference)
+        named = None
+        if reference not in builtin_models(self._root):
+            named = self._resources.library.find("diffusion", reference)
+        place = reference if named is None else str(named.place.path)
+        known = self._known.get(place)
         if known is not None and known.signature == known.files.signature():
             return known
         with current_clock.get().loading():
-            files = resolve(reference, self.settings, self._root, self._number_format)
+            files = resolve(place, self.settings, self._root, self._number_format)
+            if named is not None:
+                files = replace(files, name=named.name)
             info = describe(files)
-        self._known[reference] = found = _Known(files.signature(), files, info)
+        self._known[place] = found = _Known(files.signature(), files, info)
         return found
+
+    def _lora_files(self) -> dict[str, Path]:
+        """LoRAs at hand by name: those of their folder, and those of the library."""
+        found = lora_files(self.settings.loras, self._root)
+        more = self._resources.library.paths("lora").items()
+        return found | {name: path for name, path in more if path not in found.values()}
 
     def _batcher(self, known: _Known) -> Batcher[PreparedRequest, Generated]:
         """The queue of a model as its files are now."""

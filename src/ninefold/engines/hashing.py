@@ -9,6 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ninefold.core.errors import ModelError
+from ninefold.engines.file_memory import FileMemory, FileStamp
+
+#: Bytes from which a file is hashed once for all processes rather than once in each.
+_WORTH_REMEMBERING = 1 << 24
 
 _Key = tuple[str, int, int]
 _digests: dict[_Key, str] = {}
@@ -17,7 +21,8 @@ _lock = threading.Lock()
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file in hex, remembered until its size or time of change differs.
+    """SHA-256 of a file in hex, remembered until its size or time of change differs: by this
+    process, and of a large file by all (`file_memory.py`).
 
     Raises `ModelError` if the file cannot be read.
     """
@@ -25,14 +30,40 @@ def file_sha256(path: Path) -> str:
     with _lock:
         known = _digests.get(key)
     if known is None:
-        try:
-            with path.open("rb") as stream:
-                known = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            raise ModelError(f"Cannot read {path.name}: {error.strerror}.") from error
+        known = remembered_sha256(path) or read_sha256(path)
         with _lock:
             _digests[key] = known
     return known
+
+
+def _known_sha256(path: Path) -> str | None:
+    with _lock:
+        known = _digests.get(_key(path))
+    return known or remembered_sha256(path)
+
+
+def remembered_sha256(path: Path) -> str | None:
+    """The SHA-256 of a large file as some process found it, if the file has not changed since."""
+    stamp = FileStamp.of(path)
+    if stamp.size < _WORTH_REMEMBERING:
+        return None
+    return FileMemory.of_user().recall(path, stamp, "sha256")
+
+
+def read_sha256(path: Path) -> str:
+    """The SHA-256 of a file as it is now, whatever is remembered; remembered anew.
+
+    Raises `ModelError` if the file cannot be read.
+    """
+    before = FileStamp.of(path)
+    try:
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"Cannot read {path.name}: {error.strerror}.") from error
+    if before.size >= _WORTH_REMEMBERING and FileStamp.of(path) == before:
+        FileMemory.of_user().remember(path, before, "sha256", found)
+    return found
 
 
 def weights_hash(files: Sequence[Path], root: Path) -> str:
@@ -47,6 +78,14 @@ def weights_hash(files: Sequence[Path], root: Path) -> str:
     for path in sorted(files, key=lambda file: file.relative_to(root).as_posix()):
         over.update(bytes.fromhex(file_sha256(path)))
     return over.hexdigest()[:10]
+
+
+def known_hash(files: Sequence[Path], root: Path) -> str:
+    """The same where no large file has to be read for it; empty where one would have to."""
+    large = (path for path in files if FileStamp.of(path).size >= _WORTH_REMEMBERING)
+    if any(_known_sha256(path) is None for path in large):
+        return ""
+    return weights_hash(files, root)
 
 
 def lora_hash(path: Path) -> str:

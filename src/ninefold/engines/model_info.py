@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import ModelError
@@ -19,7 +20,9 @@ _DECODERS = ("vae", "movq", "vqvae", "vqgan", "decoder_vqgan")
 _SMALLEST, _LARGEST = 4, 4
 
 
-def describe(files: ModelFiles) -> ModelInfo:
+def describe(
+    files: ModelFiles, hash_of: Callable[[Sequence[Path], Path], str] = weights_hash
+) -> ModelInfo:
     """What the files say of a model; a sidecar `ninefold.json` in its folder wins.
 
     The sidecar may hold `native_size` [width, height], `size_multiple`, `min_size`, `max_size`,
@@ -38,7 +41,7 @@ def describe(files: ModelFiles) -> ModelInfo:
         largest = _largest(configs, family, scale) or _LARGEST * max(width, height)
         return ModelInfo(
             name=files.name,
-            hash=weights_hash(files.weights, files.path),
+            hash=hash_of(files.weights, files.path),
             native_size=(width, height),
             size_multiple=multiple,
             min_size=int(sidecar.get("min_size", smallest)),

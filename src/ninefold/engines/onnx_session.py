@@ -93,7 +93,8 @@ class OnnxModel:
 
 
 class OnnxModels:
-    """ONNX models by reference: a built-in name or the path of an `.onnx` file."""
+    """ONNX models by reference: a built-in name, one of the library, or the path of an `.onnx`
+    file."""
 
     def __init__(self, kind: str, names: Mapping[str, str], resources: EngineResources) -> None:
         """`names` are the built-in models' files below the built-in folder; `kind` is what one
@@ -104,12 +105,17 @@ class OnnxModels:
         self._names = {name: self._root / path for name, path in names.items()}
 
     def names(self) -> tuple[str, ...]:
-        """Built-in models that are at hand."""
-        return tuple(name for name, path in self._names.items() if path.is_file())
+        """Models at hand: built in, or of the library."""
+        built_in = [name for name, path in self._names.items() if path.is_file()]
+        found = self._resources.library.paths(self._kind).items()
+        more = (name for name, path in found if path.suffix == ".onnx")
+        return tuple(dict.fromkeys((*built_in, *more)))
 
     def accepts(self, reference: str) -> bool:
-        """Whether it is a built-in name, or a path that ends in `.onnx`."""
-        return reference in self._names or Path(reference).suffix == ".onnx"
+        """Whether it is a known name, or a path that ends in `.onnx`."""
+        if reference in self._names or Path(reference).suffix == ".onnx":
+            return True
+        return self._resources.library.knows(self._kind, reference)
 
     def sha256(self, reference: str) -> str:
         """SHA-256 of the model's file; raises `ModelError`."""
@@ -140,7 +146,8 @@ class OnnxModels:
             if not self._names[reference].is_file():
                 raise builtin.missing(f"{self._kind} {reference!r}")
             return self._names[reference]
-        path = expand_home(reference)
+        found = self._resources.library.find(self._kind, reference)
+        path = expand_home(reference) if found is None else found.place.path
         if path.suffix in _PICKLES:
             raise ModelError(
                 f"{path.name} needs unpickling, which can run any code, so it is refused. Export "

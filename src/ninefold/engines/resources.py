@@ -10,6 +10,7 @@ from threading import Lock
 
 from ninefold.engines import builtin
 from ninefold.engines.devices import DeviceChoice, choose_device
+from ninefold.engines.library.library import Library
 from ninefold.engines.residency import Residency
 from ninefold.engines.settings import EngineSettings
 
@@ -25,6 +26,8 @@ class EngineResources:
         self.settings = settings or EngineSettings()
         #: Where the models lie that ship.
         self.builtin_root = builtin_root
+        #: Models in the user's folders, and those that were added or pulled.
+        self.library = Library(self.settings)
         #: Models of every kind, on every device.
         self.residency = Residency(self.memory_budget, self._clear)
         self._batches: Counter[int] = Counter()

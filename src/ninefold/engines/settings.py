@@ -75,6 +75,17 @@ class EngineSettings(SettingsBase):
         validate_default=True,
         description="The only folder, beside the built-in one, in which LoRA names are looked up.",
     )
+    model_folders: tuple[Folder, ...] = Field(
+        (),
+        description="Folders of models that may be named by their files' names, with commas "
+        "between: of AUTOMATIC1111, Forge or ComfyUI, the cache of the Hugging Face hub, or any "
+        "others.",
+    )
+    library: Folder = Field(
+        Path("~/.local/share/ninefold/models"),
+        validate_default=True,
+        description="The folder of the models that `ninefold models add` and `pull` keep.",
+    )
     wildcards: Folder | None = Field(
         None, description="A folder of wildcards, text files with one choice a line."
     )

@@ -13,7 +13,12 @@ from ninefold.engines.families.family import (
     Task,
     Variant,
 )
-from ninefold.engines.families.lookup import FAMILIES, family_of_class, family_of_keys
+from ninefold.engines.families.lookup import (
+    FAMILIES,
+    family_in_table,
+    family_of_class,
+    family_of_keys,
+)
 
 __all__ = [
     "FAMILIES",
@@ -24,6 +29,7 @@ __all__ = [
     "Mark",
     "Task",
     "Variant",
+    "family_in_table",
     "family_of_class",
     "family_of_keys",
 ]

@@ -34,6 +34,11 @@ _MARKS = (
 _NOT_IMAGES = frozenset({"num_frames", "video_length", "audio_length_in_s", "audio_end_in_s"})
 
 
+def family_in_table(name: str) -> Family | None:
+    """The family of a diffusers pipeline class; None for a class that is not in the table."""
+    return _BY_CLASS.get(name)
+
+
 def family_of_class(name: str) -> Family:
     """The family of a diffusers pipeline class; for one not in the table, what its signature says.
 

@@ -1,0 +1,143 @@
+"""`ninefold models`: what people see of the models that they have."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.library.library import Library
+from ninefold.engines.settings import EngineSettings
+from ninefold.testing import fake_engines
+from tests.cli.conftest import Cli
+from tests.library.conftest import checkpoint, diffusers_folder, lora, own_cache
+
+__all__ = ["own_cache"]
+
+
+@pytest.fixture
+def engines(tmp_path: Path) -> EngineSet:
+    folder = tmp_path / "models"
+    checkpoint(folder / "checkpoints" / "base.safetensors")
+    diffusers_folder(folder / "checkpoints" / "turbo", "StableDiffusionPipeline")
+    (folder / "checkpoints" / "old.ckpt").write_bytes(b"pickled")
+    metadata = {
+        "modelspec.license": "MIT",
+        "modelspec.title": "Ink",
+        "modelspec.trigger_phrase": "ink drawing",
+        "ss_base_model_version": "sd_v1",
+        "ss_tag_frequency": json.dumps({"a": {"ink": 5}}),
+    }
+    lora(folder / "loras" / "ink.safetensors", metadata)
+    settings = EngineSettings(
+        model_folders=(folder,), library=tmp_path / "library", loras=tmp_path / "loras"
+    )
+    return replace(fake_engines(), library=Library(settings))
+
+
+def test_list_is_a_table(cli: Cli, engines: EngineSet) -> None:
+    lines = cli("models", "list", engines=engines).out.splitlines()
+    assert lines[0].split() == ["name", "kind", "family", "precision", "size", "license", "source"]
+    rows = {line.split()[0]: line for line in lines[1:] if not line.startswith(" ")}
+    assert {"poster", "detector", "2x", "base", "turbo", "old", "ink"} <= rows.keys()
+    assert rows["base"].split()[1:4] == ["diffusion", "Stable", "Diffusion"]
+    assert "fp16" in rows["base"]
+    assert "kB" in rows["base"]
+    assert rows["base"].endswith("models")
+    assert "MIT" in rows["ink"]
+    assert "Stable Diffusion Turbo" in rows["turbo"]
+    assert "    cannot be used as it is: it is pickled" in "\n".join(lines)
+
+
+def test_list_takes_a_kind_and_gives_json(cli: Cli, engines: EngineSet) -> None:
+    found = cli("models", "list", "--kind", "lora", "--json", engines=engines).document
+    assert [item["name"] for item in found] == ["sketch", "ink"]
+    assert found[1]["title"] == "Ink"
+    assert str(found).find("/") < 0  # no path of this machine
+    assert cli("models", "list", "--kind", "vae", engines=engines).out == "no models of this kind\n"
+    assert "Invalid value for '--kind'" in cli("models", "list", "--kind", "x").err
+
+
+def test_show_tells_what_a_diffusion_model_can_do(cli: Cli, engines: EngineSet) -> None:
+    shown = cli("models", "show", "turbo", engines=engines).out
+    for line in (
+        "name             turbo",
+        "family           Stable Diffusion Turbo (Turbo, by its name alone)",
+        "starts from      an image and a strength",
+        "cannot           start from reference images",
+        "size             512 x 512; multiples of 8 from 128 to 2048",
+        "steps            4",
+        "negative prompt  acts where a guidance scale above 1 is asked for",
+        "prediction       v_prediction",
+        "weights take     fp32 48 B; fp16 or bf16 24 B",
+    ):
+        assert line in shown
+    (document,) = cli("models", "show", "turbo", "--json", engines=engines).document
+    assert document["starts_from"] == {
+        "text": "diffusers",
+        "image": "diffusers",
+        "inpaint": "diffusers",
+    }
+    assert document["hash"] != ""
+
+
+def test_show_tells_what_a_lora_is_for(cli: Cli, engines: EngineSet) -> None:
+    shown = cli("models", "show", "ink", engines=engines).out
+    for line in (
+        "title            Ink",
+        "made for",
+        "triggers         ink drawing",
+        "tags             ink",
+    ):
+        assert line in shown
+
+
+def test_show_takes_a_path_and_the_built_in_model(cli: Cli, tmp_path: Path) -> None:
+    file = checkpoint(tmp_path / "anywhere" / "other.safetensors")
+    assert "Stable Diffusion" in cli("models", "show", file).out
+    assert "family" in cli("models", "show", "poster").out
+    failed = cli("models", "show", "postr")
+    assert (failed.code, failed.err) == (
+        2,
+        "error: no model is called 'postr'. `ninefold models list` shows what there is.\n",
+    )
+
+
+def test_show_opens_pickled_files_as_far_as_that_is_safe(cli: Cli, engines: EngineSet) -> None:
+    shown = cli("models", "show", "old", engines=engines).out
+    assert "problem          old.ckpt holds more than tensors and needs unpickling" in shown
+
+
+def test_a_folder_that_is_not_there_is_a_warning(cli: Cli, tmp_path: Path) -> None:
+    settings = EngineSettings(model_folders=(tmp_path / "usb",), loras=tmp_path, library=tmp_path)
+    engines = replace(fake_engines(), library=Library(settings))
+    listed = cli("models", "list", engines=engines)
+    assert listed.code == 0
+    assert f"warning: {tmp_path / 'usb'} is no folder" in listed.err
+
+
+def test_models_alone_lists_as_before(cli: Cli, engines: EngineSet) -> None:
+    assert "poster: 128 x 128 pixels" in cli("models", engines=engines).out
+    document = cli("models", "--json", engines=engines).document
+    assert "poster" in document["diffusion"]
+
+
+def test_folders_come_from_the_environment_and_the_settings_file(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint(tmp_path / "one" / "first.safetensors", fill=b"1")
+    checkpoint(tmp_path / "two" / "second.safetensors", fill=b"2")
+    (tmp_path / "settings.toml").write_text(f'model_folders = ["{tmp_path}/one", "{tmp_path}/two"]')
+    from ninefold.cli import main
+    from ninefold.core.settings import read_settings
+
+    monkeypatch.setenv("NINEFOLD_MODEL_FOLDERS", f"{tmp_path}/one, ~/two")
+    assert read_settings(EngineSettings).model_folders == (
+        tmp_path / "one",
+        Path("~/two").expanduser(),
+    )
+    monkeypatch.delenv("NINEFOLD_MODEL_FOLDERS")
+    assert main(["models", "list", "--settings", str(tmp_path / "settings.toml")]) == 0

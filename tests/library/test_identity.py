@@ -1,0 +1,250 @@
+"""What a model is told to be by its header, its configs and what lies beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from ninefold.engines.library.identity import Identity, identify
+from ninefold.engines.library.places import Kind, Place
+from tests.library.conftest import CHECKPOINT, LORA, checkpoint, diffusers_folder, lora, safetensors
+
+
+def told(path: Path, hint: Kind | None = None) -> Identity:
+    found = identify(Place(path, path.stem, "test", hint))
+    assert Identity.from_json(found.to_json()) == found
+    return found
+
+
+KINDS: Mapping[str, tuple[Kind, Mapping[str, tuple[int, ...]]]] = {
+    "checkpoint": ("diffusion", CHECKPOINT),
+    "flux of ComfyUI": ("diffusion", {"double_blocks.0.img_attn.qkv.weight": (9, 3)}),
+    "transformer of diffusers": ("diffusion", {"transformer_blocks.0.attn.to_q.weight": (3, 3)}),
+    "lora of kohya": ("lora", LORA),
+    "lora of diffusers": (
+        "lora",
+        {"transformer.transformer_blocks.0.attn.to_q.lora_A.weight": (4, 64)},
+    ),
+    "lora of peft": ("lora", {"base_model.model.blocks.0.attn.to_q.lora_B.weight": (64, 4)}),
+    "loha": ("lora", {"lora_unet_mid_block_attentions_0_proj_in.hada_w1_a": (4, 4)}),
+    "lokr": ("lora", {"lycoris_single_blocks_0_linear1.lokr_w1": (4, 4)}),
+    "dora": ("lora", {"lora_te_text_model_encoder_layers_0_mlp_fc1.dora_scale": (4, 1)}),
+    "old lora of diffusers": (
+        "lora",
+        {
+            "down_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_q_lora.up.weight": (
+                4,
+            )
+        },
+    ),
+    "controlnet of A1111": (
+        "control",
+        {
+            "control_model.zero_convs.0.0.weight": (4, 4),
+            "control_model.input_blocks.0.0.weight": (4,),
+        },
+    ),
+    "controlnet of diffusers": (
+        "control",
+        {"controlnet_cond_embedding.conv_in.weight": (4,), "down_blocks.0.a.weight": (4,)},
+    ),
+    "controlnet of flux": (
+        "control",
+        {"controlnet_blocks.0.weight": (4,), "transformer_blocks.0.a.weight": (4,)},
+    ),
+    "t2i adapter": ("control", {"body.0.block1.weight": (4, 4, 3, 3)}),
+    "ip adapter": (
+        "control",
+        {"image_proj.proj.weight": (4, 4), "ip_adapter.1.to_k_ip.weight": (4,)},
+    ),
+    "vae": ("vae", {"encoder.down.0.block.0.conv1.weight": (4,), "decoder.conv_in.weight": (4,)}),
+    "vae of diffusers": ("vae", {"decoder.up_blocks.0.resnets.0.conv1.weight": (4,)}),
+    "clip": ("text_encoder", {"text_model.encoder.layers.0.mlp.fc1.weight": (4, 4)}),
+    "t5": ("text_encoder", {"encoder.block.0.layer.0.SelfAttention.q.weight": (4, 4)}),
+    "open clip": ("text_encoder", {"transformer.resblocks.0.attn.in_proj_weight": (4, 4)}),
+    "language model": ("text_encoder", {"model.layers.0.self_attn.q_proj.weight": (4, 4)}),
+    "embedding": ("embedding", {"emb_params": (4, 768)}),
+    "embedding of SDXL": ("embedding", {"clip_l": (2, 768), "clip_g": (2, 1280)}),
+    "embedding of diffusers": ("embedding", {"<cat-toy>": (768,)}),
+    "esrgan": ("upscaler", {"model.0.weight": (4,), "model.1.sub.0.RDB1.conv1.0.weight": (4,)}),
+    "new esrgan": ("upscaler", {"conv_first.weight": (4,), "body.0.rdb1.conv1.weight": (4,)}),
+    "nothing known": ("other", {"something.else": (4, 4)}),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_kind_is_told_by_names_of_tensors(tmp_path: Path, name: str) -> None:
+    kind, tensors = KINDS[name]
+    found = told(safetensors(tmp_path / "a.safetensors", tensors))
+    assert (found.kind, found.problem) == (kind, "")
+
+
+def test_the_header_goes_before_the_folder(tmp_path: Path) -> None:
+    assert told(lora(tmp_path / "a.safetensors"), "diffusion").kind == "lora"
+    unknown = safetensors(tmp_path / "b.safetensors", {"something.else": (4, 4)})
+    assert told(unknown, "upscaler").kind == "upscaler"
+
+
+def test_a_checkpoint(tmp_path: Path) -> None:
+    found = told(checkpoint(tmp_path / "a.safetensors"))
+    assert found.class_name == "StableDiffusionPipeline"
+    assert found.parts == ("network", "autoencoder", "text encoders")
+    assert (found.precision, found.format) == ("fp16", "safetensors")
+    assert found.parameters == 144 + 4 * 768 + 144 + 77
+    assert found.size_bytes == (tmp_path / "a.safetensors").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("dtype", "precision"), [("F32", "fp32"), ("BF16", "bf16"), ("F8_E4M3", "fp8")]
+)
+def test_precision_is_that_of_most_numbers(tmp_path: Path, dtype: str, precision: str) -> None:
+    file = safetensors(tmp_path / "a.safetensors", CHECKPOINT, dtype=dtype)
+    assert told(file).precision == precision
+
+
+def test_the_metadata_of_a_lora(tmp_path: Path) -> None:
+    found = told(
+        lora(
+            tmp_path / "a.safetensors",
+            {
+                "modelspec.title": "Ink\x1b[31m drawings",
+                "modelspec.author": "somebody",
+                "modelspec.license": "CreativeML Open RAIL-M",
+                "modelspec.trigger_phrase": "ink drawing, inkstyle",
+                "modelspec.prediction_type": "v",
+                "ss_network_dim": "4",
+                "ss_network_module": "networks.lora",
+                "ss_tag_frequency": json.dumps(
+                    {"1_a": {"ink drawing": 40, "tree ": 20, "rare": 1}, "2_b": {"ink drawing": 9}}
+                ),
+            },
+        )
+    )
+    card = found.card
+    assert card.title == "Ink [31m drawings"
+    assert (card.author, card.license) == ("somebody", "CreativeML Open RAIL-M")
+    assert card.triggers == ("ink drawing", "inkstyle")
+    assert card.tags == ("ink drawing", "tree")
+    assert card.prediction_type == "v_prediction"
+    assert found.details == {"network": "networks.lora", "rank": "4"}
+
+
+def test_what_extensions_wrote_beside_a_file(tmp_path: Path) -> None:
+    file = lora(tmp_path / "a.safetensors")
+    (tmp_path / "a.civitai.info").write_text(
+        json.dumps({"model": {"name": "Ink"}, "baseModel": "SD 1.5", "trainedWords": ["ink, pen"]})
+    )
+    (tmp_path / "a.json").write_text(
+        json.dumps({"activation text": "paper", "description": "x" * 999})
+    )
+    card = told(file).card
+    assert (card.title, card.base, card.triggers) == ("Ink", "SD 1.5", ("ink", "pen", "paper"))
+    assert len(card.description) == 300
+
+
+@pytest.mark.parametrize(
+    "text", ["[1", "[]", '{"model": 5, "trainedWords": {"a": 1}}', "[" * 99999]
+)
+def test_what_lies_beside_may_be_anything(tmp_path: Path, text: str) -> None:
+    file = lora(tmp_path / "a.safetensors", {"ss_tag_frequency": text})
+    (tmp_path / "a.civitai.info").write_text(text)
+    (tmp_path / "README.md").write_text(f"---\n{text}\n---\n")
+    assert told(file).card.triggers == ()
+
+
+def test_the_front_matter_of_a_readme(tmp_path: Path) -> None:
+    folder = diffusers_folder(tmp_path / "a")
+    (folder / "README.md").write_text(
+        "---\nlicense: other\nlicense_name: flux-1-dev\nbase_model: owner/base\n---\n\n# A model\n"
+    )
+    card = told(folder).card
+    assert (card.license, card.base) == ("flux-1-dev", "owner/base")
+
+
+def test_a_diffusers_folder(tmp_path: Path) -> None:
+    found = told(diffusers_folder(tmp_path / "a"))
+    assert (found.kind, found.format) == ("diffusion", "diffusers")
+    assert found.class_name == "StableDiffusionXLPipeline"
+    assert found.parts == ("unet", "vae", "scheduler")
+    assert found.parameters == 12
+    assert found.card.prediction_type == "v_prediction"
+    assert found.problem == ""
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        ({"_class_name": "ControlNetModel"}, "control"),
+        ({"_class_name": "T2IAdapter"}, "control"),
+        ({"_class_name": "AutoencoderKL"}, "vae"),
+        ({"_class_name": "FluxTransformer2DModel"}, "diffusion"),
+        ({"architectures": ["T5EncoderModel"]}, "text_encoder"),
+        ({"architectures": ["CLIPTextModelWithProjection"]}, "text_encoder"),
+        ({"architectures": ["RTDetrForObjectDetection"], "id2label": {"0": "cat"}}, "detector"),
+        ({"architectures": ["GroundingDinoForZeroShotObjectDetection"]}, "detector"),
+        ({"architectures": ["SegformerForSemanticSegmentation"]}, "detector"),
+        ({"architectures": "no list"}, "other"),
+    ],
+)
+def test_a_network_in_a_folder(tmp_path: Path, config: dict[str, object], kind: Kind) -> None:
+    folder = tmp_path / "a"
+    safetensors(folder / "model.safetensors", {"x": (2, 2)})
+    (folder / "config.json").write_text(json.dumps(config))
+    assert told(folder).kind == kind
+
+
+def test_a_lora_of_peft(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    safetensors(folder / "adapter_model.safetensors", {"x": (2, 2)})
+    (folder / "adapter_config.json").write_text(
+        json.dumps({"r": 8, "base_model_name_or_path": "owner/base"})
+    )
+    found = told(folder)
+    assert (found.kind, found.base, found.details) == ("lora", "owner/base", {"rank": "8"})
+
+
+@pytest.mark.parametrize(
+    ("tensors", "base"),
+    [
+        ({"emb_params": (4, 768)}, "Stable Diffusion"),
+        ({"emb_params": (1, 1024)}, "Stable Diffusion 2"),
+        ({"clip_l": (2, 768), "clip_g": (2, 1280)}, "SDXL"),
+    ],
+)
+def test_the_base_of_an_embedding(
+    tmp_path: Path, tensors: Mapping[str, tuple[int, ...]], base: str
+) -> None:
+    found = told(safetensors(tmp_path / "a.safetensors", tensors))
+    assert found.base == base
+    assert found.details == {"tokens": str(next(iter(tensors.values()))[0])}
+
+
+def test_a_file_that_is_cut_short_or_none_is_told_with_its_problem(tmp_path: Path) -> None:
+    file = checkpoint(tmp_path / "a.safetensors")
+    file.write_bytes(file.read_bytes()[:-5])
+    found = told(file, "diffusion")
+    assert found.kind == "diffusion"
+    assert "a.safetensors is cut short" in found.problem
+    (tmp_path / "b.safetensors").write_bytes(b"<html>")
+    assert "b.safetensors is not a readable" in told(tmp_path / "b.safetensors").problem
+
+
+def test_pickled_files_are_told_by_their_folder_without_opening_them(tmp_path: Path) -> None:
+    file = tmp_path / "face_yolov8n.pt"
+    file.write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
+    found = told(file, "detector")
+    assert (found.kind, found.format) == ("detector", "pickle")
+    assert "yolo export model=face_yolov8n.pt format=onnx" in found.problem
+    assert "pickled" in told(file).problem
+
+
+def test_a_folder_without_weights_is_told_with_its_problem(tmp_path: Path) -> None:
+    folder = diffusers_folder(tmp_path / "a")
+    for file in folder.rglob("*.safetensors"):
+        file.unlink()
+    assert told(folder).problem == "no weights are there"
+    safetensors(folder / "unet" / "model-00001-of-00002.safetensors", {"x": (2, 2)})
+    assert "shard 2 of 2 is missing" in told(folder).problem

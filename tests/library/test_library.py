@@ -1,0 +1,181 @@
+"""Short names of models: which they are, what they mean, and where they are taken."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ninefold.core.errors import InputError, ModelError
+from ninefold.engines import builtin
+from ninefold.engines.defaults import build_engines
+from ninefold.engines.library import library as library_module
+from ninefold.engines.library.library import Library
+from ninefold.engines.settings import EngineSettings
+from tests.engines.conftest import needs_builtin
+from tests.library.conftest import checkpoint, diffusers_folder, lora, safetensors
+
+
+def settings(tmp_path: Path, *folders: Path) -> EngineSettings:
+    return EngineSettings(
+        device="cpu",
+        model_folders=folders,
+        library=tmp_path / "library",
+        loras=tmp_path / "own-loras",
+    )
+
+
+def names(library: Library) -> set[tuple[str, str]]:
+    return {(model.kind, model.name) for model in library.models()}
+
+
+def test_a_name_is_the_shortest_that_means_one_model(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    checkpoint(one / "only.safetensors")
+    lora(one / "only-a-lora.safetensors")
+    lora(one / "loras" / "only.safetensors")  # of another kind
+    checkpoint(one / "sdxl" / "base.safetensors", fill=b"1")
+    checkpoint(one / "sd15" / "base.safetensors", fill=b"2")
+    checkpoint(one / "twin.safetensors", fill=b"3")
+    checkpoint(two / "twin.safetensors", fill=b"4")
+    library = Library(settings(tmp_path, one, two))
+    assert names(library) == {
+        ("diffusion", "only"),
+        ("lora", "only-a-lora"),
+        ("lora", "only"),
+        ("diffusion", "sdxl/base"),
+        ("diffusion", "sd15/base"),
+        ("diffusion", "one/twin"),
+        ("diffusion", "two/twin"),
+    }
+    for name, path in library.paths("diffusion").items():
+        found = library.find("diffusion", name)
+        assert found is not None
+        assert found.place.path == path
+    file = library.find("diffusion", "only.safetensors")
+    assert file is not None
+    assert file.place.path == one / "only.safetensors"
+    assert library.find("vae", "only") is None
+
+
+def test_a_name_that_may_mean_several_is_reported_with_all_of_them(tmp_path: Path) -> None:
+    checkpoint(tmp_path / "a" / "sdxl" / "base.safetensors", fill=b"1")
+    checkpoint(tmp_path / "a" / "sd15" / "base.safetensors", fill=b"2")
+    library = Library(settings(tmp_path, tmp_path / "a"))
+    message = r"'base' may mean 2 models: sd15/base, sdxl/base\. Name"
+    with pytest.raises(ModelError, match=message) as refused:
+        library.find("diffusion", "base")
+    assert str(tmp_path) not in str(refused.value)
+
+
+def test_the_same_name_with_other_endings_is_told_apart_by_them(tmp_path: Path) -> None:
+    checkpoint(tmp_path / "a" / "checkpoints" / "base.safetensors")
+    (tmp_path / "a" / "checkpoints" / "base.ckpt").write_bytes(b"x")
+    library = Library(settings(tmp_path, tmp_path / "a"))
+    assert set(library.names("diffusion")) == {"base.ckpt", "base.safetensors"}
+
+
+def test_links_to_one_file_are_one_model(tmp_path: Path) -> None:
+    file = checkpoint(tmp_path / "a" / "base.safetensors")
+    (tmp_path / "b").mkdir()
+    os.link(file, tmp_path / "b" / "base.safetensors")
+    (tmp_path / "b" / "soft.safetensors").symlink_to(file)
+    library = Library(settings(tmp_path, tmp_path / "a", tmp_path / "b"))
+    assert library.names("diffusion") == ("base",)
+
+
+def test_folders_of_the_same_name_are_numbered(tmp_path: Path) -> None:
+    for index, folder in enumerate(("x/models", "y/models")):
+        checkpoint(tmp_path / folder / "base.safetensors", fill=bytes([index]))
+    library = Library(settings(tmp_path, tmp_path / "x/models", tmp_path / "y/models"))
+    assert set(library.names("diffusion")) == {"models/base", "models-2/base"}
+
+
+def test_new_models_are_found_at_once_and_headers_are_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a"
+    checkpoint(folder / "base.safetensors")
+    library = Library(settings(tmp_path, folder))
+    assert library.names("diffusion") == ("base",)
+    read: list[str] = []
+    identify = library_module.identify
+
+    def counting(place: library_module.Place, *, allow_pickle: bool) -> library_module.Identity:
+        read.append(place.name)
+        return identify(place, allow_pickle=allow_pickle)
+
+    monkeypatch.setattr(library_module, "identify", counting)
+    checkpoint(folder / "new.safetensors", fill=b"1")
+    assert library.names("diffusion") == ("base", "new")
+    # Another process would read no header at all.
+    assert Library(library.settings).names("diffusion") == ("base", "new")
+    assert read == ["new"]
+    (folder / "base.safetensors").unlink()
+    assert library.names("diffusion") == ("new",)
+
+
+def test_what_older_versions_remembered_is_told_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint(tmp_path / "a" / "base.safetensors")
+    chosen = settings(tmp_path, tmp_path / "a")
+    library_module.FileMemory.of_user().remember(
+        tmp_path / "a" / "base.safetensors",
+        library_module.FileStamp.of(tmp_path / "a" / "base.safetensors"),
+        library_module._FACT,
+        '{"kind": "diffusion"}',
+    )
+    (found,) = Library(chosen).models()
+    assert found.identity.class_name == "StableDiffusionPipeline"
+
+
+def test_without_settings_there_is_nothing() -> None:
+    assert Library().models() == ()
+    assert Library().find("diffusion", "anything") is None
+
+
+def test_engines_take_short_names(tmp_path: Path) -> None:
+    folder = tmp_path / "webui"
+    safetensors(
+        folder / "models" / "Lora" / "styles" / "ink.safetensors", {"a.lora_up.weight": (4,)}
+    )
+    model = folder / "models" / "Stable-diffusion" / "mine"
+    diffusers_folder(model, "StableDiffusionPipeline")
+    engines = build_engines(settings(tmp_path, folder))
+    assert "mine" in engines.diffusion.models()
+    assert "ink" in engines.diffusion.loras()
+    info = engines.diffusion.describe("mine")
+    assert (info.name, info.family.name) == ("mine", "Stable Diffusion")
+    assert len(engines.diffusion.lora_hash("mine", "ink")) == 12
+    with pytest.raises(InputError, match="no LoRA is called 'inc'"):
+        engines.diffusion.lora_hash("mine", "inc")
+
+
+@needs_builtin
+def test_detectors_and_upscalers_are_taken_by_short_names(tmp_path: Path) -> None:
+    folder = tmp_path / "comfy"
+    for source, target in (
+        ("detector/detector.onnx", "ultralytics/bbox/scenes.onnx"),
+        ("upscaler/x2.onnx", "upscale_models/double.onnx"),
+    ):
+        (folder / target).parent.mkdir(parents=True)
+        (folder / target).write_bytes((builtin.ROOT / source).read_bytes())
+    (folder / "ultralytics" / "bbox" / "hand.pt").write_bytes(b"pickled")
+    engines = build_engines(settings(tmp_path, folder))
+    assert engines.detection.models() == ("detector", "scenes")
+    assert engines.detection.labels("scenes") == engines.detection.labels("detector")
+    assert engines.upscaling.models() == ("2x", "4x", "double")
+    assert engines.upscaling.scale("double") == 2
+    with pytest.raises(ModelError, match=r"yolo export model=hand\.pt"):
+        engines.detection.labels("hand")
+
+
+def test_a_name_that_means_several_fails_the_check_of_a_config(tmp_path: Path) -> None:
+    checkpoint(tmp_path / "a" / "x" / "base.safetensors", fill=b"1")
+    checkpoint(tmp_path / "a" / "y" / "base.safetensors", fill=b"2")
+    engines = build_engines(settings(tmp_path, tmp_path / "a"))
+    assert set(engines.diffusion.models()) >= {"x/base", "y/base"}
+    with pytest.raises(ModelError, match="may mean 2 models: x/base, y/base"):
+        engines.diffusion.check("base")
