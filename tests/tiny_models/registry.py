@@ -42,7 +42,7 @@ def build_tiny(name: str) -> Any:
         pipe = _FACTORIES[name]()
         for name, part in pipe.components.items():
             if isinstance(part, torch.nn.Module):
-                _enliven(part.eval(), _ATTENTION if name == "transformer" else 1.0)
+                enliven(part.eval(), _ATTENTION if name == "transformer" else 1.0)
     return pipe
 
 
@@ -55,7 +55,7 @@ def tiny_model(name: str, folder: Path) -> Path:
     return folder
 
 
-def _enliven(network: Any, attention: float) -> None:
+def enliven(network: Any, attention: float = 1.0) -> None:
     """Spread weights that a fresh layer starts with all alike (norms, gates, last layers), and
     strengthen those of attention."""
     import torch

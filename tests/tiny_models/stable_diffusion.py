@@ -117,7 +117,7 @@ def _() -> Any:
             sample_size=8,
             in_channels=16,
             out_channels=16,
-            num_layers=1,
+            num_layers=2,  # ControlNets act in none that is the last
             attention_head_dim=8,
             num_attention_heads=2,
             joint_attention_dim=32,

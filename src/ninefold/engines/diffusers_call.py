@@ -19,11 +19,19 @@ from ninefold.engines.call_settings import (
     steps_of,
     without_effect,
 )
+from ninefold.engines.control_call import ControlCall, PreparedControl
 from ninefold.engines.defects import defect_of, watched_decoding
 from ninefold.engines.devices import DeviceChoice
-from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
+from ninefold.engines.diffusion import (
+    Generated,
+    ImageToImage,
+    Inpaint,
+    ModelInfo,
+    TextToImage,
+    task_of,
+)
 from ninefold.engines.embeddings import prompt_arguments
-from ninefold.engines.families import Family
+from ninefold.engines.families import Family, Task
 from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.latent_start import LatentStart, denoising_pipe, watch_steps
 from ninefold.engines.loading import LoadedModel
@@ -51,6 +59,7 @@ class PreparedRequest:
     request: TextToImage
     info: ModelInfo
     loras: tuple[LoraFile, ...]
+    control: tuple[PreparedControl, ...] = ()
 
     def in_common(self) -> object:
         """What requests for one model must agree in to share a call."""
@@ -58,7 +67,8 @@ class PreparedRequest:
         names = [item.name for item in fields(request) if item.name not in _OWN]
         keeps_all = isinstance(request, ImageToImage) and _keeps_all(request)
         values = [getattr(request, name) for name in names]
-        return type(request), values, keeps_all, self.info, self.loras
+        control = [item.in_common() for item in self.control]
+        return type(request), values, keeps_all, self.info, self.loras, control
 
 
 @dataclass
@@ -72,9 +82,12 @@ class DiffusersCall:
     model: LoadedModel
     report: BatchReport
     device: DeviceChoice
+    control: ControlCall = field(default_factory=ControlCall)
     warnings: list[str] = field(default_factory=list)
     family: Family = field(init=False)
     pipe: Any = field(init=False)
+    #: What the pipeline itself starts from.
+    begins: Task = field(init=False)
     #: Parameters of the pipeline's call.
     accepted: Mapping[str, inspect.Parameter] = field(init=False)
     #: As the model asks for it; 0 where it does not, or the pipeline cannot.
@@ -83,8 +96,9 @@ class DiffusersCall:
     def __post_init__(self) -> None:
         """Pick the pipeline's form."""
         self.requests = [item.request for item in self.prepared]
-        self.family = self.prepared[0].info.family
-        self.pipe = self._pick()
+        info, task = self.prepared[0].info, task_of(self.requests[0])
+        self.family = info.family
+        self.pipe, self.begins = self.control.pipeline(self.model, task, info)
         self.accepted = inspect.signature(type(self.pipe).__call__).parameters
         can = "guidance_rescale" in self.accepted
         self.guidance_rescale = self.prepared[0].info.guidance_rescale if can else 0.0
@@ -100,7 +114,10 @@ class DiffusersCall:
         if "cpu_offload" in self.model.oom_steps and self.model.offloaded is not pipe:
             pipe.enable_model_cpu_offload()
             self.model.offloaded = pipe
-        with applied(pipe, self.prepared[0].loras):
+        with (
+            self.control.applied(pipe, self.model, shared),
+            applied(pipe, self.prepared[0].loras),
+        ):
             images, steps_run, defects = self._call()
         for request, image in zip(self.requests, images, strict=True):
             if isinstance(request, Inpaint):
@@ -119,6 +136,7 @@ class DiffusersCall:
             ran.append(len(ran))
             total = getattr(denoising_pipe(pipe), "num_timesteps", 0)
             total = total or (start.steps_run if start else shared.steps)
+            self.control.before_step(pipe, len(ran), total)
             self.report(min(len(ran), total), total, self._previews(latents))
 
         def callback(_: Any, __: int, ___: Any, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -129,6 +147,7 @@ class DiffusersCall:
         arguments = {
             **call_arguments(self.family, shared),
             **({} if start else _source(self.requests)),
+            **self.control.arguments(self.accepted),
             "generator": _one_or_all(generators),
             "callback_on_step_end": callback,
         }
@@ -177,19 +196,12 @@ class DiffusersCall:
         rows = latents.split(1) if len(self.requests) > 1 else [latents]
         return [preview_maker(self.pipe, row, width, height) for row in rows]
 
-    def _pick(self) -> Any:
-        """diffusers' own pipeline for the kind of request, else the one that starts from text."""
-        own = None
-        if isinstance(self.requests[0], ImageToImage):
-            own = self.model.form("inpaint" if isinstance(self.requests[0], Inpaint) else "image")
-        return own or self.model.form("text")
-
     def _latent_start(self) -> LatentStart | None:
         """What has a pipeline that starts from text start from the sources."""
         sources = [item for item in self.requests if isinstance(item, ImageToImage)]
         if not sources:
             return None
-        if self.pipe is self.model.form("text"):
+        if self.begins == "text":
             return LatentStart(self.pipe, sources, steps_of(sources[0]))
         if any(isinstance(item, Inpaint) and item.mask.max() < 0.5 for item in sources):
             self.warnings.append(_TOO_FAINT)
@@ -217,6 +229,7 @@ class DiffusersCall:
             device=self.device.name,
             dtype=self.model.dtype,
             loras=tuple(lora.record() for lora in item.loras),
+            control=tuple(entry.record() for entry in item.control),
             guidance_rescale=self.guidance_rescale,
             strength=request.strength if isinstance(request, ImageToImage) else None,
             batch_size=len(self.requests),

@@ -8,12 +8,17 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
+from ninefold.core.errors import ModelError
 from ninefold.core.progress import Progress
 from ninefold.core.timing import current_clock
 from ninefold.core.values import Lora
 from ninefold.engines.batching import Batch, Batcher, model_thread
 from ninefold.engines.capacity import Capacity, foreseen
 from ninefold.engines.checks import check_request
+from ninefold.engines.control import AskedControl, control_problems
+from ninefold.engines.control_call import ControlCall, PreparedControl
+from ninefold.engines.control_files import find_control
+from ninefold.engines.control_loading import held_networks
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.diffusers_call import DiffusersCall, PreparedRequest
 from ninefold.engines.diffusion import DIFFUSION, Generated, ModelInfo, TextToImage
@@ -110,8 +115,24 @@ class DiffusersEngine:
         at_hand = self._lora_files() if request.loras else {}
         loras = find_loras(request.loras, at_hand, self._root)
         with current_clock.get().loading():
+            control = self._control(request, known.info)
             batcher = self._batcher(known)
-        return batcher.run(PreparedRequest(request, known.info, loras), progress)
+        return batcher.run(PreparedRequest(request, known.info, loras, control), progress)
+
+    def _control(self, request: TextToImage, info: ModelInfo) -> tuple[PreparedControl, ...]:
+        """The files behind a request's control; raises `ModelError` for what does not fit."""
+        found = tuple(
+            PreparedControl(item, find_control(item.model, self.settings))
+            for item in request.control
+        )
+        asked = [
+            AskedControl(item.files.info, item.control.start, item.control.end, item.control.mode)
+            for item in found
+        ]
+        problems = control_problems(info.name, info.control, asked)
+        if texts := [text for _, text in problems]:
+            raise ModelError(" ".join(texts))
+        return found
 
     def _find(self, reference: str) -> _Known:
         """The model's files and description, read anew only where a file has changed."""
@@ -158,8 +179,13 @@ class DiffusersEngine:
         with resources.residency.use(key, load, LoadedModel.size_bytes) as model:
             prepared = batch.take(lambda item: _stacking(model, item.request))
             resources.count_batch(len(prepared))
-            call = DiffusersCall(prepared, model, batch.step, device)
-            with device.watched(partial(capacity.took, prepared[0], len(prepared))):
+            entries = prepared[0].control
+            with (
+                held_networks([e.files for e in entries], model.dtype, resources) as networks,
+                device.watched(partial(capacity.took, prepared[0], len(prepared))),
+            ):
+                control = ControlCall(entries, networks)
+                call = DiffusersCall(prepared, model, batch.step, device, control)
                 if len(prepared) > 1:  # where it fills the memory, a smaller batch comes first
                     return call.run()
                 unload_others = partial(resources.residency.unload_idle, device.name)

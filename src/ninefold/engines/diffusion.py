@@ -11,7 +11,8 @@ from typing import Protocol
 
 from ninefold.core.progress import Progress
 from ninefold.core.values import Lora
-from ninefold.engines.families import Family
+from ninefold.engines.control import Control, ControlBase
+from ninefold.engines.families import Family, Task
 from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.imaging.types import Mask, Pixels
@@ -49,6 +50,8 @@ class ModelInfo:
     #: How far a guided prediction is brought back to the contrast of the prompt's own (0 to 1;
     #: https://arxiv.org/abs/2305.08891, 3.4). Against burnt colours; 0 leaves it to the pipeline.
     guidance_rescale: float = 0.0
+    #: What control models must fit; None where it cannot be steered by pictures.
+    control: ControlBase | None = None
     #: When its weights were written, in seconds since the epoch; 0 where nobody knows.
     created: int = 0
     #: Largest area in pixels that it can be asked for; 0 where only sides are limited.
@@ -73,6 +76,7 @@ class TextToImage:
     scheduler: str
     seed: int
     loras: tuple[Lora, ...] = ()
+    control: tuple[Control, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,13 @@ class Inpaint(ImageToImage):
     """Like `ImageToImage`, but only where `mask` (`height` x `width`, 0 to 1) is set."""
 
     mask: Mask = field(kw_only=True, repr=False)
+
+
+def task_of(request: TextToImage) -> Task:
+    """What the image of a request starts from."""
+    if isinstance(request, Inpaint):
+        return "inpaint"
+    return "image" if isinstance(request, ImageToImage) else "text"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 from ninefold.core.progress import Progress
 from ninefold.core.timing import current_clock
 from ninefold.engines.checks import check_request
+from ninefold.engines.control import FAKE_FAMILY, ControlBase, FakeControl, used_control
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.faults import FakeModels, random_from
 from ninefold.engines.generation_record import GenerationRecord, UsedLora
@@ -68,6 +69,7 @@ class FakeDiffusion(FakeModels):
             examples=("a red house by the sea",),
             hint="A fake that paints gradients." if self.words else "",
             min_size=32,
+            control=ControlBase(FAKE_FAMILY),
         )
 
     def batch_limit(self, model: str, width: int, height: int) -> int:
@@ -148,5 +150,8 @@ def _record(request: TextToImage, info: ModelInfo) -> GenerationRecord:
         device="fake",
         dtype="uint8",
         loras=tuple(UsedLora(lora.name, lora.weight, "fa4e00000000") for lora in request.loras),
+        control=tuple(
+            used_control(item, FakeControl().info(item.model)) for item in request.control
+        ),
         strength=request.strength if isinstance(request, ImageToImage) else None,
     )

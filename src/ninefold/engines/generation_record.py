@@ -28,6 +28,36 @@ class UsedLora:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UsedControl:
+    """A picture that steered the painting, and the model that read it."""
+
+    model: str
+    #: First ten hex digits of the SHA-256 of its weights.
+    hash: str
+    #: `controlnet`, `t2i_adapter` or `ip_adapter`.
+    kind: str
+    #: SHA-256 of the file that the picture was made from, in hex.
+    image: str
+    strength: float
+    #: The part of the steps in which it acted.
+    start: float
+    end: float
+    #: What the picture shows, for a union model.
+    mode: str | None = None
+    #: How the picture was made of the file.
+    preprocess: str = "none"
+
+    def to_json(self) -> Json:
+        """The entry as JSON values; what is as usual is left out."""
+        found: Json = dict(vars(self))
+        if self.mode is None:
+            del found["mode"]
+        if self.preprocess == "none":
+            del found["preprocess"]
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
 class GenerationRecord:
     """One diffusion pass: the model, how it was run, and what that took."""
 
@@ -47,6 +77,7 @@ class GenerationRecord:
     device: str
     dtype: str
     loras: tuple[UsedLora, ...] = ()
+    control: tuple[UsedControl, ...] = ()
     guidance_rescale: float = 0.0
     #: How far a source image might change, above 0 to 1; None where there was none.
     strength: float | None = None
@@ -71,6 +102,8 @@ class GenerationRecord:
             "dtype": self.dtype,
             "loras": [lora.to_json() for lora in self.loras],
         }
+        if self.control:
+            found["control"] = [item.to_json() for item in self.control]
         if self.guidance_rescale:
             found["guidance_rescale"] = self.guidance_rescale
         if self.strength is not None:
@@ -106,6 +139,7 @@ class GenerationRecord:
                 )
                 for lora in entry.get("loras", ())
             ),
+            control=tuple(UsedControl(**item) for item in entry.get("control", ())),
             guidance_rescale=entry.get("guidance_rescale", 0.0),
             strength=entry.get("strength"),
             batch_size=entry.get("batch_size", 1),

@@ -57,7 +57,8 @@ class EngineKind(Generic[E]):
     name: str
     #: What engines of this kind fulfil.
     protocol: type[Any]
-    #: The method that runs a model. What the others return holds for as long as files stay.
+    #: The method that runs a model, empty where engines of another kind do. What the others return
+    #: holds for as long as files stay.
     runs: str
     #: What one of its models is called, in lists and parameters; by default as the kind.
     model: str = ""

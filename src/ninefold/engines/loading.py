@@ -137,7 +137,7 @@ def _form(base: Any, name: str | None) -> Any | None:
     if "Inpaint" in name and not _inpaints(base):
         return None
     with LOADING, quiet():
-        form = _sharing(getattr(diffusers, name), base)
+        form = pipeline_sharing(getattr(diffusers, name), base)
         form.set_progress_bar_config(disable=True)
     return form
 
@@ -149,10 +149,11 @@ def _inpaints(base: Any) -> bool:
     return unet is None or unet.config.in_channels in (4, 9)
 
 
-def _sharing(pipeline_class: Any, base: Any) -> Any:
-    """As `AutoPipeline.from_pipe` does it: the same parts, whatever their type hints say."""
+def pipeline_sharing(pipeline_class: Any, base: Any, **more: Any) -> Any:
+    """As `AutoPipeline.from_pipe` does it: the same parts, whatever their type hints say; `more`
+    are parts beside or in place of them."""
     parts, options = part_names(pipeline_class)
-    given = {name: part for name, part in base.components.items() if name in parts}
+    given = {name: part for name, part in base.components.items() if name in parts} | more
     return pipeline_class(**given, **{k: v for k, v in base.config.items() if k in options})
 
 

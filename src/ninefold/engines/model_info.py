@@ -8,6 +8,7 @@ from typing import Any
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.configs import read_json
+from ninefold.engines.control_base import control_base
 from ninefold.engines.diffusion import ModelInfo
 from ninefold.engines.families import Configs, Family
 from ninefold.engines.hashing import weights_hash
@@ -56,6 +57,7 @@ def describe(
             latent_scale=scale,
             guidance_rescale=float(default.get("guidance_rescale", 0)),
             created=max(int(path.stat().st_mtime) for path in files.weights),
+            control=control_base(family, configs, files.path),
             family=family,
             told_by=files.told_by,
         )

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 from ninefold.core.errors import ConfigError, ContractError
 from ninefold.core.plugins import Plugin, load_plugins
 from ninefold.core.problems import suggest
+from ninefold.engines.control_files import DiffusersControlEngine
 from ninefold.engines.diffusers_engine import DiffusersEngine
 from ninefold.engines.kinds import EngineKind
 from ninefold.engines.matting import OnnxMattingEngine
@@ -37,6 +38,7 @@ ENGINES: tuple[Any, ...] = (
     OnnxDetectionEngine,
     OnnxUpscaleEngine,
     OnnxMattingEngine,
+    DiffusersControlEngine,
 )
 
 

@@ -86,6 +86,11 @@ class EngineSettings(SettingsBase):
         validate_default=True,
         description="The folder of the models that `ninefold models add` and `pull` keep.",
     )
+    control: Folder = Field(
+        Path("~/.local/share/ninefold/control"),
+        validate_default=True,
+        description="A folder of ControlNets, T2I-Adapters and IP-Adapters, known by their names.",
+    )
     wildcards: Folder | None = Field(
         None, description="A folder of wildcards, text files with one choice a line."
     )

@@ -74,7 +74,7 @@ def fake_engines(
     plugins bring have the fakes that they declare. Raises `ValueError` for unknown calls.
     """
     kinds = installed().kinds.values()
-    calls = CALLS | {kind.runs for kind in kinds if kind is not DIFFUSION}
+    calls = CALLS | {kind.runs for kind in kinds if kind is not DIFFUSION and kind.runs}
     on = frozenset({fail_on} if isinstance(fail_on, str) else fail_on)
     if on - calls:
         raise ValueError(

@@ -1,0 +1,280 @@
+"""Control models on disk: found by name, folder, file or hub name, and identified by their config
+or by the names and shapes of their tensors."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ninefold.core.errors import ModelError
+from ninefold.core.problems import suggest
+from ninefold.engines.control import CONTROL, ControlInfo
+from ninefold.engines.control_base import widths_of
+from ninefold.engines.control_table import MODES, NETWORKS, WIDTHS, control_pipelines
+from ninefold.engines.hashing import weights_hash
+from ninefold.engines.ip_adapters import ip_adapter_info
+from ninefold.engines.resources import EngineResources
+from ninefold.engines.settings import EngineSettings
+from ninefold.engines.tensor_shapes import tensor_shapes
+from ninefold.engines.unet_control import unet_control_config
+
+CONFIG_FILE = "config.json"
+_WEIGHTS = ".safetensors"
+_PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth"})
+#: `owner/name`, and a file or folder in it.
+_HUB_NAME = re.compile(r"([\w.-]+/[\w.-]+)((?:/[\w.-]+)*)")
+
+
+@dataclass(frozen=True)
+class ControlFiles:
+    """A control model at hand."""
+
+    #: As metadata names it; never an absolute path.
+    name: str
+    #: A folder with a config, or a file.
+    path: Path
+    weights: tuple[Path, ...]
+    #: The config of the network, read or worked out; empty for an IP-Adapter.
+    config: Mapping[str, Any]
+    info: ControlInfo
+
+    def signature(self) -> Hashable:
+        """Equal for as long as no file of the model has changed."""
+        return (str(self.path), *map(_stat, (self.path / CONFIG_FILE, *self.weights)))
+
+
+class DiffusersControlEngine:
+    """Fulfils `ControlEngine` for what diffusers loads."""
+
+    name = "diffusers_control"
+    kind = CONTROL
+
+    def __init__(self, resources: EngineResources) -> None:
+        """Nothing is read until it is asked for."""
+        self._settings = resources.settings
+
+    def models(self) -> tuple[str, ...]:
+        """Names in the folder of the setting `control`; folders, files and hub names work too."""
+        return tuple(control_names(self._settings.control))
+
+    def accepts(self, model: str) -> bool:
+        """Whether it is in the folder, or such a folder, file or hub name."""
+        path = Path(model).expanduser()
+        return (
+            model in control_names(self._settings.control)
+            or (path / CONFIG_FILE).is_file()
+            or (path.is_file() and path.suffix in (_WEIGHTS, *_PICKLES))
+            or (not path.exists() and _HUB_NAME.fullmatch(model) is not None)
+        )
+
+    def check(self, model: str) -> None:
+        """Raise `ModelError` for a model that is not at hand, or is none of control."""
+        find_control(model, self._settings)
+
+    def hash(self, model: str) -> str:
+        """First ten hex digits of the SHA-256 of the weights; raises `ModelError`."""
+        return self.info(model).hash
+
+    def info(self, model: str) -> ControlInfo:
+        """What is known of a model, by its config or header; raises `ModelError`."""
+        return find_control(model, self._settings).info
+
+
+def control_names(folder: Path) -> dict[str, Path]:
+    """Control models in a folder by name: a path below it, without `.safetensors`."""
+    found: dict[str, Path] = {}
+    if not folder.is_dir():
+        return found
+    for path in sorted(folder.rglob(CONFIG_FILE)):
+        if _is_network(path):
+            found[path.parent.relative_to(folder).as_posix()] = path.parent
+    for path in sorted(folder.rglob(f"*{_WEIGHTS}")):
+        if not (path.parent / CONFIG_FILE).is_file():
+            found[path.relative_to(folder).with_suffix("").as_posix()] = path
+    found.pop(".", None)
+    return dict(sorted(found.items()))
+
+
+def find_control(reference: str, settings: EngineSettings) -> ControlFiles:
+    """The control model of a name in the folder of the settings, a folder, a file or a hub name.
+
+    Raises `ModelError` that says what was looked for and what would help.
+    """
+    at_hand = control_names(settings.control)
+    if reference in at_hand:
+        return _read(at_hand[reference], reference, settings)
+    path = Path(reference).expanduser()
+    if path.exists():
+        return _read(path, path.resolve().stem if path.is_file() else path.resolve().name, settings)
+    if match := _HUB_NAME.fullmatch(reference):
+        return _read(_hub_path(match[1], match[2].strip("/"), settings), reference, settings)
+    known = suggest(reference, at_hand) or " NINEFOLD_CONTROL is their folder."
+    raise ModelError(
+        f"no control model {reference!r}: expected a name in the folder of control models, a "
+        f"diffusers folder, a .safetensors file, or a hub name such as owner/name.{known}"
+    )
+
+
+def _read(path: Path, name: str, settings: EngineSettings) -> ControlFiles:
+    if path.is_file() and _is_network(path.parent / CONFIG_FILE):
+        path = path.parent  # the weights of a diffusers folder
+    if path.is_dir():
+        return _folder(path, name, settings)
+    if path.suffix in _PICKLES:
+        _refuse_pickle(path.name, settings)
+        raise ModelError(
+            f"{name}: a pickled control model of one file is not read. Convert it to .safetensors, "
+            "or use its diffusers folder."
+        )
+    if path.suffix != _WEIGHTS:
+        raise ModelError(
+            f"{path.name} is no control model: expected .safetensors or a diffusers folder."
+        )
+    return _file(path, name)
+
+
+def _folder(path: Path, name: str, settings: EngineSettings) -> ControlFiles:
+    if not (path / CONFIG_FILE).is_file():
+        inside = sorted(item.name for item in path.glob(f"*{_WEIGHTS}"))
+        remedy = (
+            f"Name one of its files: {', '.join(inside)}."
+            if inside
+            else "Name the folder of one ControlNet or T2I-Adapter, or the file of an IP-Adapter."
+        )
+        raise ModelError(f"{name}: the folder has no {CONFIG_FILE}. {remedy}")
+    config = _json(path / CONFIG_FILE, name)
+    files = sorted(item for item in path.iterdir() if item.is_file())
+    weights = [item for item in files if item.suffix == _WEIGHTS]
+    if not weights and (pickles := [item for item in files if item.suffix in _PICKLES]):
+        _refuse_pickle(f"{name}/{pickles[0].name}", settings)
+        weights = pickles
+    if not weights:
+        raise ModelError(f"{name}: the folder holds no weights. Put its .safetensors file there.")
+    return _network(name, path, tuple(weights), config)
+
+
+def _file(path: Path, name: str) -> ControlFiles:
+    shapes = tensor_shapes(path)
+    if (adapter := ip_adapter_info(name, shapes)) is not None:
+        info = replace(adapter, hash=weights_hash((path,), path.parent))
+        return ControlFiles(name, path, (path,), {}, info)
+    for beside in (path.with_suffix(".json"), path.with_suffix("") / CONFIG_FILE):
+        if _is_network(beside):
+            return _network(name, path, (path,), _json(beside, name))
+    config = unet_control_config(shapes)
+    if config is None:
+        raise ModelError(
+            f"{path.name} is no control model that can be told by its tensors alone. Put its "
+            f"{CONFIG_FILE} beside it as {path.stem}.json, or use its diffusers folder."
+        )
+    return _network(name, path, (path,), config)
+
+
+def _network(
+    name: str, path: Path, weights: tuple[Path, ...], config: Mapping[str, Any]
+) -> ControlFiles:
+    network = str(config.get("_class_name"))
+    if network not in NETWORKS:
+        raise ModelError(
+            f"{name} is a {network}, which is no control model that can be used here: expected "
+            f"{', '.join(NETWORKS)}, or an IP-Adapter."
+        )
+    for key in ("extra_condition_channels", "extra_conditioning_channels"):
+        if config.get(key):
+            raise ModelError(
+                f"{name} is a {network} for inpainting, which takes a mask beside the picture and "
+                "cannot be used here. Use one without it; the model's own inpainting stays."
+            )
+    root = path if path.is_dir() else path.parent
+    info = ControlInfo(
+        name=name,
+        hash=weights_hash(weights, root),
+        kind="t2i_adapter" if network == "T2IAdapter" else "controlnet",
+        network=network,
+        bases=_bases(network, config),
+        widths=widths_of(WIDTHS[network], config),
+        modes=_modes(network, config),
+    )
+    return ControlFiles(name, path, weights, config, info)
+
+
+def _bases(network: str, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The families of a network; those of UNets share its class."""
+    if network == "ControlNetModel":
+        added = config.get("addition_embed_type") == "text_time"
+        return ("StableDiffusionXL",) if added else ("StableDiffusion",)
+    if network == "T2IAdapter":
+        large = config.get("adapter_type") == "full_adapter_xl"
+        return ("StableDiffusionXL",) if large else ("StableDiffusion",)
+    bases = ("StableDiffusionXL", "Flux", "StableDiffusion3", "QwenImage", "ZImage")
+    known = (*bases, "HunyuanDiT", "Sana")
+    return tuple(base for base in known if control_pipelines(base, network) is not None)
+
+
+def _modes(network: str, config: Mapping[str, Any]) -> tuple[str, ...]:
+    if network == "ControlNetUnionModel":
+        count = int(config.get("num_control_type") or 6)
+    else:
+        count = int(config.get("num_mode") or 0)
+    return tuple(name for name, number in MODES.get(network, {}).items() if number < count)
+
+
+def _is_network(config: Path) -> bool:
+    """Whether a file is the config of a control network."""
+    try:
+        content = json.loads(config.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("_class_name") in NETWORKS
+
+
+def _json(path: Path, name: str) -> Mapping[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{name}/{path.name} cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{name}/{path.name}: expected a JSON object.")
+    return content
+
+
+def _hub_path(repository: str, inside: str, settings: EngineSettings) -> Path:
+    from huggingface_hub import snapshot_download
+
+    patterns = [f"{inside}*", f"{inside}/*"] if inside else ["*.json", "*.safetensors"]
+    patterns += ["*image_encoder/*.json", "*image_encoder/*.safetensors"] if inside else []
+    try:
+        folder = snapshot_download(
+            repository, local_files_only=not settings.allow_download, allow_patterns=patterns
+        )
+    except Exception as error:  # the hub's many errors all mean that the model cannot be had
+        remedy = (
+            "Check the name, the network and, for a gated model, HF_TOKEN."
+            if settings.allow_download
+            else "Set NINEFOLD_ALLOW_DOWNLOAD=1 to fetch it, or name a local folder."
+        )
+        raise ModelError(
+            f"The hub model {repository!r} is not at hand ({type(error).__name__}). {remedy}"
+        ) from error
+    path = Path(folder) / inside
+    return path if path.exists() or not inside else path.with_name(f"{path.name}{_WEIGHTS}")
+
+
+def _refuse_pickle(name: str, settings: EngineSettings) -> None:
+    if not settings.allow_pickle:
+        raise ModelError(
+            f"{name} needs unpickling, which can run any code, so it is refused. Use a "
+            ".safetensors version, or set NINEFOLD_ALLOW_PICKLE=1 if you trust its source."
+        )
+
+
+def _stat(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return (stat.st_size, stat.st_mtime_ns)

@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ninefold.core.errors import ModelError
+from ninefold.core.progress import SilentProgress
+from ninefold.engines.control import Control
+from ninefold.engines.defaults import build_engines
+from ninefold.engines.diffusion import ImageToImage, Inpaint, TextToImage
+from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.settings import EngineSettings
+from ninefold.imaging.types import Pixels
+from tests.tiny_models.control import tiny_control, tiny_ip_adapter
+
+QUIET = SilentProgress()
+#: What diffusers' schedulers do to NumPy, and its ControlNet for FLUX.1 to itself.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:`FluxPosEmbed`:FutureWarning"),
+]
+#: Least sides of models that are native at 1024 pixels.
+SIDES = {"flux": 256, "sd3": 256}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("control")
+
+
+@pytest.fixture(scope="module")
+def engines(folder: Path) -> EngineSet:
+    return build_engines(EngineSettings(device="cpu", control=folder))
+
+
+@pytest.fixture(scope="module")
+def edges() -> Pixels:
+    return drawn(64)
+
+
+def drawn(side: int) -> Pixels:
+    pixels = np.zeros((side, side, 3), np.uint8)
+    pixels[side // 4 : side // 2, side // 4 :] = 255
+    return pixels
+
+
+def asked(model: Path, **changes: Any) -> TextToImage:
+    side = SIDES.get(model.name, 64)
+    return TextToImage(
+        **{
+            "model": str(model),
+            "prompt": "a house",
+            "negative_prompt": "",
+            "width": side,
+            "height": side,
+            "steps": 3,
+            "guidance_scale": 3.0,
+            "scheduler": "default",
+            "seed": 7,
+            **changes,
+        }
+    )
+
+
+def by_hand(pipe: Any, side: int = 64, **arguments: Any) -> Pixels:
+    import torch
+
+    pipe.set_progress_bar_config(disable=True)
+    torch.manual_seed(7)  # which some pipelines draw from beside the generator
+    out = pipe(
+        prompt="a house",
+        width=side,
+        height=side,
+        num_inference_steps=3,
+        guidance_scale=3.0,
+        generator=torch.Generator("cpu").manual_seed(7),
+        **arguments,
+    )
+    return np.array(out.images[0])
+
+
+def picture(pixels: Pixels) -> Any:
+    from PIL import Image
+
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize(
+    ("base", "name", "pipeline", "network", "image", "mode"),
+    [
+        ("sd15", "sd15-controlnet", "StableDiffusionControlNet", "ControlNet", "image", None),
+        ("sdxl", "sdxl-controlnet", "StableDiffusionXLControlNet", "ControlNet", "image", None),
+        (
+            "sdxl",
+            "sdxl-union",
+            "StableDiffusionXLControlNetUnion",
+            "ControlNetUnion",
+            "control_image",
+            ("canny", 3),
+        ),
+        ("flux", "flux-controlnet", "FluxControlNet", "FluxControlNet", "control_image", None),
+        ("flux", "flux-union", "FluxControlNet", "FluxControlNet", "control_image", ("canny", 0)),
+        (
+            "sd3",
+            "sd3-controlnet",
+            "StableDiffusion3ControlNet",
+            "SD3ControlNet",
+            "control_image",
+            None,
+        ),
+    ],
+)
+def test_a_controlnet_gives_what_diffusers_gives_by_hand(
+    engines: EngineSet,
+    tiny_models: Callable[[str], Path],
+    folder: Path,
+    base: str,
+    name: str,
+    pipeline: str,
+    network: str,
+    image: str,
+    mode: tuple[str, int] | None,
+) -> None:
+    import diffusers as untyped
+
+    diffusers: Any = untyped
+    model, control = tiny_models(base), tiny_control(name, folder / name)
+    side = SIDES.get(base, 64)
+    edges = drawn(side)
+    entry = Control(name, edges, strength=0.8, end=0.7, mode=mode[0] if mode else None)
+    made = engines.diffusion.run(asked(model, control=(entry,)), QUIET)
+    net = getattr(diffusers, f"{network}Model").from_pretrained(control)
+    pipe = getattr(diffusers, f"{pipeline}Pipeline").from_pretrained(model, controlnet=net)
+    expected = by_hand(
+        pipe,
+        side,
+        **{image: picture(edges)},
+        **({"control_mode": mode[1]} if mode else {}),
+        controlnet_conditioning_scale=0.8,
+        control_guidance_end=0.7,
+    )
+    assert np.array_equal(made.image, expected)
+    plain = engines.diffusion.run(asked(model), QUIET)
+    assert not np.array_equal(made.image, plain.image)
+    (used,) = made.record.control
+    assert (used.model, used.kind, used.strength, used.end) == (name, "controlnet", 0.8, 0.7)
+    assert used.mode == entry.mode
+    assert plain.record.control == ()
+
+
+@pytest.mark.parametrize("base", ["sd15", "sdxl", "flux", "sd3"])
+def test_an_ip_adapter_gives_what_diffusers_gives_by_hand_and_leaves_no_trace(
+    engines: EngineSet,
+    tiny_models: Callable[[str], Path],
+    folder: Path,
+    edges: Pixels,
+    base: str,
+) -> None:
+    import diffusers as untyped
+    from transformers import (
+        CLIPImageProcessor,
+        CLIPVisionModelWithProjection,
+        SiglipImageProcessor,
+        SiglipVisionModel,
+    )
+
+    diffusers: Any = untyped
+    model, file = tiny_models(base), tiny_ip_adapter(base, folder / f"ip-{base}")
+    side = SIDES.get(base, 64)
+    plain = engines.diffusion.run(asked(model), QUIET).image
+    entry = Control(f"ip-{base}/{base}-ip", edges, strength=0.6)
+    made = engines.diffusion.run(asked(model, control=(entry,)), QUIET)
+    encoder_class: Any = SiglipVisionModel if base == "sd3" else CLIPVisionModelWithProjection
+    untyped_siglip: Any = SiglipImageProcessor
+    untyped_clip: Any = CLIPImageProcessor
+    processor = (
+        untyped_siglip(size={"height": 32, "width": 32})
+        if base == "sd3"
+        else untyped_clip(size=32, crop_size=32)
+    )
+    encoder = encoder_class.from_pretrained(file.parent / "image_encoder")
+    pipe = diffusers.DiffusionPipeline.from_pretrained(
+        model, image_encoder=encoder, feature_extractor=processor
+    )
+    pipe.load_ip_adapter(str(file.parent), subfolder="", weight_name=file.name)
+    pipe.set_ip_adapter_scale(0.6)
+    assert np.array_equal(made.image, by_hand(pipe, side, ip_adapter_image=picture(edges)))
+    assert not np.array_equal(made.image, plain)
+    assert np.array_equal(engines.diffusion.run(asked(model), QUIET).image, plain)
+
+
+def test_a_t2i_adapter_gives_what_diffusers_gives_by_hand(
+    engines: EngineSet, tiny_models: Callable[[str], Path], folder: Path, edges: Pixels
+) -> None:
+    import diffusers as untyped
+
+    diffusers: Any = untyped
+    model, control = tiny_models("sdxl"), tiny_control("sdxl-t2i", folder / "sdxl-t2i")
+    made = engines.diffusion.run(
+        asked(model, control=(Control("sdxl-t2i", edges, strength=0.8, end=0.7),)), QUIET
+    )
+    adapter = diffusers.T2IAdapter.from_pretrained(control)
+    pipe = diffusers.StableDiffusionXLAdapterPipeline.from_pretrained(model, adapter=adapter)
+    assert made.record.steps_run == 3
+    expected = by_hand(
+        pipe,
+        image=picture(edges),
+        adapter_conditioning_scale=0.8,
+        adapter_conditioning_factor=0.7,
+    )
+    assert np.array_equal(made.image, expected)
+
+
+def test_a_controlnet_of_another_base_is_refused_with_both_names(
+    engines: EngineSet, tiny_models: Callable[[str], Path], folder: Path, edges: Pixels
+) -> None:
+    tiny_control("sd15-controlnet", folder / "sd15-controlnet")
+    request = asked(tiny_models("sdxl"), control=(Control("sd15-controlnet", edges),))
+    with pytest.raises(ModelError, match=r"sd15-controlnet .* does not fit sdxl"):
+        engines.diffusion.run(request, QUIET)
+
+
+def test_an_ip_adapter_without_all_its_tensors_is_refused(
+    engines: EngineSet, tiny_models: Callable[[str], Path], folder: Path, edges: Pixels
+) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    file = tiny_ip_adapter("sd15", folder / "cut")
+    tensors = load_file(file)
+    save_file({name: tensors[name] for name in tensors if "to_v_ip" not in name}, file)
+    plain = engines.diffusion.run(asked(tiny_models("sd15")), QUIET).image
+    request = asked(tiny_models("sd15"), control=(Control("cut/sd15-ip", edges),))
+    with pytest.raises(ModelError, match=r"cut/sd15-ip does not fit"):
+        engines.diffusion.run(request, QUIET)
+    assert np.array_equal(engines.diffusion.run(asked(tiny_models("sd15")), QUIET).image, plain)
+
+
+def test_several_controlnets_and_an_ip_adapter_act_together(
+    engines: EngineSet, tiny_models: Callable[[str], Path], folder: Path, edges: Pixels
+) -> None:
+    tiny_control("sd15-controlnet", folder / "sd15-controlnet")
+    tiny_ip_adapter("sd15", folder / "ip-sd15")
+    model = tiny_models("sd15")
+    entries = (
+        Control("sd15-controlnet", edges),
+        Control("sd15-controlnet", 255 - edges, strength=0.5),
+        Control("ip-sd15/sd15-ip", edges, start=0.5),
+    )
+    made = [
+        engines.diffusion.run(asked(model, control=entries[:count]), QUIET) for count in range(4)
+    ]
+    images = [item.image for item in made]
+    for index, image in enumerate(images):
+        assert not any(np.array_equal(image, other) for other in images[:index])
+    assert [entry.kind for entry in made[3].record.control] == [
+        "controlnet",
+        "controlnet",
+        "ip_adapter",
+    ]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_control_acts_where_an_image_starts_from_another(
+    engines: EngineSet,
+    tiny_models: Callable[[str], Path],
+    folder: Path,
+    edges: Pixels,
+    masked: bool,
+) -> None:
+    tiny_control("sd15-controlnet", folder / "sd15-controlnet")
+    text = asked(tiny_models("sd15"))
+    mask = np.zeros((64, 64), np.float32)
+    mask[:, 32:] = 1
+    given: dict[str, Any] = {"image": 255 - edges, "strength": 0.7}
+    kind: Any = Inpaint if masked else ImageToImage
+    given |= {"mask": mask} if masked else {}
+    plain = engines.diffusion.run(kind(**vars(text), **given), QUIET).image
+    control = {"control": (Control("sd15-controlnet", edges),)}
+    made = engines.diffusion.run(kind(**(vars(text) | control), **given), QUIET).image
+    assert not np.array_equal(made, plain)
+    if masked:
+        assert np.array_equal(made[:, :32], given["image"][:, :32])
+
+
+@pytest.mark.parametrize(("base", "name"), [("sd3", "sd3-controlnet"), ("sdxl", "sdxl-t2i")])
+def test_pipelines_that_start_from_text_alone_start_from_images_too(
+    engines: EngineSet, tiny_models: Callable[[str], Path], folder: Path, base: str, name: str
+) -> None:
+    tiny_control(name, folder / name)
+    side = SIDES.get(base, 64)
+    source = 255 - drawn(side)
+    mask = np.zeros((side, side), np.float32)
+    mask[:, side // 2 :] = 1
+    given = vars(asked(tiny_models(base))) | {"image": source, "strength": 0.7, "mask": mask}
+    steered = given | {"control": (Control(name, drawn(side)),)}
+    plain, made = (
+        engines.diffusion.run(Inpaint(**request), QUIET).image for request in (given, steered)
+    )
+    assert not np.array_equal(made, plain)
+    assert np.array_equal(made[:, : side // 2], source[:, : side // 2])
