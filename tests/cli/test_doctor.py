@@ -7,6 +7,7 @@ import shutil
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -71,7 +72,25 @@ def test_bad_settings_and_a_data_folder_that_is_a_file_are_reported(
     outcome = cli("doctor", "--json", "--data", tmp_path / "file" / "data")
     assert outcome.code == 1
     assert "NINEFOLD_THREADS" in finding(outcome, "settings")["remedy"]
-    assert "--data" in finding(outcome, "data")["remedy"]
+    assert f"{tmp_path / 'file'} is no folder" in finding(outcome, "data")["remedy"]
+    outcome = cli("doctor", "--json", "--data", tmp_path / ("long" * 200))
+    assert "not there yet" in finding(outcome, "data")["found"]
+
+
+def test_a_full_disk_is_reported(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    outcome = cli("doctor", "--json")
+    assert outcome.code == 1
+    assert finding(outcome, "data")["remedy"].startswith("free some space")
+
+
+@pytest.mark.parametrize("port", ["[::1", "host:many"])
+def test_a_url_that_cannot_be_read_is_reported(cli: Cli, port: str) -> None:
+    url = f"postgresql://user:hush@{port}/name"
+    outcome = cli("doctor", "--json", "--database", url)
+    assert outcome.code == 1
+    assert "expected a URL" in finding(outcome, "database")["remedy"]
+    assert cli("jobs", "list", "--database", url).err.startswith("error: database: expected a URL")
 
 
 def test_a_plugin_that_cannot_be_used_is_a_note(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +120,21 @@ def test_a_database_of_a_newer_version_is_reported(cli: Cli) -> None:
     outcome = cli("doctor", "--json")
     assert outcome.code == 1
     assert "Upgrade ninefold" in finding(outcome, "database")["remedy"]
+
+
+def test_a_damaged_database_is_reported_with_the_remedy(cli: Cli) -> None:
+    assert cli("submit", "a house", "--preset", "draft").code == 0
+    database = Path("ninefold-data/ninefold.db")
+    header = database.read_bytes()[:100]
+    for other in Path("ninefold-data").glob("ninefold.db-*"):
+        other.unlink()
+    database.write_bytes(header + bytes(range(256)) * 200)
+    outcome = cli("doctor", "--json")
+    assert outcome.code == 1
+    remedy = finding(outcome, "database")["remedy"]
+    assert "Put a backup in its place" in remedy
+    assert "URL" not in remedy
+    assert "Put a backup in its place" in cli("submit", "a house", "--preset", "draft").err
 
 
 def test_a_damaged_model_is_found(tmp_path: Path) -> None:

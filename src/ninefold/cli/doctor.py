@@ -33,6 +33,8 @@ LIBRARIES = (
 )
 #: What an extra brings, by a package of it.
 EXTRAS = {"otel": "opentelemetry-sdk", "training": "onnxscript"}
+#: Bytes that a job of a large image takes, with what the database writes beside itself.
+_LEAST_FREE = 200 * 2**20
 #: Seconds that the driver's own program may take.
 _DRIVER_TIMEOUT = 10
 
@@ -182,12 +184,18 @@ def _models(settings: Settings) -> Iterator[Finding]:
 
 def _folders(settings: Settings, data: Path | None) -> Iterator[Finding]:
     folder = (data or settings.data).absolute()
-    parent = next(place for place in (folder, *folder.parents) if place.exists())
-    free = f"{_gib(shutil.disk_usage(parent).free)} free"
-    there = free if folder.exists() else f"not there yet; {free}"
-    writable = parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)
-    remedy = f"make {parent} writable, or name another folder with --data"
-    yield Finding("folders", "data", f"{folder}: {there}", None if writable else remedy)
+    # Asked of `os.path`, which answers no where it may not look or the name cannot be one.
+    parent = next(place for place in (folder, *folder.parents) if os.path.exists(place))
+    free = shutil.disk_usage(parent).free
+    there = f"{'' if parent == folder else 'not there yet; '}{_gib(free)} free"
+    remedy = None
+    if not parent.is_dir():
+        remedy = f"{parent} is no folder: name one with --data"
+    elif not os.access(parent, os.W_OK | os.X_OK):
+        remedy = f"make {parent} writable, or name another folder with --data"
+    elif free < _LEAST_FREE:
+        remedy = "free some space there, or name another folder with --data"
+    yield Finding("folders", "data", f"{folder}: {there}", remedy)
     known = (
         f"{settings.loras}{'' if settings.loras.is_dir() else ': not there; none are looked up'}"
     )

@@ -41,7 +41,7 @@ def database_url(data: Path, database: str | None) -> sa.URL:
         return sa.URL.create("sqlite", database=str(data / FILE_NAME))
     try:
         url = sa.make_url(database)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, ValueError):  # the latter for a port that is no number
         raise ConfigError(
             "database: expected a URL such as postgresql://user@host/name, got something else."
         ) from None
@@ -60,7 +60,7 @@ def connect(url: sa.URL, *, create: bool) -> sa.Engine:
     or of a newer version.
     """
     sqlite = url.get_backend_name() == "sqlite"
-    if sqlite and not create and not Path(url.database or "").exists():
+    if sqlite and not create and not _is_there(url):
         raise StorageError(
             f"no jobs in {Path(url.database or '').parent}: it holds no {FILE_NAME}. "
             "Submit a job first, or name another folder with --data."
@@ -79,7 +79,7 @@ def connect(url: sa.URL, *, create: bool) -> sa.Engine:
 
 def inspect_database(url: sa.URL) -> str:
     """What there is of a database, in words; nothing is made or changed. Raises `StorageError`."""
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+    if url.get_backend_name() == "sqlite" and not _is_there(url):
         return "none yet; the first job makes it"
     if url.get_backend_name() != "sqlite" and "connect_timeout" not in url.query:
         url = url.update_query_dict({"connect_timeout": str(INSPECT_TIMEOUT)})
@@ -111,7 +111,13 @@ def engine_for_steps(engine: sa.Engine) -> sa.Engine:
 
 def storage_error(url: sa.URL, error: SQLAlchemyError) -> StorageError:
     """What a database said, as an error with the remedy; never with its password."""
-    return StorageError(f"{shown(url)}: {_reason(error)}")
+    sqlite = url.get_backend_name() == "sqlite"
+    return StorageError(f"{shown(url)}: {_reason(error, sqlite=sqlite)}")
+
+
+def _is_there(url: sa.URL) -> bool:
+    """Whether SQLite's file is; never raises, whatever the path is."""
+    return os.path.exists(url.database or "")
 
 
 def _engine(url: sa.URL, *, synchronous: str = "FULL") -> sa.Engine:
@@ -162,12 +168,16 @@ def shown(url: sa.URL) -> str:
 _ROOM = "Free some space: jobs that were accepted go on by themselves."
 
 
-def _reason(error: SQLAlchemyError) -> str:
+def _reason(error: SQLAlchemyError, *, sqlite: bool) -> str:
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
     remedies = {
         "file is not a database": "It is no SQLite file. Name another folder with --data.",
         "readonly database": "It can only be read. Change its permissions or name another folder.",
         "unable to open": "Change the folder's permissions or name another one with --data.",
+        "malformed": "The file is damaged. Put a backup in its place, save what can be saved with "
+        "`sqlite3 ninefold.db .recover`, or name another folder with --data.",
+        "disk i/o error": "The disk cannot be read or written. Mend it, or name another folder "
+        "with --data.",
         "database is locked": "Another program holds it. Close that program and try again.",
         # SQLite's words, PostgreSQL's, and the system's.
         "disk is full": _ROOM,
@@ -177,6 +187,8 @@ def _reason(error: SQLAlchemyError) -> str:
     for part, remedy in remedies.items():
         if part in cause.lower():
             return f"{cause}. {remedy}"
+    if sqlite:
+        return f"{cause}. Look at the folder's disk and permissions, or name another with --data."
     return f"{cause}. Is the database running, and is the URL right?"
 
 
