@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -446,3 +448,23 @@ def test_a_copy_of_a_config_builds_what_it_says() -> None:
     config = PipelineConfig.parse({"seed": 1, "stages": [{"stage": "prompt"}]})
     copied = config.model_copy(update={"seed": 2})
     assert (config.build().defaults["seed"], copied.build().defaults["seed"]) == (1, 2)
+
+
+def test_a_config_holds_what_its_pipeline_was_made_of() -> None:
+    """Presets are shared by all who ask for one."""
+    formats = ["png"]
+    config = PipelineConfig.preset("draft").with_values({"publisher.formats": formats})
+    formats.append("webp")
+    assert config.stages[-1].params == {"formats": ["png"]}
+    with pytest.raises(TypeError, match="with_values"):
+        config.stages[-1].params["formats"].append("webp")
+    with pytest.raises(TypeError, match="with_values"):
+        PipelineConfig.preset("draft").stages[1].params["steps"] = 99
+    document = config.document()
+    document["stages"][-1]["params"]["formats"].append("webp")
+    assert PipelineConfig.parse(document).stages[-1].params == {"formats": ["png", "webp"]}
+    for twin in (copy.deepcopy(config), pickle.loads(pickle.dumps(config))):
+        assert twin == config
+        assert twin.build().steps[-1].stage.params == config.build().steps[-1].stage.params
+        with pytest.raises(TypeError):
+            twin.stages[-1].params.update(quality=5)

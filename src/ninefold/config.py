@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -22,6 +23,7 @@ from pydantic_core import CoreSchema
 
 from ninefold.config_text import load_document
 from ninefold.core.errors import ConfigError
+from ninefold.core.frozen import FrozenDict, frozen
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.problems import check_texts, field_names, problems_of, suggest
 from ninefold.core.stage import PipelineStage
@@ -43,7 +45,10 @@ class StageConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stage: str = Field(description="Name of the stage.")
-    params: dict[str, Any] = Field(default_factory=dict, description="Its parameters.")
+    #: As they were given; the pipeline is made of them once, so they cannot be changed.
+    params: Annotated[dict[str, Any], AfterValidator(frozen)] = Field(
+        default_factory=FrozenDict, description="Its parameters."
+    )
     on_error: OnError = Field("stop", description="Stop when it fails, or skip it and warn.")
 
     @classmethod
