@@ -48,6 +48,10 @@ Size = Annotated[
 Steps = Annotated[int | None, typer.Option(help="Denoising steps.")]
 Guidance = Annotated[float | None, typer.Option(help="How closely the prompt is followed.")]
 Scheduler = Annotated[str | None, typer.Option(help="The scheduler, as `ninefold models` lists.")]
+Quality = Annotated[
+    str | None,
+    typer.Option(help="What may be traded for speed: lossless (nothing), high or fast."),
+]
 Loras = Annotated[
     list[str] | None,
     typer.Option("--lora", metavar="NAME[:WEIGHT]", help="A LoRA to apply; repeatable."),

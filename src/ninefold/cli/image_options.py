@@ -33,6 +33,7 @@ class ImageOptions:
     steps: a.Steps = None
     guidance: a.Guidance = None
     scheduler: a.Scheduler = None
+    quality: a.Quality = None
     loras: a.Loras = None
 
 

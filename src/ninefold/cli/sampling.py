@@ -34,6 +34,7 @@ class Sampling:
     steps: int | None = None
     guidance: float | None = None
     scheduler: str | None = None
+    quality: str | None = None
     loras: tuple[str, ...] = ()
 
     def values(self, config: PipelineConfig, settings: tuple[str, ...]) -> dict[str, Any]:
@@ -47,6 +48,7 @@ class Sampling:
             "steps": self.steps,
             "guidance_scale": self.guidance,
             "scheduler": self.scheduler,
+            "quality": self.quality,
         }
         same = {name: value for name, value in same.items() if value is not None}
         try:
@@ -137,6 +139,7 @@ _OPTIONS = {
     "steps": "steps",
     "guidance_scale": "guidance",
     "scheduler": "scheduler",
+    "quality": "quality",
 }
 
 

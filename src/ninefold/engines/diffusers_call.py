@@ -38,6 +38,7 @@ from ninefold.engines.loading import LoadedModel
 from ninefold.engines.loras import LoraFile, applied
 from ninefold.engines.previews import preview_maker
 from ninefold.engines.schedulers import build_scheduler
+from ninefold.engines.step_cache import StepCache, step_cache
 from ninefold.imaging.types import Pixels
 
 _TOO_FAINT = (
@@ -64,6 +65,8 @@ class PreparedRequest:
     def in_common(self) -> object:
         """What requests for one model must agree in to share a call."""
         request = self.request
+        if request.quality != "lossless":
+            return object()  # which steps are left out must not hang on others
         names = [item.name for item in fields(request) if item.name not in _OWN]
         keeps_all = isinstance(request, ImageToImage) and _keeps_all(request)
         values = [getattr(request, name) for name in names]
@@ -92,6 +95,8 @@ class DiffusersCall:
     accepted: Mapping[str, inspect.Parameter] = field(init=False)
     #: As the model asks for it; 0 where it does not, or the pipeline cannot.
     guidance_rescale: float = field(init=False)
+    #: Steps that took the prediction of the one before, as `quality` allows.
+    steps_left_out: int = 0
 
     def __post_init__(self) -> None:
         """Pick the pipeline's form."""
@@ -132,10 +137,13 @@ class DiffusersCall:
         start = self._latent_start()
         ran: list[int] = []
 
+        def total_steps() -> int:
+            known: int = getattr(denoising_pipe(pipe), "num_timesteps", 0)
+            return known or (start.steps_run if start else shared.steps)
+
         def on_step(latents: Any) -> None:
             ran.append(len(ran))
-            total = getattr(denoising_pipe(pipe), "num_timesteps", 0)
-            total = total or (start.steps_run if start else shared.steps)
+            total = total_steps()
             self.control.before_step(pipe, len(ran), total)
             self.report(min(len(ran), total), total, self._previews(latents))
 
@@ -163,6 +171,7 @@ class DiffusersCall:
                 start.applied() if start else nullcontext(),
                 _decoding_apart(pipe, apart),
                 watched_decoding(pipe) as finite,
+                step_cache(denoising_pipe(pipe), shared.quality, total_steps) as cache,
             ):
                 arguments |= {key: value for key, value in prompts.items() if value is not None}
                 out = pipe(**{key: arguments[key] for key in arguments if key in self.accepted})
@@ -170,12 +179,21 @@ class DiffusersCall:
             # A cancelled call leaves offloaded networks on the device.
             pipe.maybe_free_model_hooks()
         images = [np.array(image.convert("RGB"), dtype=np.uint8) for image in out.images]
+        self._note_quality(cache)
         refused = getattr(out, "nsfw_content_detected", None) or ()
         defects = [
             defect_of(self.prepared[0].info.name, self.model.dtype, index, refused, finite)
             for index in range(len(images))
         ]
-        return images, len(ran), defects
+        return images, len(ran) - self.steps_left_out, defects
+
+    def _note_quality(self, cache: StepCache | None) -> None:
+        self.steps_left_out = cache.left_out if cache is not None else 0
+        if cache is None and self.requests[0].quality != "lossless":
+            self.warnings.append(
+                f"quality: this model has no network that is run step by step, so "
+                f"{self.requests[0].quality} left nothing out."
+            )
 
     def _prompts(self) -> AbstractContextManager[dict[str, Any]]:
         prompts = [(item.prompt, negative_prompt_of(self.family, item)) for item in self.requests]
@@ -232,6 +250,8 @@ class DiffusersCall:
             control=tuple(entry.record() for entry in item.control),
             guidance_rescale=self.guidance_rescale,
             strength=request.strength if isinstance(request, ImageToImage) else None,
+            quality=request.quality,
+            steps_left_out=self.steps_left_out,
             batch_size=len(self.requests),
             oom_steps=tuple(self.model.oom_steps),
             warnings=tuple(dict.fromkeys([*self.warnings, *without_effect(item.info, request)])),

@@ -15,6 +15,7 @@ from ninefold.engines.control import Control, ControlBase
 from ninefold.engines.families import Family, Task
 from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.kinds import Engine, EngineKind
+from ninefold.engines.step_cache import Quality
 from ninefold.imaging.types import Mask, Pixels
 
 #: Of models of which nothing is known: those of engines of other packages, say.
@@ -77,6 +78,7 @@ class TextToImage:
     seed: int
     loras: tuple[Lora, ...] = ()
     control: tuple[Control, ...] = ()
+    quality: Quality = "lossless"
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,7 @@ def _record(request: TextToImage, info: ModelInfo) -> GenerationRecord:
         scheduler=request.scheduler,
         size=(request.width, request.height),
         device="fake",
+        quality=request.quality,
         dtype="uint8",
         loras=tuple(UsedLora(lora.name, lora.weight, "fa4e00000000") for lora in request.loras),
         control=tuple(

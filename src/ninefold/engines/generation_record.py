@@ -81,6 +81,9 @@ class GenerationRecord:
     guidance_rescale: float = 0.0
     #: How far a source image might change, above 0 to 1; None where there was none.
     strength: float | None = None
+    #: What was allowed to be traded for speed, and how many steps were left out for it.
+    quality: str = "lossless"
+    steps_left_out: int = 0
     #: Images that were made in the same call.
     batch_size: int = 1
     #: What was done to make room for it.
@@ -108,6 +111,8 @@ class GenerationRecord:
             found["guidance_rescale"] = self.guidance_rescale
         if self.strength is not None:
             found["strength"] = self.strength
+        if self.quality != "lossless":
+            found |= {"quality": self.quality, "steps_left_out": self.steps_left_out}
         if self.batch_size > 1:
             found["batch_size"] = self.batch_size
         if self.oom_steps:
@@ -142,6 +147,8 @@ class GenerationRecord:
             control=tuple(UsedControl(**item) for item in entry.get("control", ())),
             guidance_rescale=entry.get("guidance_rescale", 0.0),
             strength=entry.get("strength"),
+            quality=entry.get("quality", "lossless"),
+            steps_left_out=entry.get("steps_left_out", 0),
             batch_size=entry.get("batch_size", 1),
             oom_steps=tuple(entry.get("oom_steps", ())),
             warnings=tuple(entry.get("warnings", ())),

@@ -24,6 +24,7 @@ from ninefold.engines.families import Task
 from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.loras import known_lora
 from ninefold.engines.prompts import unknown_words
+from ninefold.engines.step_cache import Quality
 from ninefold.imaging.alpha import parse_colour
 from ninefold.imaging.masks import same_shape
 from ninefold.prompts import Wildcards
@@ -72,6 +73,12 @@ class SamplingParams(StageParams):
     )
     scheduler: str | None = Field(
         None, description="Name of the scheduler; by default the model's own."
+    )
+    quality: Quality = Field(
+        "lossless",
+        description="What may be traded for speed: `lossless` nothing, `high` and `fast` steps "
+        "whose prediction hardly differs from the one before. Steps that were left out are in the "
+        "metadata.",
     )
     on_black: Literal["fail", "warn"] = Field(
         "fail",
@@ -257,6 +264,7 @@ class DiffusionStage(EngineStage[S]):
             "steps": params.steps or info.steps,
             "guidance_scale": info.guidance_scale if guidance is None else guidance,
             "scheduler": params.scheduler or info.scheduler,
+            "quality": params.quality,
             "loras": _joined(loras, own.loras) if own.loras else loras,
         }
 
