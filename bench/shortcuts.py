@@ -36,6 +36,8 @@ LEAST = 40.0
 
 @dataclass(frozen=True)
 class Painted:
+    """A picture, the steps that the network ran, and CPU seconds."""
+
     image: Pixels
     steps: int
     seconds: float

@@ -8,6 +8,7 @@ straight line over the timesteps instead of running the network.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,9 +50,10 @@ class StepCache:
         self._last: _Step | None = None
         self._before: _Step | None = None
         #: How much a prediction moves with its input, both as mean magnitudes.
-        self._rate: float | None = None
-        self._foreseen = False
-        self._timestep: float | None = None
+        self._rate = 0.0
+        #: The two steps on whose line the current one lies; None where it runs.
+        self._line: tuple[_Step, _Step] | None = None
+        self._timestep = math.nan
         self._sample: Any = None
         self._moved = 0.0
         self._row = 0
@@ -65,8 +67,8 @@ class StepCache:
             if timestep != self._timestep:
                 self._begin(timestep, sample)
             self._run += 1
-            if self._foreseen and self._last and self._run <= len(self._last.outputs):
-                return self._continued(self._run - 1)
+            if self._line is not None and self._run <= len(self._line[0].outputs):
+                return self._continued(*self._line)
             output = forward(*args, **kwargs)
             self._note(sample, output)
             return output
@@ -76,42 +78,37 @@ class StepCache:
     def _begin(self, timestep: float, sample: Any) -> None:
         """Decide about a step by its first input."""
         self._index += 1
-        self._foreseen = self._can_foresee(sample)
-        self._row = self._row + 1 if self._foreseen else 0
-        self.left_out += self._foreseen
+        self._line = self._foreseen(sample)
+        self._row = self._row + 1 if self._line else 0
+        self.left_out += self._line is not None
         self._timestep, self._sample, self._run = timestep, sample.clone(), 0
 
-    def _can_foresee(self, sample: Any) -> bool:
+    def _foreseen(self, sample: Any) -> tuple[_Step, _Step] | None:
         last, before = self._last, self._before
         inside = _FIRST <= self._index < self._total_steps() - _LAST
-        if not inside or last is None or before is None or self._rate is None or self._row >= _ROW:
-            return False
+        if not inside or last is None or before is None or self._row >= _ROW:
+            return None
         if len(last.outputs) != len(before.outputs):
-            return False
+            return None
         change = _mean(sample - self._sample) * self._rate / (_mean(_flat(last.outputs[0])) or 1.0)
         if self._moved + change >= self._tolerance:
-            return False
+            return None
         self._moved += change
-        return True
+        return last, before
 
-    def _continued(self, index: int) -> Any:
-        """An output on the line through the last two, as the network would return it."""
-        last, before = self._last, self._before
-        assert last is not None
-        assert before is not None
-        assert self._timestep is not None
+    def _continued(self, last: _Step, before: _Step) -> Any:
+        """What the network would return, on the line through what it returned last."""
         reach = (self._timestep - last.timestep) / (last.timestep - before.timestep)
-        new, old = _prediction(last.outputs[index]), _prediction(before.outputs[index])
+        output = last.outputs[self._run - 1]
+        new, old = _prediction(output), _prediction(before.outputs[self._run - 1])
         if isinstance(new, list | tuple):
-            line: Any = [n + (n - o) * reach for n, o in zip(new, old, strict=True)]
+            found: Any = [n + (n - o) * reach for n, o in zip(new, old, strict=True)]
         else:
-            line = new + (new - old) * reach
-        output = last.outputs[index]
-        return (line,) if isinstance(output, tuple) else type(output)(line)
+            found = new + (new - old) * reach
+        return (found,) if isinstance(output, tuple) else type(output)(found)
 
     def _note(self, sample: Any, output: Any) -> None:
         """Remember what a run of the network gave."""
-        assert self._timestep is not None
         if self._run > 1 and self._last is not None:
             self._last.outputs.append(output)
             return
