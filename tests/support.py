@@ -16,6 +16,7 @@ from ninefold.engines.detection import DETECTION, Detection, FakeDetection
 from ninefold.engines.diffusion import DIFFUSION, Generated, TextToImage
 from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.fake_diffusion import FakeDiffusion
+from ninefold.engines.families import family_of_class
 from ninefold.imaging.types import Mask, Pixels
 from ninefold.testing import fake_engines
 from ninefold.testing.helpers import files_in, run
@@ -99,10 +100,15 @@ class FixedDetection(FakeDetection):
 
 
 def recording_engines(
-    found: Sequence[Detection] | None = None,
+    found: Sequence[Detection] | None = None, pipeline_class: str | None = None
 ) -> tuple[EngineSet, list[TextToImage]]:
-    """Fake engines and the list of what their diffusion is asked for; `found` is detected."""
+    """Fake engines and the list of what their diffusion is asked for; `found` is detected.
+
+    With a diffusers `pipeline_class`, their model can do what models of that class can.
+    """
     diffusion = RecordingDiffusion()
+    if pipeline_class is not None:
+        diffusion = RecordingDiffusion(family=family_of_class(pipeline_class))
     engines = fake_engines().with_engines(DIFFUSION, diffusion)
     if found is not None:
         engines = engines.with_engines(DETECTION, FixedDetection(found=tuple(found)))

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from ninefold.core.context import PipelineContext
+from ninefold.core.errors import InputError
 from ninefold.core.slots import Slot
 from ninefold.core.values import (
     OPAQUE_MODE,
@@ -25,6 +26,8 @@ from ninefold.core.values import (
 
 #: Longest prompt that is taken, in characters.
 MAX_PROMPT = 4000
+#: Most reference images of one job.
+MAX_REFERENCES = 16
 #: Seeds are below this.
 MAX_SEED = 2**63
 
@@ -58,6 +61,22 @@ def _mask(value: Any, context: PipelineContext) -> Any:
     from ninefold.files.store import import_mask
 
     return import_mask(context, value)
+
+
+def _references(value: Any, context: PipelineContext) -> Any:
+    given = value if isinstance(value, list | tuple) else [value]
+    if not 1 <= len(given) <= MAX_REFERENCES:
+        raise InputError(
+            f"references: expected 1 to {MAX_REFERENCES} images, got {len(given)}. Leave some out."
+        )
+    from ninefold.files.store import import_image
+
+    return [
+        item
+        if isinstance(item, ImageRecord | dict)
+        else import_image(context, item, f"reference_{number}")
+        for number, item in enumerate(given, 1)
+    ]
 
 
 #: The model that runs where nobody names one.
@@ -112,6 +131,15 @@ MASK: Slot[ImageRecord] = Slot(
     remedy="Give a mask.",
     must_act=True,
     coerce=_mask,
+)
+REFERENCES: Slot[tuple[ImageRecord, ...]] = Slot(
+    "references",
+    tuple[ImageRecord, ...],
+    "Images that an edit model changes or combines as the prompt says. Each may be a path, a "
+    "Pillow image or an array.",
+    remedy="Give reference images.",
+    must_act=True,
+    coerce=_references,
 )
 IMAGE_PATH: Slot[Path] = Slot("image_path", WorkPath, "File of the generated image.", given=False)
 REFINED_PATH: Slot[Path] = Slot("refined_path", WorkPath, "File of the refined image.", given=False)

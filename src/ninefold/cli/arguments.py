@@ -40,6 +40,14 @@ Strength = Annotated[
     float | None, typer.Option(help="How far the source image may change, 0 to 1.")
 ]
 Mask = Annotated[Path | None, typer.Option(help="White where to paint, black to keep.")]
+References = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--reference",
+        metavar="FILE",
+        help="An image that an edit model changes as the prompt says; repeatable.",
+    ),
+]
 Negative = Annotated[str | None, typer.Option(help="What the image should not show.")]
 Size = Annotated[
     str | None,

@@ -28,6 +28,7 @@ class ImageOptions:
     image: a.Image = None
     strength: a.Strength = None
     mask: a.Mask = None
+    references: a.References = None
     negative: a.Negative = None
     size: a.Size = None
     steps: a.Steps = None

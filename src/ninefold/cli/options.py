@@ -39,6 +39,7 @@ class RunOptions:
     image: Path | None = None
     strength: float | None = None
     mask: Path | None = None
+    references: tuple[Path, ...] = ()
     negative: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
     out: Path | None = None
@@ -64,8 +65,14 @@ class RunOptions:
 
 #: What may be said beside --resume: the rest was fixed when the run began.
 _HOW = frozenset({"as_json", "quiet", "resume", "settings_file", "sampling"})
-_FILES = frozenset({"image", "mask"})
-_SPELLED = {"prompt": "PROMPT", "settings": "--set", "loras": "--lora"}
+#: Options that name files, by the slots that those fill.
+_FILES = {"image": "--image", "mask": "--mask", "references": "--reference"}
+_SPELLED = {
+    "prompt": "PROMPT",
+    "settings": "--set",
+    "loras": "--lora",
+    "references": "--reference",
+}
 
 
 def load_config(
@@ -129,6 +136,7 @@ def given_slots(options: RunOptions) -> dict[str, Any]:
         "negative_prompt": options.negative,
         "image": options.image,
         "mask": options.mask,
+        "references": options.references or None,
     }
     return {name: value for name, value in slots.items() if value is not None}
 
@@ -184,7 +192,7 @@ def _fill(options: RunOptions, context: PipelineContext, pipeline: Pipeline) -> 
             context.set(name, value)
         except InputError as error:
             text = str(error).removeprefix(f"{name}: ")
-            problems.append(f"--{name}: {text}" if name in _FILES else str(error))
+            problems.append(f"{_FILES[name]}: {text}" if name in _FILES else str(error))
     missing = pipeline.missing_inputs(context)
     refused = given.keys() - context.data.keys()
     problems += [
@@ -200,4 +208,4 @@ def _missing(slot: str, message: str, command: str) -> str:
     if slot == "prompt":
         remedy = f'Say what to paint: ninefold {command} "a red house".'
         return f"prompt: expected text, got none. {remedy}"
-    return f"{message} Here: --{slot} FILE." if slot in _FILES else message
+    return f"{message} Here: {_FILES[slot]} FILE." if slot in _FILES else message

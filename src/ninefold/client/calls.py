@@ -53,6 +53,7 @@ def submit(
     seed: int | None = None,
     image: Upload | str | None = None,
     mask: Upload | str | None = None,
+    references: Sequence[Upload | str] = (),
     overrides: Mapping[str, Any] | None = None,
     priority: int | None = None,
     cache: bool = True,
@@ -61,7 +62,9 @@ def submit(
 ) -> Call[Job]:
     """Queue a job; once this returns, the service has it for good."""
     body = _recipe(preset, config, overrides, priority, cache, webhook)
-    body["input"] = _input(input, seed=seed, image=image, mask=mask)
+    body["input"] = _input(
+        input, seed=seed, image=image, mask=mask, references=list(references) or None
+    )
     return _written("/v1/jobs", Job, body, idempotency_key)
 
 
@@ -189,9 +192,14 @@ def _recipe(
 def _input(given: Input, **more: Any) -> dict[str, Any]:
     fields = {"prompt": given} if isinstance(given, str) else dict(given)
     fields |= _given(**more)
-    return {
-        name: value.id if isinstance(value, Upload) else value for name, value in fields.items()
-    }
+    return {name: _named(value) for name, value in fields.items()}
+
+
+def _named(value: Any) -> Any:
+    """A value of an input, with uploads by their ids."""
+    if isinstance(value, list | tuple):
+        return [_named(item) for item in value]
+    return value.id if isinstance(value, Upload) else value
 
 
 def _written(path: str, kind: type[M], body: dict[str, Any], key: str | None) -> Call[M]:

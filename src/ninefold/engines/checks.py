@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ninefold.core.errors import InputError
-from ninefold.engines.diffusion import ImageToImage, Inpaint, ModelInfo, TextToImage
+from ninefold.engines.diffusion import ImageToImage, Inpaint, ModelInfo, TextToImage, task_of
 from ninefold.engines.families import Task
 from ninefold.imaging.resize import round_to_multiple
 
@@ -21,16 +21,18 @@ _CANNOT: dict[Task, str] = {
     "text": "paint from a prompt alone",
     "image": "work over a whole image",
     "inpaint": "paint inside a mask",
-    "edit": "change reference images",
+    "edit": "take reference images",
 }
 
 
 def check_request(request: TextToImage, info: ModelInfo) -> None:
     """Raise `InputError` with every problem of the request and what would work instead."""
-    task: Task = "text"
-    if isinstance(request, ImageToImage):
-        task = "inpaint" if isinstance(request, Inpaint) else "image"
-    problems = [*task_problems(task, info), *_size(request, info), *_numbers(request)]
+    problems = [
+        *task_problems(task_of(request), info),
+        *reference_problems(len(request.references), info),
+        *_size(request, info),
+        *_numbers(request),
+    ]
     if isinstance(request, ImageToImage):
         problems += _source(request)
     if problems:
@@ -46,6 +48,13 @@ def task_problems(task: Task, info: ModelInfo) -> Iterator[str]:
             f"{info.name} ({family.name}) cannot {_CANNOT[task]}{instead}. "
             "Choose another model here."
         )
+
+
+def reference_problems(count: int, info: ModelInfo) -> Iterator[str]:
+    """Whether a model takes so many reference images."""
+    most = info.family.references
+    if count > most and info.takes_references:
+        yield f"references: expected at most {most}, as many as {info.name} takes, got {count}."
 
 
 def area_problems(width: int, height: int, info: ModelInfo) -> Iterator[str]:

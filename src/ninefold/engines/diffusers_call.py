@@ -37,6 +37,7 @@ from ninefold.engines.latent_start import LatentStart, denoising_pipe, watch_ste
 from ninefold.engines.loading import LoadedModel
 from ninefold.engines.loras import LoraFile, applied
 from ninefold.engines.previews import preview_maker
+from ninefold.engines.reference_images import reference_arguments, references_of
 from ninefold.engines.schedulers import build_scheduler
 from ninefold.engines.step_cache import StepCache, step_cache
 from ninefold.imaging.types import Pixels
@@ -47,7 +48,7 @@ _TOO_FAINT = (
 )
 
 #: Fields that differ from image to image within one call.
-_OWN = frozenset({"model", "prompt", "negative_prompt", "seed", "image", "mask"})
+_OWN = frozenset({"model", "prompt", "negative_prompt", "seed", "image", "mask", "references"})
 
 #: Takes steps done, steps in all, and a preview for each request if there is one.
 BatchReport = Callable[[int, int, Sequence[PreviewMaker | None]], None]
@@ -101,8 +102,10 @@ class DiffusersCall:
     def __post_init__(self) -> None:
         """Pick the pipeline's form."""
         self.requests = [item.request for item in self.prepared]
-        info, task = self.prepared[0].info, task_of(self.requests[0])
+        info = self.prepared[0].info
         self.family = info.family
+        self.references = references_of(self.requests[0], self.family)
+        task = "edit" if self.references else task_of(self.requests[0])
         self.pipe, self.begins = self.control.pipeline(self.model, task, info)
         self.accepted = inspect.signature(type(self.pipe).__call__).parameters
         can = "guidance_rescale" in self.accepted
@@ -158,6 +161,7 @@ class DiffusersCall:
             **self.control.arguments(self.accepted),
             "generator": _one_or_all(generators),
             "callback_on_step_end": callback,
+            **reference_arguments(self.references, (shared.width, shared.height), self.accepted),
         }
         if "callback_on_step_end" not in self.accepted:
             watch_steps(denoising_pipe(pipe).scheduler, on_step)
@@ -219,7 +223,7 @@ class DiffusersCall:
         sources = [item for item in self.requests if isinstance(item, ImageToImage)]
         if not sources:
             return None
-        if self.begins == "text":
+        if self.begins in ("text", "edit"):
             return LatentStart(self.pipe, sources, steps_of(sources[0]))
         if any(isinstance(item, Inpaint) and item.mask.max() < 0.5 for item in sources):
             self.warnings.append(_TOO_FAINT)

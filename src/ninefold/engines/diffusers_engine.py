@@ -206,6 +206,9 @@ class DiffusersEngine:
 
 
 def _stacking(model: LoadedModel, request: TextToImage) -> object:
-    """What prompts must agree in to share a call; those of encoders other than CLIP share none."""
+    """What prompts must agree in to share a call; those of encoders other than CLIP share none, nor
+    do requests with references."""
+    if request.references:
+        return object()
     count = chunk_count(model.base, request.prompt, request.negative_prompt)
     return object() if count is None else count

@@ -62,6 +62,11 @@ class ModelInfo:
     #: What that was told by, beside the model's class; empty where nothing else was needed.
     told_by: str = ""
 
+    @property
+    def takes_references(self) -> bool:
+        """Whether it is an edit model, which changes reference images as the prompt says."""
+        return "edit" in self.family.tasks
+
 
 @dataclass(frozen=True)
 class TextToImage:
@@ -79,6 +84,8 @@ class TextToImage:
     loras: tuple[Lora, ...] = ()
     control: tuple[Control, ...] = ()
     quality: Quality = "lossless"
+    #: Images of any size, for models that change or combine images as the prompt says.
+    references: tuple[Pixels, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,8 @@ class Inpaint(ImageToImage):
 
 def task_of(request: TextToImage) -> Task:
     """What the image of a request starts from."""
+    if request.references:
+        return "edit"
     if isinstance(request, Inpaint):
         return "inpaint"
     return "image" if isinstance(request, ImageToImage) else "text"

@@ -17,6 +17,7 @@ from ninefold.core.timing import current_clock
 from ninefold.engines.checks import check_request
 from ninefold.engines.control import FAKE_FAMILY, ControlBase, FakeControl, used_control
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
+from ninefold.engines.families import Family
 from ninefold.engines.faults import FakeModels, random_from
 from ninefold.engines.generation_record import GenerationRecord, UsedLora
 from ninefold.engines.loras import known_lora
@@ -37,6 +38,8 @@ class FakeDiffusion(FakeModels):
     at_once: int = 8
     #: Seeds whose images come out black, as from a model whose numbers overflow.
     black_seeds: frozenset[int] = frozenset()
+    #: What its models can start from, and how many references they take.
+    family: Family = ModelInfo.family
 
     names = ("poster",)
     digest = "fa4e000000"
@@ -70,6 +73,7 @@ class FakeDiffusion(FakeModels):
             hint="A fake that paints gradients." if self.words else "",
             min_size=32,
             control=ControlBase(FAKE_FAMILY),
+            family=self.family,
         )
 
     def batch_limit(self, model: str, width: int, height: int) -> int:
@@ -110,7 +114,8 @@ def _call_name(request: TextToImage) -> str:
 
 
 def _paint(request: TextToImage) -> Pixels:
-    values = [getattr(request, item.name) for item in fields(request)]
+    names = [item.name for item in fields(request) if item.name != "references"]
+    values = [*(getattr(request, name) for name in names), *request.references]
     content = b"\0".join(
         value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
         for value in values

@@ -104,22 +104,24 @@ def prepared_image(pixels: Pixels, alpha: Alpha | None) -> bytes:
     return encode(join(pixels, alpha), ImageFormat.PNG, compression=Compression.FAST)
 
 
-def import_image(context: PipelineContext, value: Any) -> ImageRecord:
-    """Copy an image that a caller gave (a path, a Pillow image or an array) as `source.png`.
+def import_image(context: PipelineContext, value: Any, stem: str = "source") -> ImageRecord:
+    """Copy an image that a caller gave (a path, a Pillow image or an array) as `source.png`, or
+    under another `stem`.
 
     Its colours become sRGB by its profile. It keeps its alpha; what is fully transparent takes on
     the colours beside it (`visible_colours`). Raises `InputError` where it cannot be read.
     """
+    name = f"{stem}.png"
     if isinstance(value, PreparedFile):
-        return _take_over(context, "source.png", value)
+        return _take_over(context, name, value)
     if isinstance(value, np.ndarray):
-        pixels, alpha = _from_array("source", value)
+        pixels, alpha = _from_array(stem, value)
     elif isinstance(value, Image.Image):
-        pixels, alpha = _given("source", lambda: layers_of(value))
+        pixels, alpha = _given(stem, lambda: layers_of(value))
     else:
-        pixels, alpha = _given(_path("source", value).name, lambda: decode_layers(Path(value)))
+        pixels, alpha = _given(_path(stem, value).name, lambda: decode_layers(Path(value)))
     height, width = pixels.shape[:2]
-    return _written(context, "source.png", prepared_image(pixels, alpha), (width, height), "input")
+    return _written(context, name, prepared_image(pixels, alpha), (width, height), "input")
 
 
 def import_mask(context: PipelineContext, value: Any) -> ImageRecord:

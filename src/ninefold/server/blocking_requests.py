@@ -43,6 +43,8 @@ class ImageOrder:
     count: int = 1
     image: SentImage | None = field(default=None, repr=False)
     mask: SentImage | None = field(default=None, repr=False)
+    #: Images that an edit model changes or combines.
+    references: tuple[SentImage, ...] = field(default=(), repr=False)
     #: Image and mask of each further source: the images are made of all of them in turn.
     further: tuple[tuple[SentImage | None, SentImage | None], ...] = field(default=(), repr=False)
     #: What the request asked for and does not get, for its answer.
@@ -89,6 +91,10 @@ async def submit(service: Service, caller: Caller, order: ImageOrder) -> Group:
         "model": order.model,
     }
     given = {name: value for name, value in given.items() if value is not None}
+    if order.references:
+        given["references"] = [
+            (await _stored(service, caller, image, None))["image"] for image in order.references
+        ]
     sources = [await _stored(service, caller, *files) for files in order.sources]
     inputs, count = [given | sources[0]], order.count
     if len(sources) > 1:

@@ -23,7 +23,7 @@ from ninefold.core.stage import StageParams
 from ninefold.engines.engine_set import EngineSet
 from ninefold.jobs.submission import every_variant
 from ninefold.settings import Settings
-from ninefold.slots import IMAGE, MODEL, NEGATIVE_PROMPT, PROMPT
+from ninefold.slots import IMAGE, MODEL, NEGATIVE_PROMPT, PROMPT, REFERENCES
 from ninefold.stages.base import DIFFUSION_MODEL
 from ninefold.stages.registry import stage_types
 
@@ -101,12 +101,12 @@ class Limits:
     ) -> None:
         """Raise `ConfigError` for more jobs, or more pixels in all, than one request may ask for.
 
-        `sizes` are those of the source images, by upload id.
+        `sizes` are those of the source and reference images, by upload id.
         """
         self.check_jobs(len(inputs) * count)
         pipeline = config.build(self._engines)
         kinds = Counter(
-            (slots.get(MODEL.name), sizes.get(slots.get(IMAGE.name) or "")) for slots in inputs
+            (slots.get(MODEL.name), sizes.get(_shape_from(slots) or "")) for slots in inputs
         )
         pixels = count * sum(
             number * _largest(pipeline, model, source) for (model, source), number in kinds.items()
@@ -140,6 +140,12 @@ class Limits:
     def _named_problems(self, named: Iterable[NamedModel], where: str = "") -> Iterator[str]:
         for item in named:
             yield from self.model_problems(item.name, f"{where}{item.where}", item.ref)
+
+
+def _shape_from(slots: Mapping[str, Any]) -> str | None:
+    """The upload whose shape the image takes on, where no size is asked for."""
+    image: str | None = slots.get(IMAGE.name)
+    return image or next(iter(slots.get(REFERENCES.name) or ()), None)
 
 
 def _largest(pipeline: Pipeline, model: str | None, source: tuple[int, int] | None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ninefold.config import PipelineConfig
@@ -12,6 +12,7 @@ from ninefold.server.callers import Caller
 from ninefold.server.limits import Limits
 from ninefold.server.schemas import GroupRequest, JobRequest
 from ninefold.server.uploads import Upload, UploadKind, Uploads
+from ninefold.slots import REFERENCES
 
 DEFAULT_PRESET = "standard"
 #: Inputs that name uploads.
@@ -39,8 +40,8 @@ class RequestValidator:
         for number, slots in enumerate(given):
             where = f"inputs.{number}" if group else "input"
             problems += self._limits.input_problems(slots, where)
-            for name in _FILES:
-                if (upload_id := slots.get(name)) is None or upload_id in found:
+            for name, upload_id in _named_uploads(slots):
+                if upload_id in found:
                     continue
                 try:
                     found[upload_id] = self._uploads.get(caller, upload_id)
@@ -52,15 +53,19 @@ class RequestValidator:
             given = self._limits.variants(config, given, group.count)
         sizes = {upload_id: (item.width, item.height) for upload_id, item in found.items()}
         self._limits.check_size(config, given, sizes, group.count if group else 1)
-        return config, [
-            slots
-            | {
-                name: self._uploads.source(found[slots[name]], name)
-                for name in _FILES
-                if name in slots
-            }
-            for slots in given
-        ]
+        return config, [self._with_files(slots, found) for slots in given]
+
+    def _with_files(self, slots: Slots, found: Mapping[str, Upload]) -> Slots:
+        """The slots with files in place of uploads' ids."""
+        files: Slots = {
+            name: self._uploads.source(found[slots[name]], name) for name in _FILES if name in slots
+        }
+        if REFERENCES.name in slots:
+            files[REFERENCES.name] = [
+                self._uploads.source(found[upload_id], "image")
+                for upload_id in slots[REFERENCES.name]
+            ]
+        return slots | files
 
     def rerun(self, parent: Job, given: Mapping[str, Any]) -> Callable[[PipelineConfig], None]:
         """Checks a rerun's config and the slots that are `given` anew.
@@ -119,7 +124,15 @@ class RequestValidator:
             return None, list(error.problems)
 
 
+def _named_uploads(slots: Slots) -> Iterator[tuple[str, str]]:
+    """The uploads that an input names, each with the place where it does."""
+    yield from ((name, slots[name]) for name in _FILES if name in slots)
+    for index, upload_id in enumerate(slots.get(REFERENCES.name, ())):
+        yield f"{REFERENCES.name}.{index}", upload_id
+
+
 def _sizes(job: Job) -> dict[str, tuple[int, int]]:
-    """The size of a job's source image, by the name that stands for it here."""
-    image = job.input.get("image")
+    """The size of a job's source image or first reference, by the name that stands for it here."""
+    references = job.input.get(REFERENCES.name) or [None]
+    image = job.input.get("image") or references[0]
     return {"source": (image["width"], image["height"])} if isinstance(image, dict) else {}

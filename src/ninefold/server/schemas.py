@@ -24,7 +24,7 @@ from ninefold.jobs import Group, Job, JobEnded, JobEvent
 from ninefold.server.json_values import check_json
 from ninefold.server.uploads import Upload, UploadKind
 from ninefold.server.webhooks.schemas import WebhookRequest
-from ninefold.slots import MAX_PROMPT, MAX_SEED
+from ninefold.slots import MAX_PROMPT, MAX_REFERENCES, MAX_SEED
 
 #: Ids as they occur in paths: anything else names nothing.
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
@@ -67,6 +67,12 @@ class JobInput(TextInput):
     image: _UploadId | None = Field(None, description="Id of an upload to start from.")
     mask: _UploadId | None = Field(
         None, description="Id of an upload of kind mask: white where the detailer paints."
+    )
+    references: list[_UploadId] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_REFERENCES,
+        description="Ids of uploads that an edit model changes or combines as the prompt says.",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -11,23 +11,26 @@ from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
 from ninefold.core.slots import Slot
-from ninefold.core.values import Json
+from ninefold.core.values import ImageRecord, Json
 from ninefold.engines.checks import (
     area_problems,
     fitting_size,
     nearest_sizes,
+    reference_problems,
     task_problems,
 )
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.families import Task
 from ninefold.files.store import read_alpha, read_image, read_mask, write_image
-from ninefold.imaging.alpha import resize_alpha
+from ninefold.imaging.alpha import lay_on, resize_alpha
 from ninefold.imaging.masks import paints, paste, same_shape
 from ninefold.imaging.resize import resize, resize_mask
-from ninefold.imaging.types import Alpha
+from ninefold.imaging.types import Alpha, Pixels
 from ninefold.prompts import possible_loras
-from ninefold.slots import IMAGE, IMAGE_PATH, MASK, PROMPT, SEED, resolve_seed
+from ninefold.slots import IMAGE, IMAGE_PATH, MASK, PROMPT, REFERENCES, SEED, resolve_seed
 from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams, size_before
+
+_Images = Sequence[ImageRecord]
 
 
 class TextToImageParams(SamplingParams):
@@ -60,7 +63,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
     params_type = TextToImageParams
     usual_steps = 20.0
     requires = (PROMPT,)
-    accepts = (SEED, IMAGE, MASK, *CONDITIONING)
+    accepts = (SEED, IMAGE, MASK, REFERENCES, *CONDITIONING)
     provides = (IMAGE, IMAGE_PATH, SEED)
 
     async def execute(self, context: PipelineContext) -> PipelineContext:
@@ -105,13 +108,30 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         """The size asked for, or what it comes to; raises `InputError` where that is none, and for
         a model that cannot start from what it is given."""
         info, source = self.model_info(context), size_before(context, size)
-        task: Task = "text"
-        if source is not None:
-            task = "inpaint" if MASK in context else "image"
-        width, height = self._size(info, source)
-        if problems := (*task_problems(task, info), *area_problems(width, height, info)):
+        references = context.get(REFERENCES) or ()
+        width, height = self._size(info, self._shape(source, references))
+        problems = (
+            *task_problems(self._task(context, source, references), info),
+            *reference_problems(len(references), info),
+            *area_problems(width, height, info),
+        )
+        if problems:
             raise InputError("\n".join(f"{self.name}: {problem}" for problem in problems))
         return width, height
+
+    def _task(
+        self, context: PipelineContext, source: tuple[int, int] | None, references: _Images
+    ) -> Task:
+        """What the model starts from."""
+        if references:
+            return "edit"
+        if source is None:
+            return "text"
+        return "inpaint" if MASK in context else "image"
+
+    def _shape(self, source: tuple[int, int] | None, references: _Images) -> tuple[int, int] | None:
+        """The size whose shape the image takes on: the source's, else the first reference's."""
+        return references[0].size if source is None and references else source
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """As of every diffusion stage; None where the seed is yet to be drawn."""
@@ -136,8 +156,12 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
 
     def _generate(self, context: PipelineContext, info: ModelInfo) -> Generated:
         what = self.conditioning(context, info) | {"seed": context[SEED]}
-        source = context.get(IMAGE)
-        width, height = self._size(info, None if source is None else source.size)
+        source, references = context.get(IMAGE), context.get(REFERENCES) or ()
+        shape = self._shape(None if source is None else source.size, references)
+        width, height = self._size(info, shape)
+        if references:
+            context.add_metadata(self.name, references=[item.sha256 for item in references])
+            what["references"] = tuple(_on_white(context, item) for item in references)
         if source is None:
             what |= {"width": width, "height": height}
             return self.generate(context, TextToImage(**what), context.progress)
@@ -190,6 +214,12 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
                 f"({info.min_size} to {info.max_size} pixels a side). Set both, or another one."
             )
         return found
+
+
+def _on_white(context: PipelineContext, record: ImageRecord) -> Pixels:
+    """A reference; models know no transparency."""
+    pixels, alpha = read_image(context, record), read_alpha(context, record)
+    return pixels if alpha is None else lay_on(pixels, alpha, (255, 255, 255))
 
 
 def _lora_names(prompt: str) -> tuple[str, ...]:

@@ -90,6 +90,8 @@ class Family:
     image: str | None = None
     inpaint: str | None = None
     edit: str | None = None
+    #: Most reference images that `edit` takes at once.
+    references: int = 1
     #: Further classes whose folders hold the same parts, and maybe more of them.
     also: tuple[str, ...] = ()
     #: Whether the engine itself can start from an image, where no pipeline does.
@@ -145,7 +147,7 @@ class Family:
     def tasks(self) -> frozenset[Task]:
         """What it can start from, by diffusers or by the engine itself."""
         found: set[Task] = {task for task in TASKS if getattr(self, task) is not None}
-        if self.latent_start and ("text" in found or "image" in found):
+        if self.latent_start and found:
             found |= {"image", "inpaint"}
         return frozenset(found)
 

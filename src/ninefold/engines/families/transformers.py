@@ -241,6 +241,7 @@ GLM_IMAGE = Family(
     name="GLM-Image",
     text="GlmImagePipeline",
     edit="GlmImagePipeline",
+    references=4,
     native=1024,
     sample_size=True,
     patch=4,

@@ -38,7 +38,13 @@ from ninefold.server.openai.schemas import (
     VariationRequest,
 )
 from ninefold.server.openai.stream import EventKind, events
-from ninefold.server.openai.translate import Ordered, edit, generation, variation
+from ninefold.server.openai.translate import (
+    Ordered,
+    edit,
+    edit_of_references,
+    generation,
+    variation,
+)
 from ninefold.server.service import Service, ServiceDep
 from ninefold.slots import resolve_model
 
@@ -92,11 +98,20 @@ async def edit_image(
     _reader: Reader,
     asked: Annotated[EditRequest, Form(media_type="multipart/form-data")],
 ) -> Response:
-    """An image changed as the prompt says: whole, or where the mask is transparent."""
-    image = await _image(asked)
+    """An image changed as the prompt says: whole, or where the mask is transparent.
+
+    An edit model takes several images, and changes or combines them.
+    """
     mask = await asked.mask.read() if asked.mask is not None else None
     model, info = await _model(service, asked.model)
-    ordered = await service.call(edit, asked, model, info, image, mask, service.image_limits)
+    if mask is None and info.takes_references:
+        images = await _images(asked, info.family.references)
+        ordered = await service.call(
+            edit_of_references, asked, model, info, images, service.image_limits
+        )
+    else:
+        [image] = await _images(asked)
+        ordered = await service.call(edit, asked, model, info, image, mask, service.image_limits)
     return await _answer(request, service, caller, asked, ordered, "image_edit")
 
 
@@ -109,7 +124,7 @@ async def vary_image(
     asked: Annotated[VariationRequest, Form(media_type="multipart/form-data")],
 ) -> Response:
     """Another image like one that is sent."""
-    image = await _image(asked)
+    [image] = await _images(asked)
     model, info = await _model(service, asked.model)
     ordered = await service.call(variation, asked, model, info, image, service.image_limits)
     return await _answer(request, service, caller, asked, ordered, "image_edit")
@@ -118,15 +133,17 @@ async def vary_image(
 router.include_router(_forms)
 
 
-async def _image(asked: EditRequest | VariationRequest) -> bytes:
-    """The one image that was sent; raises `InputError`."""
+async def _images(asked: EditRequest | VariationRequest, most: int = 1) -> list[bytes]:
+    """The images that were sent, `most` at the most; raises `InputError`."""
     sent = [*asked.image, *asked.images]
-    if len(sent) != 1:
+    if not 1 <= len(sent) <= most:
+        expected = "one image" if most == 1 else f"1 to {most} images"
+        several = "" if most > 1 else " Several are for edit models, without a mask."
         raise InputError(
-            f"image: expected one image, got {len(sent)}. Send the one to change, as image or "
-            "image[]."
+            f"image: expected {expected}, got {len(sent)}. Send what to change, as image or "
+            f"image[].{several}"
         )
-    return await sent[0].read()
+    return [await image.read() for image in sent]
 
 
 async def _answer(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,29 @@ def edit(
     stages = [{"stage": "prompt"}, *stages, *_ending(request)]
     order = _order(request, model, stages, image=_source(request, sent), mask=painted)
     return _ordered(request, order, size)
+
+
+def edit_of_references(
+    request: EditRequest,
+    model: str | None,
+    info: ModelInfo,
+    images: Sequence[bytes],
+    limits: ImageLimits,
+) -> Ordered:
+    """What an edit model makes of images, at the size of the first. Raises `InputError`."""
+    sent = tuple(SentImage.decode(image, limits).flattened() for image in images)
+    source = sent[0].size
+    params = {"steps": max(1, round(info.steps * STEPS[request.final_quality]))}
+    stages = [
+        {"stage": "prompt"},
+        *_repainted(request, source, info, params),
+        *_ending(request),
+    ]
+    order = _order(request, model, stages, references=sent)
+    if request.input_fidelity is not None:
+        warning = f"input_fidelity: is not honoured; {info.name} keeps what the prompt leaves."
+        order = replace(order, warnings=(*order.warnings, warning))
+    return _ordered(request, order, request.final_size or source)
 
 
 def variation(

@@ -1,0 +1,70 @@
+"""`input.references`: uploads that an edit model changes as the prompt says."""
+
+from __future__ import annotations
+
+import pytest
+
+from ninefold.slots import MAX_REFERENCES
+from tests.server.conftest import Open, png
+from tests.support import recording_engines
+
+EDIT = "QwenImageEditPlusPipeline"
+
+
+def test_a_job_and_its_rerun_paint_from_them(open_door: Open) -> None:
+    engines, requests = recording_engines(pipeline_class=EDIT)
+    door = open_door(engines)
+    ids = [door.upload(png(96, 48)), door.upload(png(64, 64, seed=2))]
+    given = {"prompt": "both", "seed": 7, "references": ids}
+    job = door.done({"preset": "draft", "input": given, "cache": False})
+    assert [item.shape[:2] for item in requests[0].references] == [(48, 96), (64, 64)]
+    hashes = job["metadata"]["text_to_image"]["references"]
+    assert len(hashes) == 2
+    answer = door.client.post(f"/v1/jobs/{job['id']}/rerun", json={"input": {"seed": 8}})
+    assert answer.status_code == 202, answer.text
+    again = door.client.get(answer.json()["links"]["events"])
+    assert again.status_code == 200
+    found = door.client.get(answer.json()["links"]["self"]).json()
+    assert found["metadata"]["text_to_image"]["references"] == hashes
+    assert [item.shape[:2] for item in requests[1].references] == [(48, 96), (64, 64)]
+
+
+@pytest.mark.parametrize(
+    ("pipeline_class", "references", "says"),
+    [
+        (EDIT, ["0" * 64], "input.references.0: no upload is called"),
+        (EDIT, [], "references"),
+        (EDIT, ["0" * 64] * (MAX_REFERENCES + 1), "references"),
+        (EDIT, "0" * 64, "references"),
+        (EDIT, None, "cannot paint from a prompt alone"),
+        (None, ["sent"], "cannot take reference images"),
+        ("FluxKontextPipeline", ["sent", "sent"], "references: expected at most 1"),
+    ],
+)
+def test_refused_at_submit(
+    open_door: Open, pipeline_class: str | None, references: list[str] | None, says: str
+) -> None:
+    engines, _ = recording_engines(pipeline_class=pipeline_class)
+    door = open_door(engines, worker=False)
+    sent = door.upload()
+    given: dict[str, object] = {"prompt": "a house"}
+    if isinstance(references, list):
+        given["references"] = [sent if item == "sent" else item for item in references]
+    elif references is not None:
+        given["references"] = references
+    answer = door.client.post("/v1/jobs", json={"preset": "draft", "input": given})
+    assert answer.status_code == 422, answer.text
+    assert says in answer.text
+    assert door.client.get("/v1/jobs").json()["jobs"] == []
+
+
+def test_anothers_upload_is_not_found(open_door: Open) -> None:
+    engines, _ = recording_engines(pipeline_class=EDIT)
+    door = open_door(engines, worker=False)
+    mine, other = door.headers(), door.headers()
+    sent = door.upload(headers=mine)
+    asked = {"preset": "draft", "input": {"prompt": "a", "references": [sent]}}
+    answer = door.client.post("/v1/jobs", json=asked, headers=other)
+    assert answer.status_code == 422
+    assert "no upload is called" in answer.text
+    assert door.client.post("/v1/jobs", json=asked, headers=mine).status_code == 202
