@@ -63,9 +63,12 @@ def test_other_names_are_refused(files: dict[str, Path], name: str, message: str
         known_lora(name, files)
 
 
-def test_one_file_by_two_names_is_named_twice(files: dict[str, Path]) -> None:
-    with pytest.raises(InputError, match="LoRA named twice: pen, style/pen"):
-        find_loras([Lora("pen"), Lora("style/pen")], files)
+def test_one_file_by_two_names_acts_twice(files: dict[str, Path]) -> None:
+    found = find_loras([Lora("pen", 0.5), Lora("style/pen", 0.25)], files)
+    assert [(lora.path.name, lora.weight) for lora in found] == [
+        ("pen.safetensors", 0.5),
+        ("pen.safetensors", 0.25),
+    ]
 
 
 def test_a_users_file_replaces_the_built_in_one_of_its_name(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from ninefold import InputError, Lora
 from ninefold.prompts import Wildcards, escape, parse_prompt_tree, possible_loras, resolve
+from ninefold.prompts.loras import tag_content
 from ninefold.prompts.tree import Text
 
 WILDCARDS = Wildcards(
@@ -211,12 +212,18 @@ def test_loras_that_can_be_chosen() -> None:
     assert possible_loras(prompt) == ("a", "c", "d")
 
 
-def test_a_lora_named_twice_is_reported() -> None:
-    found = resolve("a <lora:a:0.5> b <lora:a:0.7>", seed=1)
-    assert found.loras == (Lora("a", 0.7),)
-    assert found.warnings == (
-        "LoRA a is named more than once in prompt; its last weight counts, 0.7.",
-    )
+def test_the_weights_of_a_lora_named_twice_add_up() -> None:
+    found = resolve("a <lora:a:0.5> b <lora:a:0.7> <lora:b:te=0.2> <lora:b:te=0.5:unet=1>", seed=1)
+    assert found.loras == (Lora("a", 1.2), Lora("b", 1.2, 0.7))
+    assert found.warnings == ()
+
+
+def test_one_with_other_strengths_by_block_acts_beside_it() -> None:
+    found = resolve("<lora:a:0.5:lbw=OUTALL> <lora:a:0.5> <lora:a:0.1:lbw=OUTALL>", seed=1)
+    assert found.loras == (Lora("a", 0.6, None, "OUTALL"), Lora("a", 0.5))
+    (written,) = resolve("<lora:a:0.5:1:lbw=1, 0,0.5>", seed=1).loras
+    assert written == Lora("a", 1.0, 0.5, "1,0,0.5")
+    assert resolve(f"<lora:{tag_content(written)}>", seed=1).loras == (written,)
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_weights_are_left_for_the_text_encoder(prompt: str) -> None:
         ("a house <lora:sketch>", "a house", [("sketch", 1.0)]),
         ("<lora:sketch:0.8>, a house", "a house", [("sketch", 0.8)]),
         ("a <lora:a:-1> big <lora:b:1.5> house", "a big house", [("a", -1.0), ("b", 1.5)]),
-        ("a <lora:a:0.5> house <lora:a:0.7>", "a house", [("a", 0.7)]),
+        ("a <lora:a:0.5> house <lora:a:0.7>", "a house", [("a", 1.2)]),
         ("a house <lora:../../etc/passwd:1>", "a house", [("../../etc/passwd", 1.0)]),
         ("a house <lora:my model v1.0:1>", "a house", [("my model v1.0", 1.0)]),
     ],
@@ -249,7 +249,7 @@ def test_loras_that_were_given_act_beside_those_of_tags() -> None:
     stage.dry_run(ahead)
     assert {lora.name for lora in ahead["loras"]} == {"ink", "sketch"}
     context = run(stage.execute(context))
-    assert context["loras"] == (Lora("ink", 0.3), Lora("sketch", 0.5))
+    assert context["loras"] == (Lora("ink", 0.3), Lora("sketch", 1.5))
     assert [lora["name"] for lora in context.metadata["prompt"]["loras"]] == ["ink", "sketch"]
 
 

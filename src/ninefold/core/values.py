@@ -71,6 +71,8 @@ class Lora:
     weight: float = 1.0
     #: Of its part in the text encoder; None where that is as strong as the rest.
     text_encoder_weight: float | None = None
+    #: Strengths by block of the network, as `lbw=` of a tag writes them; empty for none.
+    blocks: str = ""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ from ninefold.engines.families import Family, Task
 from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.latent_start import LatentStart, denoising_pipe, watch_steps
 from ninefold.engines.loading import LoadedModel
-from ninefold.engines.loras import LoraFile, applied
+from ninefold.engines.loras import LoraFile
+from ninefold.engines.loras.applying import applied
 from ninefold.engines.previews import preview_maker
 from ninefold.engines.reference_images import reference_arguments, references_of
 from ninefold.engines.schedulers import build_scheduler
@@ -124,7 +125,7 @@ class DiffusersCall:
             self.model.offloaded = pipe
         with (
             self.control.applied(pipe, self.model, shared),
-            applied(pipe, self.prepared[0].loras),
+            applied(pipe, self.prepared[0].loras, self.model.loras, self.warnings),
         ):
             images, steps_run, defects = self._call()
         for request, image in zip(self.requests, images, strict=True):

@@ -24,7 +24,7 @@ from ninefold.engines.diffusers_call import DiffusersCall, PreparedRequest
 from ninefold.engines.diffusion import DIFFUSION, Generated, ModelInfo, TextToImage
 from ninefold.engines.embeddings import chunk_count
 from ninefold.engines.loading import LoadedModel, collector_paused, load_model
-from ninefold.engines.loras import find_loras, lora_files
+from ninefold.engines.loras import check_fit, find_loras, known_lora, lora_files
 from ninefold.engines.memory import ladder, with_ladder
 from ninefold.engines.model_info import describe
 from ninefold.engines.models import ModelFiles, builtin_models, is_diffusers_model, resolve
@@ -84,6 +84,13 @@ class DiffusersEngine:
         """Hash of a LoRA, as AUTOMATIC1111 writes it; raises `InputError`."""
         return find_loras((Lora(lora),), self._lora_files(), self._root)[0].hash
 
+    def check_lora(self, model: str, lora: str) -> None:
+        """Raise `InputError` or `ModelError` for one that is not at hand or does not fit."""
+        at_hand = lora_files(self.settings.loras, self._root)
+        check_fit(
+            known_lora(lora, at_hand), at_hand[known_lora(lora, at_hand)], self._find(model).info
+        )
+
     def accepts(self, model: str) -> bool:
         """Whether it is a known name, what diffusers may load, or a hub name."""
         known = self._resources.library.knows("diffusion", model)
@@ -114,6 +121,8 @@ class DiffusersEngine:
         check_scheduler(request.scheduler)
         at_hand = self._lora_files() if request.loras else {}
         loras = find_loras(request.loras, at_hand, self._root)
+        for lora in loras:
+            check_fit(lora.name, lora.path, known.info)
         with current_clock.get().loading():
             control = self._control(request, known.info)
             batcher = self._batcher(known)

@@ -137,6 +137,10 @@ class DiffusionEngine(Engine, Protocol):
     def lora_hash(self, model: str, lora: str) -> str:
         """Hex digits of the hash of a LoRA's weights; raises `InputError` for one not at hand."""
 
+    def check_lora(self, model: str, lora: str) -> None:
+        """Raise `InputError` or `ModelError` for a LoRA that is not at hand, damaged, or made for
+        another family than `model`, as far as its header tells."""
+
     def describe(self, model: str) -> ModelInfo:
         """What is known of `model`, without running it; raises `ModelError`."""
 

@@ -56,6 +56,10 @@ class FakeDiffusion(FakeModels):
         """A digest of the name."""
         return hashlib.sha256(lora.encode()).hexdigest()[:12]
 
+    def check_lora(self, model: str, lora: str) -> None:
+        """Raise `InputError` for an unknown name."""
+        known_lora(lora, self.known_loras)
+
     def describe(self, model: str) -> ModelInfo:
         """A model of 128 x 128 pixels; raises `ModelError` for any name but `poster`."""
         self.check(model)

@@ -18,13 +18,28 @@ class UsedLora:
     hash: str
     #: Of the text encoder, where it has another weight there.
     text_encoder_weight: float | None = None
+    #: Strengths by block, one for all or one for each; empty where there are none.
+    blocks: tuple[float, ...] = ()
 
     def to_json(self) -> Json:
         """The LoRA as JSON values."""
         found: Json = {"name": self.name, "weight": self.weight, "hash": self.hash}
         if self.text_encoder_weight is not None:
             found["text_encoder_weight"] = self.text_encoder_weight
+        if self.blocks:
+            found["blocks"] = list(self.blocks)
         return found
+
+    @classmethod
+    def from_json(cls, entry: Json) -> UsedLora:
+        """Read what `to_json` wrote."""
+        return cls(
+            entry["name"],
+            entry["weight"],
+            entry["hash"],
+            entry.get("text_encoder_weight"),
+            tuple(entry.get("blocks", ())),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,12 +153,7 @@ class GenerationRecord:
             size=(int(width), int(height)),
             device=str(entry.get("device", "")),
             dtype=str(entry.get("dtype", "")),
-            loras=tuple(
-                UsedLora(
-                    lora["name"], lora["weight"], lora["hash"], lora.get("text_encoder_weight")
-                )
-                for lora in entry.get("loras", ())
-            ),
+            loras=tuple(map(UsedLora.from_json, entry.get("loras", ()))),
             control=tuple(UsedControl(**item) for item in entry.get("control", ())),
             guidance_rescale=entry.get("guidance_rescale", 0.0),
             strength=entry.get("strength"),

@@ -17,6 +17,8 @@ from ninefold.engines.embeddings import EmbeddingCache
 from ninefold.engines.families import Family, Task
 from ninefold.engines.layouts import Component
 from ninefold.engines.load_errors import unreadable
+from ninefold.engines.loras import LoraFile
+from ninefold.engines.loras.applying import LoadedLora
 from ninefold.engines.memory import is_out_of_memory
 from ninefold.engines.models import ModelFiles
 from ninefold.engines.settings import EngineSettings
@@ -43,6 +45,8 @@ class LoadedModel:
     offloaded: Any = None
     #: What its text encoders gave for the latest prompts.
     embeddings: EmbeddingCache = field(default_factory=EmbeddingCache)
+    #: The LoRAs of the latest call, fitted to its networks.
+    loras: dict[LoraFile, LoadedLora] = field(default_factory=dict)
 
     def form(self, task: Task) -> Any | None:
         """The pipeline for a kind of request, or None where its family has none."""

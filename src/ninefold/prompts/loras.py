@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import replace
 
 from ninefold.core.errors import InputError
 from ninefold.core.values import Lora
@@ -18,23 +20,29 @@ _NAMED = ("te", "unet", "dyn")
 def parse_lora(content: str, where: str = "prompt") -> Lora:
     """The LoRA that a tag's content names; raises `InputError`.
 
-    `name`, `name:weight`, `name:te:unet`, and the same with names: `name:te=0.5:unet=0.8`. Blanks
-    around each do not count, and a backslash in a name is a slash.
+    `name`, `name:weight`, `name:te:unet`, and the same with names: `name:te=0.5:unet=0.8`;
+    `lbw=` beside these for strengths by block. Blanks around each do not count, and a backslash in
+    a name is a slash.
     """
     shown = f"<lora:{content}>"
     name, *rest = (part.strip() for part in content.split(":"))
     if not name:
         raise InputError(f"{where}: expected a name in {shown}. Write <lora:name:0.8>.")
     weights: dict[str, float] = {}
+    blocks = ""
     for index, part in enumerate(rest):
         key, equals, text = part.partition("=")
         key, text = (key.strip().lower(), text.strip()) if equals else ("", part)
         if not equals:
             key = _NAMED[index] if index < len(_NAMED) else ""
+        if key == "lbw" and text:
+            blocks = text.replace(" ", "")
+            continue
         if key not in _NAMED:
             raise InputError(
-                f"{where}: expected at most a weight for the text encoder and one for the model in "
-                f"{shown}, got {part!r}. Write <lora:name:0.8> or <lora:name:te=0.5:unet=0.8>."
+                f"{where}: expected at most a weight for the text encoder, one for the model and "
+                f"lbw= in {shown}, got {part!r}. Write <lora:name:0.8>, "
+                "<lora:name:te=0.5:unet=0.8> or <lora:name:0.8:lbw=OUTALL>."
             )
         if text or equals:
             weights[key] = _weight(text, name, where)
@@ -43,14 +51,35 @@ def parse_lora(content: str, where: str = "prompt") -> Lora:
     encoder = weights.get("te", 1.0)
     model = weights.get("unet", encoder)
     path = name.replace("\\", "/").removesuffix(".safetensors")
-    return Lora(path, model, None if encoder == model else encoder)
+    return Lora(path, model, None if encoder == model else encoder, blocks)
 
 
 def tag_content(lora: Lora) -> str:
     """What a tag holds that names this LoRA."""
-    if lora.text_encoder_weight is None:
-        return f"{lora.name}:{lora.weight!r}"
-    return f"{lora.name}:{lora.text_encoder_weight!r}:{lora.weight!r}"
+    encoder = "" if lora.text_encoder_weight is None else f":{lora.text_encoder_weight!r}"
+    blocks = f":lbw={lora.blocks}" if lora.blocks else ""
+    return f"{lora.name}{encoder}:{lora.weight!r}{blocks}"
+
+
+def added(loras: Iterable[Lora]) -> tuple[Lora, ...]:
+    """Each LoRA once, in order; of one that is named several times the weights are added up.
+
+    One with other strengths by block acts beside it.
+    """
+    found: dict[tuple[str, str], Lora] = {}
+    for lora in loras:
+        key = (lora.name, lora.blocks)
+        found[key] = _sum(found[key], lora) if key in found else lora
+    return tuple(found.values())
+
+
+def _sum(first: Lora, second: Lora) -> Lora:
+    encoders = [
+        lora.weight if lora.text_encoder_weight is None else lora.text_encoder_weight
+        for lora in (first, second)
+    ]
+    weight, encoder = round(first.weight + second.weight, 6), round(sum(encoders), 6)
+    return replace(first, weight=weight, text_encoder_weight=None if encoder == weight else encoder)
 
 
 def _weight(text: str, name: str, where: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -10,7 +10,7 @@ from ninefold.core.errors import InputError
 from ninefold.core.values import Lora
 from ninefold.prompts.checking import check
 from ninefold.prompts.choosing import RandomChooser
-from ninefold.prompts.loras import lora_names
+from ninefold.prompts.loras import added, lora_names
 from ninefold.prompts.other_syntax import warnings_for
 from ninefold.prompts.parser import parse_prompt_tree
 from ninefold.prompts.pieces import Piece, close_gaps
@@ -25,9 +25,9 @@ class ResolvedPrompt:
 
     #: To the letter what was given, where it held no syntax.
     text: str
-    #: Each once, in order; of one that was named twice the last weights.
+    #: Each once, in order; of one that was named twice the sum of its weights.
     loras: tuple[Lora, ...] = ()
-    #: What the user should hear of: other tools' syntax that is painted, a LoRA named twice.
+    #: What the user should hear of: other tools' syntax that is painted.
     warnings: tuple[str, ...] = ()
 
 
@@ -110,9 +110,7 @@ def _pieces(text: str, seed: int, wildcards: Wildcards, where: str, negative: bo
 def _finished(pieces: list[Piece], source: str, where: str) -> ResolvedPrompt:
     painted = "".join(piece for piece in close_gaps(pieces) if isinstance(piece, str))
     loras = [piece for piece in pieces if isinstance(piece, Lora)]
-    last = {lora.name: lora for lora in loras}
-    warnings = (*warnings_for(painted, source, where), *_twice(loras, last, where))
-    return ResolvedPrompt(painted, tuple(last.values()), warnings)
+    return ResolvedPrompt(painted, added(loras), tuple(warnings_for(painted, source, where)))
 
 
 def possible_loras(
@@ -131,13 +129,3 @@ def possible_loras(
         if wildcards is None
         else tuple(dict.fromkeys((*named, *check(nodes, wildcards, where))))
     )
-
-
-def _twice(loras: Sequence[Lora], last: dict[str, Lora], where: str) -> Iterator[str]:
-    for name, lora in last.items():
-        weights = {(one.weight, one.text_encoder_weight) for one in loras if one.name == name}
-        if len(weights) > 1:
-            yield (
-                f"LoRA {name} is named more than once in {where}; its last weight counts, "
-                f"{lora.weight:g}."
-            )

@@ -171,7 +171,9 @@ class DiffusionStage(EngineStage[S]):
         scheduler, known = self.params.scheduler, self.engines.diffusion.schedulers()
         if scheduler is not None and scheduler not in known:
             yield f"{self.name}.scheduler: {scheduler!r} is unknown.{suggest(scheduler, known)}"
-        yield from self.unknown_loras("prompt", [lora.name for lora in context.get(LORAS) or ()])
+        yield from self.lora_problems(
+            context, "prompt", [lora.name for lora in context.get(LORAS) or ()]
+        )
         if MASK in self.accepts and MASK in context and IMAGE in context:
             yield from mask_problems(context, context[IMAGE].size)
 
@@ -191,11 +193,18 @@ class DiffusionStage(EngineStage[S]):
         steps = params.get("steps")
         return float(steps) if isinstance(steps, int) else cls.usual_steps
 
-    def unknown_loras(self, where: str, names: Iterable[str]) -> Iterator[str]:
-        """What is wrong with LoRAs that are not at hand, each once; `where` names the prompt."""
-        at_hand = self.engines.diffusion.loras()
+    def lora_problems(
+        self, context: PipelineContext, where: str, names: Iterable[str]
+    ) -> Iterator[str]:
+        """What is wrong with LoRAs that are not at hand or not for the model, each once; `where`
+        names the prompt."""
+        diffusion, model = self.engines.diffusion, self.model(context)
+        at_hand, is_known = diffusion.loras(), not any(self.model_problems(context))
         for name in dict.fromkeys(names):
-            yield from problems_raised(where, partial(known_lora, name, at_hand))
+            if is_known:
+                yield from problems_raised(where, partial(diffusion.check_lora, model, name))
+            else:
+                yield from problems_raised(where, partial(known_lora, name, at_hand))
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The model's hash and what it asks for itself, the LoRAs' hashes, and what runs them."""
@@ -339,7 +348,7 @@ class PromptedStage(DiffusionStage[Q]):
                 drawn = None if SEED in context else self._wildcards(context)
                 possible = template_loras(text, where, drawn)
                 chosen = [lora.name for part in parts for lora in part.loras]
-                yield from self.unknown_loras(where, (*possible, *chosen))
+                yield from self.lora_problems(context, where, (*possible, *chosen))
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """As of every diffusion stage, and of the wildcards and LoRAs of its prompts."""

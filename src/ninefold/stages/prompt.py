@@ -20,6 +20,7 @@ from ninefold.core.stage import PipelineStage, StageParams
 from ninefold.core.values import Json, Lora
 from ninefold.engines.settings import EngineSettings
 from ninefold.prompts import ResolvedPrompt, Wildcards, list_variants, possible_loras, resolve
+from ninefold.prompts.loras import added
 from ninefold.prompts.resolving import MAX_TEXT
 from ninefold.prompts.wildcards import check_name
 from ninefold.slots import LORAS, MAX_PROMPT, NEGATIVE_PROMPT, PROMPT, SEED, WILDCARDS, resolve_seed
@@ -78,7 +79,7 @@ class PromptStage(PipelineStage[PromptParams]):
         context[PROMPT] = prompt.text
         context[NEGATIVE_PROMPT] = negative.text
         context[SEED] = seed
-        context[LORAS] = loras = _beside(context.get(LORAS) or (), prompt.loras)
+        context[LORAS] = loras = added((*(context.get(LORAS) or ()), *prompt.loras))
         context[WILDCARDS] = self.params.wildcards
         context.add_metadata(
             self.name,
@@ -111,7 +112,8 @@ class PromptStage(PipelineStage[PromptParams]):
             if "__" in styled or "<" in styled:  # choices may bring others
                 chosen = self._resolved(context, context.get(SEED) or 0)[0].loras
                 names = tuple(dict.fromkeys((*names, *(lora.name for lora in chosen))))
-            context[LORAS] = _beside(context.get(LORAS) or (), tuple(map(Lora, names)))
+            given = context.get(LORAS) or ()
+            context[LORAS] = added((*given, *map(Lora, names)))
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """The choices of the wildcards that count; None where the seed is yet to be drawn."""
@@ -179,18 +181,13 @@ class PromptStage(PipelineStage[PromptParams]):
         return prompt
 
 
-def _beside(given: tuple[Lora, ...], tagged: tuple[Lora, ...]) -> tuple[Lora, ...]:
-    """Those given and those of tags; of one in both the tag's weights count."""
-    return tuple(
-        ({lora.name: lora for lora in given} | {lora.name: lora for lora in tagged}).values()
-    )
-
-
 def _record(lora: Lora) -> Json:
     """JSON for the metadata."""
     found: Json = {"name": lora.name, "weight": lora.weight}
     if lora.text_encoder_weight is not None:
         found["text_encoder_weight"] = lora.text_encoder_weight
+    if lora.blocks:
+        found["blocks"] = lora.blocks
     return found
 
 

@@ -82,7 +82,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the model and the LoRAs are at hand, and it can do the size asked for."""
         yield from super().problems(context)
-        yield from self.unknown_loras("prompt", _lora_names(context.get(PROMPT) or ""))
+        yield from self.lora_problems(context, "prompt", _lora_names(context.get(PROMPT) or ""))
         if any(self.model_problems(context)):
             return
         info = self.model_info(context)

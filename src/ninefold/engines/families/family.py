@@ -129,8 +129,15 @@ class Family:
     #: the area in latents, or a list of sizes.
     size_attribute: Literal["", "default_sample_size", "resolutions"] = ""
     variants: tuple[Variant, ...] = ()
+    #: What LoRAs and embeddings that fit say they are for; empty where that is its own name.
+    bases: tuple[str, ...] = ()
     #: False for what was read off a pipeline's signature.
     in_table: bool = True
+
+    @property
+    def adapter_bases(self) -> tuple[str, ...]:
+        """What LoRAs and embeddings that fit say they are for."""
+        return self.bases or (self.name,)
 
     @property
     def loads(self) -> str:
@@ -157,6 +164,7 @@ class Family:
             for variant in self.variants:
                 if variant.told_by(configs, name) == by:
                     told = variant.name if by == "configs" else f"{variant.name}, by its name alone"
+                    own = f"{self.name} {variant.name}"
                     found = replace(self, **variant.changes)
-                    return replace(found, name=f"{self.name} {variant.name}"), told
+                    return replace(found, name=own, bases=self.adapter_bases), told
         return self, ""

@@ -47,6 +47,7 @@ FLUX = Family(
 
 FLUX_KONTEXT = Family(
     name="FLUX.1 Kontext",
+    bases=("FLUX.1",),
     text="FluxPipeline",
     image="FluxImg2ImgPipeline",
     inpaint="FluxInpaintPipeline",
@@ -61,6 +62,7 @@ FLUX_KONTEXT = Family(
 
 FLUX_FILL = Family(
     name="FLUX.1 Fill",
+    bases=("FLUX.1",),
     text=None,
     inpaint="FluxFillPipeline",
     latent_start=False,
@@ -75,6 +77,7 @@ FLUX_FILL = Family(
 
 FLUX_CONTROL = Family(
     name="FLUX.1 Control",
+    bases=("FLUX.1",),
     text=None,
     also=("FluxControlPipeline", "FluxControlImg2ImgPipeline", "FluxControlInpaintPipeline"),
     latent_start=False,
@@ -101,6 +104,7 @@ FLUX_2 = Family(
 
 FLUX_2_KLEIN = Family(
     name="FLUX.2 klein",
+    bases=("FLUX.2",),
     text="Flux2KleinPipeline",
     inpaint="Flux2KleinInpaintPipeline",
     edit="Flux2KleinPipeline",
@@ -127,6 +131,7 @@ FLUX_2_KLEIN = Family(
 
 CHROMA = Family(
     name="Chroma",
+    bases=("Chroma", "FLUX.1"),
     text="ChromaPipeline",
     image="ChromaImg2ImgPipeline",
     inpaint="ChromaInpaintPipeline",
@@ -172,6 +177,7 @@ QWEN_IMAGE = Family(
 
 QWEN_IMAGE_EDIT = Family(
     name="Qwen-Image-Edit",
+    bases=("Qwen-Image",),
     text=None,
     image="QwenImageImg2ImgPipeline",
     inpaint="QwenImageInpaintPipeline",
@@ -194,6 +200,7 @@ QWEN_IMAGE_EDIT = Family(
 
 QWEN_IMAGE_EDIT_PLUS = Family(
     name="Qwen-Image-Edit Plus",
+    bases=("Qwen-Image",),
     text=None,
     image="QwenImageImg2ImgPipeline",
     inpaint="QwenImageInpaintPipeline",
@@ -210,6 +217,7 @@ QWEN_IMAGE_EDIT_PLUS = Family(
 
 QWEN_IMAGE_LAYERED = Family(
     name="Qwen-Image-Layered",
+    bases=("Qwen-Image",),
     text=None,
     also=("QwenImageLayeredPipeline",),
     latent_start=False,
@@ -255,6 +263,7 @@ Z_IMAGE = Family(
 
 Z_IMAGE_OMNI = Family(
     name="Z-Image Omni",
+    bases=("Z-Image",),
     text="ZImageOmniPipeline",
     edit="ZImageOmniPipeline",
     references=8,

@@ -41,6 +41,7 @@ _INPAINTING = Variant(
 
 STABLE_DIFFUSION = Family(
     name="Stable Diffusion",
+    bases=("Stable Diffusion 1", "Stable Diffusion 2"),
     text="StableDiffusionPipeline",
     image="StableDiffusionImg2ImgPipeline",
     inpaint="StableDiffusionInpaintPipeline",
@@ -85,6 +86,7 @@ STABLE_DIFFUSION = Family(
 
 LATENT_CONSISTENCY = Family(
     name="Latent consistency model",
+    bases=("Stable Diffusion 1",),
     text="LatentConsistencyModelPipeline",
     image="LatentConsistencyModelImg2ImgPipeline",
     native=512,
@@ -97,6 +99,7 @@ LATENT_CONSISTENCY = Family(
 
 INSTRUCT_PIX2PIX = Family(
     name="InstructPix2Pix",
+    bases=("Stable Diffusion 1",),
     text=None,
     edit="StableDiffusionInstructPix2PixPipeline",
     instead="changes a reference image as the prompt says",
@@ -164,6 +167,7 @@ STABLE_DIFFUSION_XL = Family(
 
 XL_INSTRUCT_PIX2PIX = Family(
     name="InstructPix2Pix XL",
+    bases=("SDXL",),
     text=None,
     edit="StableDiffusionXLInstructPix2PixPipeline",
     instead="changes a reference image as the prompt says",
@@ -198,6 +202,7 @@ STABLE_DIFFUSION_3 = Family(
 
 KOLORS = Family(
     name="Kolors",
+    bases=("Kolors", "SDXL"),
     text="KolorsPipeline",
     image="KolorsImg2ImgPipeline",
     also=("KolorsPAGPipeline",),
@@ -362,6 +367,7 @@ AMUSED = Family(
 
 UPSCALERS = Family(
     name="Stable Diffusion upscaler",
+    bases=("Stable Diffusion 2",),
     text=None,
     also=(
         "StableDiffusionUpscalePipeline",

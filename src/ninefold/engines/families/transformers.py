@@ -34,6 +34,7 @@ PIXART = Family(
 
 PIXART_SIGMA = Family(
     name="PixArt Sigma",
+    bases=("PixArt",),
     text="PixArtSigmaPipeline",
     also=("PixArtSigmaPAGPipeline",),
     native=1024,
@@ -62,6 +63,7 @@ SANA = Family(
 
 SANA_SPRINT = Family(
     name="Sana-Sprint",
+    bases=("Sana",),
     text="SanaSprintPipeline",
     image="SanaSprintImg2ImgPipeline",
     native=1024,

@@ -1,0 +1,414 @@
+"""LoRAs in every form, made from one delta: each gives the image of the delta added by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ninefold.core.errors import InputError, ModelError
+from ninefold.core.values import Lora
+from ninefold.engines.loras import find_loras, lora_files
+from ninefold.engines.loras.applying import applied
+
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.slow]
+
+Image = NDArray[np.float32]
+RANK = 2
+#: Layers of a tiny model by family, and what a kohya file calls them.
+LAYERS = {
+    "sd15": {
+        ("unet", "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"): (
+            "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
+        ),
+        ("unet", "down_blocks.0.resnets.0.conv1"): "lora_unet_down_blocks_0_resnets_0_conv1",
+        ("unet", "up_blocks.0.attentions.0.proj_in"): "lora_unet_up_blocks_0_attentions_0_proj_in",
+        ("text_encoder", "encoder.layers.1.self_attn.q_proj"): (
+            "lora_te_text_model_encoder_layers_1_self_attn_q_proj"
+        ),
+    },
+    "sdxl": {
+        ("unet", "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_out.0"): (
+            "lora_unet_input_blocks_3_1_transformer_blocks_0_attn1_to_out_0"
+        ),
+        ("unet", "up_blocks.1.resnets.0.conv_shortcut"): (
+            "lora_unet_output_blocks_2_0_skip_connection"
+        ),
+        ("unet", "mid_block.resnets.1.time_emb_proj"): "lora_unet_middle_block_2_emb_layers_1",
+        ("text_encoder", "encoder.layers.0.mlp.fc1"): (
+            "lora_te1_text_model_encoder_layers_0_mlp_fc1"
+        ),
+        ("text_encoder_2", "text_model.encoder.layers.0.mlp.fc2"): (
+            "lora_te2_text_model_encoder_layers_0_mlp_fc2"
+        ),
+    },
+    "sd3": {
+        ("transformer", "transformer_blocks.0.attn.to_q"): (
+            "lora_unet_transformer_blocks_0_attn_to_q"
+        ),
+        ("text_encoder_2", "text_model.encoder.layers.0.self_attn.v_proj"): (
+            "lora_te2_text_model_encoder_layers_0_self_attn_v_proj"
+        ),
+    },
+    "flux": {
+        ("transformer", "transformer_blocks.0.attn.to_out.0"): (
+            "lora_unet_double_blocks_0_img_attn_proj"
+        ),
+        (
+            "transformer",
+            "single_transformer_blocks.0.proj_out",
+        ): "lora_unet_single_blocks_0_linear2",
+        ("text_encoder", "encoder.layers.0.self_attn.k_proj"): (
+            "lora_te1_text_model_encoder_layers_0_self_attn_k_proj"
+        ),
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def pipes(tiny_models: Callable[[str], Path]) -> Callable[[str], Any]:
+    found: dict[str, Any] = {}
+
+    def pipe(name: str) -> Any:
+        if name not in found:
+            import diffusers
+
+            pipeline: Any = diffusers.DiffusionPipeline
+            found[name] = pipeline.from_pretrained(str(tiny_models(name)))
+            found[name].set_progress_bar_config(disable=True)
+        return found[name]
+
+    return pipe
+
+
+def paint(pipe: Any) -> Image:
+    import torch
+
+    made = pipe(
+        "a red house",
+        num_inference_steps=2,
+        guidance_scale=3.0,
+        width=64,
+        height=64,
+        output_type="np",
+        generator=torch.Generator("cpu").manual_seed(7),
+    )
+    image: Image = np.asarray(made.images[0])
+    return image
+
+
+def layer(pipe: Any, part: str, name: str) -> Any:
+    return getattr(pipe, part).get_submodule(name)
+
+
+@contextmanager
+def by_hand(
+    pipe: Any, deltas: Mapping[tuple[str, str], Any], weight: float = 1.0
+) -> Iterator[None]:
+    """Add deltas to the weights themselves."""
+    layers = {place: layer(pipe, *place) for place in deltas}
+    before = {place: found.weight.data.clone() for place, found in layers.items()}
+    for place, found in layers.items():
+        found.weight.data += deltas[place].reshape(found.weight.shape) * weight
+    try:
+        yield
+    finally:
+        for place, found in layers.items():
+            found.weight.data = before[place]
+
+
+def with_loras(pipe: Any, folder: Path, *loras: Lora) -> tuple[Image, list[str]]:
+    warnings: list[str] = []
+    files = find_loras(loras, lora_files(folder))
+    with applied(pipe, files, {}, warnings):
+        return paint(pipe), warnings
+
+
+def random(*shape: int) -> Any:
+    import torch
+
+    return torch.randn(shape) * 0.5
+
+
+def factors(outs: int, ins: int) -> tuple[Any, Any]:
+    return random(outs, RANK), random(RANK, ins)
+
+
+def make(form: str, name: str, weight: Any) -> tuple[dict[str, Any], Any]:
+    """The tensors of a layer in a form, and what they add to its weight."""
+    import torch
+
+    outs, ins = weight.shape[0], weight[0].numel()
+    alpha = {f"{name}.alpha": torch.tensor(1.0)}
+    if form == "LoRA":
+        up, down = factors(outs, ins)
+        shaped = down.reshape(RANK, *weight.shape[1:])
+        lifted = up.reshape(outs, RANK, *[1] * (weight.dim() - 2))
+        return {
+            f"{name}.lora_up.weight": lifted,
+            f"{name}.lora_down.weight": shaped,
+            **alpha,
+        }, up @ down / RANK
+    if form == "LoHa":
+        (a, b), (c, d) = factors(outs, ins), factors(outs, ins)
+        tensors = {"hada_w1_a": a, "hada_w1_b": b, "hada_w2_a": c, "hada_w2_b": d}
+        return named(name, tensors) | alpha, (a @ b) * (c @ d) / RANK
+    if form == "LoKr":
+        first, second = random(2, 1), random(outs // 2, *weight.shape[1:])
+        tensors = {"lokr_w1": first, "lokr_w2": second}
+        shaped = first.reshape(2, 1, *[1] * (weight.dim() - 2))
+        return named(name, tensors) | alpha, torch.kron(shaped, second)
+    if form == "LoKr of low rank":
+        first, (up, down) = random(2, 1), factors(outs // 2, ins)
+        tensors = {"lokr_w1": first, "lokr_w2_a": up, "lokr_w2_b": down}
+        return named(name, tensors) | alpha, torch.kron(first, up @ down) / RANK
+    if form == "difference":
+        delta = random(*weight.shape)
+        return named(name, {"diff": delta}), delta
+    if form in ("DoRA", "DoRA by inputs"):
+        tensors, delta = make("LoRA", name, weight)
+        merged = weight + delta.reshape(weight.shape)
+        axis = 0 if form == "DoRA" else 1
+        others = [at for at in range(weight.dim()) if at != axis]
+        lengths = merged.pow(2).sum(others, keepdim=True).sqrt()
+        magnitude = lengths * (1 + random(*lengths.shape).abs())
+        return tensors | {f"{name}.dora_scale": magnitude}, merged * magnitude / lengths - weight
+    assert form == "OFT"
+    blocks = random(2, outs // 2, outs // 2)
+    skew = blocks - blocks.transpose(1, 2)
+    same = torch.eye(outs // 2)
+    turns = (same + skew) @ torch.linalg.inv(same - skew)
+    rows = weight.reshape(2, outs // 2, -1)
+    turned = torch.stack([turn.T @ part for turn, part in zip(turns, rows, strict=True)])
+    return named(name, {"oft_blocks": blocks}), turned.reshape(weight.shape) - weight
+
+
+def named(name: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{name}.{key}": tensor for key, tensor in tensors.items()}
+
+
+def save(tensors: Mapping[str, Any], path: Path, **metadata: str) -> None:
+    from safetensors.torch import save_file
+
+    save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path, metadata)
+
+
+FORMS = [
+    "LoRA",
+    "LoHa",
+    "LoKr",
+    "LoKr of low rank",
+    "difference",
+    "DoRA",
+    "DoRA by inputs",
+    "OFT",
+]
+
+
+def made(
+    pipe: Any, family: str, form: str, path: Path, seed: int = 0
+) -> dict[tuple[str, str], Any]:
+    """Save a LoRA for all layers of `LAYERS`; returns what it adds to each."""
+    import torch
+
+    torch.manual_seed(seed)
+    tensors: dict[str, Any] = {}
+    deltas: dict[tuple[str, str], Any] = {}
+    for place, name in LAYERS[family].items():
+        weight = layer(pipe, *place).weight.detach()
+        more, delta = make(form, name, weight)
+        tensors |= more
+        deltas[place] = delta
+    save(tensors, path)
+    return deltas
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("family", ["sd15", "flux"])
+def test_every_form_is_the_delta(
+    pipes: Callable[[str], Any], family: str, form: str, tmp_path: Path
+) -> None:
+    pipe = pipes(family)
+    plain = paint(pipe)
+    deltas = made(pipe, family, form, tmp_path / "own.safetensors")
+    image, warnings = with_loras(pipe, tmp_path, Lora("own", 0.5))
+    assert warnings == []
+    with by_hand(pipe, deltas, 0.5):
+        expected = paint(pipe)
+    assert np.abs(expected - plain).max() > 0.01
+    assert np.allclose(image, expected, atol=2e-4)
+    assert np.array_equal(paint(pipe), plain)
+
+
+@pytest.mark.parametrize("family", LAYERS)
+def test_kohya_names_of_every_family_find_their_layers(
+    pipes: Callable[[str], Any], family: str, tmp_path: Path
+) -> None:
+    pipe = pipes(family)
+    deltas = made(pipe, family, "LoRA", tmp_path / "own.safetensors")
+    image, warnings = with_loras(pipe, tmp_path, Lora("own"))
+    assert warnings == []
+    with by_hand(pipe, deltas):
+        assert np.allclose(image, paint(pipe), atol=2e-4)
+
+
+def test_several_at_once_and_the_text_encoders_apart(
+    pipes: Callable[[str], Any], tmp_path: Path
+) -> None:
+    pipe = pipes("sdxl")
+    first = made(pipe, "sdxl", "LoRA", tmp_path / "first.safetensors", seed=1)
+    second = made(pipe, "sdxl", "LoHa", tmp_path / "second.safetensors", seed=2)
+    image, _ = with_loras(pipe, tmp_path, Lora("first", 0.5, 0.25), Lora("second", -0.3, 0.0))
+    networks = {place for place in first if place[0] == "unet"}
+    encoders = first.keys() - networks
+    with (
+        by_hand(pipe, {place: first[place] for place in networks}, 0.5),
+        by_hand(pipe, {place: first[place] for place in encoders}, 0.25),
+        by_hand(pipe, {place: second[place] for place in networks}, -0.3),
+    ):
+        assert np.allclose(image, paint(pipe), atol=2e-4)
+
+
+def test_one_that_is_named_twice_adds_up(pipes: Callable[[str], Any], tmp_path: Path) -> None:
+    pipe = pipes("sd15")
+    deltas = made(pipe, "sd15", "LoRA", tmp_path / "own.safetensors")
+    image, _ = with_loras(pipe, tmp_path, Lora("own", 0.5), Lora("own", 0.25))
+    with by_hand(pipe, deltas, 0.75):
+        assert np.allclose(image, paint(pipe), atol=2e-4)
+
+
+@pytest.mark.parametrize("joined", ["LoRA", "LoHa", "LoKr"])
+def test_layers_that_flux_has_joined_are_parted(
+    pipes: Callable[[str], Any], joined: str, tmp_path: Path
+) -> None:
+    import torch
+
+    pipe = pipes("flux")
+    torch.manual_seed(0)
+    tensors: dict[str, Any] = {}
+    deltas: dict[tuple[str, str], Any] = {}
+    for name, block, parts in (
+        (
+            "lora_unet_double_blocks_0_txt_attn_qkv",
+            "transformer_blocks.0.attn",
+            ("add_q_proj", "add_k_proj", "add_v_proj"),
+        ),
+        (
+            "lora_unet_single_blocks_0_linear1",
+            "single_transformer_blocks.0",
+            ("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp"),
+        ),
+    ):
+        weights = [layer(pipe, "transformer", f"{block}.{part}").weight.detach() for part in parts]
+        more, delta = make(joined, name, torch.cat(weights))
+        tensors |= more
+        rows = delta.split([len(weight) for weight in weights])
+        deltas |= {
+            ("transformer", f"{block}.{part}"): row for part, row in zip(parts, rows, strict=True)
+        }
+    save(tensors, tmp_path / "own.safetensors")
+    image, warnings = with_loras(pipe, tmp_path, Lora("own"))
+    assert warnings == []
+    with by_hand(pipe, deltas):
+        assert np.allclose(image, paint(pipe), atol=2e-4)
+
+
+@pytest.mark.parametrize("family", ["sd15", "flux"])
+def test_what_diffusers_writes_is_what_diffusers_reads(
+    pipes: Callable[[str], Any], family: str, tmp_path: Path
+) -> None:
+    """Alpha, and layers of the network and a text encoder, in peft's names."""
+    import torch
+    from peft import LoraConfig
+    from peft.utils import get_peft_model_state_dict
+
+    pipe = pipes(family)
+    network = "unet" if family == "sd15" else "transformer"
+    config = LoraConfig(r=2, lora_alpha=6, init_lora_weights=False, target_modules=["to_q", "to_v"])
+    torch.manual_seed(3)
+    part = getattr(pipe, network)
+    part.add_adapter(config)
+    state = get_peft_model_state_dict(part)
+    metadata = {f"{network}_lora_adapter_metadata": config.to_dict()}
+    type(pipe).save_lora_weights(
+        str(tmp_path),
+        weight_name="own.safetensors",
+        **{f"{network}_lora_layers": state},
+        **metadata,
+    )
+    expected = paint(pipe)
+    part.delete_adapters("default")
+    image, warnings = with_loras(pipe, tmp_path, Lora("own"))
+    assert warnings == []
+    assert np.allclose(image, expected, atol=1e-6)
+    pipe.unload_lora_weights()
+
+
+def test_what_has_no_place_is_reported(pipes: Callable[[str], Any], tmp_path: Path) -> None:
+    pipe = pipes("sd15")
+    made(pipe, "sd15", "LoRA", tmp_path / "own.safetensors")
+    from safetensors.torch import load_file
+
+    tensors = load_file(tmp_path / "own.safetensors")
+    tensors |= {"lora_unet_nowhere.lora_up.weight": random(4, 2), "bundle_emb.x.y": random(3)}
+    tensors |= {"lora_unet_nowhere.lora_down.weight": random(2, 4)}
+    save(tensors, tmp_path / "more.safetensors")
+    image, warnings = with_loras(pipe, tmp_path, Lora("more"))
+    assert warnings == [
+        "LoRA more: 2 of its parts have no place in this model: lora_unet_nowhere, bundle_emb.x.y."
+    ]
+    assert np.array_equal(image, with_loras(pipe, tmp_path, Lora("own"))[0])
+
+
+def test_a_layer_of_another_size_is_refused(pipes: Callable[[str], Any], tmp_path: Path) -> None:
+    name = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
+    save(
+        named(name, {"lora_up.weight": random(320, 2), "lora_down.weight": random(2, 768)}),
+        tmp_path / "own.safetensors",
+    )
+    with pytest.raises(
+        ModelError, match=r"'own' does not fit this model: .*320 x 768 there and 16"
+    ):
+        with_loras(pipes("sd15"), tmp_path, Lora("own"))
+
+
+def test_strengths_by_block(pipes: Callable[[str], Any], tmp_path: Path) -> None:
+    pipe = pipes("flux")
+    deltas = made(pipe, "flux", "LoRA", tmp_path / "own.safetensors")
+    blocks = [0.0] * 61
+    blocks[0], blocks[3] = 0.5, 2.0  # CLIP, and the first double block
+    written = ",".join(map(str, blocks))
+    image, _ = with_loras(pipe, tmp_path, Lora("own", 0.5, None, written))
+    weights = {"text_encoder": 0.25, "transformer_blocks.0.attn.to_out.0": 1.0}
+    with by_hand(
+        pipe,
+        {
+            place: delta * weights.get(place[0], weights.get(place[1], 0.0))
+            for place, delta in deltas.items()
+        },
+    ):
+        assert np.allclose(image, paint(pipe), atol=2e-4)
+    with pytest.raises(InputError, match="expected lbw= with one of NONE, ALL"):
+        with_loras(pipe, tmp_path, Lora("own", 1.0, None, "1,2,3"))
+    with pytest.raises(
+        InputError, match="own: lbw= with 17 numbers is for Stable Diffusion 1 and 2"
+    ):
+        with_loras(pipe, tmp_path, Lora("own", 1.0, None, "OUTD"))
+
+
+def test_metadata_of_a_header_gives_alpha() -> None:
+    from ninefold.engines.loras.reading import default_scales
+
+    config = {"unet.r": 4, "unet.lora_alpha": 8, "text_encoder.r": 4, "text_encoder.lora_alpha": 4}
+    assert default_scales({"lora_adapter_metadata": json.dumps(config)}) == {
+        "unet": 2.0,
+        "text_encoder": 1.0,
+    }
+    assert default_scales({"lora_adapter_metadata": "no json"}) == {}
+    assert default_scales({}) == {}
