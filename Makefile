@@ -1,6 +1,7 @@
 # make demo    from nothing to a finished image; PROMPT="..." and SEED=... choose which
 # make models  train the built-in models again, for as long as it is left running (training/README.md)
 # make quality what they are worth: a table of figures, in a quarter of an hour
+# make families every family of models against diffusers: minutes, where make test takes six
 # make test    the same set-up, then everything that must hold: lint, types, layers, tests
 
 PROMPT ?= a white lighthouse on the right by the sea at sunset
@@ -15,13 +16,16 @@ CLIENTS := tests/server/clients
 # Handed over by the environment, so that quotes in a prompt stay what they are.
 export PROMPT SEED PRESET
 
-.PHONY: chaos demo test lint format types layers docs bench fuzz models quality clean
+.PHONY: chaos demo families test lint format types layers docs bench fuzz models quality clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/ninefold run "$$PROMPT" --preset "$$PRESET" --seed "$$SEED"
 
 test: lint types layers $(CLIENTS)/.venv/.installed
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+families: $(VENV)/.installed-dev
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "families or not families" tests/families
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

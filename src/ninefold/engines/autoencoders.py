@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from ninefold.core.errors import ModelError
 from ninefold.engines.diffusers_internals import execution_device
 from ninefold.imaging.types import Pixels
@@ -36,7 +34,7 @@ def encoded(pipe: Any, images: Sequence[Pixels]) -> Any:
     rows = []
     with torch.no_grad(), _in_float32(model) as dtype:
         for image in images:
-            pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+            pixels = torch.tensor(image).permute(2, 0, 1)[None]
             pixels = (pixels.float() / 127.5 - 1).to(execution_device(pipe), dtype)
             out = model.encode(pixels[:, :, None] if video else pixels)
             latents = _mode(out).float()

@@ -31,10 +31,10 @@ def check_request(request: TextToImage, info: ModelInfo) -> None:
         *task_problems(task_of(request), info),
         *reference_problems(len(request.references), info),
         *_size(request, info),
-        *_numbers(request),
+        *_numbers(request, info),
     ]
     if isinstance(request, ImageToImage):
-        problems += _source(request)
+        problems += _source(request, info)
     if problems:
         raise InputError("\n".join(problems))
 
@@ -114,10 +114,13 @@ def _size(request: TextToImage, info: ModelInfo) -> list[str]:
     ]
 
 
-def _numbers(request: TextToImage) -> list[str]:
+def _numbers(request: TextToImage, info: ModelInfo) -> list[str]:
     problems = []
-    if not 1 <= request.steps <= _MAX_STEPS:
-        problems.append(f"steps: expected 1 to {_MAX_STEPS}, got {request.steps}.")
+    most = info.family.max_steps or _MAX_STEPS
+    if not 1 <= request.steps <= most:
+        problems.append(
+            f"steps: expected 1 to {most}, which {info.name} can do, got {request.steps}."
+        )
     if not (math.isfinite(request.guidance_scale) and 0 <= request.guidance_scale <= _MAX_GUIDANCE):
         problems.append(
             f"guidance_scale: expected 0 to {_MAX_GUIDANCE:g}, got {request.guidance_scale}."
@@ -127,7 +130,7 @@ def _numbers(request: TextToImage) -> list[str]:
     return problems
 
 
-def _source(request: ImageToImage) -> list[str]:
+def _source(request: ImageToImage, info: ModelInfo) -> list[str]:
     problems = []
     shape = (request.height, request.width)
     if request.image.shape != (*shape, 3) or request.image.dtype != np.uint8:
@@ -135,8 +138,14 @@ def _source(request: ImageToImage) -> list[str]:
             f"image: expected uint8 {(*shape, 3)}, got {request.image.dtype} "
             f"{request.image.shape}. Resize it to the width and height asked for."
         )
+    least = 1 / info.family.max_steps if info.family.max_steps else 0.0
     if not 0 <= request.strength <= 1:
         problems.append(f"strength: expected 0 to 1, got {request.strength}.")
+    elif 0 < request.strength < least:
+        problems.append(
+            f"strength: expected 0, or {least:g} to 1, which {info.name} can do, got "
+            f"{request.strength}."
+        )
     if isinstance(request, Inpaint) and request.mask.shape != shape:
         problems.append(f"mask: expected shape {shape}, got {request.mask.shape}.")
     return problems

@@ -56,9 +56,7 @@ class ControlCall:
 
         Raises `ModelError` where the model cannot be steered so.
         """
-        form = model.form(task)
-        begins: Task = "text" if form is None else task
-        form = form or model.form("text")
+        form, begins = model.begin(task)
         if not self.entries:
             return form, begins
         self._check(model, info)

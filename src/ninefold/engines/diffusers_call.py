@@ -47,6 +47,9 @@ _TOO_FAINT = (
     "The mask is nowhere half white, and this model's inpainting takes less for black: nothing was "
     "painted. Make the mask white."
 )
+_NO_INPAINTING = (
+    "This model has no inpainting; the source was changed as a whole and kept outside the mask."
+)
 
 #: Fields that differ from image to image within one call.
 _OWN = frozenset({"model", "prompt", "negative_prompt", "seed", "image", "mask", "references"})
@@ -174,6 +177,7 @@ class DiffusersCall:
                 self._prompts() as prompts,
                 painting_at(pipe, self.family, shared.width, shared.height),
                 start.applied() if start else nullcontext(),
+                _own_randomness(shared.seed, self.device),
                 _decoding_apart(pipe, apart),
                 watched_decoding(pipe) as finite,
                 step_cache(denoising_pipe(pipe), shared.quality, total_steps) as cache,
@@ -226,7 +230,10 @@ class DiffusersCall:
             return None
         if self.begins in ("text", "edit"):
             return LatentStart(self.pipe, sources, steps_of(sources[0]))
-        if any(isinstance(item, Inpaint) and item.mask.max() < 0.5 for item in sources):
+        masked = [item for item in sources if isinstance(item, Inpaint)]
+        if masked and self.begins == "image":
+            self.warnings.append(_NO_INPAINTING)
+        elif any(item.mask.max() < 0.5 for item in masked):
             self.warnings.append(_TOO_FAINT)
         return None
 
@@ -261,6 +268,17 @@ class DiffusersCall:
             oom_steps=tuple(self.model.oom_steps),
             warnings=tuple(dict.fromkeys([*self.warnings, *without_effect(item.info, request)])),
         )
+
+
+@contextmanager
+def _own_randomness(seed: int, device: DeviceChoice) -> Iterator[None]:
+    """Seed what draws without being given a generator: some schedulers, some text encoders."""
+    import torch
+
+    devices = [torch.cuda.current_device()] if device.name == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        yield
 
 
 @contextmanager

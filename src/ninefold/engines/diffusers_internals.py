@@ -43,6 +43,9 @@ def component_class(library: str, name: str) -> Any:
     """The class of a component as `model_index.json` names it: of a package, or of a module beside
     diffusers' pipelines. Raises `AttributeError` for one that this version does not have."""
     pipelines = import_module("diffusers.pipelines")
+    if not hasattr(pipelines, library) and find_spec(f"diffusers.pipelines.deprecated.{library}"):
+        # Models name the module as it was; diffusers looks it up there, too, and has moved it.
+        setattr(pipelines, library, import_module(f"diffusers.pipelines.deprecated.{library}"))
     if hasattr(pipelines, library):
         return getattr(getattr(pipelines, library), name)
     return getattr(import_module(library), name)

@@ -17,8 +17,8 @@ from ninefold.engines.weight_headers import PICKLES, read_header
 #: The number format (`float16`) that a pipeline of this class and these components is run in.
 Precision = Callable[[str, frozenset[str]], str]
 
-#: Classes without weights, by the end of their names.
-_WEIGHTLESS = re.compile(r".*(Tokenizer|TokenizerFast|Scheduler|Processor|ProcessorFast|Extractor)")
+#: Classes without weights, by their names: `TokenizersBackend`, `CLIPImageProcessorPil`.
+_WEIGHTLESS = re.compile(r".*(Tokenizer|Scheduler|Processor|Extractor)\w*")
 #: Of a tokenizer, the files that hold its words; one of them must be there.
 _WORDS = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model")
 #: The package that reads weights quantised by a method, as a component's config names it.

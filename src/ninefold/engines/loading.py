@@ -54,6 +54,17 @@ class LoadedModel:
             self.forms[task] = _form(self.base, getattr(self.family, task))
         return self.forms[task]
 
+    def begin(self, task: Task) -> tuple[Any, Task]:
+        """The pipeline for a task, and what it starts from itself.
+
+        Where its family has none for the task, that is text, with the source put into its latents;
+        or an image where that cannot be done, for a task that also has a mask.
+        """
+        for begins in (task, "text" if self.family.latent_start else "image"):
+            if (form := self.form(begins)) is not None:
+                return form, begins
+        raise ModelError(f"{self.family.name} cannot start from: {task}. Choose another model.")
+
     def size_bytes(self) -> int:
         """Bytes of all parameters and buffers."""
         networks = [part for part in self.base.components.values() if hasattr(part, "parameters")]

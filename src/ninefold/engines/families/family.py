@@ -113,6 +113,8 @@ class Family:
     #: Largest area; 0 where only sides are limited.
     max_area: int = 0
     steps: int
+    #: Most steps that its schedule can be divided into; 0 for as many as one likes.
+    max_steps: int = 0
     guidance: Guidance = Guidance()
     #: `noise`: any sampler of noise schedules; `flow`: of flow matching; `own`: nothing else than
     #: what it came with.
@@ -154,7 +156,7 @@ class Family:
     def tasks(self) -> frozenset[Task]:
         """What it can start from, by diffusers or by the engine itself."""
         found: set[Task] = {task for task in TASKS if getattr(self, task) is not None}
-        if self.latent_start and found:
+        if "image" in found or (self.latent_start and found):
             found |= {"image", "inpaint"}
         return frozenset(found)
 

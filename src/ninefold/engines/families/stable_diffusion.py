@@ -16,7 +16,12 @@ _OFF = Guidance(scale=0.0)
 
 #: Few-step models; the first that fits counts. Guidance is off, but acts where it is asked for.
 _FEW_STEPS = (
-    Variant(name="LCM", marks=((_LCM,),), words=("lcm",), changes={"steps": 4, "guidance": _OFF}),
+    Variant(
+        name="LCM",
+        marks=((_LCM,),),
+        words=("lcm",),
+        changes={"steps": 4, "max_steps": 50, "guidance": _OFF},
+    ),
     Variant(
         name="Hyper",
         marks=((Mark("scheduler", "_class_name", ("TCDScheduler",)),),),
@@ -88,10 +93,12 @@ LATENT_CONSISTENCY = Family(
     name="Latent consistency model",
     bases=("Stable Diffusion 1",),
     text="LatentConsistencyModelPipeline",
-    image="LatentConsistencyModelImg2ImgPipeline",
+    # Its own image-to-image runs all steps, however small the strength, and refuses small ones.
+    also=("LatentConsistencyModelImg2ImgPipeline",),
     native=512,
     sample_size=True,
     steps=4,
+    max_steps=50,
     guidance=_CONDITIONED,
     scheduler="own",
     dtype="float16",

@@ -66,6 +66,7 @@ SANA_SPRINT = Family(
     bases=("Sana",),
     text="SanaSprintPipeline",
     image="SanaSprintImg2ImgPipeline",
+    latent_start=False,
     native=1024,
     sample_size=True,
     latent_scale=32,
