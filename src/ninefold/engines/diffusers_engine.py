@@ -34,7 +34,7 @@ from ninefold.engines.schedulers import NAMES, check_scheduler
 
 
 @dataclass(frozen=True)
-class _Known:
+class KnownModel:
     """A model as its files were when they had this signature."""
 
     signature: Hashable
@@ -64,7 +64,7 @@ class DiffusersEngine:
         self._lock = Lock()
         self._batchers: dict[Hashable, Batcher[PreparedRequest, Generated]] = {}
         self._cpu_thread = model_thread()
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, KnownModel] = {}
 
     def models(self) -> tuple[str, ...]:
         """Names of the built-in models and those of the library; folders, files and hub names work
@@ -143,7 +143,7 @@ class DiffusersEngine:
             raise ModelError(" ".join(texts))
         return found
 
-    def _find(self, reference: str) -> _Known:
+    def _find(self, reference: str) -> KnownModel:
         """The model's files and description, read anew only where a file has changed."""
         named = None
         if reference not in builtin_models(self._root):
@@ -157,7 +157,7 @@ class DiffusersEngine:
             if named is not None:
                 files = replace(files, name=named.name)
             info = describe(files)
-        self._known[place] = found = _Known(files.signature(), files, info)
+        self._known[place] = found = KnownModel(files.signature(), files, info)
         return found
 
     def _lora_files(self) -> dict[str, Path]:
@@ -166,7 +166,7 @@ class DiffusersEngine:
         more = self._resources.library.paths("lora").items()
         return found | {name: path for name, path in more if path not in found.values()}
 
-    def _batcher(self, known: _Known) -> Batcher[PreparedRequest, Generated]:
+    def _batcher(self, known: KnownModel) -> Batcher[PreparedRequest, Generated]:
         """The queue of a model as its files are now."""
         with self._lock:
             if known.signature not in self._batchers:
@@ -180,7 +180,7 @@ class DiffusersEngine:
             return self._batchers[known.signature]
 
     def _make(
-        self, known: _Known, capacity: Capacity, batch: Batch[PreparedRequest]
+        self, known: KnownModel, capacity: Capacity, batch: Batch[PreparedRequest]
     ) -> Sequence[Generated]:
         resources, device = self._resources, self._device
         key = ModelKey(DIFFUSION.model, known.files.name, known.signature, device.name)
