@@ -10,8 +10,11 @@ import pytest
 from ninefold.core.errors import InputError, ModelError
 from ninefold.engines import builtin
 from ninefold.engines.defaults import build_engines
+from ninefold.engines.file_memory import FileMemory, FileStamp
 from ninefold.engines.library import library as library_module
+from ninefold.engines.library.identity import Identity, identify
 from ninefold.engines.library.library import Library
+from ninefold.engines.library.places import Place
 from ninefold.engines.settings import EngineSettings
 from tests.engines.conftest import needs_builtin
 from tests.library.conftest import checkpoint, diffusers_folder, lora, safetensors
@@ -100,9 +103,8 @@ def test_new_models_are_found_at_once_and_headers_are_read_once(
     library = Library(settings(tmp_path, folder))
     assert library.names("diffusion") == ("base",)
     read: list[str] = []
-    identify = library_module.identify
 
-    def counting(place: library_module.Place, *, allow_pickle: bool) -> library_module.Identity:
+    def counting(place: Place, *, allow_pickle: bool) -> Identity:
         read.append(place.name)
         return identify(place, allow_pickle=allow_pickle)
 
@@ -121,9 +123,9 @@ def test_what_older_versions_remembered_is_told_anew(
 ) -> None:
     checkpoint(tmp_path / "a" / "base.safetensors")
     chosen = settings(tmp_path, tmp_path / "a")
-    library_module.FileMemory.of_user().remember(
+    FileMemory.of_user().remember(
         tmp_path / "a" / "base.safetensors",
-        library_module.FileStamp.of(tmp_path / "a" / "base.safetensors"),
+        FileStamp.of(tmp_path / "a" / "base.safetensors"),
         library_module._FACT,
         '{"kind": "diffusion"}',
     )

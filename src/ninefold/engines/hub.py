@@ -6,11 +6,12 @@ Nothing here asks the network unless `fetch` is called.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from tempfile import TemporaryDirectory
 
 from ninefold.core.errors import ModelError
+from ninefold.engines.hub_download import HubRepository, Report
 from ninefold.engines.layouts import Layout, Precision, read_index
 from ninefold.engines.references import HubName
 from ninefold.engines.weight_files import pick, weight_files
@@ -40,37 +41,39 @@ def cached_folder(name: HubName) -> Path | None:
 def find(name: HubName, *, allow_download: bool, precision: Precision) -> Path:
     """The folder of a model: of the cache, fetched or completed first where that is allowed.
 
-    Raises `ModelError` that says why it cannot be had and what to do.
+    What is there is used where the hub does not answer. Raises `ModelError` that says why it
+    cannot be had and what to do.
     """
-    if allow_download:
-        return fetch(name, precision)
     folder = cached_folder(name)
+    if allow_download:
+        try:
+            return fetch(name, precision)
+        except ModelError:
+            if folder is None:
+                raise
     if folder is None:
         raise ModelError(f"{name} is not on this machine. {how_to_fetch(name)}")
     return folder
 
 
-def fetch(name: HubName, precision: Precision, report: Any = None) -> Path:
+def fetch(name: HubName, precision: Precision, report: Report = lambda *_: None) -> Path:
     """Download what a model needs, in one precision, and return its folder.
 
-    What is in the cache already is not fetched again. `report` is a class like tqdm's.
-    Raises `ModelError`.
+    What is in the cache already is not fetched again. Raises `ModelError`.
     """
-    from huggingface_hub import HfApi
-
-    api = HfApi()
-    with_errors = _translated(name)
-    options = {"repo_id": name.repository, "revision": name.revision, "tqdm_class": report}
-    first = Path(with_errors(api.snapshot_download, **options, allow_patterns=[_INDEX]))
-    if not (first / _INDEX).is_file():
+    repository = HubRepository.look_up(name, report)
+    if _INDEX not in repository.files:
         raise ModelError(f"{name} is no diffusers model: it has no {_INDEX}.")
-    layout = read_index(first, str(name))
-    files = with_errors(
-        api.list_repo_files, repo_id=name.repository, revision=name.revision or first.name
-    )
-    needed = needed_files(files, layout, str(name), precision, name.variant)
-    escaped = [re.sub(r"([\[*?])", r"[\1]", path) for path in needed]
-    return Path(with_errors(api.snapshot_download, **options, allow_patterns=escaped))
+    return repository.fetch(pipeline_files(repository, precision))
+
+
+def pipeline_files(repository: HubRepository, precision: Precision) -> Iterator[str]:
+    """The files of a repository that its pipeline is read from; raises `ModelError`."""
+    name = repository.name
+    with TemporaryDirectory() as folder:  # the model shows in the cache when it is whole
+        (Path(folder) / _INDEX).write_bytes(repository.read(_INDEX))
+        layout = read_index(Path(folder), str(name))
+    return needed_files(repository.files, layout, str(name), precision, name.variant)
 
 
 def needed_files(
@@ -109,48 +112,4 @@ def how_to_fetch(name: HubName | str) -> str:
     return (
         f"Fetch it with `ninefold models pull {name}`, set NINEFOLD_ALLOW_DOWNLOAD=1 to have it "
         "fetched when it is needed, or name a folder."
-    )
-
-
-def _translated(name: HubName) -> Callable[..., Any]:
-    """Calls a function of the hub's client, and raises its errors as `ModelError`."""
-
-    def call(function: Callable[..., Any], **options: Any) -> Any:
-        try:
-            return function(**options)
-        except Exception as error:  # the client, HTTP and the disk raise types of their own
-            raise ModelError(f"{name}: {_reason(error, name)}") from error
-
-    return call
-
-
-def _reason(error: BaseException, name: HubName) -> str:
-    """Why a model cannot be fetched, and what to do."""
-    from huggingface_hub import constants, errors
-
-    if isinstance(error, errors.GatedRepoError):
-        return (
-            f"the model is gated. Accept its terms at {constants.ENDPOINT}/{name.repository}, and "
-            "set HF_TOKEN to a token of that account."
-        )
-    if isinstance(error, errors.RevisionNotFoundError):
-        return f"the repository has no revision {name.revision!r}. Check it, or leave it out."
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return (
-            f"{constants.ENDPOINT} has no such repository, or it is private. Check the name; for a "
-            "private one set HF_TOKEN."
-        )
-    if constants.is_offline_mode():
-        return "HF_HUB_OFFLINE is set, so nothing can be fetched. Unset it, or name a folder."
-    if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
-        return (
-            f"cannot be written to {error.filename} ({error.strerror}). Free space, or set HF_HOME."
-        )
-    root = error
-    while root.__cause__ is not None:
-        root = root.__cause__
-    lines = str(root).strip().splitlines() or [""]
-    return (
-        f"cannot be fetched from {constants.ENDPOINT} ({type(root).__name__}: {lines[0][:200]}). "
-        "Check the network, then try again: what has arrived is kept."
     )
