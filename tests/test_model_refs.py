@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, NotRequired, Required
 
 import pytest
-from pydantic import BaseModel, Field
-from typing_extensions import TypeAliasType
+from pydantic import AnyUrl, BaseModel, Field
+from typing_extensions import TypeAliasType, TypedDict
 
 from ninefold import ConfigError, PipelineConfig, PipelineContext
 from ninefold.catalogue import other_models
@@ -38,6 +38,16 @@ class Inner(BaseModel):
     note: str = ""
 
 
+class Typed(TypedDict, total=False):
+    remover: Required[DETECTOR]
+    other: NotRequired[DETECTOR]
+
+
+class Tupled(NamedTuple):
+    number: int
+    remover: DETECTOR = "detector"
+
+
 class Deep(StageParams):
     """Names models in every way that there is."""
 
@@ -52,6 +62,10 @@ class Deep(StageParams):
     parts: tuple[Part, ...] = ()
     named: Named | None = None
     alias: DETECTOR | None = Field(None, alias="other")
+    typed: Typed | None = None
+    tupled: tuple[Tupled, ...] = ()
+    path: Annotated[Path | None, ModelRef("detector")] = None
+    url: Annotated[AnyUrl | None, ModelRef("detector")] = None
     text: str = ""
 
 
@@ -67,6 +81,10 @@ GIVEN: dict[str, Any] = {
     "parts": [{"remover": "j"}],
     "named": "k",
     "other": "l",
+    "typed": {"remover": "m", "other": "n"},
+    "tupled": [[1, "o"], [2]],
+    "path": "/p",
+    "url": "https://q/",
     "text": "nor this",
 }
 
@@ -88,6 +106,12 @@ def test_models_are_found_wherever_parameters_name_them(checked: bool) -> None:
         "parts.0.remover": "j",
         "named": "k",
         "alias": "l",
+        "typed.remover": "m",
+        "typed.other": "n",
+        "tupled.0.remover": "o",
+        **({"tupled.1.remover": "detector"} if checked else {}),
+        "path": "/p",
+        "url": "https://q/",
     }
     assert model_refs(Deep) == (ModelRef("detector"),)
 
@@ -116,7 +140,7 @@ PLUGIN = """
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AliasChoices, BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field, RootModel
 
 from ninefold import IMAGE, ModelRef, PipelineStage, StageParams, stage
 
@@ -149,6 +173,20 @@ class Cut(PipelineStage[CutParams]):
         return None if size is None else (size[0] * self.params.factor, size[1])
 
 
+class Several(RootModel[list[Annotated[str, ModelRef("detector")]]]):
+    pass
+
+
+class SewParams(StageParams):
+    thread: str = Field(description="Must be there.")
+    removers: Several = Field(Several([]), description="Cut it out.")
+
+
+@stage(requires=[IMAGE])
+def sew(context, params: SewParams):
+    '''Must be told with what.'''
+
+
 @stage(requires=[IMAGE])
 def snip_2(context, params: CutParams):
     '''Cuts, too.'''
@@ -158,7 +196,8 @@ def snip_2(context, params: CutParams):
 @pytest.fixture
 def cut(install_plugin: Install) -> None:
     """Two stages, one of them with a name as a repeated stage gets it."""
-    targets = {"cut": "cutting:Cut", "snip_2": "cutting:snip_2"}
+    targets = {name: f"cutting:{name}" for name in ("Cut", "sew", "snip_2")}
+    targets["cut"] = targets.pop("Cut")
     install_plugin("cutting", PLUGIN, stages=targets)
 
 
@@ -197,6 +236,23 @@ def test_a_request_may_not_name_what_is_not_served(
     stages[1]["params"] = {"remover": "detector", "options": {"helper": "none"}}
     accepted = client.post("/v1/jobs", json=body)
     assert accepted.status_code == 202, accepted.text
+
+
+@pytest.mark.usefixtures("cut")
+def test_overrides_are_looked_through_with_the_rest_of_their_stage(open_door: Open) -> None:  # noqa: F811
+    """What one of them says may be clear only when it is checked, and that needs the others."""
+    client = open_door(worker=False).client
+    stages = [{"stage": "text_to_image"}, {"stage": "sew", "params": {"thread": "red"}}]
+    body = {
+        "config": {"stages": stages},
+        "overrides": {"sew.removers": ["/etc/passwd"]},
+        "input": {"prompt": "a house"},
+    }
+    answer = client.post("/v1/jobs", json=body)
+    assert answer.status_code == 422
+    assert "sew.removers.root.0: '/etc/passwd' is not served here." in answer.text
+    body["overrides"] = {"sew.removers": ["detector"]}
+    assert client.post("/v1/jobs", json=body).status_code == 202
 
 
 @pytest.mark.usefixtures("cut")

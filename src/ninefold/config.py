@@ -235,10 +235,10 @@ class PipelineConfig(BaseModel):
             raise ConfigError(problems)
         return config
 
-    def stage_named(self, name: str) -> str | None:
-        """The stage of the step that is called so when the pipeline runs; None where none is."""
+    def step_named(self, name: str) -> StageConfig | None:
+        """The step that is called so when the pipeline runs; None where none is."""
         place = self._places().get(name)
-        return None if place is None else self.stages[place].stage
+        return None if place is None else self.stages[place]
 
     def _places(self) -> dict[str, int]:
         """Index of each stage by its step's name."""

@@ -9,6 +9,9 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
+#: What a field of a `TypedDict` may be wrapped in; by name, for `typing_extensions` has them too.
+_QUALIFIERS = ("Required", "NotRequired", "ReadOnly")
+
 
 @dataclasses.dataclass(frozen=True)
 class Place:
@@ -30,7 +33,8 @@ def parts_of(annotation: Any, metadata: Iterable[Any] = ()) -> Iterator[Any]:
 
 
 def fields_of(annotation: Any) -> dict[str, tuple[Any, tuple[Any, ...]]]:
-    """The fields of a model or dataclass by name, each its annotation and metadata; else none."""
+    """The fields of a model, dataclass, `TypedDict` or `NamedTuple` by name, each its annotation
+    and metadata; else none."""
     if not isinstance(annotation, type):
         return {}
     if issubclass(annotation, BaseModel):
@@ -41,13 +45,24 @@ def fields_of(annotation: Any) -> dict[str, tuple[Any, tuple[Any, ...]]]:
     if dataclasses.is_dataclass(annotation):
         hints = get_type_hints(annotation, include_extras=True)
         return {field.name: _plain(hints[field.name]) for field in dataclasses.fields(annotation)}
+    if _is_typed_dict(annotation) or _is_named_tuple(annotation):
+        hints = get_type_hints(annotation, include_extras=True)
+        return {name: _plain(hint) for name, hint in hints.items()}
     return {}
+
+
+def _is_typed_dict(annotation: type) -> bool:
+    return issubclass(annotation, dict) and hasattr(annotation, "__total__")
+
+
+def _is_named_tuple(annotation: type) -> bool:
+    return issubclass(annotation, tuple) and hasattr(annotation, "_fields")
 
 
 def places_in(
     model: Any, values: Any, *, only: Collection[str], given: bool = False, where: str = ""
 ) -> Iterator[Place]:
-    """Every place in the fields `only` of a model or dataclass, outer ones first.
+    """Every place in the fields `only` of a model or the like, outer ones first.
 
     `values` are checked ones, or a mapping that is yet to be checked. With `given`, what is only a
     default is left out.
@@ -104,6 +119,8 @@ def _plain(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
         elif get_origin(annotation) is Annotated:
             metadata = (*annotation.__metadata__, *metadata)
             annotation = annotation.__origin__
+        elif getattr(get_origin(annotation), "_name", None) in _QUALIFIERS:
+            annotation = get_args(annotation)[0]
         else:
             return annotation, metadata
 
@@ -117,6 +134,8 @@ def _value(model: Any, values: Any, name: str) -> Any:
     if isinstance(values, Mapping):
         names = (name, *_aliases(model, name))
         return next((values[key] for key in names if key in values), None)
+    if _is_named_tuple(model) and isinstance(values, list | tuple):
+        return next(iter(values[list(fields_of(model)).index(name) :]), None)
     return getattr(values, name, None)
 
 

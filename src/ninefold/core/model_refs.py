@@ -8,9 +8,11 @@ that, in every stage alike.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import PurePath
 from typing import Any, Protocol
 
 from pydantic import BaseModel, GetJsonSchemaHandler
@@ -96,12 +98,16 @@ def _referring(model: type[BaseModel]) -> dict[str, tuple[ModelRef, ...]]:
 
 
 def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
-    """The texts in a value, with their places."""
+    """The texts in a value, with their places; a path or URL is one, too."""
     if isinstance(value, str):
         yield where, value
+    elif isinstance(value, bytes | PurePath):
+        yield where, os.fsdecode(value)
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _texts(item, f"{where}.{key}")
-    elif isinstance(value, Iterable) and not isinstance(value, bytes):
+    elif isinstance(value, Iterable):
         for index, item in enumerate(value):
             yield from _texts(item, f"{where}.{index}")
+    elif value is not None:
+        yield where, str(value)

@@ -53,12 +53,17 @@ class Limits:
         self, config: PipelineConfig, overrides: Mapping[str, Any]
     ) -> Iterator[str]:
         """The same of parameters by `stage.parameter`, of the stages of `config`."""
+        given: dict[str, dict[str, Any]] = {}
         for key, value in overrides.items():
             name, dot, parameter = key.partition(".")
             if dot:
-                yield from self.stage_problems(config.stage_named(name), {parameter: value})
+                given.setdefault(name, {})[parameter] = value
             else:
                 yield from self._named_problems(named_models(PipelineConfig, {name: value}))
+        for name, params in given.items():
+            if (step := config.step_named(name)) is not None:
+                # All of them together, as they will be checked.
+                yield from self.stage_problems(step.stage, {**step.params, **params})
 
     def model_problems(
         self, name: Any, where: str, ref: ModelRef = DIFFUSION_MODEL

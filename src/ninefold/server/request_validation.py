@@ -107,7 +107,9 @@ class RequestValidator:
                 found = PipelineConfig.parse(config)
         except ConfigError as error:
             raise ConfigError([*error.problems, *problems]) from None
-        problems += self._limits.override_problems(found, overrides)
+        for problem in self._limits.override_problems(found, overrides):
+            if problem not in problems:  # of the config, which says so already
+                problems.append(problem)
         try:
             if overrides:
                 found = found.with_values(overrides)
