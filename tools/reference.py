@@ -10,6 +10,14 @@ from ninefold.cli.parameters import parameters_of
 from ninefold.core.settings import variable_of
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage
+from ninefold.engines.sampler_names import scheduler_names
+from ninefold.engines.sampler_table import (
+    EVEN,
+    NEAREST_SAMPLERS,
+    NEAREST_SCHEDULES,
+    SAMPLERS,
+    SCHEDULES,
+)
 from ninefold.settings import Settings
 from ninefold.stages import OPTIONAL, STAGES
 
@@ -35,6 +43,31 @@ stops the start, and the error names all that are wrong. `ninefold worker` reads
 other commands take from it what concerns the engines.
 """
 
+SAMPLERS_HEAD = """# Samplers and noise schedules
+
+Made by `make docs` from the code. A scheduler is a sampler, with `_` and the name of a schedule behind it where it
+follows one: `dpmpp_2m_karras`. Wherever one is named (`--scheduler`, `scheduler` in configs and requests, A1111's API
+and infotext), the names of A1111, Forge, ComfyUI, k-diffusion and diffusers are understood, by any case: `DPM++ 2M
+Karras`, `k_euler_a`, `dpmpp_2m_sde_gpu`, `EulerDiscreteScheduler`. Metadata has the name here.
+
+What fits a model is checked before anything runs: flow-matching models (Stable Diffusion 3, FLUX, Qwen-Image, Sana)
+take those marked so, models that are distilled in a way of their own (Sana-Sprint, Stable Cascade) `default` alone.
+Models whose last timestep has no signal, such as the built-in one, take all but `heun` and the schedule `beta`, which
+step too far there. LMS and `beta` need scipy: `pip install 'ninefold[samplers]'`.
+"""  # noqa: E501
+
+SCHEDULES_HEAD = """
+## Schedules
+
+`normal`, `uniform` and `automatic` are none; `polyexponential` is `exponential`.
+"""
+
+NEAREST_HEAD = """
+## Without a counterpart
+
+diffusers has none of these. They are refused with the nearest named; A1111's API takes that, with a warning.
+"""  # noqa: E501
+
 SETTINGS_FOOT = """
 ## Variables that are no settings
 
@@ -48,7 +81,11 @@ SETTINGS_FOOT = """
 
 def pages() -> dict[str, str]:
     """Every page by its file's name."""
-    return {"stages.md": stages_page(), "settings.md": settings_page()}
+    return {
+        "stages.md": stages_page(),
+        "settings.md": settings_page(),
+        "samplers.md": samplers_page(),
+    }
 
 
 def stages_page() -> str:
@@ -66,6 +103,33 @@ def settings_page() -> str:
         cells = (f"`{item.name}`", variable, kind, item.default, item.description)
         rows.append(f"| {' | '.join(map(_cell, cells))} |")
     return "\n".join([SETTINGS_HEAD, *rows, SETTINGS_FOOT])
+
+
+def samplers_page() -> str:
+    """Every sampler and schedule, with its names elsewhere."""
+    flow = set(scheduler_names("flow"))
+    rows = ["| name | A1111, Forge | ComfyUI | diffusers | schedules | flow |", "|" + "---|" * 6]
+    for sampler in SAMPLERS.values():
+        cells = (
+            f"`{sampler.name}`",
+            sampler.a1111_name,
+            f"`{sampler.comfyui_name}`" if sampler.comfyui_name else "",
+            f"`{sampler.class_name}`" if sampler.class_name else "the model's own",
+            "all" if len(sampler.schedules) == len(SCHEDULES) else ", ".join(sampler.schedules),
+            "yes" if sampler.name in flow else "",
+        )
+        rows.append(f"| {' | '.join(map(_cell, cells))} |")
+    spaced = ["| schedule | A1111, Forge | ComfyUI | flow |", "|---|---|---|---|"]
+    for schedule in (EVEN, *SCHEDULES.values()):
+        name = f"`{schedule.name}`" if schedule.name else "none: the model's own, even"
+        comfyui = f"`{schedule.comfyui_name}`" if schedule.comfyui_name else ""
+        flow_too = "yes" if schedule.flow else ""
+        spaced.append(f"| {name} | {schedule.a1111_name} | {comfyui} | {flow_too} |")
+    nearest = ["| elsewhere | nearest here |", "|---|---|"]
+    for other, ours in (*NEAREST_SAMPLERS.items(), *NEAREST_SCHEDULES.items()):
+        nearest.append(f"| {other} | `{ours}` |")
+    tables = (rows, [SCHEDULES_HEAD, *spaced], [NEAREST_HEAD, *nearest])
+    return "\n".join([SAMPLERS_HEAD, *(line for table in tables for line in table), ""])
 
 
 def _section(stage: type[PipelineStage[Any]]) -> Iterator[str]:

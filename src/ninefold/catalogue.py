@@ -62,6 +62,7 @@ def describe_model(engines: EngineSet, name: str) -> Json:
         "guidance_scale": info.guidance_scale,
         "guidance_rescale": info.guidance_rescale,
         "scheduler": info.scheduler,
+        "scheduler_kind": info.scheduler_kind,
         "hint": info.hint,
         "examples": list(info.examples),
     }

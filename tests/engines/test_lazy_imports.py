@@ -24,6 +24,7 @@ print(hashlib.sha256(image.tobytes()).hexdigest())
 LEAN = "from ninefold.engines.lazy_imports import defer_unused_imports; defer_unused_imports()\n"
 NOT_LOADED = """
 left_out = ("sympy", "torch._inductor", "torch.distributed.tensor", "torch._dynamo.eval_frame")
+left_out = (*left_out, "scipy.linalg")
 assert not [name for name in left_out if name in sys.modules], "loaded after all"
 """
 COMPILE = """
@@ -38,6 +39,16 @@ SUBMODULE = """
 import torch
 from torch._dynamo.eval_frame import OptimizedModule
 assert sys.modules["torch._dynamo"].eval_frame.OptimizedModule is OptimizedModule
+"""
+SCIPY = """
+import scipy.stats
+from scipy.optimize import linear_sum_assignment
+assert "scipy.linalg" not in sys.modules
+assert [list(part) for part in linear_sum_assignment([[3, 1], [1, 3]])] == [[0, 1], [1, 0]]
+assert scipy.optimize.linear_sum_assignment is not linear_sum_assignment
+assert abs(scipy.stats.beta.ppf(0.5, 0.6, 0.6) - 0.5) < 1e-9
+from scipy.integrate import quad
+assert abs(quad(lambda x: x, 0, 2)[0] - 2) < 1e-9
 """
 SYMBOLS = """
 from torch.fx.experimental import symbolic_shapes
@@ -65,7 +76,9 @@ def test_an_image_is_the_same_bit_for_bit() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", [COMPILE, SUBMODULE, SYMBOLS], ids=["compile", "submodule", "shapes"]
+    "code",
+    [COMPILE, SUBMODULE, SYMBOLS, SCIPY],
+    ids=["compile", "submodule", "shapes", "scipy"],
 )
 def test_what_was_left_out_is_there_when_it_is_asked_for(code: str) -> None:
     output(LEAN + code)

@@ -9,6 +9,8 @@ from ninefold.core.progress import SilentProgress
 from ninefold.core.values import Lora
 from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.prompts import unknown_words
+from ninefold.engines.sampler_names import find_scheduler
+from ninefold.engines.sampler_table import SAMPLERS, SCHEDULES
 from ninefold.imaging.likeness import mean_absolute_difference
 from ninefold.imaging.measures import blankness
 from ninefold.imaging.types import Pixels
@@ -52,6 +54,25 @@ def test_a_prompt_of_unknown_words_alone_gives_a_picture_and_names_them(
     info = real_engines.diffusion.describe("poster")
     assert unknown_words(prompt, info) == ("quantum", "zeppelins", "chandelier")
     assert blankness(made(real_engines, prompt)) < 0.5
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # diffusers copies tensors to arrays
+def test_every_sampler_paints_what_the_model_s_own_does(real_engines: EngineSet) -> None:
+    """Nearer to its picture in many steps than noise is, also those that draw on the way."""
+    prompt = "a red house by the sea"
+    expected = made(real_engines, prompt, steps=40, scheduler="ddim").astype(float)
+
+    def distance(picture: Pixels) -> float:
+        return float(((picture - expected) ** 2).mean() ** 0.5)
+
+    noise = np.random.default_rng(1).integers(0, 256, expected.shape, np.uint8)
+    for name in (*SAMPLERS, *(f"dpmpp_2m_{schedule}" for schedule in SCHEDULES), "heun_karras"):
+        found = find_scheduler(name)
+        assert found is not None
+        if found.fits("zero_snr"):
+            picture = made(real_engines, prompt, steps=12, scheduler=name)
+            assert distance(picture) < 0.9 * distance(noise), name
+            assert 20 < picture.std() < 80, name
 
 
 def test_weights_and_negative_prompts_change_the_picture(real_engines: EngineSet) -> None:

@@ -15,6 +15,7 @@ from ninefold.cli.parameters import Parameter, parameters_of
 from ninefold.core.json_text import json_text
 from ninefold.core.slots import Slot
 from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.sampler_table import SAMPLERS, SCHEDULES
 from ninefold.stages.registry import find_stage, installed, stage_types
 
 
@@ -62,8 +63,13 @@ def show_models(engines: EngineSet, as_json: bool) -> int:
         for line in textwrap.wrap(info.get("hint", ""), 90):
             typer.echo(f"      {line}")
     typer.echo("  or a folder, a .safetensors file or a hub name: --model NAME")
+    width = max(map(len, others))
     for kind, names in others.items():
-        typer.echo(f"{kind:<{max(map(len, others))}} {', '.join(names) or 'none'}")
+        shown = [name for name in names if kind != "schedulers" or name in SAMPLERS]
+        typer.echo(f"{kind:<{width}} {', '.join(shown) or 'none'}")
+        if len(shown) < len(names):
+            schedules = ", ".join(SCHEDULES)
+            typer.echo(f"{'':<{width}} most with a schedule too, as dpmpp_2m_karras: {schedules}")
     return DONE
 
 

@@ -39,7 +39,7 @@ from ninefold.engines.loras import LoraFile
 from ninefold.engines.loras.applying import applied
 from ninefold.engines.previews import preview_maker
 from ninefold.engines.reference_images import reference_arguments, references_of
-from ninefold.engines.schedulers import build_scheduler
+from ninefold.engines.schedulers import build_scheduler, seed_steps
 from ninefold.engines.step_cache import StepCache, step_cache
 from ninefold.imaging.types import Pixels
 
@@ -159,6 +159,7 @@ class DiffusersCall:
             return {}
 
         generators = [torch.Generator("cpu").manual_seed(item.seed) for item in self.requests]
+        seed_steps(pipe.scheduler, _one_or_all(generators))
         arguments = {
             **call_arguments(self.family, shared),
             **({} if start else _source(self.requests)),

@@ -118,7 +118,7 @@ class DiffusersEngine:
         progress.check()
         known = self._find(request.model)
         check_request(request, known.info)
-        check_scheduler(request.scheduler)
+        check_scheduler(request.scheduler, known.info.scheduler_kind)
         at_hand = self._lora_files() if request.loras else {}
         loras = find_loras(request.loras, at_hand, self._root)
         for lora in loras:

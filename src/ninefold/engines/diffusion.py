@@ -15,6 +15,7 @@ from ninefold.engines.control import Control, ControlBase
 from ninefold.engines.families import Family, Task
 from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.kinds import Engine, EngineKind
+from ninefold.engines.sampler_table import SchedulerKind
 from ninefold.engines.step_cache import Quality
 from ninefold.imaging.types import Mask, Pixels
 
@@ -38,6 +39,8 @@ class ModelInfo:
     steps: int
     guidance_scale: float
     scheduler: str
+    #: Which schedulers fit it: see `engines.schedulers.scheduler_names`.
+    scheduler_kind: SchedulerKind = "noise"
     #: Lower-case words that the model was trained on; empty where it knows language at large.
     words: frozenset[str] = frozenset()
     #: Prompts that show what the model can do.

@@ -85,7 +85,7 @@ class GenerationRecord:
     #: Of these, those that ran: fewer where the pass started from an image.
     steps_run: int
     guidance_scale: float
-    #: A name of `engines.schedulers.SAMPLERS`.
+    #: A name of `engines.schedulers.NAMES`.
     scheduler: str
     #: Width and height in pixels.
     size: tuple[int, int]

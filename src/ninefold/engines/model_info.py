@@ -13,6 +13,9 @@ from ninefold.engines.diffusion import ModelInfo
 from ninefold.engines.families import Configs, Family
 from ninefold.engines.hashing import weights_hash
 from ninefold.engines.models import ModelFiles
+from ninefold.engines.sampler_names import canonical
+from ninefold.engines.sampler_table import SchedulerKind
+from ninefold.engines.schedulers import kind_of
 
 #: Parts that paint, and parts that decode, in the order in which they are looked for.
 _NETWORKS = ("unet", "transformer", "prior_prior")
@@ -50,7 +53,8 @@ def describe(
             max_area=family.max_area,
             steps=int(default.get("steps", family.steps)),
             guidance_scale=float(default.get("guidance_scale", family.guidance.scale)),
-            scheduler=str(default.get("scheduler", "default")),
+            scheduler=canonical(str(default.get("scheduler", "default"))),
+            scheduler_kind=_scheduler_kind(configs, family),
             words=frozenset(str(word).lower() for word in sidecar.get("words", ())),
             examples=tuple(str(example) for example in sidecar.get("examples", ())),
             hint=str(sidecar.get("hint", "")),
@@ -77,6 +81,14 @@ def _scale(configs: Configs, family: Family) -> int:
         if isinstance(blocks := vae.get(key), list) and blocks:
             return int(2 ** (len(blocks) - 1))
     return family.latent_scale
+
+
+def _scheduler_kind(configs: Configs, family: Family) -> SchedulerKind:
+    """By the scheduler that the model came with, else by its family."""
+    config = configs("scheduler")
+    if family.scheduler == "own" or "_class_name" not in config:
+        return family.scheduler
+    return kind_of(str(config["_class_name"]), config)
 
 
 def _native(configs: Configs, family: Family) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ninefold.core.values import Json
 from ninefold.engines.generation_record import GenerationRecord
-from ninefold.engines.schedulers import SAMPLERS
+from ninefold.engines.sampler_names import find_scheduler
 from ninefold.files.infotext import FEWEST_FIELDS, Infotext, format_hashes
 
 #: How ADetailer ends the keys of its first units.
@@ -78,11 +78,11 @@ def infotext_of(history: ImageHistory) -> Infotext | None:
 
 def sampling_fields(record: GenerationRecord) -> dict[str, Any]:
     """How a diffusion pass was run; None for what does not apply."""
-    sampler = SAMPLERS.get(record.scheduler)
-    if sampler is None or not sampler.class_name:  # the model's own has no name of A1111's
+    found = find_scheduler(record.scheduler)
+    if found is None or found.sampler.name == "default":  # the model's own has no name of A1111's
         name, schedule = record.scheduler, None
     else:
-        name, schedule = sampler.a1111_name, sampler.a1111_schedule
+        name, schedule = found.a1111
     return {
         "Steps": record.steps,
         "Sampler": name,

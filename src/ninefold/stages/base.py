@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError, StageError
 from ninefold.core.model_refs import ModelCatalog, ModelRef
-from ninefold.core.problems import problems_raised, suggest
+from ninefold.core.problems import problems_raised
 from ninefold.core.progress import Progress
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
@@ -24,6 +24,8 @@ from ninefold.engines.families import Task
 from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.loras import known_lora
 from ninefold.engines.prompts import unknown_words
+from ninefold.engines.sampler_names import canonical
+from ninefold.engines.schedulers import check_scheduler
 from ninefold.engines.step_cache import Quality
 from ninefold.imaging.alpha import parse_colour
 from ninefold.imaging.masks import same_shape
@@ -71,8 +73,10 @@ class SamplingParams(StageParams):
         le=30,
         description="How closely the prompt is followed; by default the model's own value.",
     )
-    scheduler: str | None = Field(
-        None, description="Name of the scheduler; by default the model's own."
+    scheduler: Annotated[str, AfterValidator(canonical)] | None = Field(
+        None,
+        description="The sampler, with its noise schedule where it has one (`dpmpp_2m_karras`), as "
+        "A1111, ComfyUI or diffusers write it; by default the model's own.",
     )
     quality: Quality = Field(
         "lossless",
@@ -168,9 +172,7 @@ class DiffusionStage(EngineStage[S]):
         if self.task is not None and not unusable and self.changes_image:
             for problem in task_problems(self.task, self.model_info(context)):
                 yield f"{self.name}: {problem}"
-        scheduler, known = self.params.scheduler, self.engines.diffusion.schedulers()
-        if scheduler is not None and scheduler not in known:
-            yield f"{self.name}.scheduler: {scheduler!r} is unknown.{suggest(scheduler, known)}"
+        yield from self.scheduler_problems(context)
         yield from self.lora_problems(
             context, "prompt", [lora.name for lora in context.get(LORAS) or ()]
         )
@@ -186,6 +188,15 @@ class DiffusionStage(EngineStage[S]):
         """Whether the model is at hand."""
         where = f"{self.name}.model" if self.params.model else "model"
         yield from problems_raised(where, lambda: self.model_info(context))
+
+    def scheduler_problems(self, context: PipelineContext) -> Iterator[str]:
+        """Whether the scheduler is known, and gives anything sensible with the model."""
+        scheduler, known = self.params.scheduler, self.engines.diffusion.schedulers()
+        if scheduler is not None:
+            usable = not any(self.model_problems(context))
+            kind = self.model_info(context).scheduler_kind if usable else None
+            check = partial(check_scheduler, scheduler, kind, known)
+            yield from problems_raised(f"{self.name}.scheduler", check)
 
     @classmethod
     def expected_steps(cls, params: Mapping[str, Any]) -> float:

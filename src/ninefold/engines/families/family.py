@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from ninefold.engines.sampler_table import SchedulerKind
+
 #: The config of a part of a model (`unet`, `scheduler`), or for "" its `model_index.json`; empty
 #: where there is none. For single files, what their tensors say of it.
 Configs = Callable[[str], Mapping[str, Any]]
@@ -116,9 +118,8 @@ class Family:
     #: Most steps that its schedule can be divided into; 0 for as many as one likes.
     max_steps: int = 0
     guidance: Guidance = Guidance()
-    #: `noise`: any sampler of noise schedules; `flow`: of flow matching; `own`: nothing else than
-    #: what it came with.
-    scheduler: Literal["noise", "flow", "own"] = "flow"
+    #: Which schedulers fit, where the model's own config does not say; `own` counts in any case.
+    scheduler: SchedulerKind = "flow"
     #: Number format on devices that have several.
     dtype: Literal["bfloat16", "float16"] = "bfloat16"
     #: Tokens of a prompt that its longest text encoder can be made to read; None where long

@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import APIRouter
 
 from ninefold.core.errors import ModelError
-from ninefold.engines.schedulers import SAMPLERS
+from ninefold.engines.sampler_names import aliases
+from ninefold.engines.sampler_table import SAMPLERS
 from ninefold.imaging.resize import RESAMPLERS
 from ninefold.server.auth import Known
 from ninefold.server.sdapi.examples import (
@@ -21,7 +22,7 @@ from ninefold.server.sdapi.examples import (
     SCRIPTS,
     UPSCALER,
 )
-from ninefold.server.sdapi.samplers import SCHEDULES
+from ninefold.server.sdapi.samplers import SCHEDULE_TYPES
 from ninefold.server.sdapi.shared import sdapi_responses
 from ninefold.server.service import Service, ServiceDep
 from ninefold.stages.upscaler import UPSCALER_MODEL
@@ -41,7 +42,7 @@ async def sdapi_models(service: ServiceDep, _caller: Known) -> _List:
 async def sdapi_samplers(_caller: Known) -> _List:
     """The samplers; `Default` is each model's own."""
     return [
-        {"name": sampler.a1111_label, "aliases": list(sampler.a1111_aliases), "options": {}}
+        {"name": sampler.a1111_name, "aliases": list(aliases(sampler)), "options": {}}
         for sampler in SAMPLERS.values()
     ]
 
@@ -57,7 +58,7 @@ async def sdapi_schedulers(_caller: Known) -> _List:
             "default_rho": -1.0,
             "need_inner_model": False,
         }
-        for name, label in SCHEDULES
+        for name, label in SCHEDULE_TYPES
     ]
 
 

@@ -1,57 +1,29 @@
 """A1111's samplers and schedule types, and our schedulers.
 
-Source: `modules/sd_samplers_kdiffusion.py` and `sd_schedulers.py` of stable-diffusion-webui.
+Source: `modules/sd_samplers.py` and `sd_schedulers.py` of stable-diffusion-webui.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ninefold.engines.schedulers import SAMPLERS
+from ninefold.engines.sampler_names import (
+    SchedulerName,
+    find_schedule,
+    find_scheduler,
+    nearest_schedule,
+    nearest_scheduler,
+)
+from ninefold.engines.sampler_table import EVEN, SAMPLERS, SCHEDULES
 from ninefold.server.sdapi.model_catalog import RequestIssues
 
-#: Name and label of each schedule type; `uniform` keeps the model's own spacing.
-SCHEDULES = (("automatic", "Automatic"), ("uniform", "Uniform"), ("karras", "Karras"))
-
-#: Ours by A1111's names in lower case; None is the model's own.
-_SCHEDULERS: dict[str, str | None] = {
-    name.lower(): None if sampler.name == "default" else sampler.name
-    for sampler in SAMPLERS.values()
-    for name in (sampler.a1111_label, *sampler.a1111_aliases)
-}
-#: A1111's other samplers, and the nearest of ours: as deterministic, and of the same kind.
-_NEAREST = {
-    "plms": "ddim",
-    "ddim cfg++": "ddim",
-    "euler cfg++": "euler",
-    "lms": "dpmpp_2m",
-    "heun": "euler",
-    "restart": "euler",
-    "dpm2": "euler",
-    "dpm fast": "dpmpp_2m",
-    "dpm adaptive": "dpmpp_2m",
-    "dpm2 a": "euler_a",
-    "dpm++ 2s a": "euler_a",
-    "dpm++ sde": "euler_a",
-    "dpm++ 2m sde": "dpmpp_2m",
-    "dpm++ 2m sde heun": "dpmpp_2m",
-    "dpm++ 3m sde": "dpmpp_2m",
-}
-#: By their aliases in A1111.
-_ALIASES = {
-    "k_lms": "lms",
-    "k_heun": "heun",
-    "k_dpm_2": "dpm2",
-    "k_dpm_2_a": "dpm2 a",
-    "k_dpm_fast": "dpm fast",
-    "k_dpm_ad": "dpm adaptive",
-    "k_dpmpp_2s_a": "dpm++ 2s a",
-    "k_dpmpp_sde": "dpm++ sde",
-    "k_dpmpp_2m_sde": "dpm++ 2m sde",
-    "k_dpmpp_3m_sde": "dpm++ 3m sde",
-}
-#: Schedule types that older versions wrote behind a sampler's name.
-_SUFFIXES = (" karras", " exponential", " polyexponential")
+#: Name and label of each schedule type; `automatic` is what the sampler usually follows, and
+#: `uniform` the model's own spacing.
+SCHEDULE_TYPES = (
+    ("automatic", "Automatic"),
+    ("uniform", EVEN.a1111_name),
+    *((schedule.name, schedule.a1111_name) for schedule in SCHEDULES.values()),
+)
 #: Names for "the same as before".
 _SAME = frozenset({"", "none", "automatic", "use same sampler", "use same scheduler"})
 
@@ -60,32 +32,39 @@ def scheduler_of(
     sampler: str | None, schedule: str | None, issues: RequestIssues, where: str = "sampler_name"
 ) -> str | None:
     """Our scheduler for a sampler and a schedule type; None is the model's own."""
-    wanted = (schedule or "").strip().lower()
-    if wanted in _SAME:
-        wanted = ""
-    ours = None
-    if sampler is not None and (name := sampler.strip().lower()) not in _SAME:
-        if name not in _SCHEDULERS:
-            for suffix in _SUFFIXES:
-                if name.endswith(suffix):
-                    name, wanted = name.removesuffix(suffix), wanted or suffix.strip()
-            name = _ALIASES.get(name, name)
-        if (nearest := _NEAREST.get(name)) is not None:
-            issues.warn(
-                where, f"{sampler!r} is not at hand; {SAMPLERS[nearest].a1111_name} was used."
-            )
-        elif name not in _SCHEDULERS:
-            issues.unknown(where, sampler, names())
-            return None
-        ours = nearest or _SCHEDULERS[name]
-    if ours == "dpmpp_2m":  # A1111's own schedule for it is Karras
-        ours = "dpmpp_2m_karras" if wanted in ("", "karras") else ours
-    if wanted not in ("", "uniform") and ours != "dpmpp_2m_karras":
-        shown = sampler or "the model's own sampler"
-        issues.warn("scheduler", f"{schedule or wanted!r} is not honoured with {shown}.")
-    return ours
+    wanted = "" if _is_same(schedule) else str(schedule)
+    if sampler is None or _is_same(sampler):
+        if wanted and find_schedule(wanted) is not EVEN:
+            issues.warn("scheduler", f"{wanted!r} is not honoured with the model's own sampler.")
+        return None
+    found = find_scheduler(sampler, "automatic")
+    if found is None and (found := nearest_scheduler(sampler)) is not None:
+        issues.warn(where, f"{sampler!r} is not at hand; {found.a1111_label} was used.")
+    if found is None:
+        issues.unknown(where, sampler, names())
+        return None
+    if wanted:
+        found = _with_schedule(found, wanted, issues)
+    if not found.possible:
+        shown = found.sampler.a1111_name
+        issues.warn("scheduler", f"{found.schedule.a1111_name!r} is not honoured with {shown}.")
+        found = SchedulerName(found.sampler)
+    return None if found.sampler.name == "default" else str(found)
 
 
 def names() -> Sequence[str]:
     """The samplers that can be named."""
-    return [sampler.a1111_label for sampler in SAMPLERS.values()]
+    return [sampler.a1111_name for sampler in SAMPLERS.values()]
+
+
+def _is_same(name: str | None) -> bool:
+    return name is None or name.strip().lower() in _SAME
+
+
+def _with_schedule(found: SchedulerName, wanted: str, issues: RequestIssues) -> SchedulerName:
+    schedule = find_schedule(wanted)
+    if schedule is None:
+        schedule = nearest_schedule(wanted)
+        used = "the sampler's usual one" if schedule is None else schedule.a1111_name
+        issues.warn("scheduler", f"{wanted!r} is not at hand; {used} was used.")
+    return found if schedule is None else SchedulerName(found.sampler, schedule)
