@@ -42,6 +42,19 @@ def encoded(pipe: Any, images: Sequence[Pixels]) -> Any:
     return torch.cat(rows)
 
 
+def decoded(pipe: Any, latents: Any) -> Pixels:
+    """What the latents of one image (1, C, h, w), scaled as `encoded` scales them, are of."""
+    import torch
+
+    model: Any = autoencoder(pipe)
+    with torch.no_grad(), _in_float32(model) as dtype:
+        pixels = model.decode(_unscaled(model, latents.float()).to(dtype), return_dict=False)[0]
+    pixels = pixels.float().reshape(3, *pixels.shape[-2:])
+    unit = (pixels / 2 + 0.5).nan_to_num().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+    picture: Pixels = np.round(unit * 255).astype(np.uint8)
+    return picture
+
+
 def _mode(out: Any) -> Any:
     for name in ("latents", "latent"):
         if hasattr(out, name):
@@ -69,15 +82,42 @@ def _scaled(model: Any, latents: Any) -> Any:
         return latents / config.scale_factor
     if hasattr(model, "quantize"):  # Kandinsky decodes its latents as they are
         return latents
-    mean, deviation = (getattr(config, f"latents_{name}", None) for name in ("mean", "std"))
     factor = getattr(config, "scaling_factor", None) or 1.0
-    if mean is None or deviation is None:
-        return (latents - (getattr(config, "shift_factor", None) or 0.0)) * factor
-    mean, deviation = (
-        torch.tensor(values, device=latents.device).view(1, -1, 1, 1)
-        for values in (mean, deviation)
-    )
+    mean, deviation = _channels(model, latents)
     return (latents - mean) / deviation * factor
+
+
+def _unscaled(model: Any, latents: Any) -> Any:
+    """Latents (N, C, h, w) as the autoencoder decodes them, with a frame where it has frames."""
+    import torch
+
+    config = model.config
+    if hasattr(model, "bn"):
+        mean = model.bn.running_mean.view(1, -1, 1, 1).to(latents)
+        variance = model.bn.running_var.view(1, -1, 1, 1).to(latents)
+        patches = latents * (variance + config.batch_norm_eps).sqrt() + mean
+        return torch.nn.functional.pixel_shuffle(patches, 2)
+    if hasattr(config, "scale_factor"):
+        return latents * config.scale_factor
+    if hasattr(model, "quantize"):
+        return latents
+    factor = getattr(config, "scaling_factor", None) or 1.0
+    mean, deviation = _channels(model, latents)
+    found = latents / factor * deviation + mean
+    return found[:, :, None] if _takes_frames(model) else found
+
+
+def _channels(model: Any, latents: Any) -> tuple[Any, Any]:
+    """Mean and deviation of an autoencoder's latents, of each channel or of all."""
+    import torch
+
+    config = model.config
+    mean, deviation = (getattr(config, f"latents_{name}", None) for name in ("mean", "std"))
+    if mean is None or deviation is None:
+        return getattr(config, "shift_factor", None) or 0.0, 1.0
+    values = (torch.tensor(item, device=latents.device) for item in (mean, deviation))
+    mean, deviation = (item.view(1, -1, 1, 1) for item in values)
+    return mean, deviation
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from ninefold.engines.diffusion import (
     task_of,
 )
 from ninefold.engines.embeddings import prompt_arguments
+from ninefold.engines.ensemble import ends_early, handover_arguments, unfinished
 from ninefold.engines.families import Family, Task
 from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.latent_start import LatentStart, denoising_pipe, watch_steps
@@ -41,7 +42,7 @@ from ninefold.engines.previews import preview_maker
 from ninefold.engines.reference_images import reference_arguments, references_of
 from ninefold.engines.schedulers import build_scheduler, seed_steps
 from ninefold.engines.step_cache import StepCache, step_cache
-from ninefold.imaging.types import Pixels
+from ninefold.imaging.types import Floats, Pixels
 
 _TOO_FAINT = (
     "The mask is nowhere half white, and this model's inpainting takes less for black: nothing was "
@@ -52,7 +53,9 @@ _NO_INPAINTING = (
 )
 
 #: Fields that differ from image to image within one call.
-_OWN = frozenset({"model", "prompt", "negative_prompt", "seed", "image", "mask", "references"})
+_OWN = frozenset(
+    {"model", "prompt", "negative_prompt", "seed", "image", "mask", "references", "latents"}
+)
 
 #: Takes steps done, steps in all, and a preview for each request if there is one.
 BatchReport = Callable[[int, int, Sequence[PreviewMaker | None]], None]
@@ -93,6 +96,8 @@ class DiffusersCall:
     control: ControlCall = field(default_factory=ControlCall)
     warnings: list[str] = field(default_factory=list)
     family: Family = field(init=False)
+    #: Of each image, where another model goes on with them.
+    latents: Sequence[Floats] = ()
     pipe: Any = field(init=False)
     #: What the pipeline itself starts from.
     begins: Task = field(init=False)
@@ -166,6 +171,7 @@ class DiffusersCall:
             **self.control.arguments(self.accepted),
             "generator": _one_or_all(generators),
             "callback_on_step_end": callback,
+            **handover_arguments(pipe, self.requests),
             **reference_arguments(self.references, (shared.width, shared.height), self.accepted),
         }
         if "callback_on_step_end" not in self.accepted:
@@ -188,7 +194,10 @@ class DiffusersCall:
         finally:
             # A cancelled call leaves offloaded networks on the device.
             pipe.maybe_free_model_hooks()
-        images = [np.array(image.convert("RGB"), dtype=np.uint8) for image in out.images]
+        if ends_early(shared):
+            images, self.latents = unfinished(pipe, out.images)
+        else:
+            images = [np.array(image.convert("RGB"), dtype=np.uint8) for image in out.images]
         self._note_quality(cache)
         refused = getattr(out, "nsfw_content_detected", None) or ()
         defects = [
@@ -241,9 +250,12 @@ class DiffusersCall:
     def _made(
         self, images: Sequence[Pixels], steps_run: int, defects: Sequence[str | None]
     ) -> list[Generated]:
+        latents: Sequence[Floats | None] = self.latents or [None] * len(images)
         return [
-            Generated(image, self._record(item, steps_run), defect)
-            for item, image, defect in zip(self.prepared, images, defects, strict=True)
+            Generated(image, self._record(item, steps_run), defect, rest)
+            for item, image, defect, rest in zip(
+                self.prepared, images, defects, latents, strict=True
+            )
         ]
 
     def _record(self, item: PreparedRequest, steps_run: int) -> GenerationRecord:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
-from ninefold.core.errors import ModelError
+from ninefold.core.errors import InputError, ModelError
 from ninefold.core.progress import Progress
 from ninefold.core.timing import current_clock
 from ninefold.core.values import Lora
@@ -21,8 +21,15 @@ from ninefold.engines.control_files import find_control
 from ninefold.engines.control_loading import held_networks
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.diffusers_call import DiffusersCall, PreparedRequest
-from ninefold.engines.diffusion import DIFFUSION, Generated, ModelInfo, TextToImage
+from ninefold.engines.diffusion import (
+    DIFFUSION,
+    Generated,
+    LatentsToImage,
+    ModelInfo,
+    TextToImage,
+)
 from ninefold.engines.embeddings import chunk_count
+from ninefold.engines.ensemble import ensemble_problems, run_ensemble
 from ninefold.engines.loading import LoadedModel, collector_paused, load_model
 from ninefold.engines.loras import check_fit, find_loras, known_lora, lora_files
 from ninefold.engines.memory import ladder, with_ladder
@@ -116,6 +123,11 @@ class DiffusersEngine:
     def run(self, request: TextToImage, progress: Progress) -> Generated:
         """Make an image; raises `InputError`, `ModelError`, or what `progress` raises."""
         progress.check()
+        if request.refiner:
+            base, refiner = self.describe(request.model), self.describe(request.refiner)
+            if problems := tuple(ensemble_problems(base, refiner)):
+                raise InputError("\n".join(problems))
+            return run_ensemble(request, self.run, progress)
         known = self._find(request.model)
         check_request(request, known.info)
         check_scheduler(request.scheduler, known.info.scheduler_kind)
@@ -217,7 +229,7 @@ class DiffusersEngine:
 def _stacking(model: LoadedModel, request: TextToImage) -> object:
     """What prompts must agree in to share a call; those of encoders other than CLIP share none, nor
     do requests with references."""
-    if request.references:
+    if request.references or isinstance(request, LatentsToImage):
         return object()
     count = chunk_count(model.base, request.prompt, request.negative_prompt)
     return object() if count is None else count

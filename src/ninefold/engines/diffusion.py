@@ -17,7 +17,7 @@ from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.engines.sampler_table import SchedulerKind
 from ninefold.engines.step_cache import Quality
-from ninefold.imaging.types import Mask, Pixels
+from ninefold.imaging.types import Floats, Mask, Pixels
 
 #: Of models of which nothing is known: those of engines of other packages, say.
 _ANY = Family(name="", text="", image="", inpaint="", native=512, steps=30, scheduler="noise")
@@ -89,6 +89,10 @@ class TextToImage:
     quality: Quality = "lossless"
     #: Images of any size, for models that change or combine images as the prompt says.
     references: tuple[Pixels, ...] = field(default=(), repr=False)
+    #: A model that takes over at `handover`, a part of the schedule (an ensemble of experts;
+    #: https://arxiv.org/abs/2211.01324); empty for none.
+    refiner: str = ""
+    handover: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -109,13 +113,23 @@ class Inpaint(ImageToImage):
     mask: Mask = field(kw_only=True, repr=False)
 
 
+@dataclass(frozen=True)
+class LatentsToImage(TextToImage):
+    """The part of the schedule after `handover`, from another model's `latents` (channels, h, w).
+
+    Engines ask one another for it; a stage names the model as `refiner` of its request.
+    """
+
+    latents: Floats = field(kw_only=True, repr=False)
+
+
 def task_of(request: TextToImage) -> Task:
     """What the image of a request starts from."""
     if request.references:
         return "edit"
     if isinstance(request, Inpaint):
         return "inpaint"
-    return "image" if isinstance(request, ImageToImage) else "text"
+    return "image" if isinstance(request, ImageToImage | LatentsToImage) else "text"
 
 
 @dataclass(frozen=True)
@@ -126,6 +140,8 @@ class Generated:
     record: GenerationRecord
     #: Why the image is black, and what to do; None where it is as the model meant it.
     defect: str | None = None
+    #: Of an image that another model goes on with: channels, h, w, as denoisers take them.
+    latents: Floats | None = field(default=None, repr=False)
 
 
 class DiffusionEngine(Engine, Protocol):

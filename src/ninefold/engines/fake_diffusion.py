@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any
 
 import numpy as np
 
+from ninefold.core.errors import InputError
 from ninefold.core.progress import Progress
 from ninefold.core.timing import current_clock
 from ninefold.engines.checks import check_request
 from ninefold.engines.control import FAKE_FAMILY, ControlBase, FakeControl, used_control
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
+from ninefold.engines.ensemble import ensemble_problems
 from ninefold.engines.families import Family
 from ninefold.engines.faults import FakeModels, random_from
 from ninefold.engines.generation_record import GenerationRecord, UsedLora
@@ -91,6 +94,10 @@ class FakeDiffusion(FakeModels):
         info = self.describe(request.model)
         check_request(request, info)
         check_scheduler(request.scheduler)
+        if request.refiner and (
+            problems := [*ensemble_problems(info, self.describe(request.refiner))]
+        ):
+            raise InputError("\n".join(problems))
         for lora in request.loras:
             known_lora(lora.name, self.known_loras)
         for waited, loaded in ((self.wait_delay, 0.0), (0.0, self.load_delay)):
@@ -117,9 +124,16 @@ def _call_name(request: TextToImage) -> str:
     return "image_to_image" if isinstance(request, ImageToImage) else "text_to_image"
 
 
+def _is_asked(request: TextToImage, item: Field[Any]) -> bool:
+    """False for what a request leaves as it is: a new field changes no picture by being there."""
+    always = item.default is MISSING or item.name == "loras"
+    return always or getattr(request, item.name) != item.default
+
+
 def _paint(request: TextToImage) -> Pixels:
-    names = [item.name for item in fields(request) if item.name != "references"]
-    values = [*(getattr(request, name) for name in names), *request.references]
+    names = [item.name for item in fields(request) if _is_asked(request, item)]
+    values = [getattr(request, name) for name in names if name != "references"]
+    values += request.references
     content = b"\0".join(
         value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
         for value in values
@@ -158,6 +172,9 @@ def _record(request: TextToImage, info: ModelInfo) -> GenerationRecord:
         size=(request.width, request.height),
         device="fake",
         quality=request.quality,
+        refiner=request.refiner or None,
+        refiner_hash=info.hash if request.refiner else "",
+        handover=request.handover,
         dtype="uint8",
         loras=tuple(UsedLora(lora.name, lora.weight, "fa4e00000000") for lora in request.loras),
         control=tuple(

@@ -99,6 +99,10 @@ class GenerationRecord:
     #: What was allowed to be traded for speed, and how many steps were left out for it.
     quality: str = "lossless"
     steps_left_out: int = 0
+    #: A model that went on at `handover`, a part of the schedule; None where there was none.
+    refiner: str | None = None
+    refiner_hash: str = ""
+    handover: float = 1.0
     #: Images that were made in the same call.
     batch_size: int = 1
     #: What was done to make room for it.
@@ -128,6 +132,12 @@ class GenerationRecord:
             found["strength"] = self.strength
         if self.quality != "lossless":
             found |= {"quality": self.quality, "steps_left_out": self.steps_left_out}
+        if self.refiner is not None:
+            found |= {
+                "refiner": self.refiner,
+                "refiner_hash": self.refiner_hash,
+                "handover": self.handover,
+            }
         if self.batch_size > 1:
             found["batch_size"] = self.batch_size
         if self.oom_steps:
@@ -159,6 +169,9 @@ class GenerationRecord:
             strength=entry.get("strength"),
             quality=entry.get("quality", "lossless"),
             steps_left_out=entry.get("steps_left_out", 0),
+            refiner=entry.get("refiner"),
+            refiner_hash=str(entry.get("refiner_hash", "")),
+            handover=float(entry.get("handover", 1)),
             batch_size=entry.get("batch_size", 1),
             oom_steps=tuple(entry.get("oom_steps", ())),
             warnings=tuple(entry.get("warnings", ())),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
+from ninefold.core.problems import problems_raised
 from ninefold.core.slots import Slot
 from ninefold.core.values import ImageRecord, Json
 from ninefold.engines.checks import (
@@ -20,6 +21,7 @@ from ninefold.engines.checks import (
     task_problems,
 )
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
+from ninefold.engines.ensemble import ensemble_problems
 from ninefold.engines.families import Task
 from ninefold.files.store import read_alpha, read_image, read_mask, write_image
 from ninefold.imaging.alpha import lay_on, resize_alpha
@@ -28,7 +30,13 @@ from ninefold.imaging.resize import resize, resize_mask
 from ninefold.imaging.types import Alpha, Pixels
 from ninefold.prompts import possible_loras
 from ninefold.slots import IMAGE, IMAGE_PATH, MASK, PROMPT, REFERENCES, SEED, resolve_seed
-from ninefold.stages.base import CONDITIONING, DiffusionStage, SamplingParams, size_before
+from ninefold.stages.base import (
+    CONDITIONING,
+    DIFFUSION_MODEL,
+    DiffusionStage,
+    SamplingParams,
+    size_before,
+)
 
 _Images = Sequence[ImageRecord]
 
@@ -50,6 +58,14 @@ class TextToImageParams(SamplingParams):
     )
     strength: float = Field(
         0.6, gt=0, le=1, description="How far a source image may change: 1 replaces it."
+    )
+    refiner: Annotated[str, DIFFUSION_MODEL] | None = Field(
+        None,
+        description="A model that makes the last steps in place of the first, from its latents: "
+        "SDXL's refiner, or another SDXL model. The refiner stage works over a finished image.",
+    )
+    handover: float = Field(
+        0.8, gt=0, lt=1, description="Part of the schedule after which the refiner takes over."
     )
     allow_blank: bool = Field(
         False, description="Take a blank prompt, too: the model then paints what comes to it."
@@ -86,6 +102,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         if any(self.model_problems(context)):
             return
         info = self.model_info(context)
+        yield from self._refiner_problems(info)
         for name, side in (("width", self.params.width), ("height", self.params.height)):
             if side is not None and (nearest := nearest_sizes(side, info)) != (side,):
                 yield (
@@ -93,6 +110,18 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
                     f"{info.min_size} to {info.max_size}, which {info.name} can do, got {side}. "
                     f"Nearest: {' or '.join(map(str, nearest))}."
                 )
+
+    def _refiner_problems(self, info: ModelInfo) -> Iterator[str]:
+        """Whether the refiner is at hand, and can go on with what the model began."""
+        where, refiner = f"{self.name}.refiner", self.params.refiner
+        if refiner is None:
+            return
+        describe = self.engines.diffusion.describe
+        unusable = tuple(problems_raised(where, lambda: describe(refiner)))
+        yield from unusable
+        if not unusable:
+            for problem in ensemble_problems(info, describe(refiner)):
+                yield f"{where}: {problem}"
 
     def ignored_inputs(self, present: Collection[Slot[Any]]) -> Mapping[Slot[Any], str]:
         """A mask, where there is no image that it could be laid on."""
@@ -115,6 +144,11 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
             *reference_problems(len(references), info),
             *area_problems(width, height, info),
         )
+        if self.params.refiner and source is not None:
+            problems += (
+                "refiner: expected no image to start from, got one. Leave one of them out, or put "
+                "the refiner stage after this one.",
+            )
         if problems:
             raise InputError("\n".join(f"{self.name}: {problem}" for problem in problems))
         return width, height
@@ -134,8 +168,12 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         return references[0].size if source is None and references else source
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
-        """As of every diffusion stage; None where the seed is yet to be drawn."""
-        return super().fingerprint(context) if SEED in context else None
+        """As of every diffusion stage, and the refiner's hash; None where the seed is yet to be
+        drawn."""
+        found = super().fingerprint(context) if SEED in context else None
+        if found is None or self.params.refiner is None:
+            return found
+        return {**found, "refiner": self.engines.diffusion.describe(self.params.refiner).hash}
 
     def _run(self, context: PipelineContext) -> None:
         info = self.model_info(context)
@@ -162,6 +200,8 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         if references:
             context.add_metadata(self.name, references=[item.sha256 for item in references])
             what["references"] = tuple(_on_white(context, item) for item in references)
+        if self.params.refiner:
+            what |= {"refiner": self.params.refiner, "handover": self.params.handover}
         if source is None:
             what |= {"width": width, "height": height}
             return self.generate(context, TextToImage(**what), context.progress)

@@ -131,6 +131,8 @@ class Family:
     #: Attributes of a pipeline that must say the size asked for, or it paints another: the root of
     #: the area in latents, or a list of sizes.
     size_attribute: Literal["", "default_sample_size", "resolutions"] = ""
+    #: Families of one word can go on with each other's unfinished latents; none where it is empty.
+    hands_over: str = ""
     variants: tuple[Variant, ...] = ()
     #: What LoRAs and embeddings that fit say they are for; empty where that is its own name.
     bases: tuple[str, ...] = ()

@@ -152,6 +152,7 @@ STABLE_DIFFUSION_XL = Family(
         "StableDiffusionXLControlNetUnionInpaintPipeline",
         "StableDiffusionXLAdapterPipeline",
     ),
+    hands_over="SDXL",
     native=1024,
     sample_size=True,
     steps=30,
