@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from ninefold.core.errors import ModelError
 from ninefold.engines.diffusers_internals import execution_device
 from ninefold.imaging.types import Pixels
