@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 import ninefold.engines
-from ninefold.engines.diffusers_internals import NAMES, READ_IN, part_names
+from ninefold.engines.diffusers_internals import (
+    NAMES,
+    READ_IN,
+    component_class,
+    knows_class,
+    part_names,
+)
 
 HOME = "src/ninefold/engines/diffusers_internals.py"
 
@@ -51,6 +57,30 @@ def test_they_are_what_they_were() -> None:
     for name in ("StableDiffusionPipeline", "FluxPipeline"):
         tensors = getattr(library(), name)._callback_tensor_inputs
         assert "latents" in tensors, moved(f"{name}._callback_tensor_inputs")
+
+
+def test_conversions_of_single_files_are_where_they_were() -> None:
+    from diffusers.loaders import single_file_utils
+
+    for name in ("clip_model_from_ldm", "t5_model_from_checkpoint"):
+        read = getattr(single_file_utils, f"create_diffusers_{name}", None)
+        assert read is not None, moved(f"create_diffusers_{name}")
+        taken = {"cls", "checkpoint", "subfolder", "config", "torch_dtype", "local_files_only"}
+        assert taken <= inspect.signature(read).parameters.keys(), moved(f"create_diffusers_{name}")
+    from diffusers.quantizers.gguf.utils import SUPPORTED_GGUF_QUANT_TYPES, GGUFParameter
+
+    assert SUPPORTED_GGUF_QUANT_TYPES, moved("SUPPORTED_GGUF_QUANT_TYPES")
+    assert "quant_type" in inspect.signature(GGUFParameter.__new__).parameters, moved(
+        "GGUFParameter"
+    )
+
+
+def test_classes_are_found_by_name_without_importing_them() -> None:
+    assert knows_class("FluxPipeline")
+    assert not knows_class("HologramPipeline")
+    assert component_class("diffusers", "AutoencoderKL").__name__ == "AutoencoderKL"
+    name = "StableDiffusionSafetyChecker"  # beside a pipeline, and not public
+    assert component_class("stable_diffusion", name).__name__ == name
 
 
 def test_no_other_module_uses_them() -> None:

@@ -97,21 +97,6 @@ def test_a_hub_model_that_is_not_cached_says_how_to_allow_the_download(
         resolve("nobody/nothing", SETTINGS)
 
 
-@pytest.mark.parametrize(
-    ("key", "native"),
-    [
-        ("conditioner.embedders.1.model.transformer.resblocks.0.attn.in_proj_weight", 1024),
-        ("model.diffusion_model.double_blocks.0.img_attn.qkv.weight", 1024),
-        ("model.diffusion_model.out.2.weight", 512),
-    ],
-)
-def test_a_single_file_is_described_by_its_keys(tmp_path: Path, key: str, native: int) -> None:
-    path = safetensors(tmp_path / "model.safetensors", {key: EMPTY}, b"")
-    info = describe(resolve(str(path), SETTINGS))
-    assert info.native_size == (native, native)
-    assert info.hash == file_sha256(path)[:10]
-
-
 def test_a_folder_that_is_no_model_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"model_index\.json"):
         resolve(str(tmp_path), SETTINGS)

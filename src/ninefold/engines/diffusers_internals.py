@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ninefold.core.errors import ModelError
+
 #: The version whose source these were read in.
 READ_IN = "0.42.1"
 
@@ -49,6 +51,52 @@ def component_class(library: str, name: str) -> Any:
     if hasattr(pipelines, library):
         return getattr(getattr(pipelines, library), name)
     return getattr(import_module(library), name)
+
+
+def read_clip(network_class: Any, tensors: dict[str, Any], dtype: Any, **config: str) -> Any:
+    """CLIP's text encoder from the tensors of a single file, by their first names."""
+    from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm as read
+
+    return read(network_class, tensors, torch_dtype=dtype, local_files_only=True, **config)
+
+
+def read_t5(network_class: Any, tensors: dict[str, Any], dtype: Any, **config: str) -> Any:
+    """T5's encoder in the same way."""
+    from diffusers.loaders.single_file_utils import create_diffusers_t5_model_from_checkpoint
+
+    read: Any = create_diffusers_t5_model_from_checkpoint
+    return read(network_class, tensors, torch_dtype=dtype, local_files_only=True, **config)
+
+
+def read_gguf(path: Path) -> dict[str, Any]:
+    """The tensors of a GGUF file, mapped: packed ones in the class that its quantiser takes."""
+    import gguf
+    import torch
+    from diffusers.quantizers.gguf.utils import SUPPORTED_GGUF_QUANT_TYPES, GGUFParameter
+
+    kinds = gguf.GGMLQuantizationType
+    found: dict[str, Any] = {}
+    for tensor in gguf.GGUFReader(path, "c").tensors:
+        weights, kind = torch.from_numpy(tensor.data), tensor.tensor_type
+        if kind in (kinds.F32, kinds.F16):
+            found[tensor.name] = weights
+        elif kind in SUPPORTED_GGUF_QUANT_TYPES:
+            found[tensor.name] = GGUFParameter(weights, quant_type=kind)
+        else:
+            raise ModelError(
+                f"{path.name} packs {tensor.name} as {kind.name}, which diffusers does not read. "
+                "Use another quantisation, such as Q4_K or Q8_0."
+            )
+    return found
+
+
+def parameter_names(network_class: Any, folder: Path) -> frozenset[str]:
+    """The names in the state of a network of diffusers, by the config in a folder."""
+    from accelerate import init_empty_weights
+
+    config = network_class.load_config(str(folder), local_files_only=True)
+    with init_empty_weights():
+        return frozenset(network_class.from_config(config).state_dict())
 
 
 def is_quantised(network: Any) -> bool:

@@ -70,12 +70,13 @@ def weights_hash(files: Sequence[Path], root: Path) -> str:
     """First ten hex digits that name a model.
 
     One file: of its SHA-256, as AUTOMATIC1111 does. Several: of the SHA-256 over the files'
-    own digests (raw, in the order of their paths below `root`), so each file is read once.
+    own digests (raw, in the order of their paths below `root`, then of others' folders and names),
+    so each file is read once.
     """
     if len(files) == 1:
         return file_sha256(files[0])[:10]
     over = hashlib.sha256()
-    for path in sorted(files, key=lambda file: file.relative_to(root).as_posix()):
+    for path in sorted(files, key=lambda file: _place(file, root)):
         over.update(bytes.fromhex(file_sha256(path)))
     return over.hexdigest()[:10]
 
@@ -86,6 +87,11 @@ def known_hash(files: Sequence[Path], root: Path) -> str:
     if any(_known_sha256(path) is None for path in large):
         return ""
     return weights_hash(files, root)
+
+
+def _place(path: Path, root: Path) -> tuple[bool, str]:
+    inside = path.is_relative_to(root)
+    return not inside, path.relative_to(root if inside else path.parent.parent).as_posix()
 
 
 def lora_hash(path: Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from ninefold.core.errors import ModelError
+from ninefold.engines.configs import read_json
 from ninefold.engines.hub_download import HubRepository, Report
 from ninefold.engines.layouts import Layout, Precision, read_index
 from ninefold.engines.references import HubName
@@ -56,24 +57,33 @@ def find(name: HubName, *, allow_download: bool, precision: Precision) -> Path:
     return folder
 
 
-def fetch(name: HubName, precision: Precision, report: Report = lambda *_: None) -> Path:
+def fetch(
+    name: HubName,
+    precision: Precision,
+    report: Report = lambda *_: None,
+    *,
+    without: frozenset[str] = frozenset(),
+) -> Path:
     """Download what a model needs, in one precision, and return its folder.
 
-    What is in the cache already is not fetched again. Raises `ModelError`.
+    What is in the cache already is not fetched again, and of the components `without` no weights.
+    Raises `ModelError`.
     """
     repository = HubRepository.look_up(name, report)
     if _INDEX not in repository.files:
         raise ModelError(f"{name} is no diffusers model: it has no {_INDEX}.")
-    return repository.fetch(pipeline_files(repository, precision))
+    return repository.fetch(pipeline_files(repository, precision, without))
 
 
-def pipeline_files(repository: HubRepository, precision: Precision) -> Iterator[str]:
+def pipeline_files(
+    repository: HubRepository, precision: Precision, without: frozenset[str] = frozenset()
+) -> Iterator[str]:
     """The files of a repository that its pipeline is read from; raises `ModelError`."""
     name = repository.name
     with TemporaryDirectory() as folder:  # the model shows in the cache when it is whole
         (Path(folder) / _INDEX).write_bytes(repository.read(_INDEX))
         layout = read_index(Path(folder), str(name))
-    return needed_files(repository.files, layout, str(name), precision, name.variant)
+    return needed_files(repository.files, layout, str(name), precision, name.variant, without)
 
 
 def needed_files(
@@ -82,6 +92,7 @@ def needed_files(
     where: str,
     precision: Precision,
     variant: str | None = None,
+    without: frozenset[str] = frozenset(),
 ) -> Iterator[str]:
     """Of all files of a repository, those that the pipeline is read from: weights once, in the
     precision that suits by their names. Raises `ModelError` where some are missing."""
@@ -94,7 +105,7 @@ def needed_files(
     for component in layout.components:
         there = by_folder.get(component.name, [])
         yield from (f"{component.name}/{name}" for name in there if _BESIDE_WEIGHTS.fullmatch(name))
-        if not component.is_network:
+        if not component.is_network or component.name in without:
             continue
         place = f"{where}/{component.name}"
         chosen = pick(
@@ -113,3 +124,30 @@ def how_to_fetch(name: HubName | str) -> str:
         f"Fetch it with `ninefold models pull {name}`, set NINEFOLD_ALLOW_DOWNLOAD=1 to have it "
         "fetched when it is needed, or name a folder."
     )
+
+
+def cached_tokenizer(kind: str, words: int) -> Path | None:
+    """The folder of a tokenizer (`CLIP`, `T5`) of any model in the hub's cache that knows as many
+    words as an encoder has, or hardly fewer; None where there is none."""
+    from huggingface_hub import constants
+
+    snapshots = Path(constants.HF_HUB_CACHE).expanduser().glob("models--*/snapshots/*")
+    for snapshot in sorted(snapshots):
+        for folder in (snapshot, *sorted(snapshot.glob("tokenizer*"))):
+            config = folder / "tokenizer_config.json"
+            if not config.is_file():
+                continue
+            name = str(read_json(config).get("tokenizer_class", ""))
+            if name.startswith(kind) and _knows(folder, words):
+                return folder
+    return None
+
+
+def _knows(folder: Path, words: int) -> bool:
+    if (vocabulary := folder / "vocab.json").is_file():
+        return len(read_json(vocabulary)) == words
+    if (whole := folder / "tokenizer.json").is_file():
+        model = read_json(whole).get("model")
+        count = len(model.get("vocab", ())) if isinstance(model, dict) else 0
+        return words - 256 <= count <= words
+    return False

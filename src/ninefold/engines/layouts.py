@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.configs import read_json
+from ninefold.engines.families import Configs
 from ninefold.engines.weight_files import WeightFiles, pick, weight_files
 from ninefold.engines.weight_headers import PICKLES, read_header
 
@@ -44,11 +47,21 @@ class Component:
     folder: Path
     weights: tuple[Path, ...] = ()
     variant: str | None = None
+    #: What stands before the names of its tensors in a single file; None for files of its own.
+    prefix: str | None = None
+    #: What is read in place of the config in its folder; of a tokenizer, options.
+    config: Mapping[str, Any] | None = None
 
     @property
     def is_network(self) -> bool:
         """Whether it has weights."""
         return _WEIGHTLESS.fullmatch(self.class_name) is None
+
+    @property
+    def config_name(self) -> str:
+        """The file that holds its config."""
+        is_scheduler = self.class_name.endswith("Scheduler")
+        return "scheduler_config.json" if is_scheduler else "config.json"
 
     @property
     def is_tokenizer(self) -> bool:
@@ -67,7 +80,8 @@ class Layout:
 
     pipeline_class: str
     components: tuple[Component, ...]
-    #: Everything else that the pipeline is made with, such as `force_zeros_for_empty_prompt`.
+    #: Everything else that the pipeline is made with, such as `force_zeros_for_empty_prompt`, and
+    #: the components that it is made without.
     options: Mapping[str, Any]
 
     @property
@@ -77,12 +91,54 @@ class Layout:
 
     @property
     def weights(self) -> tuple[Path, ...]:
-        """The files that are read, no others."""
-        return tuple(path for item in self.components for path in item.weights)
+        """The files that are read, each once."""
+        return tuple(dict.fromkeys(path for item in self.components for path in item.weights))
 
     def component(self, name: str) -> Component | None:
         """The component of that name, if there is one."""
         return next((item for item in self.components if item.name == name), None)
+
+    def index(self) -> dict[str, Any]:
+        """What `model_index.json` says of it."""
+        parts = {item.name: [item.library, item.class_name] for item in self.components}
+        return {"_class_name": self.pipeline_class, **self.options, **parts}
+
+    def configs(self) -> Configs:
+        """The configs of its components, each read once when first asked for."""
+
+        @cache
+        def config(part: str) -> Mapping[str, Any]:
+            if not part:
+                return self.index()
+            found = self.component(part)
+            if found is None:
+                return {}
+            if found.config is not None:
+                return found.config
+            return read_json(found.folder / found.config_name, optional=True)
+
+        return config
+
+    def is_folder(self, folder: Path) -> bool:
+        """Whether that diffusers folder holds all of it."""
+        return all(
+            item.folder == folder / item.name and item.prefix is None and item.config is None
+            for item in self.components
+        )
+
+    def write(self, folder: Path) -> None:
+        """Lay the components out as a diffusers folder, by links, without what single files hold.
+
+        Where they lie in different places, diffusers finds them so.
+        """
+        (folder / "model_index.json").write_text(json.dumps(self.index()), encoding="utf-8")
+        for component in self.components:
+            if component.config is not None and not component.is_tokenizer:
+                (folder / component.name).mkdir()
+                config = folder / component.name / component.config_name
+                config.write_text(json.dumps(component.config), encoding="utf-8")
+            else:
+                (folder / component.name).symlink_to(component.folder.resolve())
 
 
 def read_index(folder: Path, name: str) -> Layout:
@@ -98,9 +154,9 @@ def read_index(folder: Path, name: str) -> Layout:
     for key, value in index.items():
         if key.startswith("_"):
             continue
-        if not (isinstance(value, list) and len(value) == 2):
+        if not (isinstance(value, list) and len(value) == 2 and all(map(_is_text, value))):
             options[key] = value
-        elif all(isinstance(item, str) for item in value):
+        else:
             components.append(Component(key, value[0], value[1], folder / key))
             if (folder / key / f"{value[0]}.py").is_file():
                 raise ModelError(_own_code(name, key))
@@ -137,14 +193,7 @@ def read_weights(
             read_header(path, allow_pickle=allow_pickle)  # damaged, cut short, or to be unpickled
         except ModelError as error:
             raise ModelError(f"{where}: {error}") from error
-    return Component(
-        component.name,
-        component.library,
-        component.class_name,
-        component.folder,
-        paths,
-        chosen.variant,
-    )
+    return replace(component, weights=paths, variant=chosen.variant)
 
 
 def check_tokenizer(component: Component, where: str, remedy: str) -> None:
@@ -172,6 +221,10 @@ def variants(layout: Layout) -> tuple[str, ...]:
                 item.variant for item in weight_files(names, component.name) if item.variant
             )
     return tuple(found)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _own_code(name: str, what: str) -> str:

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ninefold.core.errors import ModelError
+from ninefold.engines.checkpoints import Checkpoint
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.diffusers_internals import component_class, is_quantised, part_names
 from ninefold.engines.embeddings import EmbeddingCache
@@ -81,38 +84,57 @@ def load_model(files: ModelFiles, device: DeviceChoice, settings: EngineSettings
         pipeline_class = _pipeline_class(files)
         dtype = device.dtype(pipeline_class)
         with _unfilled():
-            pipe = _read(pipeline_class, files, dtype, device)
+            pipe = _read(pipeline_class, files, dtype, device, settings.allow_pickle)
         pipe.to(device.name)
         pipe.set_progress_bar_config(disable=True)
     return LoadedModel(pipe, files.family, pipe.scheduler, str(dtype).removeprefix("torch."))
 
 
-def _read(pipeline_class: Any, files: ModelFiles, dtype: Any, device: DeviceChoice) -> Any:
-    if files.layout is None:
+def _read(
+    pipeline_class: Any, files: ModelFiles, dtype: Any, device: DeviceChoice, allow_pickle: bool
+) -> Any:
+    names, _ = part_names(pipeline_class)
+    parts: dict[str, Any] = {}
+    with TemporaryDirectory() as scratch:
+        folder = files.path
+        if not files.layout.is_folder(folder):
+            folder = Path(scratch)
+            files.layout.write(folder)
+        checkpoint = Checkpoint(files.path, allow_pickle)
+        for component in files.layout.components:
+            if component.name not in names:  # a ControlNet, say, beside the pipeline that is loaded
+                continue
+            with _errors_of(f"{files.name}/{component.name}"):
+                if component.prefix is not None:
+                    part = checkpoint.read(component, folder, dtype)
+                elif component.is_network:
+                    part = _read_network(component, dtype)
+                elif component.is_tokenizer and component.config is not None:
+                    part = _read_tokenizer(component)
+                else:
+                    continue
+                # On the device before the next one is read: of the main memory, which may be the
+                # smaller one, loading takes no more than the largest of them.
+                movable = component.is_network and not is_quantised(part)
+                parts[component.name] = part.to(device.name) if movable else part
         with _errors_of(files.name):
-            return _read_file(pipeline_class, files, dtype)
-    networks: dict[str, Any] = {}
-    parts, _ = part_names(pipeline_class)
-    for component in files.layout.networks:
-        if component.name not in parts:  # such as a ControlNet beside the pipeline that is loaded
-            continue
-        with _errors_of(f"{files.name}/{component.name}"):
-            networks[component.name] = _read_network(component, dtype, device)
-    with _errors_of(files.name):
-        return pipeline_class.from_pretrained(str(files.path), **networks, local_files_only=True)
+            return pipeline_class.from_pretrained(str(folder), **parts, local_files_only=True)
 
 
-def _read_network(component: Component, dtype: Any, device: DeviceChoice) -> Any:
-    """One network, on the device before the next one is read: of the main memory, which may be
-    the smaller one, loading takes no more than the largest of them."""
-    network = component_class(component.library, component.class_name).from_pretrained(
+def _read_network(component: Component, dtype: Any) -> Any:
+    return component_class(component.library, component.class_name).from_pretrained(
         str(component.folder),
         variant=component.variant,
         use_safetensors=not component.is_pickled,
         dtype=dtype,
         local_files_only=True,
     )
-    return network if is_quantised(network) else network.to(device.name)
+
+
+def _read_tokenizer(component: Component) -> Any:
+    return component_class(component.library, component.class_name).from_pretrained(
+        str(component.folder), local_files_only=True, **(component.config or {})
+    )
 
 
 @contextmanager
@@ -122,18 +144,11 @@ def _errors_of(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # every reader raises types of its own
-        if isinstance(error, ModelError) or is_out_of_memory(error):
+        if is_out_of_memory(error):
             raise
+        if isinstance(error, ModelError):
+            raise ModelError(f"{what}: {error}") from error
         raise unreadable(what, error) from error
-
-
-def _read_file(pipeline_class: Any, files: ModelFiles, dtype: Any) -> Any:
-    config = files.path.with_suffix("")
-    if not (config / "model_index.json").is_file():
-        raise ModelError("A single file also needs its configs.")
-    return pipeline_class.from_single_file(
-        str(files.path), config=str(config), dtype=dtype, local_files_only=True
-    )
 
 
 def _pipeline_class(files: ModelFiles) -> Any:

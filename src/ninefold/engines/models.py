@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ninefold.core.errors import ModelError
 from ninefold.engines import builtin, hub
-from ninefold.engines.configs import folder_configs, no_configs
 from ninefold.engines.diffusers_internals import knows_class
-from ninefold.engines.families import Configs, Family, family_of_class, family_of_keys
+from ninefold.engines.families import Configs, Family, family_of_class
+from ninefold.engines.file_kinds import Recognised, recognise
 from ninefold.engines.layouts import (
     Component,
     Layout,
@@ -21,12 +21,15 @@ from ninefold.engines.layouts import (
     read_weights,
     variants,
 )
-from ninefold.engines.references import HubName, LocalPath
+from ninefold.engines.references import HubName, LocalPath, split_components
 from ninefold.engines.settings import EngineSettings
+from ninefold.engines.single_files import complete
 from ninefold.engines.weight_headers import PICKLES, read_header
 
 #: Files of a folder, beside its weights, that a description is read from.
 _DESCRIBED_BY = ("model_index.json", "ninefold.json")
+#: Endings of single files.
+_FILES = PICKLES | {".safetensors", ".gguf"}
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,8 @@ class ModelFiles:
     pipeline_class: str
     #: As it is for this model, and what of that its class does not tell; empty for nothing.
     family: Family
-    told_by: str = ""
-    #: The components of a folder.
-    layout: Layout | None = None
+    told_by: str
+    layout: Layout
 
     @property
     def is_file(self) -> bool:
@@ -54,7 +56,7 @@ class ModelFiles:
     @property
     def configs(self) -> Configs:
         """What is known of its parts."""
-        return no_configs if self.is_file else folder_configs(self.path)
+        return self.layout.configs()
 
     def signature(self) -> Hashable:
         """Equal for as long as no file that makes up the model, or describes it, has changed."""
@@ -74,11 +76,12 @@ def is_diffusers_model(reference: str, root: Path = builtin.ROOT) -> bool:
     of the kind that diffusers reads."""
     if reference in builtin_models(root):
         return True
-    if (local := LocalPath.parse(reference)) is not None:
+    model = reference.partition("|")[0]
+    if (local := LocalPath.parse(model)) is not None:
         if local.path.is_dir():
             return (local.path / "model_index.json").is_file()
-        return local.path.suffix == ".safetensors" or local.path.suffix in PICKLES
-    return HubName.parse(reference) is not None
+        return local.path.suffix in _FILES
+    return HubName.parse(model) is not None
 
 
 def resolve(
@@ -96,25 +99,44 @@ def resolve(
         for path in sorted((root / reference).glob("*/*.safetensors")):
             builtin.verify(path, root)
         return _folder(root / reference, reference, settings, precision)
-    if (local := LocalPath.parse(reference)) is not None:
+    model, components = split_components(reference)
+    given = None if components is None else _source(components, settings, precision)
+    if (local := LocalPath.parse(model)) is not None:
         if local.path.is_dir():
             name = local.path.resolve().name
-            return _folder(local.path, name, settings, precision, local.variant)
-        return _file(local.path, settings)
-    if (hub_name := HubName.parse(reference)) is not None:
+            return _folder(local.path, name, settings, precision, local.variant, given)
+        return _file(local.path, settings, precision, given)
+    if (hub_name := HubName.parse(model)) is not None:
         allowed = settings.allow_download
         path = hub.find(hub_name, allow_download=allowed, precision=precision)
         try:
-            return _folder(path, reference, settings, precision, hub_name.variant)
+            return _folder(path, model, settings, precision, hub_name.variant, given)
         except ModelError as error:
             if allowed:
                 raise
             raise ModelError(f"{error} {hub.how_to_fetch(hub_name)}") from error
-    if reference == "poster":
+    if model == "poster":
         raise builtin.missing("model 'poster'")
     raise ModelError(
-        f"No model {reference!r}: expected a built-in name ({', '.join(builtin_models(root))}), "
-        "a diffusers folder, a .safetensors or .gguf file, or a hub name such as owner/name."
+        f"No model {model!r}: expected a built-in name ({', '.join(builtin_models(root))}), "
+        "a diffusers folder, a .safetensors, .gguf or .ckpt file, or a hub name such as owner/name."
+    )
+
+
+def _source(reference: str, settings: EngineSettings, precision: Precision) -> LocalPath:
+    """The diffusers folder that other components are taken from; raises `ModelError`."""
+    if (local := LocalPath.parse(reference)) is not None:
+        if not local.path.is_dir():
+            raise ModelError(
+                f"components: {local.path.name} is a file. Name a diffusers folder or a hub model."
+            )
+        return local
+    if (name := HubName.parse(reference)) is not None:
+        allowed = settings.allow_download
+        folder = hub.find(name, allow_download=allowed, precision=precision)
+        return LocalPath(folder, name.variant)
+    raise ModelError(
+        f"components: no folder {reference!r}. Name a diffusers folder or a hub model, owner/name."
     )
 
 
@@ -124,6 +146,7 @@ def _folder(
     settings: EngineSettings,
     precision: Precision,
     variant: str | None = None,
+    given: LocalPath | None = None,
 ) -> ModelFiles:
     layout = read_index(path, name)
     if not knows_class(layout.pipeline_class):
@@ -138,40 +161,77 @@ def _folder(
 
     def complete(component: Component) -> Component:
         where = f"{name}/{component.name}"
+        asked = variant
+        if given is not None and not component.folder.is_dir():
+            component = replace(component, folder=given.path / component.name)
+            where, asked = f"{given.path.name}/{component.name}", given.variant
         if not component.folder.is_dir():
-            raise ModelError(f"{where}: the folder is missing. Download the model again.")
+            raise ModelError(
+                f"{where}: the folder is missing. Download the model again, or name components "
+                "that have it."
+            )
         if component.is_tokenizer:
             check_tokenizer(component, where, "Download the model again.")
         if not component.is_network:
             return component
-        return read_weights(
-            component,
-            where,
-            wanted,
-            variant=variant,
-            allow_pickle=settings.allow_pickle,
-        )
+        allow_pickle = settings.allow_pickle
+        return read_weights(component, where, wanted, variant=asked, allow_pickle=allow_pickle)
 
     layout = replace(layout, components=tuple(map(complete, layout.components)))
     if not layout.weights:
         raise ModelError(f"{name}: the folder holds no weights. Download the model again.")
+    if given is not None and all(item.folder.parent == path for item in layout.components):
+        raise ModelError(f"components: {name} has all of its own. Leave them out.")
     if variant is not None and all(item.variant != variant for item in layout.networks):
         there = ", ".join(variants(layout)) or "one precision alone"
         raise ModelError(f"{name} has no files of the variant {variant!r}; it has {there}.")
-    family, told_by = family_of_class(layout.pipeline_class).for_model(folder_configs(path), name)
-    loads = family.loads or layout.pipeline_class
-    return ModelFiles(name, path, layout.weights, loads, family, told_by, layout)
+    return _model(name, path, layout)
 
 
-def _file(path: Path, settings: EngineSettings) -> ModelFiles:
-    if path.suffix != ".safetensors" and path.suffix not in PICKLES:
+def _file(
+    path: Path, settings: EngineSettings, precision: Precision, given: LocalPath | None
+) -> ModelFiles:
+    if path.suffix not in _FILES:
         raise ModelError(
-            f"{path.name} is no model file: expected .safetensors, or a diffusers folder."
+            f"{path.name} is no model file: expected {', '.join(sorted(_FILES))}, or a diffusers "
+            "folder."
         )
     header = read_header(path, allow_pickle=settings.allow_pickle)
-    family = family_of_keys(tuple(header.tensors))
-    family, told_by = family.for_model(no_configs, path.stem)
-    return ModelFiles(path.stem, path, (path,), family.loads, family, told_by)
+    held = recognise(header, path.name)
+
+    def wanted(layout: Layout) -> str:
+        names = frozenset(component.name for component in layout.components)
+        return precision(layout.pipeline_class, names)
+
+    def completed(source: LocalPath | None) -> Layout:
+        if source is None:
+            return complete(path, header, held, None, wanted)
+        return complete(path, header, held, source.path, wanted, source.variant)
+
+    try:
+        layout = completed(given or _near(path, held))
+    except ModelError:
+        if given is not None or not settings.allow_download:
+            raise
+        name = HubName(held.kind.repositories[0])
+        fetched = hub.fetch(name, precision, without=frozenset(held.prefixes))
+        layout = completed(LocalPath(fetched))
+    return _model(path.stem, path, layout)
+
+
+def _near(path: Path, held: Recognised) -> LocalPath | None:
+    """Where components of a file are without being named: beside it, or in the hub's cache."""
+    cached = (hub.cached_folder(HubName(name)) for name in held.kind.repositories)
+    for folder in (path.with_suffix(""), *cached):
+        if folder is not None and (folder / "model_index.json").is_file():
+            return LocalPath(folder)
+    return None
+
+
+def _model(name: str, path: Path, layout: Layout) -> ModelFiles:
+    found, told_by = family_of_class(layout.pipeline_class).for_model(layout.configs(), name)
+    loads = found.loads or layout.pipeline_class
+    return ModelFiles(name, path, layout.weights, loads, found, told_by, layout)
 
 
 def _stat(path: Path) -> tuple[int, int] | None:

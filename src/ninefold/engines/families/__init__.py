@@ -1,7 +1,7 @@
 """What is known of families of diffusion models: one table, read by everything that depends on it.
 
 `family.py` says what a family is, `stable_diffusion.py`, `flux.py` and `transformers.py` hold the
-table, and `lookup.py` finds an entry by a pipeline class or by the tensors of a file.
+table, and `lookup.py` finds an entry by a pipeline class.
 """
 
 from ninefold.engines.families.family import (
@@ -13,12 +13,7 @@ from ninefold.engines.families.family import (
     Task,
     Variant,
 )
-from ninefold.engines.families.lookup import (
-    FAMILIES,
-    family_in_table,
-    family_of_class,
-    family_of_keys,
-)
+from ninefold.engines.families.lookup import FAMILIES, family_in_table, family_of_class
 
 __all__ = [
     "FAMILIES",
@@ -31,5 +26,4 @@ __all__ = [
     "Variant",
     "family_in_table",
     "family_of_class",
-    "family_of_keys",
 ]

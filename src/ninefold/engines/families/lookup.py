@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.families import flux, stable_diffusion, transformers
@@ -20,16 +20,6 @@ _BY_CLASS: Mapping[str, Family] = {
     name: family for family in reversed(FAMILIES) for name in family.classes
 }
 
-# A key that only checkpoints of one family hold, as original single files name it.
-_MARKS = (
-    (
-        "conditioner.embedders.1.model.transformer.resblocks.0.attn.in_proj_weight",
-        stable_diffusion.STABLE_DIFFUSION_XL,
-    ),
-    ("joint_blocks.0.context_block.attn.qkv.weight", stable_diffusion.STABLE_DIFFUSION_3),
-    ("double_blocks.0.img_attn.qkv.weight", flux.FLUX),
-)
-
 #: Parameters of calls that make something else than images.
 _NOT_IMAGES = frozenset({"num_frames", "video_length", "audio_length_in_s", "audio_end_in_s"})
 
@@ -45,14 +35,6 @@ def family_of_class(name: str) -> Family:
     Raises `ModelError` for a class that diffusers does not have.
     """
     return _BY_CLASS.get(name) or _generic(name)
-
-
-def family_of_keys(keys: Collection[str]) -> Family:
-    """The family of a single-file checkpoint by its tensor names; Stable Diffusion 1 if unsure."""
-    for mark, family in _MARKS:
-        if any(key.endswith(mark) for key in keys):
-            return family
-    return stable_diffusion.STABLE_DIFFUSION
 
 
 def _generic(name: str) -> Family:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import ModelError
-from ninefold.engines.families import family_of_keys
+from ninefold.engines.file_kinds import recognise
 from ninefold.engines.library.model_card import ModelCard, clean, read_model_card
 from ninefold.engines.library.onnx_header import OnnxHeader, read_onnx_header
 from ninefold.engines.library.places import ADAPTER, CONFIG, INDEX, KINDS, Kind, Place
@@ -137,7 +137,7 @@ def _weights(place: Place, header: WeightsHeader) -> Identity:
         base = _EMBEDDING_BASES.get(tuple(sorted(widths)), "")
         details["tokens"] = str(rows)
     elif kind == "diffusion":
-        class_name = family_of_keys(tuple(header.tensors)).loads
+        class_name = _class_of(header, path.name)
     return Identity(
         kind,
         _format(path),
@@ -150,6 +150,14 @@ def _weights(place: Place, header: WeightsHeader) -> Identity:
         card=card,
         details=details,
     )
+
+
+def _class_of(header: WeightsHeader, name: str) -> str:
+    """The pipeline of a single file; empty for one of no family that is known."""
+    try:
+        return recognise(header, name).kind.pipeline_class
+    except ModelError:
+        return ""
 
 
 def _lora(header: WeightsHeader) -> tuple[str, dict[str, str]]:
