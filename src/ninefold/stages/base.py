@@ -169,9 +169,16 @@ class DiffusionStage(EngineStage[S]):
         where the stage does."""
         unusable = tuple(self.model_problems(context))
         yield from unusable
-        if self.task is not None and not unusable and self.changes_image:
-            for problem in task_problems(self.task, self.model_info(context)):
+        if not unusable and self.changes_image:
+            info = self.model_info(context)
+            for problem in task_problems(self.task, info) if self.task else ():
                 yield f"{self.name}: {problem}"
+            most = info.family.max_steps
+            if most and (self.params.steps or 0) > most:
+                yield (
+                    f"{self.name}.steps: expected at most {most}, which {info.name} can do, got "
+                    f"{self.params.steps}."
+                )
         yield from self.scheduler_problems(context)
         yield from self.lora_problems(
             context, "prompt", [lora.name for lora in context.get(LORAS) or ()]

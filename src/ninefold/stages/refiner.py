@@ -11,7 +11,7 @@ from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
 from ninefold.core.slots import Slot
-from ninefold.engines.checks import nearest_sizes
+from ninefold.engines.checks import area_problems, nearest_sizes
 from ninefold.engines.diffusion import ImageToImage
 from ninefold.files.store import read_alpha, read_image, read_mask, write_image
 from ninefold.imaging.masks import paste
@@ -82,6 +82,8 @@ class RefinerStage(DiffusionStage[RefinerParams]):
                 f"from {info.min_size} to {info.max_size}, which {info.name} can do, got "
                 f"{size[0]}x{size[1]}. Put text_to_image before it, use the restorer, or scale it."
             )
+        if problems := tuple(area_problems(*size, info)):
+            raise InputError(f"{self.name}: {problems[0]}")
         check_mask_shape(context, size)
         return size
 

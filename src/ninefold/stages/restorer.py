@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import count
 
@@ -69,10 +70,11 @@ class RestorerStage(PromptedStage[RestorerParams]):
         yield from unusable
         if not unusable and self.params.tile is not None:
             info = self.model_info(context)
-            if self.params.tile > info.max_size:
+            most = min(info.max_size, math.isqrt(info.max_area) or info.max_size)
+            if self.params.tile > most:
                 yield (
-                    f"{self.name}.tile: expected at most {info.max_size}, which {info.name} can "
-                    f"do, got {self.params.tile}."
+                    f"{self.name}.tile: expected at most {most}, which {info.name} can do, got "
+                    f"{self.params.tile}."
                 )
 
     def _run(self, context: PipelineContext) -> None:

@@ -93,7 +93,6 @@ LUMINA = Family(
 LUMINA_2 = Family(
     name="Lumina 2",
     text="Lumina2Pipeline",
-    also=("Lumina2Text2ImgPipeline", "LuminaText2ImgPipeline"),
     native=1024,
     sample_size=True,
     patch=2,

@@ -1,0 +1,71 @@
+"""What a model can and cannot do, in lines for people to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ninefold.engines.diffusion import ModelInfo
+from ninefold.engines.families import Family, Task
+
+_TASKS: dict[Task, str] = {
+    "text": "a prompt",
+    "image": "an image",
+    "inpaint": "an image and a mask",
+    "edit": "reference images",
+}
+_SCHEDULERS = {
+    "noise": "any for noise schedules",
+    "flow": "those for flow matching",
+    "own": "its own alone",
+}
+
+
+def capabilities(info: ModelInfo) -> tuple[tuple[str, str], ...]:
+    """Names and values of what is known of a model, in the order in which they are shown."""
+    return tuple(_lines(info))
+
+
+def starts_by(family: Family, task: Task) -> str:
+    """Who starts from that: `diffusers`, `ninefold`, or nobody (empty)."""
+    if task not in family.tasks:
+        return ""
+    return "ninefold" if getattr(family, task) is None else "diffusers"
+
+
+def _lines(info: ModelInfo) -> Iterator[tuple[str, str]]:
+    family, guidance = info.family, info.family.guidance
+    yield "family", family.name or "unknown"
+    if info.told_by:
+        yield "told by", info.told_by
+    if not family.in_table:
+        yield "note", "not in the table of families: values are those of diffusers' signature"
+    starts = [_TASKS[task] for task in _TASKS if task in family.tasks]
+    yield "starts from", ", ".join(starts) or "nothing that a stage has"
+    if family.instead:
+        yield "instead", f"it {family.instead}"
+    width, height = info.native_size
+    area = f", at most {info.max_area} pixels in all" if info.max_area else ""
+    yield (
+        "size",
+        f"{width}x{height}; {info.min_size} to {info.max_size} in steps of "
+        f"{info.size_multiple}{area}",
+    )
+    most = f", at most {family.max_steps}" if family.max_steps else ""
+    yield "steps", f"{info.steps}{most}"
+    acts = {
+        "classifier_free": f"{info.guidance_scale:g}; off at {guidance.off:g} and below",
+        "embedded": f"{info.guidance_scale:g}, which the network is told",
+        "none": "none: a guidance scale does not act",
+    }
+    yield "guidance", acts[guidance.kind]
+    yield "negative prompt", _negative_prompt(family)
+    yield "schedulers", _SCHEDULERS[family.scheduler]
+    tokens = family.prompt_tokens
+    yield "prompt", "any length, in chunks" if tokens is None else f"up to {tokens} tokens act"
+
+
+def _negative_prompt(family: Family) -> str:
+    guidance = family.guidance
+    if guidance.kind == "classifier_free" and guidance.takes_negative:
+        return f"acts at a guidance scale above {guidance.off:g}"
+    return "does not act"
