@@ -73,6 +73,7 @@ def other_models(engines: EngineSet) -> dict[str, tuple[str, ...]]:
     found = {
         "schedulers": tuple(engines.diffusion.schedulers()),
         "loras": tuple(engines.diffusion.loras()),
+        "embeddings": tuple(engines.diffusion.embeddings()),
     }
     for kind in engine_registry.installed().kinds.values():
         if kind is not DIFFUSION:

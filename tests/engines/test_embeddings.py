@@ -16,6 +16,7 @@ from ninefold.core.progress import SilentProgress
 from ninefold.engines.diffusers_engine import DiffusersEngine
 from ninefold.engines.embeddings.cache import EmbeddingCache
 from ninefold.engines.embeddings.clip import chunked_arguments
+from ninefold.engines.embeddings.inversion import PromptPair
 from ninefold.engines.embeddings.passing import prompt_arguments
 from ninefold.engines.embeddings.weighted_text import WeightedText, words_from
 from ninefold.engines.resources import EngineResources
@@ -58,7 +59,7 @@ def paint(
     warnings: list[str] = []
     cache = EmbeddingCache() if cache is None else cache
     taken = inspect.signature(type(pipe).__call__).parameters
-    with prompt_arguments(pipe, [(prompt, negative)], cache, warnings, **more) as own:
+    with prompt_arguments(pipe, [PromptPair(prompt, negative)], cache, warnings, **more) as own:
         made = pipe(
             **{name: value for name, value in own.items() if name in taken},
             num_inference_steps=2,
@@ -114,7 +115,7 @@ def test_a_weight_in_the_negative_prompt_is_not_the_prompts(pipes: Callable[[str
 def test_a_model_that_is_asked_again_is_as_before(pipes: Callable[[str], Any]) -> None:
     pipe = pipes("sd3")
     before = dict(vars(pipe))
-    with prompt_arguments(pipe, [("a (red:1.5) house", "")], EmbeddingCache(), []):
+    with prompt_arguments(pipe, [PromptPair("a (red:1.5) house", "")], EmbeddingCache(), []):
         assert vars(pipe) != before
     assert vars(pipe) == before
     assert not pipe.text_encoder._forward_hooks
@@ -265,7 +266,7 @@ def test_own_embeddings_are_those_of_diffusers(family: str, request: pytest.Fixt
 
     pipe = loaded(request.getfixturevalue(family))
     long_negative = "blurry, " * 20  # two chunks, so that both sides go through own code
-    own = chunked_arguments(pipe, "a red house", long_negative, EmbeddingCache(), ())
+    own = chunked_arguments(pipe, PromptPair("a red house", long_negative), EmbeddingCache(), ())
     assert own is not None
     with torch.no_grad():
         expected = pipe.encode_prompt(
@@ -291,7 +292,7 @@ def test_a_weight_scales_its_tokens_and_keeps_the_mean(tiny_folder: Path) -> Non
     torch.nn.init.constant_(norm.bias, 0.2)
     with torch.no_grad():
         plain = pipe.encode_prompt("a b", "cpu", 1, False)[0][0]
-    own = chunked_arguments(pipe, "a (b:1.5)", "", EmbeddingCache(), ())
+    own = chunked_arguments(pipe, PromptPair("a (b:1.5)", ""), EmbeddingCache(), ())
     assert own is not None
     weighted = own["prompt_embeds"][0]
     # Tokens: start, "a", "b", end and padding; all share the factor that restores the mean.
@@ -317,7 +318,7 @@ def test_weights_that_cannot_act_are_reported() -> None:
 
     warnings: list[str] = []
     with prompt_arguments(
-        DeafPipeline(), [("a (red:1.3) house", "")], EmbeddingCache(), warnings
+        DeafPipeline(), [PromptPair("a (red:1.3) house", "")], EmbeddingCache(), warnings
     ) as own:
         assert own["prompt"] == "a red house"
     assert warnings == [

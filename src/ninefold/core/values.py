@@ -32,6 +32,10 @@ WorkPath = Annotated[Path, AfterValidator(_absolute), PlainSerializer(_relative)
 OPAQUE_MODE, ALPHA_MODE = "RGB", "RGBA"
 
 
+#: JSON values, as metadata holds them.
+Json = dict[str, Any]
+
+
 @dataclass(frozen=True)
 class ImageRecord:
     """An image by reference: its file, and what made it."""
@@ -73,6 +77,15 @@ class Lora:
     text_encoder_weight: float | None = None
     #: Strengths by block of the network, as `lbw=` of a tag writes them; empty for none.
     blocks: str = ""
+
+    def to_json(self) -> Json:
+        """What metadata says of it; what is as usual is left out."""
+        found: Json = {"name": self.name, "weight": self.weight}
+        if self.text_encoder_weight is not None:
+            found["text_encoder_weight"] = self.text_encoder_weight
+        if self.blocks:
+            found["blocks"] = self.blocks
+        return found
 
 
 @dataclass(frozen=True)
@@ -158,7 +171,3 @@ class Failure:
         if self.stage is None or self.message.startswith(f"{self.stage}:"):
             return self.message
         return f"{self.stage}: {self.message}"
-
-
-#: JSON values, as metadata holds them.
-Json = dict[str, Any]

@@ -30,10 +30,10 @@ from ninefold.engines.diffusion import (
     TextToImage,
     task_of,
 )
-from ninefold.engines.embeddings import prompt_arguments
+from ninefold.engines.embeddings import Inversion, PromptPair, prompt_arguments
 from ninefold.engines.ensemble import ends_early, handover_arguments, unfinished
 from ninefold.engines.families import Family, Task
-from ninefold.engines.generation_record import GenerationRecord
+from ninefold.engines.generation_record import GenerationRecord, UsedEmbedding
 from ninefold.engines.latent_start import LatentStart, denoising_pipe, watch_steps
 from ninefold.engines.loading import LoadedModel
 from ninefold.engines.loras import LoraFile
@@ -69,6 +69,10 @@ class PreparedRequest:
     info: ModelInfo
     loras: tuple[LoraFile, ...]
     control: tuple[PreparedControl, ...] = ()
+    #: Textual inversions that its prompts name.
+    inversions: tuple[Inversion, ...] = ()
+    #: What of it does not act, as far as is known before it is run.
+    warnings: tuple[str, ...] = ()
 
     def in_common(self) -> object:
         """What requests for one model must agree in to share a call."""
@@ -215,7 +219,14 @@ class DiffusersCall:
             )
 
     def _prompts(self) -> AbstractContextManager[dict[str, Any]]:
-        prompts = [(item.prompt, negative_prompt_of(self.family, item)) for item in self.requests]
+        prompts = [
+            PromptPair(
+                item.request.prompt,
+                negative_prompt_of(self.family, item.request),
+                item.inversions,
+            )
+            for item in self.prepared
+        ]
         first = self.prepared[0]
         return prompt_arguments(
             self.pipe,
@@ -273,13 +284,16 @@ class DiffusersCall:
             dtype=self.model.dtype,
             loras=tuple(lora.record() for lora in item.loras),
             control=tuple(entry.record() for entry in item.control),
+            embeddings=tuple(UsedEmbedding(each.name, each.hash) for each in item.inversions),
             guidance_rescale=self.guidance_rescale,
             strength=request.strength if isinstance(request, ImageToImage) else None,
             quality=request.quality,
             steps_left_out=self.steps_left_out,
             batch_size=len(self.requests),
             oom_steps=tuple(self.model.oom_steps),
-            warnings=tuple(dict.fromkeys([*self.warnings, *without_effect(item.info, request)])),
+            warnings=tuple(
+                dict.fromkeys([*item.warnings, *self.warnings, *without_effect(item.info, request)])
+            ),
         )
 
 

@@ -28,7 +28,8 @@ from ninefold.engines.diffusion import (
     ModelInfo,
     TextToImage,
 )
-from ninefold.engines.embeddings import chunk_count
+from ninefold.engines.embeddings import PromptPair, chunk_count, find_inversions
+from ninefold.engines.embeddings.inversion import inversion_files
 from ninefold.engines.ensemble import ensemble_problems, run_ensemble
 from ninefold.engines.loading import LoadedModel, collector_paused, load_model
 from ninefold.engines.loras import check_fit, find_loras, known_lora, lora_files
@@ -93,10 +94,19 @@ class DiffusersEngine:
 
     def check_lora(self, model: str, lora: str) -> None:
         """Raise `InputError` or `ModelError` for one that is not at hand or does not fit."""
-        at_hand = lora_files(self.settings.loras, self._root)
-        check_fit(
-            known_lora(lora, at_hand), at_hand[known_lora(lora, at_hand)], self._find(model).info
-        )
+        at_hand = self._lora_files()
+        name = known_lora(lora, at_hand)
+        check_fit(name, at_hand[name], self._find(model).info)
+
+    def embeddings(self) -> tuple[str, ...]:
+        """Names of the textual inversions at hand."""
+        return tuple(self._inversion_files())
+
+    def embedding_hashes(self, model: str, prompt: str) -> tuple[str, ...]:
+        """Hashes of the textual inversions that a prompt names; raises `InputError` and
+        `ModelError`."""
+        found = find_inversions([prompt], self._inversion_files(), self._find(model).info)[0]
+        return tuple(inversion.hash for inversion in found)
 
     def accepts(self, model: str) -> bool:
         """Whether it is a known name, what diffusers may load, or a hub name."""
@@ -135,10 +145,13 @@ class DiffusersEngine:
         loras = find_loras(request.loras, at_hand, self._root)
         for lora in loras:
             check_fit(lora.name, lora.path, known.info)
+        prompts = (request.prompt, request.negative_prompt)
+        inversions = find_inversions(prompts, self._inversion_files(), known.info)
         with current_clock.get().loading():
             control = self._control(request, known.info)
             batcher = self._batcher(known)
-        return batcher.run(PreparedRequest(request, known.info, loras, control), progress)
+        prepared = PreparedRequest(request, known.info, loras, control, *inversions)
+        return batcher.run(prepared, progress)
 
     def _control(self, request: TextToImage, info: ModelInfo) -> tuple[PreparedControl, ...]:
         """The files behind a request's control; raises `ModelError` for what does not fit."""
@@ -178,6 +191,12 @@ class DiffusersEngine:
         more = self._resources.library.paths("lora").items()
         return found | {name: path for name, path in more if path not in found.values()}
 
+    def _inversion_files(self) -> dict[str, Path]:
+        """Textual inversions at hand by name: those of their folder, and those of the library."""
+        found = inversion_files(self.settings.embeddings)
+        more = self._resources.library.paths("embedding").items()
+        return found | {name: path for name, path in more if path not in found.values()}
+
     def _batcher(self, known: KnownModel) -> Batcher[PreparedRequest, Generated]:
         """The queue of a model as its files are now."""
         with self._lock:
@@ -198,7 +217,7 @@ class DiffusersEngine:
         key = ModelKey(DIFFUSION.model, known.files.name, known.signature, device.name)
         load = partial(self._load, known.files)
         with resources.residency.use(key, load, LoadedModel.size_bytes) as model:
-            prepared = batch.take(lambda item: _stacking(model, item.request))
+            prepared = batch.take(lambda item: _stacking(model, item))
             resources.count_batch(len(prepared))
             entries = prepared[0].control
             with (
@@ -226,10 +245,12 @@ class DiffusersEngine:
         return self._resources.device
 
 
-def _stacking(model: LoadedModel, request: TextToImage) -> object:
+def _stacking(model: LoadedModel, prepared: PreparedRequest) -> object:
     """What prompts must agree in to share a call; those of encoders other than CLIP share none, nor
     do requests with references."""
+    request = prepared.request
     if request.references or isinstance(request, LatentsToImage):
         return object()
-    count = chunk_count(model.base, request.prompt, request.negative_prompt)
+    pair = PromptPair(request.prompt, request.negative_prompt, prepared.inversions)
+    count = chunk_count(model.base, pair)
     return object() if count is None else count

@@ -160,6 +160,16 @@ class DiffusionEngine(Engine, Protocol):
         """Raise `InputError` or `ModelError` for a LoRA that is not at hand, damaged, or made for
         another family than `model`, as far as its header tells."""
 
+    def embeddings(self) -> tuple[str, ...]:
+        """Names of the textual inversions that a prompt may name."""
+
+    def embedding_hashes(self, model: str, prompt: str) -> tuple[str, ...]:
+        """Hex digits of the hashes of the textual inversions that a prompt names.
+
+        Raises `InputError` for one that is not at hand, and `ModelError` for one that is damaged or
+        made for another family than `model`.
+        """
+
     def describe(self, model: str) -> ModelInfo:
         """What is known of `model`, without running it; raises `ModelError`."""
 

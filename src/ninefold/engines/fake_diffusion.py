@@ -63,6 +63,14 @@ class FakeDiffusion(FakeModels):
         """Raise `InputError` for an unknown name."""
         known_lora(lora, self.known_loras)
 
+    def embeddings(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def embedding_hashes(self, model: str, prompt: str) -> tuple[str, ...]:
+        """None."""
+        return ()
+
     def describe(self, model: str) -> ModelInfo:
         """A model of 128 x 128 pixels; raises `ModelError` for any name but `poster`."""
         self.check(model)

@@ -42,6 +42,15 @@ class UsedLora:
         )
 
 
+@dataclass(frozen=True)
+class UsedEmbedding:
+    """A textual inversion that a prompt named."""
+
+    name: str
+    #: First hex digits of the SHA-256 of its file.
+    hash: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class UsedControl:
     """A picture that steered the painting, and the model that read it."""
@@ -93,6 +102,7 @@ class GenerationRecord:
     dtype: str
     loras: tuple[UsedLora, ...] = ()
     control: tuple[UsedControl, ...] = ()
+    embeddings: tuple[UsedEmbedding, ...] = ()
     guidance_rescale: float = 0.0
     #: How far a source image might change, above 0 to 1; None where there was none.
     strength: float | None = None
@@ -126,6 +136,8 @@ class GenerationRecord:
         }
         if self.control:
             found["control"] = [item.to_json() for item in self.control]
+        if self.embeddings:
+            found["embeddings"] = [dict(vars(item)) for item in self.embeddings]
         if self.guidance_rescale:
             found["guidance_rescale"] = self.guidance_rescale
         if self.strength is not None:
@@ -165,6 +177,7 @@ class GenerationRecord:
             dtype=str(entry.get("dtype", "")),
             loras=tuple(map(UsedLora.from_json, entry.get("loras", ()))),
             control=tuple(UsedControl(**item) for item in entry.get("control", ())),
+            embeddings=tuple(UsedEmbedding(**item) for item in entry.get("embeddings", ())),
             guidance_rescale=entry.get("guidance_rescale", 0.0),
             strength=entry.get("strength"),
             quality=entry.get("quality", "lossless"),

@@ -91,6 +91,11 @@ class EngineSettings(SettingsBase):
         validate_default=True,
         description="A folder of ControlNets, T2I-Adapters and IP-Adapters, known by their names.",
     )
+    embeddings: Folder = Field(
+        Path("~/.local/share/ninefold/embeddings"),
+        validate_default=True,
+        description="The folder of textual inversions, which prompts name by their file names.",
+    )
     wildcards: Folder | None = Field(
         None, description="A folder of wildcards, text files with one choice a line."
     )

@@ -7,7 +7,7 @@ Source: `modules/processing.py` and `modules/infotext_utils.py` of stable-diffus
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ninefold.core.values import Json
@@ -61,6 +61,8 @@ class ImageHistory:
     details: Sequence[DetailRecord] = ()
     #: Hashes of the LoRAs of all passes, by name.
     loras: Mapping[str, str]
+    #: Hashes of the textual inversions, by name.
+    embeddings: Mapping[str, str] = field(default_factory=dict)
     #: The program that made it.
     version: str
 
@@ -141,6 +143,7 @@ def _diffused(history: ImageHistory, first: GenerationRecord) -> dict[str, Any]:
         **_refined(history.refiner),
         **_detailed(history),
         "Lora hashes": format_hashes(history.loras) if history.loras else None,
+        "TI hashes": format_hashes(history.embeddings) if history.embeddings else None,
     }
 
 

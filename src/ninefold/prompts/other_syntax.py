@@ -74,13 +74,6 @@ OTHER_SYNTAX: tuple[OtherSyntax, ...] = (
         r"(?<!\S)AND(?!\S)",
     ),
     _row(
-        ("embedding:name",),
-        "ComfyUI",
-        "warning",
-        "embeddings are not there: it is painted as it is written",
-        r"(?i)\bembedding:[\w./\\-]+",
-    ),
-    _row(
         ("{{a}}", "{a}"),
         "NovelAI",
         "warning",

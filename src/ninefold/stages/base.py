@@ -183,8 +183,18 @@ class DiffusionStage(EngineStage[S]):
         yield from self.lora_problems(
             context, "prompt", [lora.name for lora in context.get(LORAS) or ()]
         )
+        if not unusable:
+            for slot in (PROMPT, NEGATIVE_PROMPT):
+                yield from self.embedding_problems(context, slot.name, context.get(slot) or "")
         if MASK in self.accepts and MASK in context and IMAGE in context:
             yield from mask_problems(context, context[IMAGE].size)
+
+    def embedding_problems(
+        self, context: PipelineContext, where: str, prompt: str
+    ) -> Iterator[str]:
+        """What is wrong with the textual inversions that a prompt names."""
+        diffusion, model = self.engines.diffusion, self.model(context)
+        yield from problems_raised(where, partial(diffusion.embedding_hashes, model, prompt))
 
     @property
     def changes_image(self) -> bool:
@@ -232,6 +242,10 @@ class DiffusionStage(EngineStage[S]):
             "model": info.hash,
             "guidance_rescale": info.guidance_rescale,
             "loras": [diffusion.lora_hash(model, lora.name) for lora in context.get(LORAS) or ()],
+            "embeddings": [
+                diffusion.embedding_hashes(model, context.get(slot) or "")
+                for slot in (PROMPT, NEGATIVE_PROMPT)
+            ],
             "engines": dict(self.engines.versions),
         }
 
@@ -248,10 +262,14 @@ class DiffusionStage(EngineStage[S]):
 
     def note(self, context: PipelineContext, record: GenerationRecord, *left_out: str) -> None:
         """Put what the engine says of an image into the metadata: of several calls the last one's,
-        with the LoRAs of all and each warning once."""
+        with the LoRAs and embeddings of all and each warning once."""
         found = record.to_json()
         before = context.metadata.get(self.name, {}).get("loras", [])
         found["loras"] = [*before, *(lora for lora in found["loras"] if lora not in before)]
+        named = context.metadata.get(self.name, {}).get("embeddings", [])
+        if found.get("embeddings") or named:
+            new = (item for item in found.get("embeddings", ()) if item not in named)
+            found["embeddings"] = [*named, *new]
         kept = {key: value for key, value in found.items() if key not in ("warnings", *left_out)}
         context.add_metadata(self.name, **kept)
         self.warn_once(context, record.warnings)
@@ -367,16 +385,24 @@ class PromptedStage(DiffusionStage[Q]):
                 possible = template_loras(text, where, drawn)
                 chosen = [lora.name for part in parts for lora in part.loras]
                 yield from self.lora_problems(context, where, (*possible, *chosen))
+                if not any(self.model_problems(context)):
+                    for part in parts:
+                        yield from self.embedding_problems(context, where, part.text)
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
         """As of every diffusion stage, and of the wildcards and LoRAs of its prompts."""
         wildcards = self._wildcards(context)
-        own = self.resolved_prompts(context, wildcards).values()
+        own = tuple(self.resolved_prompts(context, wildcards).values())
         loras = [lora.name for parts in own for part in parts for lora in part.loras]
         diffusion = self.engines.diffusion
         return {
             **(super().fingerprint(context) or {}),
             "own_loras": [diffusion.lora_hash(self.model(context), name) for name in loras],
+            "own_embeddings": [
+                diffusion.embedding_hashes(self.model(context), part.text)
+                for parts in own
+                for part in parts
+            ],
             "wildcards": wildcards.used(),
         }
 

@@ -304,7 +304,7 @@ def _box(item: Detection, width: int, height: int) -> Box:
 
 def _described(region: Region, image_area: int) -> dict[str, Any]:
     left, top, right, bottom = region.box
-    loras = [{"name": lora.name, "weight": lora.weight} for lora in region.loras]
+    loras = [lora.to_json() for lora in region.loras]
     return {
         "label": region.label,
         "score": region.score,

@@ -88,7 +88,7 @@ class PromptStage(PipelineStage[PromptParams]):
             negative_prompt=negative.text,
             seed=seed,
             styles=list(self.params.styles),
-            loras=[_record(lora) for lora in loras],
+            loras=[lora.to_json() for lora in loras],
         )
         for warning in (*prompt.warnings, *negative.warnings):
             context.warn(self.name, warning)
@@ -179,16 +179,6 @@ class PromptStage(PipelineStage[PromptParams]):
                 )
             prompt = around.replace("{prompt}", prompt)
         return prompt
-
-
-def _record(lora: Lora) -> Json:
-    """JSON for the metadata."""
-    found: Json = {"name": lora.name, "weight": lora.weight}
-    if lora.text_encoder_weight is not None:
-        found["text_encoder_weight"] = lora.text_encoder_weight
-    if lora.blocks:
-        found["blocks"] = lora.blocks
-    return found
 
 
 def prompt_variants(pipeline: Pipeline, prompt: str, limit: int) -> list[str]:

@@ -229,6 +229,9 @@ def _infotext(context: PipelineContext) -> Infotext | None:
             upscale=upscale_record(context.metadata.get("upscaler", {})),
             details=[record for record in details if record is not None],
             loras={lora.name: lora.hash for record in made.values() for lora in record.loras},
+            embeddings={
+                item.name: item.hash for record in made.values() for item in record.embeddings
+            },
             version=f"ninefold {__version__}",
         )
     )

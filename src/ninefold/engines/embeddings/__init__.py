@@ -4,11 +4,19 @@ A prompt goes to the pipeline's own `encode_prompt` as plain text, so that witho
 embeddings are what diffusers gives by itself. `watching.py` looks on: it finds where the prompt's
 words lie among the tokens, weighs their rows as they leave the encoder, and notes what an encoder
 did not read. Where all encoders are CLIP, `clip.py` encodes long and weighted prompts instead, in
-chunks.
+chunks, and those that name a textual inversion (`inversion.py`).
 """
 
 from ninefold.engines.embeddings.cache import EmbeddingCache
 from ninefold.engines.embeddings.clip import chunk_count
+from ninefold.engines.embeddings.inversion import Inversion, PromptPair, find_inversions
 from ninefold.engines.embeddings.passing import prompt_arguments
 
-__all__ = ["EmbeddingCache", "chunk_count", "prompt_arguments"]
+__all__ = [
+    "EmbeddingCache",
+    "Inversion",
+    "PromptPair",
+    "chunk_count",
+    "find_inversions",
+    "prompt_arguments",
+]

@@ -8,11 +8,14 @@ of (text encoders trained from scratch may not).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ninefold.core.errors import ModelError
 from ninefold.engines.embeddings.cache import EmbeddingCache
+from ninefold.engines.embeddings.inversion import Inversion, PromptPair, find_spans, read_vectors
 from ninefold.engines.embeddings.weighting import scaled
 from ninefold.engines.prompts import parse_prompt, plain_text
 
@@ -20,9 +23,16 @@ from ninefold.engines.prompts import parse_prompt, plain_text
 _COMMA_REACH = 20
 
 
+@dataclass(frozen=True, eq=False)
+class _Learned:
+    """A token of a textual inversion: what stands in the place of its embedding."""
+
+    vector: Any
+
+
 @dataclass(frozen=True)
 class _Chunk:
-    tokens: tuple[int, ...]
+    tokens: tuple[int | _Learned, ...]
     weights: tuple[float, ...]
 
 
@@ -43,33 +53,34 @@ _Split = Sequence[tuple[list[_Chunk], list[_Chunk]]]
 
 
 def chunked_arguments(
-    pipe: Any, prompt: str, negative_prompt: str, cache: EmbeddingCache, state: Hashable
+    pipe: Any, prompts: PromptPair, cache: EmbeddingCache, state: Hashable
 ) -> dict[str, Any] | None:
-    """Embeddings to pass to `pipe` where a weight differs from 1 or a chunk is too short.
+    """Embeddings to pass to `pipe` where a weight differs from 1, a chunk is too short, or a
+    textual inversion is named.
 
     None for plain prompts, which the pipeline encodes itself, and for encoders other than CLIP.
     """
     encoders = _clip_encoders(pipe)
     if not encoders:
         return None
-    weighted = any(p.weight != 1.0 for p in (*parse_prompt(prompt), *parse_prompt(negative_prompt)))
-    split = _split(encoders, prompt, negative_prompt)
-    if not weighted and _count(split) == 1:
+    fragments = (*parse_prompt(prompts.prompt), *parse_prompt(prompts.negative_prompt))
+    own = prompts.inversions or any(fragment.weight != 1.0 for fragment in fragments)
+    if not own and _count(_split(encoders, prompts)) == 1:
         return None
-    return _cached(pipe, encoders, (prompt, negative_prompt), cache, state)
+    return _cached(pipe, encoders, prompts, cache, state)
 
 
-def chunk_count(pipe: Any, prompt: str, negative_prompt: str) -> int | None:
+def chunk_count(pipe: Any, prompts: PromptPair) -> int | None:
     """How many chunks the embeddings of both prompts span; None where `pipe` makes its own.
 
     Prompts that span as many can share a call: padding one to another's length would change it.
     """
     encoders = _clip_encoders(pipe)
-    return _count(_split(encoders, prompt, negative_prompt)) if encoders else None
+    return _count(_split(encoders, prompts)) if encoders else None
 
 
 def stacked_arguments(
-    pipe: Any, prompts: Sequence[tuple[str, str]], cache: EmbeddingCache, state: Hashable
+    pipe: Any, prompts: Sequence[PromptPair], cache: EmbeddingCache, state: Hashable
 ) -> dict[str, Any]:
     """How several prompts and negative prompts of one chunk count are passed to `pipe`.
 
@@ -86,24 +97,21 @@ def stacked_arguments(
 def _cached(
     pipe: Any,
     encoders: Sequence[_Encoder],
-    prompts: tuple[str, str],
+    prompts: PromptPair,
     cache: EmbeddingCache,
     state: Hashable,
 ) -> dict[str, Any]:
     def make() -> tuple[dict[str, Any], None]:
-        return _embedded(pipe, encoders, _split(encoders, *prompts), prompts[1]), None
+        return _embedded(pipe, encoders, prompts), None
 
     arguments: dict[str, Any] = cache.encoded((type(pipe), prompts, state), make)[0]
     return arguments
 
 
-def _embedded(
-    pipe: Any,
-    encoders: Sequence[_Encoder],
-    split: _Split,
-    negative_prompt: str,
-) -> dict[str, Any]:
+def _embedded(pipe: Any, encoders: Sequence[_Encoder], prompts: PromptPair) -> dict[str, Any]:
     import torch
+
+    split = _split(encoders, prompts)
 
     # Every encoder, and the prompt with its negative, must span the same number of chunks.
     count = _count(split)
@@ -116,7 +124,7 @@ def _embedded(
             ]
             sides.append((torch.cat([hidden for hidden, _ in encoded], dim=-1), encoded[-1][1]))
     (embeds, pooled), (negative, negative_pooled) = sides
-    if not plain_text(negative_prompt) and getattr(
+    if not plain_text(prompts.negative_prompt) and getattr(
         pipe.config, "force_zeros_for_empty_prompt", False
     ):
         negative, negative_pooled = torch.zeros_like(embeds), torch.zeros_like(pooled)
@@ -146,20 +154,26 @@ def _clip_encoders(pipe: Any) -> list[_Encoder]:
     return [_Encoder(tokenizer, model, pooled) for tokenizer, model in found]
 
 
-def _split(encoders: Sequence[_Encoder], prompt: str, negative_prompt: str) -> _Split:
-    return [(_chunks(encoder, prompt), _chunks(encoder, negative_prompt)) for encoder in encoders]
+def _split(encoders: Sequence[_Encoder], prompts: PromptPair) -> _Split:
+    return [
+        (
+            _chunks(encoder, prompts.prompt, prompts.inversions),
+            _chunks(encoder, prompts.negative_prompt, prompts.inversions),
+        )
+        for encoder in encoders
+    ]
 
 
 def _count(split: _Split) -> int:
     return max(len(part) for pair in split for part in pair)
 
 
-def _chunks(encoder: _Encoder, prompt: str) -> list[_Chunk]:
+def _chunks(encoder: _Encoder, prompt: str, inversions: Sequence[Inversion]) -> list[_Chunk]:
     room = encoder.length - 2
     tokenize: Callable[..., Any] = encoder.tokenizer
     comma = tokenize(",", add_special_tokens=False).input_ids[-1:]
     done: list[_Chunk] = []
-    tokens: list[int] = []
+    tokens: list[int | _Learned] = []
     weights: list[float] = []
 
     def cut(at: int) -> None:
@@ -169,15 +183,47 @@ def _chunks(encoder: _Encoder, prompt: str) -> list[_Chunk]:
     for fragment in parse_prompt(prompt):
         if fragment.chunk and tokens:
             cut(len(tokens))
-        found = tokenize(fragment.text, add_special_tokens=False, verbose=False).input_ids
-        tokens += found
-        weights += [fragment.weight] * len(found)
-        while len(tokens) > room:
-            commas = [i for i in range(room - _COMMA_REACH, room) if tokens[i : i + 1] == comma]
-            cut(commas[-1] + 1 if commas else room)
+        for piece in _pieces(fragment.text, inversions):
+            found: list[int | _Learned]
+            if isinstance(piece, Inversion):
+                found = _learned(encoder, piece, room)
+                if len(tokens) + len(found) > room:  # its tokens stay together
+                    cut(len(tokens))
+            else:
+                found = tokenize(piece, add_special_tokens=False, verbose=False).input_ids
+            tokens += found
+            weights += [fragment.weight] * len(found)
+            while len(tokens) > room:
+                commas = [i for i in range(room - _COMMA_REACH, room) if tokens[i : i + 1] == comma]
+                cut(commas[-1] + 1 if commas else room)
     if tokens or not done:
         cut(len(tokens))
     return done
+
+
+def _pieces(text: str, inversions: Sequence[Inversion]) -> Iterator[str | Inversion]:
+    by_name = {inversion.name: inversion for inversion in inversions}
+    at = 0
+    for span in find_spans(text, by_name) if by_name else ():
+        if span.name:
+            yield text[at : span.start]
+            yield by_name[span.name]
+            at = span.end
+    yield text[at:]
+
+
+def _learned(encoder: _Encoder, inversion: Inversion, room: int) -> list[int | _Learned]:
+    """The vectors of an inversion for one encoder; raises `ModelError` where it has none."""
+    width, given = encoder.model.config.hidden_size, read_vectors(inversion.path)
+    fitting = [vectors for vectors in given if vectors.shape[1] == width]
+    if not fitting or len(fitting[0]) > room:
+        sizes = " and ".join(f"{len(vectors)} x {vectors.shape[1]}" for vectors in given)
+        raise ModelError(
+            f"embedding {inversion.name!r} does not fit this model: expected at most {room} "
+            f"vectors of width {width} for each text encoder, got {sizes}. Use one made for this "
+            "model."
+        )
+    return [_Learned(vector) for vector in fitting[0]]
 
 
 def _padded(chunks: list[_Chunk], count: int) -> list[_Chunk]:
@@ -192,11 +238,12 @@ def _encode(encoder: _Encoder, chunks: list[_Chunk]) -> tuple[Any, Any]:
     pooled: Any = None
     for chunk in chunks:
         ids, mask = _ids(encoder, chunk)
-        out = encoder.model(
-            ids,
-            attention_mask=mask,
-            output_hidden_states=encoder.penultimate,
-        )
+        with _embedding(encoder, chunk):
+            out = encoder.model(
+                ids,
+                attention_mask=mask,
+                output_hidden_states=encoder.penultimate,
+            )
         if pooled is None:
             pooled = out[0]
         state = out.hidden_states[-2] if encoder.penultimate else out[0]
@@ -204,11 +251,37 @@ def _encode(encoder: _Encoder, chunks: list[_Chunk]) -> tuple[Any, Any]:
     return torch.cat(hidden, dim=1), pooled
 
 
+@contextmanager
+def _embedding(encoder: _Encoder, chunk: _Chunk) -> Iterator[None]:
+    """Give learned tokens their vectors while the block runs."""
+    learned = {
+        1 + index: token.vector
+        for index, token in enumerate(chunk.tokens)
+        if isinstance(token, _Learned)
+    }
+
+    def embedded(_: Any, __: Any, output: Any) -> Any:
+        output = output.clone()
+        for at, vector in learned.items():
+            output[:, at] = vector.to(output.device, output.dtype)
+        return output
+
+    if not learned:
+        yield
+        return
+    hook = encoder.model.get_input_embeddings().register_forward_hook(embedded)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
 def _ids(encoder: _Encoder, chunk: _Chunk) -> tuple[Any, Any]:
     import torch
 
     tokenizer = encoder.tokenizer
-    ids = [tokenizer.bos_token_id, *chunk.tokens, tokenizer.eos_token_id]
+    tokens = [0 if isinstance(token, _Learned) else token for token in chunk.tokens]
+    ids = [tokenizer.bos_token_id, *tokens, tokenizer.eos_token_id]
     padding = encoder.length - len(ids)
     device = encoder.model.device
     mask = None

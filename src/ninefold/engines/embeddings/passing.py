@@ -8,6 +8,7 @@ from typing import Any
 
 from ninefold.engines.embeddings.cache import EmbeddingCache
 from ninefold.engines.embeddings.clip import chunked_arguments, stacked_arguments
+from ninefold.engines.embeddings.inversion import PromptPair
 from ninefold.engines.embeddings.watched_pipeline import watched_encoding
 from ninefold.engines.embeddings.watching import EncodingWatch
 from ninefold.engines.prompts import plain_text
@@ -16,7 +17,7 @@ from ninefold.engines.prompts import plain_text
 @contextmanager
 def prompt_arguments(
     pipe: Any,
-    prompts: Sequence[tuple[str, str]],
+    prompts: Sequence[PromptPair],
     cache: EmbeddingCache,
     warnings: list[str],
     *,
@@ -32,11 +33,14 @@ def prompt_arguments(
     if len(prompts) > 1:
         yield stacked_arguments(pipe, prompts, cache, state)
         return
-    ((prompt, negative),) = prompts
-    if (chunked := chunked_arguments(pipe, prompt, negative, cache, state)) is not None:
+    (pair,) = prompts
+    if (chunked := chunked_arguments(pipe, pair, cache, state)) is not None:
         yield chunked
         return
-    watch = EncodingWatch(prompt, negative, max_tokens)
+    watch = EncodingWatch(pair.prompt, pair.negative_prompt, max_tokens)
     with watched_encoding(pipe, watch, cache, state):
-        yield {"prompt": plain_text(prompt), "negative_prompt": plain_text(negative) or None}
+        yield {
+            "prompt": plain_text(pair.prompt),
+            "negative_prompt": plain_text(pair.negative_prompt) or None,
+        }
     warnings += watch.warnings()

@@ -88,7 +88,15 @@ CONTROL_MODELS: dict[str, list[str]] = {"model_list": []}
 CONTROL_MODULES: dict[str, Any] = {"module_list": [], "module_detail": {}}
 CONTROL_TYPES: dict[str, dict[str, Any]] = {"control_types": {}}
 CONTROL_SETTINGS: dict[str, int] = {"control_net_unit_count": 0}
-EMBEDDINGS: dict[str, dict[str, Any]] = {"loaded": {}, "skipped": {}}
+#: What is told of an embedding beside its name: files are not read for a list.
+EMBEDDING: dict[str, Any] = {
+    "step": None,
+    "sd_checkpoint": None,
+    "sd_checkpoint_name": None,
+    "shape": None,
+    "vectors": None,
+}
+EMBEDDINGS: dict[str, dict[str, Any]] = {"loaded": {"easynegative": EMBEDDING}, "skipped": {}}
 MEMORY: dict[str, dict[str, str]] = {
     "ram": {"error": "not reported"},
     "cuda": {"error": "not reported"},

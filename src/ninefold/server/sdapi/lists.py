@@ -12,6 +12,7 @@ from ninefold.engines.sampler_table import SAMPLERS
 from ninefold.imaging.resize import RESAMPLERS
 from ninefold.server.auth import Known
 from ninefold.server.sdapi.examples import (
+    EMBEDDING,
     EMBEDDINGS,
     LORA,
     MEMORY,
@@ -88,9 +89,10 @@ async def sdapi_script_info(_caller: Known) -> _List:
 
 
 @router.get("/embeddings", responses=sdapi_responses(example=EMBEDDINGS))
-async def sdapi_embeddings(_caller: Known) -> dict[str, dict[str, Any]]:
-    """None."""
-    return EMBEDDINGS
+async def sdapi_embeddings(service: ServiceDep, _caller: Known) -> dict[str, dict[str, Any]]:
+    """The textual inversions, which a prompt uses by their names."""
+    names = await service.call(service.engines.diffusion.embeddings)
+    return {"loaded": {name: dict(EMBEDDING) for name in names}, "skipped": {}}
 
 
 @router.get("/latent-upscale-modes", responses=sdapi_responses(example=[]))
