@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from ninefold.engines.library.library import Library
 from ninefold.engines.settings import EngineSettings
 from ninefold.testing import fake_engines
 from tests.cli.conftest import Cli
+from tests.hub_server import Repository, hub_server
 from tests.library.conftest import checkpoint, diffusers_folder, lora, own_cache
 
 __all__ = ["own_cache"]
@@ -141,3 +145,69 @@ def test_folders_come_from_the_environment_and_the_settings_file(
     )
     monkeypatch.delenv("NINEFOLD_MODEL_FOLDERS")
     assert main(["models", "list", "--settings", str(tmp_path / "settings.toml")]) == 0
+
+
+def test_add_verify_and_remove(cli: Cli, engines: EngineSet, tmp_path: Path) -> None:
+    file = lora(tmp_path / "download" / "pen.safetensors", fill=b"5")
+    added = cli("models", "add", file, engines=engines)
+    assert (added.code, added.out) == (0, "pen\n")
+    assert "lora, linked." in added.err
+    listed = cli("models", "list", "--kind", "lora", engines=engines).out
+    assert any(line.split()[0] == "pen" and line.endswith("added") for line in listed.splitlines())
+    checked = cli("models", "verify", "pen", engines=engines)
+    assert (checked.code, checked.out) == (0, "whole    pen pen.safetensors\n")
+    with file.open("r+b") as stream:
+        stream.truncate(100)
+    checked = cli("models", "verify", engines=engines)
+    assert checked.code == 1
+    assert "damaged  pen pen.safetensors: 100 of" in checked.out
+    (item,) = cli("models", "verify", "pen", "--json", engines=engines).document
+    assert item["state"] == "damaged"
+    refused = cli("models", "remove", "pen", engines=engines)
+    assert (refused.code, "nobody is there to ask" in refused.err) == (2, True)
+    assert cli("models", "remove", "pen", "--yes", engines=engines).code == 0
+    assert cli("models", "verify", "pen", engines=engines).code == 2
+    refused = cli("models", "remove", "ink", "--yes", engines=engines)
+    assert (refused.code, "neither added nor pulled" in refused.err) == (2, True)
+
+
+def test_pull_by_the_variables_that_the_hubs_tools_read(tmp_path: Path) -> None:
+    source = lora(tmp_path / "source" / "ink.safetensors")
+    with hub_server() as hub:
+        hub.repositories["owner/ink"] = Repository(
+            {"ink.safetensors": source.read_bytes()}, gated="hf_secret"
+        )
+        env = {
+            **os.environ,
+            "HF_ENDPOINT": hub.url,
+            "HF_HOME": str(tmp_path / "hf"),
+            "HF_TOKEN": "hf_secret",
+            "NINEFOLD_LIBRARY": str(tmp_path / "library"),
+        }
+
+        def pull(**changes: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [sys.executable, "-m", "ninefold", "models", "pull", "owner/ink"],
+                env=env | changes,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+
+        offline = pull(HF_HUB_OFFLINE="1")
+        assert (offline.returncode, "HF_HUB_OFFLINE is set" in offline.stderr) == (2, True)
+        assert hub.requests == []
+        gated = pull(HF_TOKEN="hf_other")
+        assert (gated.returncode, "the model is gated" in gated.stderr) == (2, True)
+        done = pull()
+        assert (done.returncode, done.stdout) == (0, "ink\n")
+        assert "hf_secret" not in done.stderr
+    assert (tmp_path / "hf" / "hub" / "models--owner--ink").is_dir()
+
+
+def test_pull_wants_a_repository(cli: Cli) -> None:
+    failed = cli("models", "pull", "just-a-name")
+    assert (failed.code, failed.err) == (
+        2,
+        "error: 'just-a-name': expected OWNER/NAME or OWNER/NAME@REVISION.\n",
+    )

@@ -6,13 +6,18 @@ import json
 import math
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from ninefold.engines import hub_download
+from tests.hub_server import Hub, Repository, hub_server
+
 #: A time long ago, so that what is read of a file is remembered at once.
 LONG_AGO = 1_000_000_000
+#: The content of a large file on the hub.
+LARGE = bytes(range(256)) * 4000
 _BYTES = {"F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1}
 
 CHECKPOINT = {
@@ -84,3 +89,21 @@ def diffusers_folder(path: Path, class_name: str = "StableDiffusionXLPipeline") 
     scheduler = {"_class_name": "EulerDiscreteScheduler", "prediction_type": "v_prediction"}
     (path / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler))
     return path
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub with one repository, and an empty cache."""
+    from huggingface_hub import constants
+
+    with hub_server() as hub:
+        hub.repositories["owner/model"] = Repository(
+            {"config.json": b"{}", "unet/weights.safetensors": LARGE, "other.bin": b"x" * 5000}
+        )
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(hub_download, "_PAUSE", 0.0)
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "0")
+        yield hub

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,32 +12,13 @@ from typing import Any
 import pytest
 
 from ninefold.core.errors import ModelError
-from ninefold.engines import hub_download
 from ninefold.engines.hub import cached_folder
 from ninefold.engines.hub_download import PART, HubRepository
 from ninefold.engines.references import HubName
-from tests.hub_server import Hub, Repository, hub_server
+from tests.hub_server import Hub, Repository
+from tests.library.conftest import LARGE
 
-LARGE = bytes(range(256)) * 4000
 NAME = HubName("owner/model")
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A hub with one repository, and an empty cache."""
-    from huggingface_hub import constants
-
-    with hub_server() as hub:
-        hub.repositories["owner/model"] = Repository(
-            {"config.json": b"{}", "unet/weights.safetensors": LARGE, "other.bin": b"x" * 5000}
-        )
-        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(hub_download, "_PAUSE", 0.0)
-        monkeypatch.delenv("HF_TOKEN", raising=False)
-        monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "0")
-        yield hub
 
 
 def fetch(*paths: str, name: HubName = NAME) -> Path:
@@ -186,7 +166,7 @@ def test_a_full_disk_is_said_before_anything_is_fetched(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = SimpleNamespace(free=500_000)
-    monkeypatch.setattr(hub_download.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
     message = r"0\.00 GB are still to come \(unet/weights\.safetensors\), and 0\.00 GB are free at"
     with pytest.raises(ModelError, match=message):
         fetch("unet/weights.safetensors")

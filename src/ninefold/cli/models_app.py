@@ -83,3 +83,94 @@ def show(
     from ninefold.cli.settings import engines_for
 
     return show_one(engines_for(settings_file, context.obj), name, as_json)
+
+
+class _AddAs(StrEnum):
+    LINK = "link"
+    COPY = "copy"
+    REFERENCE = "reference"
+
+
+@models_app.command()
+@guarded
+def add(
+    context: typer.Context,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A model's file or folder.")],
+    name: Annotated[str | None, typer.Option(help="What to call it; by default as it is.")] = None,
+    how: Annotated[
+        _AddAs,
+        typer.Option(
+            "--as", help="A hard link (a copy on another disk), a copy, or the file where it is."
+        ),
+    ] = _AddAs.LINK,
+    settings_file: a.SettingsFile = None,
+) -> int:
+    """Add a model to ninefold's own folder, and print its name. It is checked first: what is no
+    model, is damaged or needs unpickling is refused."""
+    from ninefold.cli.models_kept import add_one
+    from ninefold.cli.settings import engines_for
+
+    return add_one(engines_for(settings_file, context.obj), path, name, how.value)
+
+
+@models_app.command()
+@guarded
+def pull(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="OWNER/NAME[@REVISION]", help="A repository.")],
+    variant: Annotated[
+        str | None, typer.Option(help="The precision to fetch, such as fp16; by default the half.")
+    ] = None,
+    file: Annotated[
+        list[str] | None, typer.Option(help="Fetch this file of it alone; repeatable.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")] = False,
+    settings_file: a.SettingsFile = None,
+) -> int:
+    """Fetch a model from the Hugging Face hub into its cache, and print its name.
+
+    Only what it is read from is fetched: one precision, no pickled weights. A download that was
+    cut goes on where it broke off, and every file is compared with the hub's hash. HF_TOKEN opens
+    gated models; HF_ENDPOINT, HF_HOME and HF_HUB_OFFLINE hold as ever.
+    """
+    from ninefold.cli.models_kept import pull_one
+    from ninefold.cli.settings import engines_for
+
+    engines = engines_for(settings_file, context.obj)
+    return pull_one(engines, name, variant, file or (), quiet)
+
+
+@models_app.command()
+@guarded
+def remove(
+    context: typer.Context,
+    name: _Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    settings_file: a.SettingsFile = None,
+) -> int:
+    """Remove a model that was added or pulled. What lies in your own folders is never touched."""
+    from ninefold.cli.models_kept import remove_one
+    from ninefold.cli.settings import engines_for
+
+    return remove_one(engines_for(settings_file, context.obj), name, yes)
+
+
+@models_app.command()
+@guarded
+def verify(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A model; by default all.")
+    ] = None,
+    settings_file: a.SettingsFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> int:
+    """Read models' files and compare them with their hashes of before; those read for the first
+    time are remembered.
+
+    Exit codes: 0 all are whole, 1 some are damaged or missing.
+    """
+    from ninefold.cli.models_kept import verify_all
+    from ninefold.cli.settings import engines_for
+
+    return verify_all(engines_for(settings_file, context.obj), name, as_json)

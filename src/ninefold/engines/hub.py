@@ -17,7 +17,7 @@ from ninefold.engines.layouts import Layout, Precision, read_index
 from ninefold.engines.references import HubName
 from ninefold.engines.weight_files import pick, weight_files
 
-_INDEX = "model_index.json"
+INDEX = "model_index.json"
 #: What a component needs beside its weights, such as words of tokenizers and chat templates.
 _BESIDE_WEIGHTS = re.compile(r".*\.(json|txt|jinja|model)")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -70,8 +70,8 @@ def fetch(
     Raises `ModelError`.
     """
     repository = HubRepository.look_up(name, report)
-    if _INDEX not in repository.files:
-        raise ModelError(f"{name} is no diffusers model: it has no {_INDEX}.")
+    if INDEX not in repository.files:
+        raise ModelError(f"{name} is no diffusers model: it has no {INDEX}.")
     return repository.fetch(pipeline_files(repository, precision, without))
 
 
@@ -81,7 +81,7 @@ def pipeline_files(
     """The files of a repository that its pipeline is read from; raises `ModelError`."""
     name = repository.name
     with TemporaryDirectory() as folder:  # the model shows in the cache when it is whole
-        (Path(folder) / _INDEX).write_bytes(repository.read(_INDEX))
+        (Path(folder) / INDEX).write_bytes(repository.read(INDEX))
         layout = read_index(Path(folder), str(name))
     return needed_files(repository.files, layout, str(name), precision, name.variant, without)
 
@@ -100,7 +100,7 @@ def needed_files(
     for file in files:
         path = PurePosixPath(file)
         by_folder.setdefault(path.parent.as_posix(), []).append(path.name)
-    yield _INDEX
+    yield INDEX
     names = frozenset(component.name for component in layout.components)
     for component in layout.components:
         there = by_folder.get(component.name, [])

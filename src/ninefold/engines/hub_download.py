@@ -162,13 +162,12 @@ class HubRepository:
 
     def _fetch(self, file: HubFile) -> None:
         """Bring one file's content into the cache, in one process at a time."""
-        from huggingface_hub.utils import WeakFileLock
-
+        utils: Any = import_module("huggingface_hub.utils")
         blob = self._blob(file)
         locks = self.folder.parent / ".locks" / self.folder.name
         for folder in (blob.parent, locks):
             folder.mkdir(parents=True, exist_ok=True)
-        with WeakFileLock(locks / f"{file.digest}.lock"):
+        with utils.WeakFileLock(locks / f"{file.digest}.lock"):
             if blob.is_file() and blob.stat().st_size == file.size:
                 return
             part = blob.with_name(f"{blob.name}{PART}")

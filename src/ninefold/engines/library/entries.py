@@ -24,6 +24,8 @@ from ninefold.engines.library.places import KINDS, Kind, Place
 #: How an entry came to its files: a hard link or a copy of its own, the user's file where it lies,
 #: or the hub's cache.
 Holding = Literal["link", "copy", "reference", "hub"]
+#: What the folder is called among those that models are found in.
+ADDED = "added"
 _LAYOUT = 1
 
 
@@ -54,7 +56,7 @@ class Entry:
     @property
     def place(self) -> Place:
         """Where it lies."""
-        return Place(self.path, self.name, "added", self.kind, from_hub=self.holding == "hub")
+        return Place(self.path, self.name, ADDED, self.kind, from_hub=self.holding == "hub")
 
     @property
     def is_own(self) -> bool:
