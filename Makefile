@@ -46,7 +46,7 @@ docs: $(VENV)/.installed
 	@$(BIN)/python -m tools.metrics
 
 bench: $(VENV)/.installed
-	@$(BIN)/python bench/overhead.py
+	@$(BIN)/python -m bench.overhead
 	@$(BIN)/python bench/cli.py
 	@$(BIN)/python bench/jobs.py
 

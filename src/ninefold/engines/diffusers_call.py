@@ -287,6 +287,7 @@ class DiffusersCall:
             embeddings=tuple(UsedEmbedding(each.name, each.hash) for each in item.inversions),
             guidance_rescale=self.guidance_rescale,
             strength=request.strength if isinstance(request, ImageToImage) else None,
+            quantization=item.info.quantization,
             quality=request.quality,
             steps_left_out=self.steps_left_out,
             batch_size=len(self.requests),

@@ -181,7 +181,7 @@ class DiffusersEngine:
             files = resolve(place, self.settings, self._root, self._number_format)
             if named is not None:
                 files = replace(files, name=named.name)
-            info = describe(files)
+            info = replace(describe(files), quantization=self.settings.quantization)
         self._known[place] = found = KnownModel(files.signature(), files, info)
         return found
 

@@ -15,6 +15,7 @@ from ninefold.engines.control import Control, ControlBase
 from ninefold.engines.families import Family, Task
 from ninefold.engines.generation_record import GenerationRecord
 from ninefold.engines.kinds import Engine, EngineKind
+from ninefold.engines.quantization import Quantization
 from ninefold.engines.sampler_table import SchedulerKind
 from ninefold.engines.step_cache import Quality
 from ninefold.imaging.types import Floats, Mask, Pixels
@@ -56,6 +57,8 @@ class ModelInfo:
     guidance_rescale: float = 0.0
     #: What control models must fit; None where it cannot be steered by pictures.
     control: ControlBase | None = None
+    #: How its weights are stored where that is not as in its files; changes its images.
+    quantization: Quantization = "none"
     #: When its weights were written, in seconds since the epoch; 0 where nobody knows.
     created: int = 0
     #: Largest area in pixels that it can be asked for; 0 where only sides are limited.

@@ -106,6 +106,8 @@ class GenerationRecord:
     guidance_rescale: float = 0.0
     #: How far a source image might change, above 0 to 1; None where there was none.
     strength: float | None = None
+    #: How its weights were stored where that is not as in its files.
+    quantization: str = "none"
     #: What was allowed to be traded for speed, and how many steps were left out for it.
     quality: str = "lossless"
     steps_left_out: int = 0
@@ -142,6 +144,8 @@ class GenerationRecord:
             found["guidance_rescale"] = self.guidance_rescale
         if self.strength is not None:
             found["strength"] = self.strength
+        if self.quantization != "none":
+            found["quantization"] = self.quantization
         if self.quality != "lossless":
             found |= {"quality": self.quality, "steps_left_out": self.steps_left_out}
         if self.refiner is not None:
@@ -180,6 +184,7 @@ class GenerationRecord:
             embeddings=tuple(UsedEmbedding(**item) for item in entry.get("embeddings", ())),
             guidance_rescale=entry.get("guidance_rescale", 0.0),
             strength=entry.get("strength"),
+            quantization=entry.get("quantization", "none"),
             quality=entry.get("quality", "lossless"),
             steps_left_out=entry.get("steps_left_out", 0),
             refiner=entry.get("refiner"),

@@ -24,6 +24,7 @@ from ninefold.engines.loras import LoraFile
 from ninefold.engines.loras.applying import LoadedLora
 from ninefold.engines.memory import is_out_of_memory
 from ninefold.engines.models import ModelFiles
+from ninefold.engines.quantization import quantize, stored_bytes
 from ninefold.engines.settings import EngineSettings
 
 # Loading patches torch.nn.Module for a moment (accelerate's empty weights), so one at a time.
@@ -72,7 +73,7 @@ class LoadedModel:
         """Bytes of all parameters and buffers."""
         networks = [part for part in self.base.components.values() if hasattr(part, "parameters")]
         return sum(
-            tensor.numel() * tensor.element_size()
+            stored_bytes(tensor)
             for network in networks
             for tensor in (*network.parameters(), *network.buffers())
         )
@@ -84,14 +85,18 @@ def load_model(files: ModelFiles, device: DeviceChoice, settings: EngineSettings
         pipeline_class = _pipeline_class(files)
         dtype = device.dtype(pipeline_class)
         with _unfilled():
-            pipe = _read(pipeline_class, files, dtype, device, settings.allow_pickle)
+            pipe = _read(pipeline_class, files, dtype, device, settings)
         pipe.to(device.name)
         pipe.set_progress_bar_config(disable=True)
     return LoadedModel(pipe, files.family, pipe.scheduler, str(dtype).removeprefix("torch."))
 
 
 def _read(
-    pipeline_class: Any, files: ModelFiles, dtype: Any, device: DeviceChoice, allow_pickle: bool
+    pipeline_class: Any,
+    files: ModelFiles,
+    dtype: Any,
+    device: DeviceChoice,
+    settings: EngineSettings,
 ) -> Any:
     names, _ = part_names(pipeline_class)
     parts: dict[str, Any] = {}
@@ -100,7 +105,7 @@ def _read(
         if not files.layout.is_folder(folder):
             folder = Path(scratch)
             files.layout.write(folder)
-        checkpoint = Checkpoint(files.path, allow_pickle)
+        checkpoint = Checkpoint(files.path, settings.allow_pickle)
         for component in files.layout.components:
             if component.name not in names:  # a ControlNet, say, beside the pipeline that is loaded
                 continue
@@ -115,8 +120,10 @@ def _read(
                     continue
                 # On the device before the next one is read: of the main memory, which may be the
                 # smaller one, loading takes no more than the largest of them.
-                movable = component.is_network and not is_quantised(part)
-                parts[component.name] = part.to(device.name) if movable else part
+                if component.is_network and not is_quantised(part):
+                    quantize(part, component.name, settings.quantization, dtype)
+                    part = part.to(device.name)
+                parts[component.name] = part
         with _errors_of(files.name):
             return pipeline_class.from_pretrained(str(folder), **parts, local_files_only=True)
 

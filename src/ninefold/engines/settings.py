@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt
 
 from ninefold.core.paths import expand_home
 from ninefold.core.settings import SettingsBase, read_settings
+from ninefold.engines.quantization import Quantization
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -45,6 +46,11 @@ class EngineSettings(SettingsBase):
         "auto",
         description="Number format of diffusion models: `float32`, `bfloat16`, `float16`, or what "
         "suits device and model. float16 overflows in some models, whose images are then black.",
+    )
+    quantization: Annotated[Quantization, BeforeValidator(_lower)] = Field(
+        "none",
+        description="Store weights of diffusion models and their text encoders in fewer bits, "
+        "which changes images a little: `fp8`, or with `ninefold[quantization]` `int8` and `nf4`.",
     )
     threads: NonNegativeInt = Field(
         0, le=1024, description="CPU threads of every engine; 0 is the libraries' own choice."

@@ -241,6 +241,7 @@ class DiffusionStage(EngineStage[S]):
         return {
             "model": info.hash,
             "guidance_rescale": info.guidance_rescale,
+            **({"quantization": info.quantization} if info.quantization != "none" else {}),
             "loras": [diffusion.lora_hash(model, lora.name) for lora in context.get(LORAS) or ()],
             "embeddings": [
                 diffusion.embedding_hashes(model, context.get(slot) or "")

@@ -1,0 +1,88 @@
+"""Weights in fewer bits: smaller, near what they were, and said in the record."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ninefold.core.errors import ModelError
+from ninefold.core.progress import SilentProgress
+from ninefold.engines.defaults import build_engines
+from ninefold.engines.quantization import Quantization, quantize, stored_bytes
+from ninefold.engines.settings import EngineSettings
+from tests.engines.conftest import text
+from tests.tiny_models import tiny_model
+
+
+def _network() -> Any:
+    import torch
+
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Linear(128, 256), torch.nn.GELU(), torch.nn.Linear(256, 128)
+    )
+    return network.eval().requires_grad_(False)
+
+
+def _bytes(network: Any) -> int:
+    return sum(stored_bytes(item) for item in (*network.parameters(), *network.buffers()))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "part", "error"), [("fp8", 0.26, 0.08), ("int8", 0.27, 0.02), ("nf4", 0.2, 0.2)]
+)
+def test_weights_are_smaller_and_the_outcome_is_near(
+    scheme: Quantization, part: float, error: float
+) -> None:
+    import torch
+
+    pytest.importorskip({"int8": "torchao", "nf4": "bitsandbytes"}.get(scheme, "torch"))
+    network, sample = _network(), torch.randn(4, 128)
+    before, size = network(sample), _bytes(network)
+    quantize(network, "transformer", scheme, torch.float32)
+    after = network.to("cpu")(sample)
+    assert _bytes(network) < part * size
+    assert float((after - before).abs().mean() / before.abs().mean()) < error
+
+
+def test_an_autoencoder_keeps_its_weights() -> None:
+    import torch
+
+    network = _network()
+    size = _bytes(network)
+    quantize(network, "vae", "fp8", torch.float32)
+    assert _bytes(network) == size
+
+
+@pytest.mark.parametrize(("scheme", "package"), [("int8", "torchao"), ("nf4", "bitsandbytes")])
+def test_a_missing_library_is_named_with_the_remedy(
+    scheme: Quantization, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    for name in (package, "torchao.quantization", "bitsandbytes.nn"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ModelError, match=rf"{package}.*ninefold\[quantization\]"):
+        quantize(_network(), "transformer", scheme, torch.float32)
+
+
+def test_a_model_is_loaded_as_the_setting_says(tmp_path: Path) -> None:
+    folder = str(tiny_model("flux", tmp_path / "flux"))
+    made: dict[str, Any] = {}
+    schemes: tuple[Quantization, ...] = ("none", "fp8")
+    for scheme in schemes:
+        settings = EngineSettings(device="cpu", loras=tmp_path, quantization=scheme)
+        engines = build_engines(settings)
+        side = engines.diffusion.describe(folder).min_size
+        request = text(model=folder, width=side, height=side)
+        made[scheme] = engines.diffusion.run(request, SilentProgress())
+        held = sum(engines.stats().resident.values())
+        made[f"{scheme} bytes"] = held
+    assert made["fp8 bytes"] < 0.6 * made["none bytes"]
+    assert made["fp8"].record.to_json()["quantization"] == "fp8"
+    assert "quantization" not in made["none"].record.to_json()
+    assert not np.array_equal(made["fp8"].image, made["none"].image)
