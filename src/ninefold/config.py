@@ -17,6 +17,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
@@ -28,13 +29,14 @@ from ninefold.core.pipeline import Pipeline
 from ninefold.core.problems import check_texts, field_names, problems_of, suggest
 from ninefold.core.stage import PipelineStage
 from ninefold.core.wiring import OnError, Step, step_names
+from ninefold.engines.references import with_components
 from ninefold.parameter_text import parse_parameter
 from ninefold.slots import CONFIG, MAX_SEED, MODEL, SEED
 from ninefold.stages.base import DIFFUSION_MODEL
 from ninefold.stages.registry import find_stage, stage_types
 
 #: Fields of a config that settings may name beside the stages' parameters.
-_OWN = ("model", "seed")
+_OWN = ("model", "components", "seed")
 
 _PRESETS = files("ninefold") / "presets"
 
@@ -81,6 +83,12 @@ class PipelineConfig(BaseModel):
     model: Annotated[str, DIFFUSION_MODEL] | None = Field(
         None, description="The diffusion model where none is given."
     )
+    components: Annotated[str, DIFFUSION_MODEL] | None = Field(
+        None,
+        description="A diffusers folder or a hub name, from which `model` takes the components "
+        "that it lacks: text encoders, decoder, tokenizers. In a stage's own `model`, or a job's, "
+        "write MODEL|COMPONENTS.",
+    )
     seed: int | None = Field(
         None,
         ge=0,
@@ -89,7 +97,13 @@ class PipelineConfig(BaseModel):
     )
     stages: tuple[StageConfig, ...] = Field(min_length=1, description="The stages, in order.")
 
-    _without_nul = field_validator("description", "model")(check_texts)
+    _without_nul = field_validator("description", "model", "components")(check_texts)
+
+    @model_validator(mode="after")
+    def _components_of_a_model(self) -> Self:
+        if self.components is not None and self.model is None:
+            raise ValueError("components: expected beside a model. Name the model, too.")
+        return self
 
     @classmethod
     def preset(cls, name: str) -> Self:
@@ -149,7 +163,8 @@ class PipelineConfig(BaseModel):
 
     def _defaults(self) -> dict[str, Any]:
         """The slots that it sets where nobody gives them."""
-        found = {MODEL.name: self.model, SEED.name: self.seed, CONFIG.name: self.document()}
+        model = None if self.model is None else with_components(self.model, self.components)
+        found = {MODEL.name: model, SEED.name: self.seed, CONFIG.name: self.document()}
         return {name: value for name, value in found.items() if value is not None}
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:

@@ -31,6 +31,14 @@ Settings = Annotated[
 Model = Annotated[
     str | None, typer.Option(help="A diffusion model: a name, folder, file or hub name.")
 ]
+Components = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER|NAME",
+        help="Where the model takes the components from that it lacks: a diffusers folder or a "
+        "hub name.",
+    ),
+]
 Seed = Annotated[int | None, typer.Option(help="Same seed, same image; random by default.")]
 Count = Annotated[
     int, typer.Option(min=1, max=10_000, help="How many images, with seeds that follow.")

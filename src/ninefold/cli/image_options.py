@@ -23,6 +23,7 @@ class ImageOptions:
     config: a.ConfigFile = None
     settings: a.Settings = None
     model: a.Model = None
+    components: a.Components = None
     seed: a.Seed = None
     count: a.Count = 1
     image: a.Image = None

@@ -34,6 +34,7 @@ class RunOptions:
     config: Path | None = None
     settings: tuple[str, ...] = ()
     model: str | None = None
+    components: str | None = None
     seed: int | None = None
     count: int = 1
     image: Path | None = None
@@ -97,10 +98,11 @@ def resolve_config(options: RunOptions) -> PipelineConfig:
             raise ConfigError("--strength: expected with --image, got it alone. Add --image FILE.")
         settings.append(f"text_to_image.strength={options.strength}")
     config = load_config(options.preset, options.config, settings)
-    changes = {"model": options.model, "seed": options.seed}
-    config = config.with_values(
-        {key: value for key, value in changes.items() if value is not None}, ""
-    )
+    changes = {"model": options.model, "components": options.components, "seed": options.seed}
+    given: dict[str, Any] = {k: value for k, value in changes.items() if value is not None}
+    if "model" in given:  # the config's components are those of its own model
+        given.setdefault("components", None)
+    config = config.with_values(given, "")
     return config.with_values(options.sampling.values(config, options.settings), "")
 
 

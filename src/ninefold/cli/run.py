@@ -30,7 +30,7 @@ from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.core.wiring import Step
 from ninefold.engines.engine_set import EngineSet
 from ninefold.runs import Run
-from ninefold.slots import resolve_model
+from ninefold.slots import MODEL, resolve_model
 from ninefold.stages.text_to_image import TextToImageStage
 
 #: Most seconds that an image waits for the others, where the model may make them in one call.
@@ -82,11 +82,11 @@ def _at_once(options: RunOptions, engines: EngineSet) -> int:
     """How many images are begun together: as many as the model may make in one call."""
     if options.resume is not None or options.count == 1:
         return 1
-    config = resolve_config(options)
-    for step in config.build(engines).steps:
+    pipeline = resolve_config(options).build(engines)
+    for step in pipeline.steps:
         if isinstance(step.stage, TextToImageStage):
             params = step.stage.params
-            model = resolve_model(params.model, config.model)
+            model = resolve_model(params.model, pipeline.defaults.get(MODEL.name))
             try:
                 width, height = engines.diffusion.describe(model).native_size
                 size = params.width or width, params.height or height

@@ -69,8 +69,10 @@ class Limits:
         self, name: Any, where: str, ref: ModelRef = DIFFUSION_MODEL
     ) -> Iterator[str]:
         """Whether a request may name this model."""
-        if isinstance(name, str) and name not in (known := self.models(ref)):
-            yield f"{where}: {name!r} is not served here.{suggest(name, known)}"
+        known = self.models(ref)
+        for part in name.split("|") if isinstance(name, str) else ():  # MODEL|COMPONENTS
+            if part not in known:
+                yield f"{where}: {part!r} is not served here.{suggest(part, known)}"
 
     def input_problems(self, slots: Mapping[str, Any], where: str) -> Iterator[str]:
         """What an input may not say."""
