@@ -32,7 +32,8 @@ from ninefold.core.wiring import OnError, Step, step_names
 from ninefold.engines.references import with_components
 from ninefold.parameter_text import parse_parameter
 from ninefold.slots import CONFIG, MAX_SEED, MODEL, SEED
-from ninefold.stages.base import DIFFUSION_MODEL
+from ninefold.stages.base import DIFFUSION_MODEL, SamplingParams
+from ninefold.stages.control import named_images
 from ninefold.stages.registry import find_stage, stage_types
 
 #: Fields of a config that settings may name beside the stages' parameters.
@@ -254,6 +255,12 @@ class PipelineConfig(BaseModel):
         """The step that is called so when the pipeline runs; None where none is."""
         place = self._places().get(name)
         return None if place is None else self.stages[place]
+
+    def control_images(self) -> tuple[str, ...]:
+        """The pictures that `control` of its stages names, each once."""
+        params = [step.stage.params for step in self._pipeline.steps]
+        entries = [e for item in params if isinstance(item, SamplingParams) for e in item.control]
+        return named_images(entries)
 
     def _places(self) -> dict[str, int]:
         """Index of each stage by its step's name."""

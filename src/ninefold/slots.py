@@ -79,6 +79,17 @@ def _references(value: Any, context: PipelineContext) -> Any:
     ]
 
 
+def _pictures(value: Any, context: PipelineContext) -> Any:
+    if not isinstance(value, dict):
+        return value
+    from ninefold.files.store import import_picture
+
+    return {
+        name: item if isinstance(item, ImageRecord | dict) else import_picture(context, name, item)
+        for name, item in value.items()
+    }
+
+
 #: The model that runs where nobody names one.
 DEFAULT_MODEL = "poster"
 
@@ -140,6 +151,15 @@ REFERENCES: Slot[tuple[ImageRecord, ...]] = Slot(
     remedy="Give reference images.",
     must_act=True,
     coerce=_references,
+)
+CONTROL_IMAGES: Slot[dict[str, ImageRecord]] = Slot(
+    "control_images",
+    dict[str, ImageRecord],
+    "Pictures that `control` of a stage names, by those names. Paths, Pillow images or arrays may "
+    "be given.",
+    remedy="Give control_images.",
+    must_act=True,
+    coerce=_pictures,
 )
 IMAGE_PATH: Slot[Path] = Slot("image_path", WorkPath, "File of the generated image.", given=False)
 REFINED_PATH: Slot[Path] = Slot("refined_path", WorkPath, "File of the refined image.", given=False)

@@ -136,7 +136,10 @@ def test_what_is_no_control_model_is_refused_with_what_would_be(tmp_path: Path) 
     refused(tmp_path, r"the folder has no config\.json.*lora\.safetensors")
     refused("nobody/has-this", "NINEFOLD_ALLOW_DOWNLOAD")
     refused("nonesuch", "Known: lora")
-    faces = {"image_proj.proj.2.weight": (4, 4), "ip_adapter.1.to_k_ip.weight": (4, 768)}
+    faces: dict[str, tuple[int, ...]] = {
+        "image_proj.proj.2.weight": (4, 4),
+        "ip_adapter.1.to_k_ip.weight": (4, 768),
+    }
     refused(header(tmp_path / "face.safetensors", faces), "face embeddings")
 
 

@@ -72,6 +72,14 @@ Loras = Annotated[
     list[str] | None,
     typer.Option("--lora", metavar="NAME[:WEIGHT]", help="A LoRA to apply; repeatable."),
 ]
+Control = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--control",
+        metavar="model=NAME,image=FILE[,...]",
+        help="A ControlNet, T2I-Adapter or IP-Adapter and its picture; repeatable.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 SettingsFile = Annotated[

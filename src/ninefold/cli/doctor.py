@@ -32,7 +32,11 @@ LIBRARIES = (
     *("pillow", "pydantic", "dbos", "sqlalchemy", "alembic", "psycopg", "fastapi", "uvicorn"),
 )
 #: What an extra brings, by a package of it.
-EXTRAS = {"otel": "opentelemetry-sdk", "training": "onnxscript"}
+EXTRAS = {
+    "control": "opencv-python-headless",
+    "otel": "opentelemetry-sdk",
+    "training": "onnxscript",
+}
 #: Bytes that a job of a large image takes, with what the database writes beside itself.
 _LEAST_FREE = 200 * 2**20
 #: Seconds that the driver's own program may take.

@@ -37,6 +37,7 @@ class ImageOptions:
     scheduler: a.Scheduler = None
     quality: a.Quality = None
     loras: a.Loras = None
+    control: a.Control = None
 
 
 def with_image_options(command: Callable[Concatenate[ImageOptions, P], R]) -> Callable[P, R]:

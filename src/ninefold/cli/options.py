@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from ninefold.cli.control import control_values
 from ninefold.cli.image_options import ImageOptions
 from ninefold.cli.sampling import Sampling
 from ninefold.config import PipelineConfig
@@ -42,6 +43,7 @@ class RunOptions:
     mask: Path | None = None
     references: tuple[Path, ...] = ()
     negative: str | None = None
+    control: tuple[str, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
     out: Path | None = None
     as_json: bool = False
@@ -103,7 +105,8 @@ def resolve_config(options: RunOptions) -> PipelineConfig:
     if "model" in given:  # the config's components are those of its own model
         given.setdefault("components", None)
     config = config.with_values(given, "")
-    return config.with_values(options.sampling.values(config, options.settings), "")
+    config = config.with_values(options.sampling.values(config, options.settings), "")
+    return config.with_values(control_values(options.control, options.settings), "")
 
 
 def resumed(options: RunOptions, folder: Path, engines: EngineSet) -> Run:
@@ -131,14 +134,16 @@ def with_prompt(options: RunOptions) -> RunOptions:
     return replace(options, prompt=sys.stdin.read(MAX_PROMPT + 2).strip())
 
 
-def given_slots(options: RunOptions) -> dict[str, Any]:
-    """The slots that were given, as they were given."""
+def given_slots(options: RunOptions, config: PipelineConfig) -> dict[str, Any]:
+    """The slots that were given, as they were given; the config names pictures by their files."""
+    pictures = {name: Path(name).expanduser() for name in config.control_images()}
     slots = {
         "prompt": options.sampling.tagged(options.prompt),
         "negative_prompt": options.negative,
         "image": options.image,
         "mask": options.mask,
         "references": options.references or None,
+        "control_images": pictures or None,
     }
     return {name: value for name, value in slots.items() if value is not None}
 
@@ -167,7 +172,7 @@ def _prepared(options: RunOptions, config: PipelineConfig, job_id: str, engines:
     context = PipelineContext(out / job_id, job_id=job_id)
     pipeline = config.build(engines)
     try:
-        _fill(options, context, pipeline)
+        _fill(options, config, context, pipeline)
         _check(pipeline, context)
         run = Run(config, context)
         run.start()
@@ -185,9 +190,11 @@ def _check(pipeline: Pipeline, context: PipelineContext) -> None:
         raise ConfigError(problems)
 
 
-def _fill(options: RunOptions, context: PipelineContext, pipeline: Pipeline) -> None:
+def _fill(
+    options: RunOptions, config: PipelineConfig, context: PipelineContext, pipeline: Pipeline
+) -> None:
     """Set what was given; raises `InputError` with every problem."""
-    given = given_slots(options)
+    given = given_slots(options, config)
     problems = []
     for name, value in given.items():
         try:

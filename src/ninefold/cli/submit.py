@@ -32,7 +32,7 @@ async def submit(
     # As for a run, and before there is a database: what is refused leaves nothing behind.
     with TemporaryDirectory() as folder:
         next(planned(replace(options, out=Path(folder), count=1), config, engines))
-    slots = given_slots(options)
+    slots = given_slots(options, config)
     async with place.open(create=True, engines=engines) as jobs:
         if options.count > 1:
             group = await jobs.submit_group(

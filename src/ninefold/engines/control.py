@@ -29,6 +29,10 @@ KIND_NAMES: dict[ControlKind, str] = {
 }
 
 
+#: What to do where both are asked for.
+WITH_REFERENCES = "Leave out the control or the reference images."
+
+
 @dataclass(frozen=True)
 class Control:
     """One picture that a request is steered by, and the model that reads it.

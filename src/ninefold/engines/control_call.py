@@ -11,11 +11,17 @@ from typing import Any
 import numpy as np
 
 from ninefold.core.errors import ModelError
-from ninefold.engines.control import AskedControl, Control, control_problems, used_control
+from ninefold.engines.control import (
+    WITH_REFERENCES,
+    AskedControl,
+    Control,
+    control_problems,
+    used_control,
+)
 from ninefold.engines.control_base import base_widths
 from ninefold.engines.control_files import ControlFiles
 from ninefold.engines.control_loading import ControlNetwork
-from ninefold.engines.control_table import MODES, control_pipelines
+from ninefold.engines.control_table import MODES, pipeline_name
 from ninefold.engines.diffusion import ModelInfo, TextToImage
 from ninefold.engines.families import Task
 from ninefold.engines.generation_record import UsedControl
@@ -60,12 +66,16 @@ class ControlCall:
         if not self.entries:
             return form, begins
         self._check(model, info)
+        if task == "edit":
+            raise ModelError(f"{info.name}: control cannot act on an edit. {WITH_REFERENCES}")
+        family = "" if info.control is None else info.control.family
         parts: dict[str, Any] = {}
         pipeline_class: Any = type(form)
         adapters = [item for item in self.networks if item.image_encoder is not None]
         for kind, part in _PART.items():
             if networks := self._networks(kind):
-                name, begins = self._class_name(kind, begins, info, bool(adapters))
+                network = self._of(kind)[0].files.info.network
+                name, begins = pipeline_name(family, network, begins, bool(adapters))
                 pipeline_class = getattr(import_module("diffusers"), name)
                 parts[part] = networks if len(networks) > 1 else networks[0]
         if len({item.encoder_folder for item in adapters}) > 1:
@@ -79,17 +89,6 @@ class ControlCall:
         pipe = pipeline_sharing(pipeline_class, model.base, **parts)
         pipe.set_progress_bar_config(disable=True)
         return pipe, begins
-
-    def _class_name(
-        self, kind: str, begins: Task, info: ModelInfo, with_adapter: bool
-    ) -> tuple[str, Task]:
-        """The pipeline's class for networks of a kind, and what it starts from."""
-        family = "" if info.control is None else info.control.family
-        found = control_pipelines(family, self._of(kind)[0].files.info.network)
-        assert found is not None
-        if begins not in found.pipelines or (with_adapter and begins not in found.with_ip_adapter):
-            begins = "text"
-        return found.pipelines[begins], begins
 
     def arguments(self, accepted: Mapping[str, Any]) -> dict[str, Any]:
         """What the pipeline is passed beside all else."""

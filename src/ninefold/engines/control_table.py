@@ -185,6 +185,15 @@ def control_pipelines(base: str, network: str) -> ControlPipelines | None:
     return _BY_NAMES.get((base, network))
 
 
+def pipeline_name(base: str, network: str, task: Task, with_adapter: bool) -> tuple[str, Task]:
+    """The pipeline's class for a task, beside an IP-Adapter or not, and what it starts from: from
+    text where there is none for the task. To be asked where there are `control_pipelines`."""
+    found = _BY_NAMES[base, network]
+    if task not in found.pipelines or (with_adapter and task not in found.with_ip_adapter):
+        task = "text"
+    return found.pipelines[task], task
+
+
 def base_of_class(pipeline_class: str) -> str | None:
     """The family of a diffusers pipeline class, as `ControlPipelines.base` names it; None for one
     that cannot be steered."""

@@ -31,6 +31,7 @@ Layers = tuple[Pixels, Alpha | None]
 
 #: Where a PNG file says what its pixels hold, and its word for colours with alpha (PNG, 11.2.1).
 _COLOUR_TYPE, _RGBA = 25, 6
+_WHITE = (255, 255, 255)
 #: Decoded images kept in a context: the current one and the one before it.
 _KEPT = 2
 
@@ -122,6 +123,26 @@ def import_image(context: PipelineContext, value: Any, stem: str = "source") -> 
         pixels, alpha = _given(_path(stem, value).name, lambda: decode_layers(Path(value)))
     height, width = pixels.shape[:2]
     return _written(context, name, prepared_image(pixels, alpha), (width, height), "input")
+
+
+def import_picture(context: PipelineContext, name: str, value: Any) -> ImageRecord:
+    """Like `import_image`, below `control/`, for a picture called `name`; what is transparent is
+    white. Raises `InputError`."""
+    if isinstance(value, PreparedFile):
+        value = value.path
+    if isinstance(value, np.ndarray):
+        layers = _from_array(name, value)
+    elif isinstance(value, Image.Image):
+        layers = _given(name, lambda: layers_of(value))
+    else:
+        layers = _given(_path(name, value).name, lambda: decode_layers(Path(value)))
+    pixels, alpha = layers
+    if alpha is not None:
+        pixels = lay_on(pixels, alpha, _WHITE)
+    data = prepared_image(pixels, None)
+    height, width = pixels.shape[:2]
+    file = f"control/{hashlib.sha256(data).hexdigest()}.png"
+    return _written(context, file, data, (width, height), "input")
 
 
 def import_mask(context: PipelineContext, value: Any) -> ImageRecord:

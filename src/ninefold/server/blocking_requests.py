@@ -45,6 +45,8 @@ class ImageOrder:
     mask: SentImage | None = field(default=None, repr=False)
     #: Images that an edit model changes or combines.
     references: tuple[SentImage, ...] = field(default=(), repr=False)
+    #: Pictures that its stages' `control` names by the SHA-256 of their files.
+    control: tuple[SentImage, ...] = field(default=(), repr=False)
     #: Image and mask of each further source: the images are made of all of them in turn.
     further: tuple[tuple[SentImage | None, SentImage | None], ...] = field(default=(), repr=False)
     #: What the request asked for and does not get, for its answer.
@@ -95,6 +97,9 @@ async def submit(service: Service, caller: Caller, order: ImageOrder) -> Group:
         given["references"] = [
             (await _stored(service, caller, image, None))["image"] for image in order.references
         ]
+    for picture in order.control:
+        await service.store_image(caller, picture)
+        picture.release()
     sources = [await _stored(service, caller, *files) for files in order.sources]
     inputs, count = [given | sources[0]], order.count
     if len(sources) > 1:

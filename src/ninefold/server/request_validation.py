@@ -12,7 +12,7 @@ from ninefold.server.callers import Caller
 from ninefold.server.limits import Limits
 from ninefold.server.schemas import GroupRequest, JobRequest
 from ninefold.server.uploads import Upload, UploadKind, Uploads
-from ninefold.slots import REFERENCES
+from ninefold.slots import CONTROL_IMAGES, REFERENCES
 
 DEFAULT_PRESET = "standard"
 #: Inputs that name uploads.
@@ -47,13 +47,21 @@ class RequestValidator:
                     found[upload_id] = self._uploads.get(caller, upload_id)
                 except NotFoundError as error:
                     problems.append(f"{where}.{name}: {error}")
+        pictures: dict[str, Upload] = {}
+        for upload_id in () if config is None else config.control_images():
+            try:
+                pictures[upload_id] = self._uploads.get(caller, upload_id)
+            except NotFoundError as error:
+                problems.append(f"control.image: {error}")
         if problems or config is None:
             raise ConfigError(problems)
         if group and group.variants:
             given = self._limits.variants(config, given, group.count)
         sizes = {upload_id: (item.width, item.height) for upload_id, item in found.items()}
         self._limits.check_size(config, given, sizes, group.count if group else 1)
-        return config, [self._with_files(slots, found) for slots in given]
+        sources = {key: self._uploads.source(item, "image") for key, item in pictures.items()}
+        given_pictures = {CONTROL_IMAGES.name: sources} if sources else {}
+        return config, [self._with_files(slots, found) | given_pictures for slots in given]
 
     def _with_files(self, slots: Slots, found: Mapping[str, Upload]) -> Slots:
         """The slots with files in place of uploads' ids."""

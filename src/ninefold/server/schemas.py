@@ -347,7 +347,14 @@ def _shown(value: Any) -> Any:
     """A slot's value; of a file, what it is and not where."""
     if isinstance(value, dict) and "path" in value:
         return {name: value[name] for name in ("width", "height", "sha256") if name in value}
-    return value
+    return {name: _shown(item) for name, item in value.items()} if _holds_files(value) else value
+
+
+def _holds_files(value: Any) -> bool:
+    """Whether a slot's value is files by name."""
+    return isinstance(value, dict) and any(
+        isinstance(item, dict) and "path" in item for item in value.values()
+    )
 
 
 def _known(kind: type[BaseModel], value: object) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -55,6 +56,11 @@ class SentImage:
         pixels = np.ascontiguousarray(pixels)
         data = encode(pixels, ImageFormat.PNG, compression=Compression.FAST)
         return cls(data, ImageFormat.PNG, _size_of(pixels), [(pixels, None)], encoded_here=True)
+
+    @property
+    def id(self) -> str:
+        """What it is called once it is stored: the SHA-256 of its file."""
+        return hashlib.sha256(self.data).hexdigest()
 
     @property
     def pixels(self) -> Pixels:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -65,7 +64,7 @@ class Uploads:
         """Store a file, and beside it what jobs start from; raises `StorageError`."""
         width, height = image.size
         upload = Upload(
-            hashlib.sha256(image.data).hexdigest(),
+            image.id,
             kind,
             FORMATS[image.format].media_type,
             width,

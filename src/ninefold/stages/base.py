@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -18,6 +18,7 @@ from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
 from ninefold.core.values import ImageRecord, Json, Lora
 from ninefold.engines.checks import task_problems
+from ninefold.engines.control import WITH_REFERENCES, Control
 from ninefold.engines.diffusion import Generated, ModelInfo, TextToImage
 from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.families import Task
@@ -28,10 +29,13 @@ from ninefold.engines.sampler_names import canonical
 from ninefold.engines.schedulers import check_scheduler
 from ninefold.engines.step_cache import Quality
 from ninefold.imaging.alpha import parse_colour
+from ninefold.imaging.boxes import Box
 from ninefold.imaging.masks import same_shape
+from ninefold.imaging.types import Pixels
 from ninefold.prompts import Wildcards
 from ninefold.prompts.templates import TemplatePart, as_text, resolve_template, template_loras
 from ninefold.slots import (
+    CONTROL_IMAGES,
     IMAGE,
     LORAS,
     MASK,
@@ -39,9 +43,17 @@ from ninefold.slots import (
     MODEL,
     NEGATIVE_PROMPT,
     PROMPT,
+    REFERENCES,
     SEED,
     WILDCARDS,
     resolve_model,
+)
+from ninefold.stages.control import (
+    ControlParams,
+    control_of,
+    entry_problems,
+    fingerprint_of,
+    named_images,
 )
 
 
@@ -83,6 +95,9 @@ class SamplingParams(StageParams):
         description="What may be traded for speed: `lossless` nothing, `high` and `fast` steps "
         "whose prediction hardly differs from the one before. Steps that were left out are in the "
         "metadata.",
+    )
+    control: tuple[ControlParams, ...] = Field(
+        (), max_length=8, description="Models that steer the painting, each by a picture."
     )
     on_black: Literal["fail", "warn"] = Field(
         "fail",
@@ -147,7 +162,7 @@ def check_mask_shape(context: PipelineContext, size: tuple[int, int]) -> None:
 S = TypeVar("S", bound=SamplingParams)
 
 #: What every diffusion stage reads, beside the image.
-CONDITIONING: tuple[Slot[Any], ...] = (NEGATIVE_PROMPT, MODEL, LORAS)
+CONDITIONING: tuple[Slot[Any], ...] = (NEGATIVE_PROMPT, MODEL, LORAS, CONTROL_IMAGES)
 
 
 class DiffusionStage(EngineStage[S]):
@@ -188,6 +203,42 @@ class DiffusionStage(EngineStage[S]):
                 yield from self.embedding_problems(context, slot.name, context.get(slot) or "")
         if MASK in self.accepts and MASK in context and IMAGE in context:
             yield from mask_problems(context, context[IMAGE].size)
+        if not unusable:
+            yield from self._control_problems(context)
+
+    def _control_problems(self, context: PipelineContext) -> Iterator[str]:
+        if self.params.control and not self.changes_image:
+            yield f"{self.name}.control: would have no effect. Leave it out."
+            return
+        if self.params.control and REFERENCES in self.accepts and REFERENCES in context:
+            yield f"{self.name}.control: cannot act on an edit. {WITH_REFERENCES}"
+            return
+        has_source = IMAGE in self.requires or IMAGE in context
+        info = self.model_info(context)
+        for problem in entry_problems(self.params.control, context, info, self.engines, has_source):
+            yield f"{self.name}.control.{problem}"
+
+    def ignored_inputs(self, present: Collection[Slot[Any]]) -> Mapping[Slot[Any], str]:
+        """Pictures that none of its `control` names."""
+        if named_images(self.params.control):
+            return {}
+        why = f"No entry of {self.name}.control names one of them. Add one, or leave them out."
+        return {CONTROL_IMAGES: why}
+
+    def control(
+        self,
+        context: PipelineContext,
+        size: tuple[int, int],
+        source: Pixels | None = None,
+        crop: Box | None = None,
+    ) -> tuple[Control, ...]:
+        """What steers a request of `size` that starts from `source`, `crop` of the image."""
+
+        def warn(text: str) -> None:
+            self.warn_once(context, [text])
+
+        entries = self.params.control
+        return control_of(entries, context, self.engines, size, source, crop, warn)
 
     def embedding_problems(
         self, context: PipelineContext, where: str, prompt: str
@@ -248,6 +299,7 @@ class DiffusionStage(EngineStage[S]):
                 for slot in (PROMPT, NEGATIVE_PROMPT)
             ],
             "engines": dict(self.engines.versions),
+            **fingerprint_of(self.params.control, self.engines),
         }
 
     def generate(

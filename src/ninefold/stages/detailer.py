@@ -259,14 +259,16 @@ class DetailerStage(PromptedStage[DetailerParams]):
         before = np.ascontiguousarray(image[crop.slices])
         mask = item.mask[crop.slices]
         seed = next_seed(context.get(SEED) or 0, index)
+        source = resize(before, native_width, native_height)
         request = Inpaint(
             **self.conditioning(context, info, prompt),
             seed=seed,
             width=native_width,
             height=native_height,
-            image=resize(before, native_width, native_height),
+            image=source,
             strength=self.params.strength,
             mask=resize_mask(mask, native_width, native_height),
+            control=self.control(context, info.native_size, source, crop),
         )
         result = self.generate(context, request, progress)
         self.note(context, result.record, "seed", "size")

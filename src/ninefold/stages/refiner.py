@@ -64,9 +64,13 @@ class RefinerStage(DiffusionStage[RefinerParams]):
 
     def ignored_inputs(self, present: Collection[Slot[Any]]) -> Mapping[Slot[Any], str]:
         """A mask, at the level that changes nothing."""
+        ignored = super().ignored_inputs(present)
         if self.params.refinement_level:
-            return {}
-        return {MASK: f"{self.name} does nothing at refinement_level 0. Raise it, or leave it out."}
+            return ignored
+        return {
+            **ignored,
+            MASK: f"{self.name} does nothing at refinement_level 0. Raise it, or leave it out.",
+        }
 
     def output_size(
         self, context: PipelineContext, size: tuple[int, int] | None
@@ -110,6 +114,7 @@ class RefinerStage(DiffusionStage[RefinerParams]):
             height=height,
             image=source,
             strength=strength,
+            control=self.control(context, (width, height), source),
         )
         result = self.generate(context, request, context.progress)
         self.note(context, result.record)

@@ -15,6 +15,7 @@ from ninefold.core.values import Json, Seams
 from ninefold.engines.diffusion import ImageToImage, ModelInfo
 from ninefold.files.store import read_alpha, read_image, write_image
 from ninefold.imaging.blending import blend_tiles
+from ninefold.imaging.boxes import Box
 from ninefold.imaging.colour import transfer_colour
 from ninefold.imaging.resize import resize, round_to_multiple
 from ninefold.imaging.tiles import Tile, plan_tiles, seam_lines
@@ -90,10 +91,10 @@ class RestorerStage(PromptedStage[RestorerParams]):
         tiles = plan_tiles(width, height, side, overlap)
         number = count()
 
-        def restore(pixels: Pixels, _: Tile) -> Pixels:
+        def restore(pixels: Pixels, tile: Tile) -> Pixels:
             index = next(number)
             progress = PartialProgress(context.progress, index, len(tiles))
-            return self._restored(context, info, what, pixels, index, progress)
+            return self._restored(context, info, what, pixels, tile, index, progress)
 
         restored = blend_tiles(image, side, overlap, 1, restore)
         name = self.artifact_name("generated_restored")
@@ -119,6 +120,7 @@ class RestorerStage(PromptedStage[RestorerParams]):
         info: ModelInfo,
         what: Json,
         pixels: Pixels,
+        place: Tile,
         index: int,
         progress: PartialProgress,
     ) -> Pixels:
@@ -128,13 +130,15 @@ class RestorerStage(PromptedStage[RestorerParams]):
             round_to_multiple(max(side, info.min_size), info.size_multiple, "up")
             for side in (width, height)
         )
+        source = resize(pixels, model_width, model_height)
         request = ImageToImage(
             **what,
             seed=next_seed(context.get(SEED) or 0, index),
             width=model_width,
             height=model_height,
-            image=resize(pixels, model_width, model_height),
+            image=source,
             strength=self.params.strength,
+            control=self.control(context, (model_width, model_height), source, _box(place)),
         )
         result = self.generate(context, request, progress)
         if index == 0:
@@ -142,3 +146,7 @@ class RestorerStage(PromptedStage[RestorerParams]):
         self.warn_once(context, result.record.warnings)
         tile = resize(result.image, width, height)
         return transfer_colour(tile, pixels, self.params.colour_fix)
+
+
+def _box(tile: Tile) -> Box:
+    return Box(tile.left, tile.top, tile.right, tile.bottom)

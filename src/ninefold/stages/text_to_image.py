@@ -125,10 +125,12 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
 
     def ignored_inputs(self, present: Collection[Slot[Any]]) -> Mapping[Slot[Any], str]:
         """A mask, where there is no image that it could be laid on."""
+        ignored = super().ignored_inputs(present)
         if IMAGE in present:
-            return {}
+            return ignored
         return {
-            MASK: f"{self.name} takes a mask only with an image. Give one too, or leave it out."
+            **ignored,
+            MASK: f"{self.name} takes a mask only with an image. Give one too, or leave it out.",
         }
 
     def output_size(
@@ -204,6 +206,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
             what |= {"refiner": self.params.refiner, "handover": self.params.handover}
         if source is None:
             what |= {"width": width, "height": height}
+            what |= {"control": self.control(context, (width, height))}
             return self.generate(context, TextToImage(**what), context.progress)
         context.add_metadata(self.name, strength=self.params.strength, source=source.sha256)
         if not same_shape(
@@ -217,6 +220,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         image = resize(read_image(context, source), width, height)
         what |= {"width": width, "height": height, "image": image}
         what |= {"strength": self.params.strength}
+        what |= {"control": self.control(context, (width, height), image)}
         given_mask = context.get(MASK)
         if given_mask is None:
             return self.generate(context, ImageToImage(**what), context.progress)

@@ -108,6 +108,7 @@ MODELS = _json(
         "detectors": ["detector"],
         "upscalers": ["2x", "4x", *RESAMPLERS],
         "matting": ["matting"],
+        "control": [],
     },
 )
 SCHEMA = _json("The schema.", {"type": "object", "title": "PipelineConfig"})
