@@ -9,13 +9,15 @@ from ninefold.core.errors import ModelError
 from ninefold.core.paths import expand_home
 from ninefold.core.values import Json
 from ninefold.engines import registry
+from ninefold.engines.capabilities import capabilities, starts_by
 from ninefold.engines.diffusion import DIFFUSION, ModelInfo
 from ninefold.engines.engine_set import EngineSet
-from ninefold.engines.families.abilities import abilities
+from ninefold.engines.families import TASKS
 from ninefold.engines.library.describe import describe_quickly, family_of
 from ninefold.engines.library.identity import Identity, identify
 from ninefold.engines.library.library import LibraryModel
 from ninefold.engines.library.places import Place
+from ninefold.engines.sampler_names import scheduler_names
 
 #: Bytes of a number, by the formats that a model may be loaded in; NF4 with its scales.
 _NUMBER_BYTES = {"fp32": 4.0, "fp16 or bf16": 2.0, "fp8 or int8": 1.0, "nf4": 0.56}
@@ -112,8 +114,9 @@ def _shown(engines: EngineSet, model: LibraryModel) -> Json:
 
 def _diffusion(info: ModelInfo) -> Json:
     """What a diffusion model can do, and how it is run where nobody says otherwise."""
+    family = info.family
     return {
-        "family": info.family.name,
+        "family": family.name,
         "told_by": info.told_by,
         "hash": info.hash,
         "native_size": list(info.native_size),
@@ -122,8 +125,11 @@ def _diffusion(info: ModelInfo) -> Json:
         "max_size": info.max_size,
         "steps": info.steps,
         "guidance_scale": info.guidance_scale,
+        "guidance": family.guidance.kind,
         "scheduler": info.scheduler,
-        **abilities(info.family),
+        "schedulers": list(scheduler_names(info.scheduler_kind)),
+        "starts_from": {task: by for task in TASKS if (by := starts_by(family, task))},
+        "capabilities": dict(capabilities(info)),
     }
 
 

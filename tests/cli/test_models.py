@@ -69,13 +69,14 @@ def test_show_tells_what_a_diffusion_model_can_do(cli: Cli, engines: EngineSet) 
     shown = cli("models", "show", "turbo", engines=engines).out
     for line in (
         "name             turbo",
-        "family           Stable Diffusion Turbo (Turbo, by its name alone)",
-        "starts from      an image and a strength",
-        "cannot           start from reference images",
-        "size             512 x 512; multiples of 8 from 128 to 2048",
+        "family           Stable Diffusion Turbo",
+        "told by          Turbo, by its name alone",
+        "starts from      a prompt, an image, an image and a mask",
+        "size             512x512; 128 to 2048 in steps of 8",
         "steps            4",
-        "negative prompt  acts where a guidance scale above 1 is asked for",
+        "negative prompt  acts at a guidance scale above 1",
         "prediction       v_prediction",
+        "samplers         default, euler, euler_a",
         "weights take     fp32 48 B; fp16 or bf16 24 B",
     ):
         assert line in shown

@@ -22,7 +22,13 @@ def told(path: Path, hint: Kind | None = None) -> Identity:
 KINDS: Mapping[str, tuple[Kind, Mapping[str, tuple[int, ...]]]] = {
     "checkpoint": ("diffusion", CHECKPOINT),
     "flux of ComfyUI": ("diffusion", {"double_blocks.0.img_attn.qkv.weight": (9, 3)}),
-    "transformer of diffusers": ("diffusion", {"transformer_blocks.0.attn.to_q.weight": (3, 3)}),
+    "transformer of diffusers": (
+        "diffusion",
+        {
+            "single_transformer_blocks.0.attn.to_q.weight": (3, 3),
+            "time_text_embed.text_embedder.linear_1.weight": (3, 3),
+        },
+    ),
     "lora of kohya": ("lora", LORA),
     "lora of diffusers": (
         "lora",
@@ -79,7 +85,9 @@ KINDS: Mapping[str, tuple[Kind, Mapping[str, tuple[int, ...]]]] = {
 def test_a_kind_is_told_by_names_of_tensors(tmp_path: Path, name: str) -> None:
     kind, tensors = KINDS[name]
     found = told(safetensors(tmp_path / "a.safetensors", tensors))
-    assert (found.kind, found.problem) == (kind, "")
+    assert found.kind == kind
+    # Some LoRAs here have fewer tensors than any that a trainer writes.
+    assert found.problem == "" or kind == "lora"
 
 
 def test_the_header_goes_before_the_folder(tmp_path: Path) -> None:
@@ -91,7 +99,7 @@ def test_the_header_goes_before_the_folder(tmp_path: Path) -> None:
 def test_a_checkpoint(tmp_path: Path) -> None:
     found = told(checkpoint(tmp_path / "a.safetensors"))
     assert found.class_name == "StableDiffusionPipeline"
-    assert found.parts == ("network", "autoencoder", "text encoders")
+    assert found.parts == ("unet", "vae", "text_encoder")
     assert (found.precision, found.format) == ("fp16", "safetensors")
     assert found.parameters == 144 + 4 * 768 + 144 + 77
     assert found.size_bytes == (tmp_path / "a.safetensors").stat().st_size
@@ -103,6 +111,12 @@ def test_a_checkpoint(tmp_path: Path) -> None:
 def test_precision_is_that_of_most_numbers(tmp_path: Path, dtype: str, precision: str) -> None:
     file = safetensors(tmp_path / "a.safetensors", CHECKPOINT, dtype=dtype)
     assert told(file).precision == precision
+
+
+def test_a_network_of_no_family_that_is_known_is_told_with_its_problem(tmp_path: Path) -> None:
+    found = told(safetensors(tmp_path / "a.safetensors", {"transformer_blocks.0.a.weight": (3, 3)}))
+    assert found.kind == "diffusion"
+    assert "a.safetensors is of no family that ninefold knows by its tensors" in found.problem
 
 
 def test_the_metadata_of_a_lora(tmp_path: Path) -> None:
@@ -129,7 +143,8 @@ def test_the_metadata_of_a_lora(tmp_path: Path) -> None:
     assert card.triggers == ("ink drawing", "inkstyle")
     assert card.tags == ("ink drawing", "tree")
     assert card.prediction_type == "v_prediction"
-    assert found.details == {"network": "networks.lora", "rank": "4"}
+    assert found.base == "Stable Diffusion 1"
+    assert found.details == {"form": "LoRA", "rank": "4"}
 
 
 def test_what_extensions_wrote_beside_a_file(tmp_path: Path) -> None:
@@ -209,7 +224,7 @@ def test_a_lora_of_peft(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tensors", "base"),
     [
-        ({"emb_params": (4, 768)}, "Stable Diffusion"),
+        ({"emb_params": (4, 768)}, "Stable Diffusion 1"),
         ({"emb_params": (1, 1024)}, "Stable Diffusion 2"),
         ({"clip_l": (2, 768), "clip_g": (2, 1280)}, "SDXL"),
     ],
@@ -248,3 +263,16 @@ def test_a_folder_without_weights_is_told_with_its_problem(tmp_path: Path) -> No
     assert told(folder).problem == "no weights are there"
     safetensors(folder / "unet" / "model-00001-of-00002.safetensors", {"x": (2, 2)})
     assert "shard 2 of 2 is missing" in told(folder).problem
+
+
+@pytest.mark.parametrize("file", ["model_index.json", "scheduler/scheduler_config.json"])
+def test_configs_too_deep_to_read_are_no_bug(tmp_path: Path, file: str) -> None:
+    folder = diffusers_folder(tmp_path / "a")
+    (folder / file).write_text("[" * 99999)
+    assert f"{Path(file).name} cannot be read" in told(folder).problem
+
+
+def test_a_header_too_deep_to_read_is_no_bug(tmp_path: Path) -> None:
+    text = b"[" * 99999
+    (tmp_path / "a.safetensors").write_bytes(len(text).to_bytes(8, "little") + text)
+    assert "its header is damaged" in told(tmp_path / "a.safetensors").problem

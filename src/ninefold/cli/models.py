@@ -10,7 +10,7 @@ from ninefold.cli.guard import DONE, say
 from ninefold.core.json_text import json_text
 from ninefold.core.values import Json
 from ninefold.engines.engine_set import EngineSet
-from ninefold.engines.families.abilities import TASK_NAMES
+from ninefold.engines.sampler_table import SAMPLERS
 from ninefold.model_catalog import list_models, show_model
 
 _COLUMNS = ("name", "kind", "family", "precision", "size", "license", "source")
@@ -81,8 +81,10 @@ def _lines(model: Json) -> Iterator[tuple[str, str]]:
             yield label, model[label]
     yield from _family_lines(model)
     yield from _file_lines(model)
-    if "steps" in model:
-        yield from _diffusion_lines(model)
+    yield from (model.get("capabilities") or {}).items()
+    if samplers := model.get("schedulers"):
+        yield "samplers", ", ".join(name for name in samplers if name in ("default", *SAMPLERS))
+        yield "", "most also with a schedule, such as _karras; docs/models.md lists them"
     for label in ("triggers", "tags"):
         if model.get(label):
             yield label, ", ".join(model[label])
@@ -94,8 +96,8 @@ def _lines(model: Json) -> Iterator[tuple[str, str]]:
 
 def _family_lines(model: Json) -> Iterator[tuple[str, str]]:
     if model["kind"] == "diffusion":
-        told = f" ({model['told_by']})" if model.get("told_by") else ""
-        yield "family", f"{model['family'] or model.get('class') or 'unknown'}{told}"
+        if "capabilities" not in model:
+            yield "family", model["family"] or model.get("class") or "unknown"
     elif model["family"]:
         yield "made for", model["family"]
     if model.get("base") not in (None, "", model["family"]):
@@ -117,41 +119,3 @@ def _file_lines(model: Json) -> Iterator[tuple[str, str]]:
         yield "holds", ", ".join(model["parts"])
     if "hash" in model:
         yield "hash", model["hash"] or "not read yet: `ninefold models verify` does"
-
-
-def _diffusion_lines(model: Json) -> Iterator[tuple[str, str]]:
-    for task, by in model["starts_from"].items():
-        yield "starts from", f"{TASK_NAMES[task]}{'' if by == 'diffusers' else f', by {by}'}"
-    for task in TASK_NAMES:
-        if task not in model["starts_from"]:
-            yield "cannot", f"start from {TASK_NAMES[task]}"
-    if model["instead"]:
-        yield "instead", model["instead"]
-    width, height = model["native_size"]
-    limits = f"multiples of {model['size_multiple']} from {model['min_size']}"
-    yield "size", f"{width} x {height}; {limits} to {model['max_size']}"
-    yield "steps", str(model["steps"])
-    yield "guidance", _guidance(model)
-    negative = {
-        "always": "acts",
-        "guided": "acts where a guidance scale above 1 is asked for",
-        "never": "does not act",
-    }
-    yield "negative prompt", negative[model["negative_prompt"]]
-    tokens = model["prompt_tokens"]
-    yield "prompt", "of any length" if tokens is None else f"the first {tokens} tokens act"
-    yield "schedulers", _SCHEDULERS[model["schedulers"]]
-
-
-_SCHEDULERS = {
-    "noise": "all that sample noise schedules; see `ninefold models`",
-    "flow": "those of flow matching; see `ninefold models`",
-    "own": "its own alone",
-}
-
-
-def _guidance(model: Json) -> str:
-    if model["guidance"] == "none":
-        return "none: the scale does not act"
-    how = {"classifier_free": "classifier-free", "embedded": "told to the network"}
-    return f"{model['guidance_scale']:g}, {how[model['guidance']]}"

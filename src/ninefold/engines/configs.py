@@ -40,7 +40,7 @@ def read_json(path: Path, *, optional: bool = False) -> Mapping[str, Any]:
         raise ModelError(
             f"{path.parent.name} is no diffusers folder: it has no {path.name}.{_holds(path)}"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path.parent.name}/{path.name} cannot be read: {error}.") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path.parent.name}/{path.name}: expected a JSON object.")

@@ -17,6 +17,7 @@ from ninefold.engines.control_base import widths_of
 from ninefold.engines.control_table import MODES, NETWORKS, WIDTHS, control_pipelines
 from ninefold.engines.hashing import weights_hash
 from ninefold.engines.ip_adapters import ip_adapter_info
+from ninefold.engines.library.library import Library
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 from ninefold.engines.tensor_shapes import tensor_shapes
@@ -56,16 +57,23 @@ class DiffusersControlEngine:
     def __init__(self, resources: EngineResources) -> None:
         """Nothing is read until it is asked for."""
         self._settings = resources.settings
+        self._library = resources.library
 
     def models(self) -> tuple[str, ...]:
-        """Names in the folder of the setting `control`; folders, files and hub names work too."""
-        return tuple(control_names(self._settings.control))
+        """Names in the folder of the setting `control` and in the library; folders, files and hub
+        names work too."""
+        found = control_names(self._settings.control)
+        more = (
+            n for n, path in self._library.paths("control").items() if path not in found.values()
+        )
+        return (*found, *more)
 
     def accepts(self, model: str) -> bool:
         """Whether it is in the folder, or such a folder, file or hub name."""
         path = Path(model).expanduser()
         return (
             model in control_names(self._settings.control)
+            or self._library.knows("control", model)
             or (path / CONFIG_FILE).is_file()
             or (path.is_file() and path.suffix in (_WEIGHTS, *_PICKLES))
             or (not path.exists() and _HUB_NAME.fullmatch(model) is not None)
@@ -73,7 +81,7 @@ class DiffusersControlEngine:
 
     def check(self, model: str) -> None:
         """Raise `ModelError` for a model that is not at hand, or is none of control."""
-        find_control(model, self._settings)
+        find_control(model, self._settings, self._library)
 
     def hash(self, model: str) -> str:
         """First ten hex digits of the SHA-256 of the weights; raises `ModelError`."""
@@ -81,7 +89,7 @@ class DiffusersControlEngine:
 
     def info(self, model: str) -> ControlInfo:
         """What is known of a model, by its config or header; raises `ModelError`."""
-        return find_control(model, self._settings).info
+        return find_control(model, self._settings, self._library).info
 
 
 def control_names(folder: Path) -> dict[str, Path]:
@@ -99,14 +107,19 @@ def control_names(folder: Path) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def find_control(reference: str, settings: EngineSettings) -> ControlFiles:
-    """The control model of a name in the folder of the settings, a folder, a file or a hub name.
+def find_control(
+    reference: str, settings: EngineSettings, library: Library | None = None
+) -> ControlFiles:
+    """The control model of a name in the folder of the settings or in the library, a folder, a
+    file or a hub name.
 
     Raises `ModelError` that says what was looked for and what would help.
     """
     at_hand = control_names(settings.control)
     if reference in at_hand:
         return _read(at_hand[reference], reference, settings)
+    if library is not None and (found := library.find("control", reference)) is not None:
+        return _read(found.place.path, found.name, settings)
     path = Path(reference).expanduser()
     if path.exists():
         return _read(path, path.resolve().stem if path.is_file() else path.resolve().name, settings)
@@ -227,7 +240,7 @@ def _is_network(config: Path) -> bool:
     """Whether a file is the config of a control network."""
     try:
         content = json.loads(config.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(content, dict) and content.get("_class_name") in NETWORKS
 
@@ -235,7 +248,7 @@ def _is_network(config: Path) -> bool:
 def _json(path: Path, name: str) -> Mapping[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{name}/{path.name} cannot be read: {error}.") from error
     if not isinstance(content, dict):
         raise ModelError(f"{name}/{path.name}: expected a JSON object.")

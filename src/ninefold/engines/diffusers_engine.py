@@ -156,7 +156,7 @@ class DiffusersEngine:
     def _control(self, request: TextToImage, info: ModelInfo) -> tuple[PreparedControl, ...]:
         """The files behind a request's control; raises `ModelError` for what does not fit."""
         found = tuple(
-            PreparedControl(item, find_control(item.model, self.settings))
+            PreparedControl(item, find_control(item.model, self.settings, self._resources.library))
             for item in request.control
         )
         asked = [
@@ -170,10 +170,7 @@ class DiffusersEngine:
 
     def _find(self, reference: str) -> KnownModel:
         """The model's files and description, read anew only where a file has changed."""
-        named = None
-        if reference not in builtin_models(self._root):
-            named = self._resources.library.find("diffusion", reference)
-        place = reference if named is None else str(named.place.path)
+        named, place = self._resources.library.place_of(reference, builtin_models(self._root))
         known = self._known.get(place)
         if known is not None and known.signature == known.files.signature():
             return known

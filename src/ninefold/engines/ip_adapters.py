@@ -122,7 +122,7 @@ def _widths_of(folder: Path) -> tuple[int, ...]:
     """The widths that an encoder gives: of its summary and of its last but one layer."""
     try:
         config = json.loads((folder / "config.json").read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return ()
     config = config.get("vision_config", config)
     sides = (config.get("projection_dim", 512), config.get("hidden_size", 768))

@@ -34,7 +34,15 @@ def tensor_shapes(path: Path) -> Shapes:
             for name, entry in header.items()
             if name != _NOTES
         }
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, struct.error) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+        struct.error,
+    ) as error:
         raise ModelError(
             f"{path.name} is not a readable safetensors file ({error}). Download or convert it "
             "again."

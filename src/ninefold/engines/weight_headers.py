@@ -131,7 +131,7 @@ def _safetensors(path: Path) -> WeightsHeader:
             for name, tensor in header.items()
         }
         end = max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
         raise _broken(path, "its header is damaged") from error
     if (expected := _PREFIX + length + end) > size:
         raise _cut_short(path, size, expected)

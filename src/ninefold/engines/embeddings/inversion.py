@@ -134,11 +134,16 @@ def find_inversions(
     return tuple(found.values()), tuple(dict.fromkeys(warnings))
 
 
+def inversion_base(widths: Collection[int]) -> str:
+    """The family that vectors of these widths are for; empty where there is none such."""
+    return _BASES.get(frozenset(widths), "")
+
+
 def check_base(name: str, path: Path, info: ModelInfo) -> None:
     """Raise `ModelError` for an inversion of another family than the model's."""
     widths = frozenset(vectors.shape[1] for vectors in read_vectors(path))
-    base, bases = _BASES.get(widths), info.family.adapter_bases
-    if base is not None and base not in bases and set(bases) & set(_BASES.values()):
+    base, bases = inversion_base(widths), info.family.adapter_bases
+    if base and base not in bases and set(bases) & set(_BASES.values()):
         raise ModelError(
             f"embedding {name!r} is for {base}, and {info.name} is of the family "
             f"{info.family.name}. Use one for {' or '.join(bases)}, or another model."

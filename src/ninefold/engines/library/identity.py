@@ -10,20 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import ModelError
+from ninefold.engines.embeddings.inversion import inversion_base
 from ninefold.engines.file_kinds import recognise
 from ninefold.engines.library.model_card import ModelCard, clean, read_model_card
 from ninefold.engines.library.onnx_header import OnnxHeader, read_onnx_header
 from ninefold.engines.library.places import ADAPTER, CONFIG, INDEX, KINDS, Kind, Place
 from ninefold.engines.library.tensor_kinds import (
     embedding_vectors,
-    held_parts,
     kind_of_tensors,
 )
+from ninefold.engines.loras.identify import identify_lora
 from ninefold.engines.weight_files import weight_files
 from ninefold.engines.weight_headers import PICKLES, WeightsHeader, read_header
 
 #: Raised with every change to what is told of a model: what older versions told is told anew.
-VERSION = 1
+VERSION = 2
 
 _NO_CARD = ModelCard()
 #: Number formats of headers, as people name them.
@@ -31,8 +32,6 @@ _PRECISIONS = {
     **{"float64": "fp64", "float32": "fp32", "float16": "fp16", "bfloat16": "bf16"},
     **{"float8_e4m3fn": "fp8", "float8_e5m2": "fp8", "I8": "int8", "U8": "uint8"},
 }
-#: The family of a textual inversion, by the widths of the encoders that it is for.
-_EMBEDDING_BASES = {(768,): "Stable Diffusion", (1024,): "Stable Diffusion 2", (768, 1280): "SDXL"}
 #: Classes of networks in a folder of their own.
 _NETWORK_KINDS: tuple[tuple[str, Kind], ...] = (
     ("ControlNet", "control"),
@@ -127,48 +126,48 @@ def identify(place: Place, *, allow_pickle: bool = False, thorough: bool = False
 def _weights(place: Place, header: WeightsHeader) -> Identity:
     path = place.path
     kind = kind_of_tensors(header) or place.hint or "other"
-    card = read_model_card(path, header.metadata)
-    details: dict[str, str] = {}
-    base = class_name = ""
-    if kind == "lora":
-        base, details = _lora(header)
-    elif kind == "embedding":
-        rows, widths = embedding_vectors(header)
-        base = _EMBEDDING_BASES.get(tuple(sorted(widths)), "")
-        details["tokens"] = str(rows)
-    elif kind == "diffusion":
-        class_name = _class_of(header, path.name)
-    return Identity(
+    found = Identity(
         kind,
         _format(path),
-        class_name,
         precision=precision_name(header.precision),
         parameters=parameter_count(header),
         size_bytes=path.stat().st_size,
-        parts=held_parts(header) if kind == "diffusion" else (),
-        base=base or card.base,
-        card=card,
-        details=details,
+        card=read_model_card(path, header.metadata),
     )
+    if kind == "diffusion":
+        return _diffusion(found, header, path)
+    if kind == "lora" and path.suffix == ".safetensors":
+        return _lora(found, path)
+    if kind == "embedding":
+        rows, widths = embedding_vectors(header)
+        return replace(found, base=inversion_base(widths), details={"tokens": str(rows)})
+    return replace(found, base=found.card.base)
 
 
-def _class_of(header: WeightsHeader, name: str) -> str:
-    """The pipeline of a single file; empty for one of no family that is known."""
+def _diffusion(found: Identity, header: WeightsHeader, path: Path) -> Identity:
+    """A file of a family that is known by its tensors, and what it holds of the pipeline."""
     try:
-        return recognise(header, name).kind.pipeline_class
-    except ModelError:
-        return ""
+        recognised = recognise(header, path.name)
+    except ModelError as error:
+        return replace(found, problem=str(error))
+    class_name = recognised.kind.pipeline_class
+    return replace(found, class_name=class_name, parts=tuple(recognised.prefixes))
 
 
-def _lora(header: WeightsHeader) -> tuple[str, dict[str, str]]:
-    """What a LoRA is for, and its network."""
-    metadata = header.metadata
-    details = {
-        name: text
-        for name, key in (("network", "ss_network_module"), ("rank", "ss_network_dim"))
-        if (text := clean(metadata.get(key)))
-    }
-    return "", details
+def _lora(found: Identity, path: Path) -> Identity:
+    """A LoRA's family, form and rank."""
+    try:
+        info = identify_lora(path)
+    except ModelError as error:
+        return replace(found, problem=str(error))
+    details = {"form": info.format, "rank": str(info.rank or "")}
+    if info.text_encoders:
+        details["changes"] = "the network and text encoders"
+    return replace(
+        found,
+        base=info.base or found.card.base,
+        details={name: text for name, text in details.items() if text},
+    )
 
 
 def _onnx(place: Place) -> Identity:

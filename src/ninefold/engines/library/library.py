@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from ninefold.engines.file_memory import FileMemory, FileStamp, memory_key
 from ninefold.engines.library.entries import Entries
 from ninefold.engines.library.identity import VERSION, Identity, identify
 from ninefold.engines.library.places import SUFFIXES, Kind, Place, Search
+from ninefold.engines.references import split_components, with_components
 from ninefold.engines.settings import EngineSettings
 
 _FACT = f"identity-{VERSION}"
@@ -74,6 +75,23 @@ class Library:
             )
         return found[0] if found else None
 
+    def place_of(
+        self, reference: str, other_names: Collection[str]
+    ) -> tuple[LibraryModel | None, str]:
+        """A reference to a diffusion model with the paths of what it names in short, its
+        components, too; and the model that it names, unless that is one of `other_names`.
+
+        Raises `ModelError` for a name that may mean several.
+        """
+        if reference in other_names:
+            return None, reference
+        name, components = split_components(reference)
+        model = self.find("diffusion", name)
+        if components is not None and (other := self.find("diffusion", components)) is not None:
+            components = str(other.place.path)
+        path = name if model is None else str(model.place.path)
+        return model, with_components(path, components)
+
     def knows(self, kind: str, name: str) -> bool:
         """Whether a short name means a model of the kind, or several."""
         return (kind, name) in self._look().by_name
@@ -116,6 +134,8 @@ class _Found:
         search.watch(entries.folder)
         search.places += [entry.place for entry in entries.all()]
         search.walk(settings.loras, "loras", "lora")
+        search.walk(settings.control, "control", "control")
+        search.walk(settings.embeddings, "embeddings", "embedding")
         for source, folder in _sources(settings.model_folders):
             search.folder(folder, source)
         identities = _identities(search.places, allow_pickle=settings.allow_pickle)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from ninefold.engines.library.places import Kind
 from ninefold.engines.weight_headers import WeightsHeader
@@ -65,12 +64,6 @@ _MARKS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ),
 )
 
-#: Networks of UNets alone, apart from whole checkpoints.
-_PARTS: Mapping[str, re.Pattern[str]] = {
-    "network": _MARKS[3][1],
-    "autoencoder": _MARKS[4][1],
-    "text encoders": _MARKS[5][1],
-}
 #: Most tensors of a textual inversion, and most vectors.
 _FEW, _MOST_VECTORS = 4, 1000
 
@@ -83,15 +76,6 @@ def kind_of_tensors(header: WeightsHeader) -> Kind | None:
                 continue
             return kind
     return "embedding" if _is_embedding(header) else None
-
-
-def held_parts(header: WeightsHeader) -> tuple[str, ...]:
-    """Of a diffusion model in one file, what it holds: its network, autoencoder, text encoders."""
-    return tuple(
-        part
-        for part, mark in _PARTS.items()
-        if any(mark.fullmatch(name) for name in header.tensors)
-    )
 
 
 def embedding_vectors(header: WeightsHeader) -> tuple[int, tuple[int, ...]]:

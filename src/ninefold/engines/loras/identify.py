@@ -173,7 +173,7 @@ def _triggers(metadata: Mapping[str, str]) -> tuple[str, ...]:
         counts: Counter[str] = Counter()
         for tags in folders.values():
             counts.update({str(tag).strip(): int(count) for tag, count in tags.items()})
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, RecursionError, AttributeError, TypeError):
         return ()
     return tuple(tag for tag, _ in counts.most_common(_TRIGGERS) if tag)
 

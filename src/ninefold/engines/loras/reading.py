@@ -73,7 +73,7 @@ def default_scales(metadata: Mapping[str, str]) -> Mapping[str, float]:
     """Alpha by rank for each part of a pipeline, as diffusers and peft write it into the header."""
     try:
         config = json.loads(metadata.get("lora_adapter_metadata", "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     found = {}
     for key, alpha in config.items():
