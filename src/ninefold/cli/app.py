@@ -137,6 +137,31 @@ def doctor(
     return examine(settings_file, data, database, ask_torch, as_json)
 
 
+@app.command()
+@guarded
+def tune(
+    context: typer.Context,
+    model: Annotated[
+        str, typer.Option(help="A model's name, folder, file or hub name.")
+    ] = "poster",
+    size: a.Size = None,
+    steps: Annotated[int, typer.Option(min=1, max=200, help="Denoising steps of a call.")] = 4,
+    rounds: Annotated[int, typer.Option(min=1, max=50, help="Calls of each kind.")] = 3,
+    settings_file: a.SettingsFile = None,
+    as_json: a.AsJson = False,
+) -> int:
+    """Measure what makes a model fast here, and use it from now on.
+
+    Levers (memory formats, attention backends, compiled blocks) and batches are measured against
+    the usual way, at one size. A lever that changes no byte is used always, others only with
+    --quality high or fast.
+    """
+    from ninefold.cli.settings import engines_for
+    from ninefold.cli.tune import tune
+
+    return tune(engines_for(settings_file, context.obj), model, size, steps, rounds, as_json)
+
+
 @config_app.command("show")
 @guarded
 def config_show(

@@ -26,6 +26,15 @@ _NO_NAME = re.compile(r"[:<>\n]")
 _MAX_WEIGHT = 10.0
 
 
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height in pixels that --size says; raises `ConfigError`."""
+    if (found := _SIZE.fullmatch(text)) is None:
+        raise ConfigError(
+            f"--size: expected WIDTHxHEIGHT in pixels, such as 768x512, got {text[:40]!r}."
+        )
+    return int(found[1]), int(found[2])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
     """What the command line said; None where it said nothing."""
@@ -102,12 +111,12 @@ class Sampling:
     def _sides(self, problems: list[str]) -> dict[str, int]:
         if self.size is None:
             return {}
-        if (found := _SIZE.fullmatch(self.size)) is None:
-            problems.append(
-                f"--size: expected WIDTHxHEIGHT in pixels, such as 768x512, got {self.size[:40]!r}."
-            )
+        try:
+            width, height = parse_size(self.size)
+        except ConfigError as error:
+            problems.append(str(error))
             return {}
-        return {"width": int(found[1]), "height": int(found[2])}
+        return {"width": width, "height": height}
 
     def _tag(self, lora: str, prompt: str, problems: list[str]) -> str:
         name, colon, text = lora.rpartition(":")

@@ -22,9 +22,16 @@ _SHARE = 0.8
 class Capacity:
     """The limits of one model, by width and height."""
 
-    def __init__(self, settings: EngineSettings, device: Callable[[], DeviceChoice]) -> None:
-        """`device` is asked for only when two requests could share a call."""
+    def __init__(
+        self,
+        settings: EngineSettings,
+        device: Callable[[], DeviceChoice],
+        tuned: Callable[[PreparedRequest], int] = lambda _: 0,
+    ) -> None:
+        """`device` is asked for only when two requests could share a call; `tuned` says how many
+        images were measured to be worth one, or 0."""
         self._settings = settings
+        self._tuned = tuned
         self._device = device
         self._most: dict[tuple[int, int], int] = {}
         self._bytes: dict[tuple[int, int], int] = {}
@@ -45,13 +52,14 @@ class Capacity:
         self._bytes[_size(prepared)] = peak // count
 
     def _worth(self, prepared: PreparedRequest) -> int:
-        device = self._device()
+        device, tuned = self._device(), self._tuned(prepared)
         if device.name != "cuda":
             request, scale = prepared.request, prepared.info.latent_scale
-            return _worth_on_cpu(request.width, request.height, scale)
+            return tuned or _worth_on_cpu(request.width, request.height, scale)
         each = self._bytes.get(_size(prepared))
         # The first call of a size shows what an image takes, so that one is made alone.
-        return int(device.free() * _SHARE) // max(each, 1) if each is not None else 1
+        fit = int(device.free() * _SHARE) // max(each, 1) if each is not None else 1
+        return min(fit, tuned or fit)
 
 
 def foreseen(

@@ -35,6 +35,12 @@ class DeviceChoice:
             return "float32"
         return "bfloat16" if "transformer" in components else "float16"
 
+    def model_name(self) -> str:
+        """What the device is: of CUDA the card's name, else its own."""
+        import torch
+
+        return torch.cuda.get_device_name() if self.name == "cuda" else self.name
+
     def free(self) -> int:
         """Bytes that CUDA could still give to tensors."""
         import torch

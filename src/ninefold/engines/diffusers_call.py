@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -35,6 +35,7 @@ from ninefold.engines.ensemble import ends_early, handover_arguments, unfinished
 from ninefold.engines.families import Family, Task
 from ninefold.engines.generation_record import GenerationRecord, UsedEmbedding
 from ninefold.engines.latent_start import LatentStart, denoising_pipe, watch_steps
+from ninefold.engines.levers import set_levers
 from ninefold.engines.loading import LoadedModel
 from ninefold.engines.loras import LoraFile
 from ninefold.engines.loras.applying import applied
@@ -98,6 +99,8 @@ class DiffusersCall:
     report: BatchReport
     device: DeviceChoice
     control: ControlCall = field(default_factory=ControlCall)
+    #: Names of `engines.levers.LEVERS` that it is run with.
+    levers: Collection[str] = ()
     warnings: list[str] = field(default_factory=list)
     family: Family = field(init=False)
     #: Of each image, where another model goes on with them.
@@ -130,6 +133,7 @@ class DiffusersCall:
         if isinstance(shared, ImageToImage) and _keeps_all(shared):
             sources = [item.image for item in self.requests if isinstance(item, ImageToImage)]
             return self._made([source.copy() for source in sources], 0, [None] * len(sources))
+        set_levers(self.model.base, self.levers, self.model.levers)
         scheduler = build_scheduler(shared.scheduler, self.model.scheduler)
         pipe.scheduler = denoising_pipe(pipe).scheduler = scheduler
         if "cpu_offload" in self.model.oom_steps and self.model.offloaded is not pipe:
@@ -288,6 +292,7 @@ class DiffusersCall:
             guidance_rescale=self.guidance_rescale,
             strength=request.strength if isinstance(request, ImageToImage) else None,
             quantization=item.info.quantization,
+            levers=tuple(self.levers),
             quality=request.quality,
             steps_left_out=self.steps_left_out,
             batch_size=len(self.requests),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,8 @@ from ninefold.engines.models import ModelFiles, builtin_models, is_diffusers_mod
 from ninefold.engines.residency import ModelKey
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.schedulers import NAMES, check_scheduler
+from ninefold.engines.tune import tune
+from ninefold.engines.tuning import Measured, Tuning, Tunings, tuning_key
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class DiffusersEngine:
         self._batchers: dict[Hashable, Batcher[PreparedRequest, Generated]] = {}
         self._cpu_thread = model_thread()
         self._known: dict[str, KnownModel] = {}
+        self._tunings = Tunings(self.settings.tuning)
 
     def models(self) -> tuple[str, ...]:
         """Names of the built-in models and those of the library; folders, files and hub names work
@@ -153,6 +157,26 @@ class DiffusersEngine:
         prepared = PreparedRequest(request, known.info, loras, control, *inversions)
         return batcher.run(prepared, progress)
 
+    def tune(
+        self,
+        model: str,
+        size: tuple[int, int],
+        steps: int,
+        rounds: int,
+        report: Callable[[Measured], object],
+    ) -> Tuning:
+        """Measure what pays for images of a size (width, height), and remember it.
+
+        Each measurement is reported: levers first, then batches. Raises `ModelError`, and `OSError`
+        where the file cannot be written.
+        """
+        known, device = self._find(model), self._device
+        with self._loaded(known) as loaded:
+            tuning = tune(loaded, known.info, device, size, steps, rounds, report)
+        name = device.model_name()
+        self._tunings.put(tuning_key(known.info.hash, size, name, known.info.quantization), tuning)
+        return tuning
+
     def _control(self, request: TextToImage, info: ModelInfo) -> tuple[PreparedControl, ...]:
         """The files behind a request's control; raises `ModelError` for what does not fit."""
         found = tuple(
@@ -198,7 +222,9 @@ class DiffusersEngine:
         """The queue of a model as its files are now."""
         with self._lock:
             if known.signature not in self._batchers:
-                capacity = Capacity(self.settings, lambda: self._device)
+                capacity = Capacity(
+                    self.settings, lambda: self._device, lambda item: self._tuning(item).batch
+                )
                 self._batchers[known.signature] = Batcher(
                     run=lambda batch: self._make(known, capacity, batch),
                     key=PreparedRequest.in_common,
@@ -211,9 +237,7 @@ class DiffusersEngine:
         self, known: KnownModel, capacity: Capacity, batch: Batch[PreparedRequest]
     ) -> Sequence[Generated]:
         resources, device = self._resources, self._device
-        key = ModelKey(DIFFUSION.model, known.files.name, known.signature, device.name)
-        load = partial(self._load, known.files)
-        with resources.residency.use(key, load, LoadedModel.size_bytes) as model:
+        with self._loaded(known) as model:
             prepared = batch.take(lambda item: _stacking(model, item))
             resources.count_batch(len(prepared))
             entries = prepared[0].control
@@ -222,13 +246,29 @@ class DiffusersEngine:
                 device.watched(partial(capacity.took, prepared[0], len(prepared))),
             ):
                 control = ControlCall(entries, networks)
-                call = DiffusersCall(prepared, model, batch.step, device, control)
+                levers = self._tuning(prepared[0]).levers(prepared[0].request.quality)
+                call = DiffusersCall(prepared, model, batch.step, device, control, levers)
                 if len(prepared) > 1:  # where it fills the memory, a smaller batch comes first
                     return call.run()
                 unload_others = partial(resources.residency.unload_idle, device.name)
                 return with_ladder(
                     call.run, ladder(call.pipe, unload_others), model.oom_steps, device.clear
                 )
+
+    def _loaded(self, known: KnownModel) -> AbstractContextManager[LoadedModel]:
+        """The model, loaded where it is not, for this thread alone."""
+        device = self._device.name
+        key = ModelKey(DIFFUSION.model, known.files.name, known.signature, device)
+        load = partial(self._load, known.files)
+        return self._resources.residency.use(key, load, LoadedModel.size_bytes)
+
+    def _tuning(self, prepared: PreparedRequest) -> Tuning:
+        """What was measured for the model, the size and this device."""
+        info, request, device = prepared.info, prepared.request, self._device
+        size = (request.width, request.height)
+        return self._tunings.get(
+            tuning_key(info.hash, size, device.model_name(), info.quantization)
+        )
 
     def _load(self, files: ModelFiles) -> LoadedModel:
         with collector_paused():

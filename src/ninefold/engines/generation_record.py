@@ -108,6 +108,8 @@ class GenerationRecord:
     strength: float | None = None
     #: How its weights were stored where that is not as in its files.
     quantization: str = "none"
+    #: Ways to run its networks faster that were measured to pay here.
+    levers: tuple[str, ...] = ()
     #: What was allowed to be traded for speed, and how many steps were left out for it.
     quality: str = "lossless"
     steps_left_out: int = 0
@@ -146,6 +148,8 @@ class GenerationRecord:
             found["strength"] = self.strength
         if self.quantization != "none":
             found["quantization"] = self.quantization
+        if self.levers:
+            found["levers"] = list(self.levers)
         if self.quality != "lossless":
             found |= {"quality": self.quality, "steps_left_out": self.steps_left_out}
         if self.refiner is not None:
@@ -185,6 +189,7 @@ class GenerationRecord:
             guidance_rescale=entry.get("guidance_rescale", 0.0),
             strength=entry.get("strength"),
             quantization=entry.get("quantization", "none"),
+            levers=tuple(entry.get("levers", ())),
             quality=entry.get("quality", "lossless"),
             steps_left_out=entry.get("steps_left_out", 0),
             refiner=entry.get("refiner"),

@@ -47,6 +47,8 @@ class LoadedModel:
     #: Names of the memory-saving steps in force.
     oom_steps: list[str] = field(default_factory=list)
     offloaded: Any = None
+    #: Names of the levers that are on.
+    levers: set[str] = field(default_factory=set)
     #: What its text encoders gave for the latest prompts.
     embeddings: EmbeddingCache = field(default_factory=EmbeddingCache)
     #: The LoRAs of the latest call, fitted to its networks.

@@ -32,7 +32,7 @@ def _expanded(value: Any) -> Any:
     return path
 
 
-#: A path in which `~` is the home folder.
+#: A path, mostly of a folder, in which `~` is the home folder.
 Folder = Annotated[Path, BeforeValidator(_expanded)]
 
 
@@ -101,6 +101,11 @@ class EngineSettings(SettingsBase):
         Path("~/.local/share/ninefold/embeddings"),
         validate_default=True,
         description="The folder of textual inversions, which prompts name by their file names.",
+    )
+    tuning: Folder = Field(
+        Path("~/.local/share/ninefold/tuning.json"),
+        validate_default=True,
+        description="The file in which `ninefold tune` keeps what it measured.",
     )
     wildcards: Folder | None = Field(
         None, description="A folder of wildcards, text files with one choice a line."
