@@ -93,7 +93,9 @@ class FixedDetection(FakeDetection):
     def labels(self, model: str) -> tuple[str, ...]:
         return tuple(sorted({item.label for item in self.found} | set(super().labels(model))))
 
-    def detect(self, model: str, image: Pixels, confidence: float) -> Sequence[Detection]:
+    def detect(
+        self, model: str, image: Pixels, confidence: float, words: Sequence[str] = ()
+    ) -> Sequence[Detection]:
         super().detect(model, image, confidence)
         self.asked.append(confidence)
         return tuple(item for item in self.found if item.score >= confidence)

@@ -54,7 +54,9 @@ class FileDetection(FakeDetection):
     def labels(self, model: str) -> tuple[str, ...]:
         return ("toy",)
 
-    def detect(self, model: str, image: Pixels, confidence: float) -> Sequence[Detection]:
+    def detect(
+        self, model: str, image: Pixels, confidence: float, words: Sequence[str] = ()
+    ) -> Sequence[Detection]:
         return (Detection("toy", 1.0, 0, 0, 8, 8),)
 
 

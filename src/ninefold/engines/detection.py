@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ninefold.engines.faults import FakeModels, random_from
 from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.imaging.types import Pixels
+
+Covered = NDArray[np.bool_]
 
 _FAKE = "detector"
 _FAKE_LABELS = ("face", "house")
@@ -24,16 +29,25 @@ class Detection:
     top: float
     right: float
     bottom: float
+    #: Which of the image's pixels it covers, for models that say so: height x width.
+    mask: Covered | None = field(default=None, repr=False, compare=False)
+    #: Points of a pose as x, y and how surely it is seen (0 to 1), in the model's order.
+    keypoints: tuple[tuple[float, float, float], ...] = ()
 
 
 class DetectionEngine(Engine, Protocol):
     """Finds things in images."""
 
     def labels(self, model: str) -> tuple[str, ...]:
-        """What the detector can find."""
+        """What the detector can find; empty for one that finds what words say."""
 
-    def detect(self, model: str, image: Pixels, confidence: float) -> Sequence[Detection]:
-        """Everything found with at least `confidence` (0 to 1), best first, overlaps removed."""
+    def detect(
+        self, model: str, image: Pixels, confidence: float, words: Sequence[str] = ()
+    ) -> Sequence[Detection]:
+        """Everything found with at least `confidence` (0 to 1), best first, overlaps removed.
+
+        `words` say what to find, for a detector without labels; others are not given any.
+        """
 
 
 @dataclass(frozen=True)
@@ -48,7 +62,9 @@ class FakeDetection(FakeModels):
         self.check(model)
         return _FAKE_LABELS
 
-    def detect(self, model: str, image: Pixels, confidence: float) -> Sequence[Detection]:
+    def detect(
+        self, model: str, image: Pixels, confidence: float, words: Sequence[str] = ()
+    ) -> Sequence[Detection]:
         """A face of score 0.9 and a house of 0.8, as far as `confidence` lets them through."""
         self.check(model)
         self.faults.strike("detect")

@@ -1,32 +1,36 @@
-"""Detectors in the YOLO-v8 export layout, on ONNX Runtime.
+"""Exported detectors on ONNX Runtime: YOLO's versions, RT-DETR, D-FINE and DEIM.
 
-Input: 1 x 3 x height x width, 0 to 1, sides multiples of the stride. Output: 1 x (4 + classes)
-x candidates, each a box (centre x, centre y, width, height, in input pixels) and one score a
-class. Metadata: `names`, `imgsz` and `stride`, as ultralytics' exporter writes them.
+Input: one image, 0 to 1, sides multiples of the stride, and for some its size. What the outputs
+mean is in `detection_layouts.py`. Metadata: `names`, `imgsz`, `stride`, `task` and `kpt_shape`, as
+ultralytics' exporter writes them; a model without `names` may have a text file of the same name
+beside it, `model.txt`, with a label a line.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ninefold.core.errors import InputError, ModelError
 from ninefold.engines.detection import DETECTION, Detection
+from ninefold.engines.detection_layouts import (
+    Candidates,
+    Expected,
+    WrongLayoutError,
+    read_outputs,
+)
+from ninefold.engines.letterbox import PADDING, Fit, covered, letterbox, suppressed
 from ninefold.engines.onnx_session import OnnxModel, OnnxModels
 from ninefold.engines.resources import EngineResources
 from ninefold.imaging.types import Pixels
 
 #: Boxes of one label that share more of their union than this are one thing.
 _IOU = 0.5
-#: Ultralytics' grey for what the image does not cover.
-_PADDING = 114
 _MAX_CANDIDATES = 3000
-#: How far outside of 0 to 1 a score may lie by rounding, in float16 too.
-_ROUNDING = 0.01
 #: Pixels; models in use look at 320 to 1536, in strides of 8 to 64. More is a mistake.
 _MAX_SIDE, _MAX_STRIDE = 4096, 256
 
@@ -40,7 +44,7 @@ class OnnxDetectionEngine:
     def __init__(self, resources: EngineResources) -> None:
         """Nothing is opened until it is asked for."""
         files = {"detector": "detector/detector.onnx"}
-        self._models = OnnxModels(DETECTION.model, files, resources)
+        self._models = OnnxModels(DETECTION.model, files, resources, any_layout=True)
         #: Labels of the models whose output was looked at, by the SHA-256 of their files.
         self._labels: dict[str, tuple[str, ...]] = {}
 
@@ -67,7 +71,7 @@ class OnnxDetectionEngine:
         """What the detector can find.
 
         The model is tried on an empty image first: raises `ModelError` where what it gives is not
-        in the YOLO-v8 layout.
+        in a known layout.
         """
         key = self._models.sha256(model)
         if key not in self._labels:
@@ -75,71 +79,109 @@ class OnnxDetectionEngine:
                 self._labels[key] = _checked_labels(opened)
         return self._labels[key]
 
-    def detect(self, model: str, image: Pixels, confidence: float) -> Sequence[Detection]:
+    def detect(
+        self, model: str, image: Pixels, confidence: float, words: Sequence[str] = ()
+    ) -> Sequence[Detection]:
         """Everything found with at least `confidence`, best first, overlaps of a label removed."""
         if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise InputError(f"image: expected height x width x 3, got {image.shape}.")
         labels = self.labels(model)
         with self._models.use(model) as opened:
-            batch, scale, left, top = _letterbox(image, *_input_size(opened, image))
-            output = opened.run(batch)
-        _check_layout(opened, output, labels)
-        rows = output[0].T
-        scores, classes = rows[:, 4:].max(axis=1), rows[:, 4:].argmax(axis=1)
-        kept = np.flatnonzero(scores >= confidence)
+            batch, fit = letterbox(image, *_input_size(opened, image))
+            found = _run(opened, batch, labels)
+        kept = np.flatnonzero(found.scores >= confidence)
         # Stable, so that equal scores keep the model's order.
-        kept = kept[np.argsort(-scores[kept], kind="stable")][:_MAX_CANDIDATES]
-        centre, half = rows[kept, :2], rows[kept, 2:4] / 2
-        corners = np.concatenate([centre - half, centre + half], axis=1)
-        corners = (corners - [left, top, left, top]) / scale
-        height, width = image.shape[:2]
-        corners = np.clip(corners, 0, [width, height, width, height])
+        kept = kept[np.argsort(-found.scores[kept], kind="stable")][:_MAX_CANDIDATES]
+        found = found.chosen(kept)
+        corners = fit.to_image(found.corners)
+        if found.overlapping:
+            alone = suppressed(corners, found.classes, _IOU)
+            found, corners = found.chosen(alone), corners[alone]
         return tuple(
-            Detection(labels[classes[kept[i]]], float(scores[kept[i]]), *map(float, corners[i]))
-            for i in _suppressed(corners, classes[kept])
+            _detection(found, i, corners[i], labels, fit)
+            for i in range(len(corners))
             if corners[i, 2] > corners[i, 0] and corners[i, 3] > corners[i, 1]
         )
+
+
+def _detection(
+    found: Candidates, index: int, corners: NDArray[np.float32], labels: Sequence[str], fit: Fit
+) -> Detection:
+    left, top, right, bottom = map(float, corners)
+    label, score = labels[found.classes[index]], float(found.scores[index])
+    detection = Detection(label, score, left, top, right, bottom)
+    if found.coefficients is not None and found.prototypes is not None:
+        mask = covered(found.coefficients[index], found.prototypes, corners, fit)
+        detection = replace(detection, mask=mask)
+    if found.keypoints is not None:
+        points = fit.points_to_image(found.keypoints[index])
+        keypoints = tuple((float(x), float(y), float(seen)) for x, y, seen in points)
+        detection = replace(detection, keypoints=keypoints)
+    return detection
+
+
+def _run(model: OnnxModel, batch: NDArray[np.float32], labels: Sequence[str]) -> Candidates:
+    """What the model makes of a batch of one; raises `ModelError` for an output that is not of
+    boxes and scores."""
+    height, width = batch.shape[2:]
+    sizes = np.array([[height, width]], np.int64)
+    others = {
+        name: sizes.reshape((1,) * (count - 1) + (2,)) for name, count in model.others.items()
+    }
+    expected = Expected(
+        classes=len(labels),
+        keypoints=_keypoints(model),
+        segments=model.metadata.get("task") == "segment",
+        size=(width, height),
+    )
+    values = batch * 255 if model.dtype == "uint8" else batch
+    try:
+        return read_outputs(model.run_all(values, **others), expected)
+    except WrongLayoutError as error:
+        raise ModelError(
+            f"{model.name}: expected boxes and scores from 0 to 1 for {len(labels)} labels, in a "
+            f"layout of YOLO (v5 to v12, with masks or keypoints, end to end), RT-DETR or D-FINE, "
+            f"{error}. Export it as a detection model in one of these."
+        ) from error
 
 
 def _checked_labels(model: OnnxModel) -> tuple[str, ...]:
     labels = _labels(model)
     task = model.metadata.get("task", "detect")
-    if task != "detect":
-        raise _wrong_layout(model, labels, f"a model for the task {task!r}")
+    if task not in ("detect", "segment", "pose"):
+        raise ModelError(
+            f"{model.name}: expected a model that detects, got one for the task {task!r}. Export "
+            "one for detection, segmentation or pose."
+        )
+    if len(model.others) > 1 or any(count > 2 for count in model.others.values()):
+        raise ModelError(
+            f"{model.name}: expected an image and at most its size as inputs, got also "
+            f"{', '.join(model.others)}. Export the model anew."
+        )
     _longest(model)
     side = 2 * _stride(model)
     height, width = (fixed or side for fixed in model.input_shape[2:])
-    output = model.run(np.full((1, 3, height, width), _PADDING / 255, np.float32))
-    _check_layout(model, output, labels)
-    scores = output[0, 4:]
-    if scores.size and (scores.min() < -_ROUNDING or scores.max() > 1 + _ROUNDING):
-        raise _wrong_layout(
-            model, labels, f"scores from {float(scores.min()):g} to {float(scores.max()):g}"
-        )
+    channels = model.input_shape[1] or 3
+    if channels != 3:
+        raise ModelError(f"{model.name}: expected an input of 3 channels, got {channels}.")
+    found = _run(model, np.full((1, 3, height, width), PADDING / 255, np.float32), labels)
+    if found.classes.size and found.classes.max() >= len(labels) > 0:
+        raise ModelError(f"{model.name}: gave class {found.classes.max()} of {len(labels)} labels.")
     return labels
 
 
-def _check_layout(model: OnnxModel, output: Any, labels: Sequence[str]) -> None:
-    """Raise `ModelError` for an output that is not one of boxes and scores."""
-    shape = tuple(getattr(output, "shape", ()))
-    if len(shape) == 3 and shape[:2] == (1, 4 + len(labels)) and model.outputs == 1:
-        return
-    got = f"one of {' x '.join(map(str, shape)) or 'no shape'}"
-    if model.outputs > 1:
-        got = f"{model.outputs} outputs (of a segmentation model, perhaps), the first {got}"
-    elif len(shape) == 3 and shape[2] == 6:
-        got += " (of an end-to-end model: export it with nms=False, end2end=False)"
-    elif len(shape) == 3 and shape[2] in (4 + len(labels), 5 + len(labels)):
-        got += " (of YOLO-v5, or turned round)"
-    raise _wrong_layout(model, labels, got)
-
-
-def _wrong_layout(model: OnnxModel, labels: Sequence[str], got: str) -> ModelError:
-    return ModelError(
-        f"{model.name}: expected one output of 1 x {4 + len(labels)} x candidates (boxes, and "
-        f"scores from 0 to 1 for {len(labels)} labels), got {got}. Use a detection model in the "
-        "YOLO-v8 layout."
-    )
+def _keypoints(model: OnnxModel) -> tuple[int, int] | None:
+    """How many points a pose has, and numbers for each, as ultralytics writes it."""
+    if model.metadata.get("task") != "pose":
+        return None
+    shape = model.literal("kpt_shape")
+    usable = isinstance(shape, (list, tuple)) and all(type(value) is int for value in shape)
+    if not usable or len(shape) != 2 or not 1 <= shape[0] <= 1000 or shape[1] not in (2, 3):
+        raise ModelError(
+            f"{model.name}: expected its metadata `kpt_shape` to be [points, 2 or 3], got "
+            f"{model.metadata.get('kpt_shape', 'nothing')[:80]!r}. Export the model anew."
+        )
+    return int(shape[0]), int(shape[1])
 
 
 def _labels(model: OnnxModel) -> tuple[str, ...]:
@@ -148,9 +190,14 @@ def _labels(model: OnnxModel) -> tuple[str, ...]:
         return tuple(str(names[key]) for key in sorted(names, key=int))
     if isinstance(names, (list, tuple)) and names:
         return tuple(map(str, names))
+    beside = model.path.with_suffix(".txt") if model.path is not None else None
+    if beside is not None and beside.is_file():
+        lines = beside.read_text(encoding="utf-8", errors="replace").splitlines()
+        if found := tuple(line.strip() for line in lines if line.strip()):
+            return found
     raise ModelError(
         f"{model.name}: its metadata has no `names` (labels by number). Export it with "
-        "ultralytics, or add them."
+        f"ultralytics, or write them into {model.name}.txt beside it, a label a line."
     )
 
 
@@ -175,37 +222,3 @@ def _longest(model: OnnxModel) -> int:
 
 def _stride(model: OnnxModel) -> int:
     return model.whole_number("stride", 32, _MAX_STRIDE)
-
-
-def _letterbox(
-    image: Pixels, height: int, width: int
-) -> tuple[NDArray[np.float32], float, int, int]:
-    """The image fitted into height x width on grey; its scale, and its left and top there."""
-    from PIL import Image
-
-    scale = min(width / image.shape[1], height / image.shape[0])
-    inner = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    fitted = Image.fromarray(image).resize(inner, Image.Resampling.BILINEAR)
-    canvas = np.full((height, width, 3), _PADDING, np.uint8)
-    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-    canvas[top : top + inner[1], left : left + inner[0]] = np.asarray(fitted)
-    batch = canvas.transpose(2, 0, 1)[None].astype(np.float32) / 255
-    return np.ascontiguousarray(batch), scale, left, top
-
-
-def _suppressed(corners: NDArray[np.float32], classes: NDArray[np.int64]) -> list[int]:
-    """Greedy non-maximum suppression within each class; corners come best first."""
-    areas = np.prod(corners[:, 2:] - corners[:, :2], axis=1)
-    alive = np.ones(len(corners), bool)
-    kept: list[int] = []
-    for i in range(len(corners)):
-        if not alive[i]:
-            continue
-        kept.append(i)
-        overlap = np.minimum(corners[i, 2:], corners[:, 2:]) - np.maximum(
-            corners[i, :2], corners[:, :2]
-        )
-        shared = np.prod(np.clip(overlap, 0, None), axis=1)
-        union = areas[i] + areas - shared
-        alive &= ~((classes == classes[i]) & (shared > _IOU * union))
-    return kept

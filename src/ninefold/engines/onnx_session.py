@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,14 @@ from ninefold.engines.settings import EngineSettings
 #: ONNX files are protobuf messages, which end at 2 GiB.
 MAX_BYTES = (1 << 31) - 1
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
+_CHANNELS = (1, 3, 4)
 _CUDA = "CUDAExecutionProvider"
 _PICKLES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".bin"})
 
 
 @dataclass(frozen=True)
 class OnnxModel:
-    """An open model: one image in, one array out."""
+    """An open model: an image in, arrays out."""
 
     name: str
     session: Any
@@ -44,20 +45,44 @@ class OnnxModel:
     size: int = 0
     #: How many arrays it gives.
     outputs: int = 1
+    #: Whether its own order is batch, height, width, channels.
+    nhwc: bool = False
+    #: Its inputs beside the image, by name: their numbers of dimensions.
+    others: Mapping[str, int] = field(default_factory=dict)
+    path: Path | None = None
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The first output for a batch; raises `ModelError` if the model fails on it.
+        """The first output for a batch (1, C, h, w); raises `ModelError` if the model fails on it.
 
         So it does for an output that is no array of numbers, or with NaN or infinities in it.
         """
-        source = {self.input_name: batch.astype(self.dtype, copy=False)}
+        return next(iter(self.run_all(batch).values()))
+
+    def run_all(
+        self, batch: NDArray[np.float32], **others: NDArray[Any]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Every output by its name, with the values of the other inputs; raises `ModelError`."""
+        given = batch.transpose(0, 2, 3, 1) if self.nhwc else batch
+        if self.dtype == "uint8":
+            given = np.rint(given).clip(0, 255)
+        if (fixed := self.input_shape[0]) is not None and fixed > 1:
+            given = given.repeat(fixed, axis=0)
+            others = {name: value.repeat(fixed, axis=0) for name, value in others.items()}
+        source = {self.input_name: np.ascontiguousarray(given.astype(self.dtype, copy=False))}
         try:
-            output = self.session.run(None, source)[0]
+            values = self.session.run(None, {**source, **others})
         except Exception as error:  # onnxruntime's errors share no public base
             raise ModelError(
                 f"{self.name} failed on an input of shape {tuple(batch.shape)}: "
                 f"{_first_line(error)}"
             ) from error
+        names = [item.name for item in self.session.get_outputs()]
+        found = {name: self._numbers(value) for name, value in zip(names, values, strict=True)}
+        if fixed is not None and fixed > 1:
+            found = {n: v[:1] if len(v) == fixed else v for n, v in found.items() if v.ndim}
+        return found
+
+    def _numbers(self, output: Any) -> NDArray[np.float32]:
         if not isinstance(output, np.ndarray) or output.dtype.kind not in "fiu":
             got = output.dtype if isinstance(output, np.ndarray) else type(output).__name__
             raise ModelError(f"{self.name}: expected an array of numbers as output, got {got}.")
@@ -96,10 +121,18 @@ class OnnxModels:
     """ONNX models by reference: a built-in name, one of the library, or the path of an `.onnx`
     file."""
 
-    def __init__(self, kind: str, names: Mapping[str, str], resources: EngineResources) -> None:
+    def __init__(
+        self,
+        kind: str,
+        names: Mapping[str, str],
+        resources: EngineResources,
+        any_layout: bool = False,
+    ) -> None:
         """`names` are the built-in models' files below the built-in folder; `kind` is what one
-        model is called, in messages and counts."""
+        model is called, in messages and counts. Without `any_layout`, models take one image of
+        float32 or float16, 1 x 3 x height x width, and nothing else."""
         self._kind = kind
+        self._any_layout = any_layout
         self._resources = resources
         self._root = resources.builtin_root
         self._names = {name: self._root / path for name, path in names.items()}
@@ -136,7 +169,10 @@ class OnnxModels:
                 device = "cuda" if _CUDA in _providers(settings) else "cpu"
                 key = ModelKey(self._kind, name, (str(path), file_sha256(path)), device)
                 used = self._resources.residency.use(
-                    key, lambda: _open(path, name, settings), lambda model: model.size, shared=True
+                    key,
+                    lambda: _open(path, name, settings, self._any_layout),
+                    lambda model: model.size,
+                    shared=True,
                 )
                 opened = stack.enter_context(used)
             yield opened
@@ -164,7 +200,7 @@ class OnnxModels:
         return path
 
 
-def _open(path: Path, name: str, settings: EngineSettings) -> OnnxModel:
+def _open(path: Path, name: str, settings: EngineSettings, any_layout: bool) -> OnnxModel:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -178,26 +214,48 @@ def _open(path: Path, name: str, settings: EngineSettings) -> OnnxModel:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = ort.InferenceSession(str(path), options, providers=_providers(settings))
-        source, *others = session.get_inputs()
+        inputs = session.get_inputs()
     except Exception as error:  # onnxruntime's errors share no public base
         raise ModelError(f"{path.name} is no readable ONNX model: {_first_line(error)}") from error
-    shape = tuple(side if isinstance(side, int) else None for side in source.shape)
-    if others or len(shape) != 4 or shape[1] not in (3, None):
+    shapes = {item.name: _shape(item) for item in inputs}
+    source = next((item for item in inputs if len(shapes[item.name]) == 4), inputs[0])
+    shape = shapes.pop(source.name)
+    nhwc = any_layout and len(shape) == 4 and shape[1] not in _CHANNELS and shape[3] in _CHANNELS
+    if nhwc:
+        shape = (shape[0], shape[3], shape[1], shape[2])
+    if not any_layout and (shapes or len(shape) != 4 or shape[1] not in (3, None)):
         raise ModelError(
             f"{path.name}: expected one input of shape [1, 3, height, width], got "
-            f"{[list(item.shape) for item in session.get_inputs()]}. Export the model anew."
+            f"{[list(item.shape) for item in inputs]}. Export the model anew."
         )
-    if source.type not in _DTYPES:
+    if len(shape) != 4 or shape[1] not in (*_CHANNELS, None):
         raise ModelError(
-            f"{path.name}: expected an input of float32 or float16, got {source.type}. Export the "
-            "model anew."
+            f"{path.name}: expected an image as input, [1, channels, height, width] or [1, height, "
+            f"width, channels], got {[list(item.shape) for item in inputs]}. Export the model anew."
         )
-    metadata = dict(session.get_modelmeta().custom_metadata_map)
-    size = path.stat().st_size
-    outputs = len(session.get_outputs())
+    dtypes = _DTYPES | {"tensor(uint8)": "uint8"} if any_layout else _DTYPES
+    if source.type not in dtypes:
+        raise ModelError(
+            f"{path.name}: expected an input of {', '.join(dtypes.values())}, got {source.type}. "
+            "Export the model anew."
+        )
     return OnnxModel(
-        name, session, source.name, shape, _DTYPES[source.type], metadata, size, outputs
+        name=name,
+        session=session,
+        input_name=source.name,
+        input_shape=shape,
+        dtype=dtypes[source.type],
+        metadata=dict(session.get_modelmeta().custom_metadata_map),
+        size=path.stat().st_size,
+        outputs=len(session.get_outputs()),
+        nhwc=nhwc,
+        others={name: len(other) for name, other in shapes.items()},
+        path=path,
     )
+
+
+def _shape(source: Any) -> tuple[int | None, ...]:
+    return tuple(side if isinstance(side, int) else None for side in source.shape)
 
 
 def _providers(settings: EngineSettings) -> list[str]:

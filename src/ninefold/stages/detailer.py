@@ -41,10 +41,14 @@ class DetailerParams(PromptedParams):
     """Parameters of `detailer`."""
 
     detector: Annotated[str, DETECTOR_MODEL] | None = Field(
-        None, description="A detector's name or .onnx file; by default the built-in one."
+        None,
+        description="A detector's name, .onnx file or transformers folder; by default the built-in "
+        "one. Where it gives masks, these are painted in instead of boxes.",
     )
     confidence: float = Field(0.3, ge=0, le=1, description="Least score of a detection.")
-    classes: tuple[str, ...] = Field((), description="Labels to take; empty takes all.")
+    classes: tuple[str, ...] = Field(
+        (), description="Labels to take; empty takes all. For a detector that finds by words, they."
+    )
     top_k: int = Field(4, ge=0, le=100, description="Most regions to paint; 0 paints all.")
     order: Order = Field("area", description="Which regions come first, and stay under top_k.")
     min_area: float = Field(0.0, ge=0, le=1, description="Least part of the image's area.")
@@ -110,7 +114,8 @@ class DetailerStage(PromptedStage[DetailerParams]):
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the detector knows the classes that it is to find."""
         yield from super().problems(context)
-        if self.params.classes and MASK not in context and not any(self.unusable_models()):
+        asked = self.params.classes or self.params.detector is not None
+        if asked and MASK not in context and not any(self.unusable_models()):
             yield from problems_raised(f"{self.name}.classes", self._check_classes)
 
     def output_size(
@@ -126,7 +131,9 @@ class DetailerStage(PromptedStage[DetailerParams]):
         detection = self.engines.detection
         known = detection.labels(self.params.detector or detection.models()[0])
         unknown = [label for label in self.params.classes if label not in known]
-        if unknown:
+        if not known and not self.params.classes:
+            raise InputError("this detector finds what words say: name what to find, such as face.")
+        if unknown and known:
             raise InputError(
                 " ".join(f"{label!r} is unknown.{suggest(label, known)}" for label in unknown)
             )
@@ -178,12 +185,11 @@ class DetailerStage(PromptedStage[DetailerParams]):
             engine = self.engines.detection
             model = self.params.detector or engine.models()[0]
             context.add_metadata(self.name, detector=model, detector_hash=engine.hash(model))
-            detections = engine.detect(model, image, self.params.confidence)
+            # A detector without labels finds what words say.
+            words = () if engine.labels(model) else (self.params.classes,)
+            detections = engine.detect(model, image, self.params.confidence, *words)
             chosen = self._chosen(detections, width, height)
-            hard = [
-                (item.label, item.score, masks.box_mask(_box(item, width, height), width, height))
-                for item in chosen
-            ]
+            hard = [(item.label, item.score, _mask(item, width, height)) for item in chosen]
             found = list(self._softened(self._combined(hard)))
         return found
 
@@ -302,6 +308,13 @@ def _part(parts: Sequence[TemplatePart], index: int) -> TemplatePart:
 
 def _box(item: Detection, width: int, height: int) -> Box:
     return Box.around(item.left, item.top, item.right, item.bottom).clip(width, height)
+
+
+def _mask(item: Detection, width: int, height: int) -> Mask:
+    """What the detector says that it covers, else its box."""
+    if item.mask is not None and item.mask.any():
+        return item.mask.astype(np.float32)
+    return masks.box_mask(_box(item, width, height), width, height)
 
 
 def _described(region: Region, image_area: int) -> dict[str, Any]:

@@ -68,6 +68,18 @@ class InspectorStage(EngineStage[InspectorParams]):
     accepts = (PROMPT, SEED, SEAMS, ATTEMPTS)
     provides = (VERDICT,)
 
+    def problems(self, context: PipelineContext) -> Iterator[str]:
+        """Whether the detector has labels, which a prompt can name."""
+        yield from super().problems(context)
+        detector = self.params.detector
+        if detector is None or any(self.unusable_models()):
+            return
+        if not self.engines.detection.labels(detector):
+            yield (
+                f"{self.name}.detector: expected a detector with labels, got one that finds what "
+                "words say. Choose another."
+            )
+
     async def execute(self, context: PipelineContext) -> PipelineContext:
         """Set `verdict`; raises `StageError` where the image fails and `on_fail` is not warn."""
         verdict, checks = await run_blocking(context, self._inspect, context)
