@@ -92,11 +92,11 @@ def upscaler(path: Path, case: str) -> str:
         case "smaller":
             nodes, constants = resized((0.5, 0.5))
             return save(path, [before, *nodes, after], constants)
-        case "0 to 255":
+        case "0 to 9":
             return save(
                 path,
                 [before, *nodes, node("Mul", "after k", "out")],
-                constants | {"k": np.float32(255)},
+                constants | {"k": np.float32(9)},
             )
         case "not a number":
             return save(
@@ -108,7 +108,7 @@ def upscaler(path: Path, case: str) -> str:
             return save(
                 path,
                 [before, *nodes, node("Add", "after k", "out")],
-                constants | {"k": np.float32(1)},
+                constants | {"k": np.float32(1000)},
             )
         case "no picture":
             empty = node("Slice", "after from to batch", "out")
@@ -149,12 +149,10 @@ def upscaler(path: Path, case: str) -> str:
                 ],
                 {"k": np.zeros((1, 3, 32, 32), np.float32), "z": np.float32(0)},
             )
-        case "one size":
-            return save(path, whole, constants, shape=(1, 3, 64, 64))
-        case "one channel":
-            return save(path, whole, constants, shape=(1, 1, "h", "w"))
-        case "bytes":
-            return save(path, [node("Identity", "images", "out")], kind="UINT8")
+        case "five channels":
+            return save(path, whole, constants, shape=(1, 5, "h", "w"))
+        case "words in":
+            return save(path, [node("Identity", "images", "out")], kind="STRING")
         case "good":
             return save(path, whole, constants)
         case "half":
@@ -167,22 +165,21 @@ REFUSED = {
     "smaller": "whole-number magnification, got 8x8|expected an upscaler",
     "factor 1.5": "whole-number magnification, got 24x24 from 16x16",
     "unequal": "whole-number magnification",
-    "0 to 255": r"values from 0 to 1.*got 127\.5.*not 0 to 255",
+    "0 to 9": r"to stay about as bright, in values from 0 to 1, 0 to 255 or -1 to 1, got it off by",
     "not a number": "values that are no numbers .NaN or infinite",
     "no picture": "an output of 1 x 3 x height x width, got .0, 3",
     "64 times": "2 to 16 times as large, got 1024x1024",
     "none out": "2 to 16 times as large, got 0x0",
     "list": "an array of numbers as output, got list",
     "words": "an array of numbers as output, got object",
-    "two in": "expected one input of shape",
+    "two in": "expected one input, the image, got also more",
     "fails": "failed on an input of shape",
-    "white": "values from 0 to 1",
+    "white": "to stay about as bright",
     "grey out": "an output of 1 x 3 x height x width",
     "no image out": "an output of 1 x 3 x height x width",
     "always one size": "whole-number magnification",
-    "one size": "takes one size only",
-    "one channel": r"expected one input of shape \[1, 3, height, width\]",
-    "bytes": "expected an input of float32 or float16, got tensor.uint8",
+    "five channels": r"expected an image as input.*got \[\[1, 5, 'h', 'w'\]\]",
+    "words in": "expected an input of float32, float16, uint8, got tensor.string",
 }
 
 
