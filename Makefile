@@ -44,6 +44,7 @@ layers: $(VENV)/.installed-dev
 docs: $(VENV)/.installed
 	@$(BIN)/python -m tools.reference
 	@$(BIN)/python -m tools.metrics
+	@$(BIN)/python -m tools.models
 
 bench: $(VENV)/.installed
 	@$(BIN)/python -m bench.overhead

@@ -20,7 +20,7 @@ from ninefold.engines.library.places import Place
 from ninefold.engines.sampler_names import scheduler_names
 
 #: Bytes of a number, by the formats that a model may be loaded in; NF4 with its scales.
-_NUMBER_BYTES = {"fp32": 4.0, "fp16 or bf16": 2.0, "fp8 or int8": 1.0, "nf4": 0.56}
+NUMBER_BYTES = {"fp32": 4.0, "fp16 or bf16": 2.0, "fp8 or int8": 1.0, "nf4": 0.56}
 BUILT_IN = "built in"
 
 
@@ -140,7 +140,7 @@ def memory_estimate(identity: Identity) -> dict[str, int]:
     """
     if not identity.parameters:
         return {}
-    return {name: round(identity.parameters * size) for name, size in _NUMBER_BYTES.items()}
+    return {name: round(identity.parameters * size) for name, size in NUMBER_BYTES.items()}
 
 
 def _family_name(model: LibraryModel) -> str:

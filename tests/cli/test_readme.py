@@ -14,10 +14,11 @@ import pytest
 from PIL import Image
 
 from ninefold.engines import defaults
+from ninefold.engines.families import FAMILIES
 from ninefold.testing import fake_engines
 from tests.cli.conftest import Cli
 from tests.support import picture
-from tools import reference
+from tools import models, reference
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md", *(
@@ -106,6 +107,17 @@ def test_every_setting_is_in_the_reference() -> None:
 def test_the_reference_is_as_the_code_says(name: str) -> None:
     page = reference.pages()[name]
     assert (reference.FOLDER / name).read_text(encoding="utf-8") == page, "run `make docs`"
+
+
+def test_the_page_of_models_is_as_the_table_says() -> None:
+    assert models.PAGE.read_text(encoding="utf-8") == models.page(), "run `make docs`"
+
+
+def test_the_page_of_models_names_every_family() -> None:
+    page = models.page()
+    for family in FAMILIES:
+        assert f"### {family.name}\n" in page
+        assert f"(#{models._anchor(family.name)})" in page
 
 
 def test_every_command_is_in_the_readme(cli: Cli) -> None:
