@@ -20,6 +20,7 @@ from ninefold.core.values import (
     Output,
     Region,
     Seams,
+    Tiling,
     Verdict,
     WorkPath,
 )
@@ -124,6 +125,12 @@ WILDCARDS: Slot[dict[str, tuple[str, ...]]] = Slot(
     "wildcards",
     dict[str, tuple[str, ...]],
     "Choices for `__name__` in later stages' prompts, by name.",
+    given=False,
+)
+TILING: Slot[Tiling] = Slot(
+    "tiling",
+    Tiling,
+    "Which edges of the image meet, so that it can be laid beside itself.",
     given=False,
 )
 MODEL: Slot[str] = Slot("model", str, "The diffusion model: a name, a folder or a file.")

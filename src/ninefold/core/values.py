@@ -67,6 +67,10 @@ class Artifact:
     sha256: str
 
 
+#: Which edges of an image meet, so that it can be laid beside itself.
+Tiling = Literal["none", "x", "y", "both"]
+
+
 @dataclass(frozen=True)
 class Lora:
     """A low-rank adaptation and how strongly it acts (1.0 is as trained)."""

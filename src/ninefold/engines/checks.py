@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ninefold.core.errors import InputError
+from ninefold.core.values import Tiling
 from ninefold.engines.diffusion import ImageToImage, Inpaint, ModelInfo, TextToImage, task_of
 from ninefold.engines.families import Task
 from ninefold.imaging.resize import round_to_multiple
@@ -32,6 +33,7 @@ def check_request(request: TextToImage, info: ModelInfo) -> None:
         *reference_problems(len(request.references), info),
         *_size(request, info),
         *_numbers(request, info),
+        *tiling_problems(request.tiling, info),
     ]
     if isinstance(request, ImageToImage):
         problems += _source(request, info)
@@ -64,6 +66,16 @@ def area_problems(width: int, height: int, info: ModelInfo) -> Iterator[str]:
         yield (
             f"{info.name} cannot do {width}x{height}: expected at most {info.max_area} pixels in "
             f"all, as {side}x{side} has. Use the upscaler for more."
+        )
+
+
+def tiling_problems(tiling: Tiling, info: ModelInfo) -> Iterator[str]:
+    """Whether the model's images can be made to meet at their edges, where that is asked for."""
+    if tiling != "none" and not info.family.seamless:
+        yield (
+            f"tiling: {info.name} is of the family {info.family.name}, whose images cannot be made "
+            "to meet at their edges; those of Stable Diffusion 1, 2 and XL can. Leave it out, or "
+            "choose another model."
         )
 
 

@@ -42,6 +42,7 @@ from ninefold.engines.loras.applying import applied
 from ninefold.engines.previews import preview_maker
 from ninefold.engines.reference_images import reference_arguments, references_of
 from ninefold.engines.schedulers import build_scheduler, seed_steps
+from ninefold.engines.seamless import seamless
 from ninefold.engines.step_cache import StepCache, step_cache
 from ninefold.imaging.types import Floats, Pixels
 
@@ -142,6 +143,7 @@ class DiffusersCall:
         with (
             self.control.applied(pipe, self.model, shared),
             applied(pipe, self.prepared[0].loras, self.model.loras, self.warnings),
+            seamless(pipe, shared.tiling),
         ):
             images, steps_run, defects = self._call()
         for request, image in zip(self.requests, images, strict=True):
@@ -294,6 +296,7 @@ class DiffusersCall:
             quantization=item.info.quantization,
             levers=tuple(self.levers),
             quality=request.quality,
+            tiling=request.tiling,
             steps_left_out=self.steps_left_out,
             batch_size=len(self.requests),
             oom_steps=tuple(self.model.oom_steps),

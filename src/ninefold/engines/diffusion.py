@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ninefold.core.progress import Progress
-from ninefold.core.values import Lora
+from ninefold.core.values import Lora, Tiling
 from ninefold.engines.control import Control, ControlBase
 from ninefold.engines.families import Family, Task
 from ninefold.engines.generation_record import GenerationRecord
@@ -21,7 +21,9 @@ from ninefold.engines.step_cache import Quality
 from ninefold.imaging.types import Floats, Mask, Pixels
 
 #: Of models of which nothing is known: those of engines of other packages, say.
-_ANY = Family(name="", text="", image="", inpaint="", native=512, steps=30, scheduler="noise")
+_ANY = Family(
+    name="", text="", image="", inpaint="", native=512, steps=30, scheduler="noise", seamless=True
+)
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class TextToImage:
     #: https://arxiv.org/abs/2211.01324); empty for none.
     refiner: str = ""
     handover: float = 1.0
+    tiling: Tiling = "none"
 
 
 @dataclass(frozen=True)

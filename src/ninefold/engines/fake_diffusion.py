@@ -188,5 +188,6 @@ def _record(request: TextToImage, info: ModelInfo) -> GenerationRecord:
         control=tuple(
             used_control(item, FakeControl().info(item.model)) for item in request.control
         ),
+        tiling=request.tiling,
         strength=request.strength if isinstance(request, ImageToImage) else None,
     )

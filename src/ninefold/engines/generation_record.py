@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ninefold.core.values import Json
+from ninefold.core.values import Json, Tiling
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,8 @@ class GenerationRecord:
     loras: tuple[UsedLora, ...] = ()
     control: tuple[UsedControl, ...] = ()
     embeddings: tuple[UsedEmbedding, ...] = ()
+    #: Which edges of the image meet.
+    tiling: Tiling = "none"
     guidance_rescale: float = 0.0
     #: How far a source image might change, above 0 to 1; None where there was none.
     strength: float | None = None
@@ -140,6 +142,8 @@ class GenerationRecord:
         }
         if self.control:
             found["control"] = [item.to_json() for item in self.control]
+        if self.tiling != "none":
+            found["tiling"] = self.tiling
         if self.embeddings:
             found["embeddings"] = [dict(vars(item)) for item in self.embeddings]
         if self.guidance_rescale:
@@ -185,6 +189,7 @@ class GenerationRecord:
             dtype=str(entry.get("dtype", "")),
             loras=tuple(map(UsedLora.from_json, entry.get("loras", ()))),
             control=tuple(UsedControl(**item) for item in entry.get("control", ())),
+            tiling=entry.get("tiling", "none"),
             embeddings=tuple(UsedEmbedding(**item) for item in entry.get("embeddings", ())),
             guidance_rescale=entry.get("guidance_rescale", 0.0),
             strength=entry.get("strength"),

@@ -94,6 +94,7 @@ def sampling_fields(record: GenerationRecord) -> dict[str, Any]:
         "Size": "{}x{}".format(*record.size),
         "Model hash": record.model_hash,
         "Model": record.model,
+        "Tiling": None if record.tiling == "none" else True,
     }
 
 

@@ -16,8 +16,8 @@ from ninefold.core.problems import problems_raised
 from ninefold.core.progress import Progress
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
-from ninefold.core.values import ImageRecord, Json, Lora
-from ninefold.engines.checks import task_problems
+from ninefold.core.values import ImageRecord, Json, Lora, Tiling
+from ninefold.engines.checks import task_problems, tiling_problems
 from ninefold.engines.control import WITH_REFERENCES, Control
 from ninefold.engines.diffusion import Generated, ModelInfo, TextToImage
 from ninefold.engines.engine_set import EngineSet
@@ -45,6 +45,7 @@ from ninefold.slots import (
     PROMPT,
     REFERENCES,
     SEED,
+    TILING,
     WILDCARDS,
     resolve_model,
 )
@@ -158,6 +159,9 @@ def check_mask_shape(context: PipelineContext, size: tuple[int, int]) -> None:
     if IMAGE not in context and (problems := tuple(mask_problems(context, size))):
         raise InputError(problems[0])
 
+
+#: A warning of stages after which a seamless image has seams.
+LOST_TILING = "The edges of the image no longer meet."
 
 S = TypeVar("S", bound=SamplingParams)
 
@@ -332,6 +336,14 @@ class DiffusionStage(EngineStage[S]):
         for warning in warnings:
             if warning not in context.metadata.get(self.name, {}).get("warnings", ()):
                 context.warn(self.name, warning)
+
+    def kept_tiling(self, context: PipelineContext, info: ModelInfo) -> Tiling:
+        """Which edges the stage lets meet: those that met before, where its model can."""
+        tiling: Tiling = context.get(TILING) or "none"
+        for problem in tiling_problems(tiling, info):
+            self.warn_once(context, [f"{LOST_TILING} {problem}"])
+            return "none"
+        return tiling
 
     def warn_of_unknown_words(self, context: PipelineContext, text: str, info: ModelInfo) -> None:
         """Put a warning into the metadata where `text` has words that the model does not know."""

@@ -23,10 +23,21 @@ from ninefold.imaging.boxes import Box, crop_box
 from ninefold.imaging.resize import resize, resize_mask
 from ninefold.imaging.types import Mask, Pixels
 from ninefold.prompts.templates import TemplatePart
-from ninefold.slots import DETAIL_PATH, IMAGE, MASK, PROMPT, REGIONS, SEED, WILDCARDS, next_seed
+from ninefold.slots import (
+    DETAIL_PATH,
+    IMAGE,
+    MASK,
+    PROMPT,
+    REGIONS,
+    SEED,
+    TILING,
+    WILDCARDS,
+    next_seed,
+)
 from ninefold.stages.base import (
     CONDITIONING,
     DETECTOR_MODEL,
+    LOST_TILING,
     OwnPrompt,
     PromptedParams,
     PromptedStage,
@@ -97,7 +108,7 @@ class DetailerStage(PromptedStage[DetailerParams]):
     task = "inpaint"
     usual_steps = 12.0
     requires = (IMAGE,)
-    accepts = (PROMPT, SEED, MASK, WILDCARDS, *CONDITIONING)
+    accepts = (PROMPT, SEED, MASK, WILDCARDS, TILING, *CONDITIONING)
     provides = (IMAGE, REGIONS, DETAIL_PATH)
     separator = "[SEP]"
 
@@ -157,6 +168,10 @@ class DetailerStage(PromptedStage[DetailerParams]):
                     progress = PartialProgress(context.progress, index, len(found))
                     image, region = self._paint(context, info, image, item, prompt, index, progress)
                     regions.append(region)
+        if context.get(TILING) not in (None, "none") and any(
+            _touches(region.box, before.size) for region in regions
+        ):
+            self.warn_once(context, [f"{LOST_TILING} A region reaches one of them."])
         name = self.artifact_name("generated_detailed")
         record = write_image(context, self.name, name, image, read_alpha(context, before))
         context[IMAGE] = record
@@ -315,6 +330,12 @@ def _mask(item: Detection, width: int, height: int) -> Mask:
     if item.mask is not None and item.mask.any():
         return item.mask.astype(np.float32)
     return masks.box_mask(_box(item, width, height), width, height)
+
+
+def _touches(box: tuple[int, int, int, int], size: tuple[int, int]) -> bool:
+    """Whether a box reaches an edge of an image of `size`."""
+    left, top, right, bottom = box
+    return left <= 0 or top <= 0 or right >= size[0] or bottom >= size[1]
 
 
 def _described(region: Region, image_area: int) -> dict[str, Any]:

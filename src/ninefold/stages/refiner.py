@@ -17,7 +17,7 @@ from ninefold.files.store import read_alpha, read_image, read_mask, write_image
 from ninefold.imaging.masks import paste
 from ninefold.imaging.resize import resize_mask
 from ninefold.imaging.types import Pixels
-from ninefold.slots import IMAGE, MASK, PROMPT, REFINED_PATH, SEED
+from ninefold.slots import IMAGE, MASK, PROMPT, REFINED_PATH, SEED, TILING
 from ninefold.stages.base import (
     CONDITIONING,
     DiffusionStage,
@@ -49,7 +49,7 @@ class RefinerStage(DiffusionStage[RefinerParams]):
     task = "image"
     usual_steps = 6.0
     requires = (IMAGE,)
-    accepts = (PROMPT, SEED, MASK, *CONDITIONING)
+    accepts = (PROMPT, SEED, MASK, TILING, *CONDITIONING)
     provides = (IMAGE, REFINED_PATH)
 
     async def execute(self, context: PipelineContext) -> PipelineContext:
@@ -115,6 +115,7 @@ class RefinerStage(DiffusionStage[RefinerParams]):
             image=source,
             strength=strength,
             control=self.control(context, (width, height), source),
+            tiling=self.kept_tiling(context, info),
         )
         result = self.generate(context, request, context.progress)
         self.note(context, result.record)

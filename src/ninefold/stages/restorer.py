@@ -20,8 +20,8 @@ from ninefold.imaging.colour import transfer_colour
 from ninefold.imaging.resize import resize, round_to_multiple
 from ninefold.imaging.tiles import Tile, plan_tiles, seam_lines
 from ninefold.imaging.types import Pixels
-from ninefold.slots import IMAGE, PROMPT, RESTORED_PATH, SEAMS, SEED, WILDCARDS, next_seed
-from ninefold.stages.base import CONDITIONING, PromptedParams, PromptedStage
+from ninefold.slots import IMAGE, PROMPT, RESTORED_PATH, SEAMS, SEED, TILING, WILDCARDS, next_seed
+from ninefold.stages.base import CONDITIONING, LOST_TILING, PromptedParams, PromptedStage
 
 
 class RestorerParams(PromptedParams):
@@ -57,7 +57,7 @@ class RestorerStage(PromptedStage[RestorerParams]):
     usual_steps = 16.0
     version = "2"
     requires = (IMAGE,)
-    accepts = (PROMPT, SEED, WILDCARDS, *CONDITIONING)
+    accepts = (PROMPT, SEED, WILDCARDS, TILING, *CONDITIONING)
     provides = (IMAGE, RESTORED_PATH, SEAMS)
 
     async def execute(self, context: PipelineContext) -> PipelineContext:
@@ -97,6 +97,8 @@ class RestorerStage(PromptedStage[RestorerParams]):
             return self._restored(context, info, what, pixels, tile, index, progress)
 
         restored = blend_tiles(image, side, overlap, 1, restore)
+        if context.get(TILING) not in (None, "none"):
+            self.warn_once(context, [f"{LOST_TILING} This stage paints tiles of it one by one."])
         name = self.artifact_name("generated_restored")
         record = write_image(context, self.name, name, restored, read_alpha(context, before))
         columns, rows = seam_lines(tiles)

@@ -12,13 +12,14 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
 from ninefold.core.problems import problems_raised
 from ninefold.core.slots import Slot
-from ninefold.core.values import ImageRecord, Json
+from ninefold.core.values import ImageRecord, Json, Tiling
 from ninefold.engines.checks import (
     area_problems,
     fitting_size,
     nearest_sizes,
     reference_problems,
     task_problems,
+    tiling_problems,
 )
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.ensemble import ensemble_problems
@@ -29,7 +30,16 @@ from ninefold.imaging.masks import paints, paste, same_shape
 from ninefold.imaging.resize import resize, resize_mask
 from ninefold.imaging.types import Alpha, Pixels
 from ninefold.prompts import possible_loras
-from ninefold.slots import IMAGE, IMAGE_PATH, MASK, PROMPT, REFERENCES, SEED, resolve_seed
+from ninefold.slots import (
+    IMAGE,
+    IMAGE_PATH,
+    MASK,
+    PROMPT,
+    REFERENCES,
+    SEED,
+    TILING,
+    resolve_seed,
+)
 from ninefold.stages.base import (
     CONDITIONING,
     DIFFUSION_MODEL,
@@ -67,6 +77,11 @@ class TextToImageParams(SamplingParams):
     handover: float = Field(
         0.8, gt=0, lt=1, description="Part of the schedule after which the refiner takes over."
     )
+    tiling: Tiling = Field(
+        "none",
+        description="Edges that meet, so that the image can be laid beside itself: left and right "
+        "(x), top and bottom (y), or both. For models with a UNet.",
+    )
     allow_blank: bool = Field(
         False, description="Take a blank prompt, too: the model then paints what comes to it."
     )
@@ -80,10 +95,10 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
     usual_steps = 20.0
     requires = (PROMPT,)
     accepts = (SEED, IMAGE, MASK, REFERENCES, *CONDITIONING)
-    provides = (IMAGE, IMAGE_PATH, SEED)
+    provides = (IMAGE, IMAGE_PATH, SEED, TILING)
 
     async def execute(self, context: PipelineContext) -> PipelineContext:
-        """Set `image`, `image_path` and, where nobody fixed it, `seed`."""
+        """Set `image`, `image_path`, `tiling` and, where nobody fixed it, `seed`."""
         if SEED not in context:
             context[SEED] = resolve_seed()
         await run_blocking(context, self._run, context)
@@ -103,6 +118,8 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
             return
         info = self.model_info(context)
         yield from self._refiner_problems(info)
+        for problem in tiling_problems(self.params.tiling, info):
+            yield f"{self.name}.{problem}"
         for name, side in (("width", self.params.width), ("height", self.params.height)):
             if side is not None and (nearest := nearest_sizes(side, info)) != (side,):
                 yield (
@@ -186,6 +203,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         record = write_image(context, self.name, name, result.image, alpha)
         context[IMAGE] = record
         context[IMAGE_PATH] = record.path
+        context[TILING] = self.params.tiling
         self.note(context, result.record)
 
     def _alpha(self, context: PipelineContext, width: int, height: int) -> Alpha | None:
@@ -195,7 +213,8 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         return None if alpha is None else resize_alpha(alpha, width, height)
 
     def _generate(self, context: PipelineContext, info: ModelInfo) -> Generated:
-        what = self.conditioning(context, info) | {"seed": context[SEED]}
+        what = self.conditioning(context, info)
+        what |= {"seed": context[SEED], "tiling": self.params.tiling}
         source, references = context.get(IMAGE), context.get(REFERENCES) or ()
         shape = self._shape(None if source is None else source.size, references)
         width, height = self._size(info, shape)

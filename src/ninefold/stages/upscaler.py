@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Annotated, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from ninefold.core.blocking import run_blocking
@@ -13,7 +14,7 @@ from ninefold.core.errors import InputError, ModelError
 from ninefold.core.model_refs import ModelRef
 from ninefold.core.progress import PartialProgress, Progress
 from ninefold.core.stage import StageParams
-from ninefold.core.values import Json
+from ninefold.core.values import Json, Tiling
 from ninefold.files.opening import OWN_LIMITS
 from ninefold.files.store import read_alpha, read_image, write_image
 from ninefold.imaging.alpha import resize_alpha
@@ -21,7 +22,7 @@ from ninefold.imaging.blending import blend_tiles
 from ninefold.imaging.resize import RESAMPLERS, centre_crop, resize
 from ninefold.imaging.tiles import Tile, plan_tiles
 from ninefold.imaging.types import Pixels
-from ninefold.slots import IMAGE, UNSCALED_IMAGE, UPSCALE_FACTOR, UPSCALED_PATH
+from ninefold.slots import IMAGE, TILING, UNSCALED_IMAGE, UPSCALE_FACTOR, UPSCALED_PATH
 from ninefold.stages.base import EngineStage, size_before
 
 #: Longest side of an image that is made, in pixels.
@@ -82,6 +83,7 @@ class UpscalerStage(EngineStage[UpscalerParams]):
     params_type = UpscalerParams
     usual_steps = 4.0
     requires = (IMAGE,)
+    accepts = (TILING,)
     provides = (IMAGE, UNSCALED_IMAGE, UPSCALED_PATH, UPSCALE_FACTOR)
 
     async def execute(self, context: PipelineContext) -> PipelineContext:
@@ -122,7 +124,7 @@ class UpscalerStage(EngineStage[UpscalerParams]):
         if filtered is None:
             for index, model in enumerate(passes):
                 progress = PartialProgress(context.progress, index, len(passes))
-                image = self._enlarged(image, model, progress)
+                image = self._enlarged(image, model, progress, context.get(TILING) or "none")
         if image.shape[:2] != (height, width):
             image = resize(image, width, height, filtered or "lanczos")
         if alpha is not None:  # models know colours alone
@@ -188,12 +190,18 @@ class UpscalerStage(EngineStage[UpscalerParams]):
             factor /= scale
         return passes
 
-    def _enlarged(self, image: Pixels, model: str, progress: Progress) -> Pixels:
+    def _enlarged(self, image: Pixels, model: str, progress: Progress, tiling: Tiling) -> Pixels:
         engine = self.engines.upscaling
         margin = engine.margin(model)
         overlap = max(self.params.overlap, 2 * margin)
         tile = max(self.params.tile, 2 * overlap)
-        total = len(plan_tiles(image.shape[1], image.shape[0], tile, overlap))
+        # Where edges meet, the model sees what lies beyond them, and that is cut off again.
+        across, down = overlap * (tiling in ("x", "both")), overlap * (tiling in ("y", "both"))
+        wrapped = image
+        if across or down:
+            wrapped = np.pad(image, ((down, down), (across, across), (0, 0)), mode="wrap")
+        total = len(plan_tiles(wrapped.shape[1], wrapped.shape[0], tile, overlap))
+        scale, (height, width) = engine.scale(model), image.shape[:2]
         number = count(1)
 
         def enlarge(pixels: Pixels, _: Tile) -> Pixels:
@@ -201,4 +209,7 @@ class UpscalerStage(EngineStage[UpscalerParams]):
             progress.step(next(number), total)
             return result
 
-        return blend_tiles(image, tile, overlap, engine.scale(model), enlarge, margin=margin)
+        done = blend_tiles(wrapped, tile, overlap, scale, enlarge, margin=margin)
+        return np.ascontiguousarray(
+            done[down * scale : (down + height) * scale, across * scale : (across + width) * scale]
+        )

@@ -96,8 +96,8 @@ def test_txt2img(here: Served, changed: dict[str, Any], count: int, size: tuple[
     info = json.loads(answer["info"])
     assert len(answer["images"]) == len(info["all_seeds"]) == count
     assert _sizes(answer["images"]) == {size}
-    for name in ("tiling", "restore_faces"):
-        assert any(name in line for line in info["warnings"]) == (name in changed)
+    assert any("restore_faces" in line for line in info["warnings"]) == ("restore_faces" in changed)
+    assert ("Tiling: True" in info["infotexts"][0]) == ("tiling" in changed)
 
 
 @pytest.mark.parametrize(

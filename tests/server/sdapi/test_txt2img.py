@@ -324,12 +324,19 @@ def test_what_would_be_a_lie_is_refused(asked: dict[str, Any]) -> None:
     assert next(iter(asked)) in problems(**asked)
 
 
+def test_tiling_is_the_parameter_of_the_painting_stage() -> None:
+    order = drawn(tiling=True)
+    assert order.warnings == ()
+    (painting,) = [item for item in order.stages if item["stage"] == "text_to_image"]
+    assert painting["params"]["tiling"] == "both"
+    assert not any("tiling" in item.get("params", {}) for item in drawn(tiling=False).stages)
+
+
 @pytest.mark.parametrize(
     "asked",
     [
         {"eta": 0.3},
         {"s_noise": 2},
-        {"tiling": True},
         {"sampler_name": "DPM fast"},
         {"sampler_name": "k_dpmpp_2s_a"},
         {"script_args": [1]},

@@ -134,6 +134,9 @@ class Family:
     #: Families of one word can go on with each other's unfinished latents; none where it is empty.
     hands_over: str = ""
     variants: tuple[Variant, ...] = ()
+    #: Whether its images can be made to meet at their edges: a UNet and an autoencoder of
+    #: convolutions.
+    seamless: bool = False
     #: What LoRAs and embeddings that fit say they are for; empty where that is its own name.
     bases: tuple[str, ...] = ()
     #: False for what was read off a pipeline's signature.

@@ -46,6 +46,7 @@ _INPAINTING = Variant(
 
 STABLE_DIFFUSION = Family(
     name="Stable Diffusion",
+    seamless=True,
     bases=("Stable Diffusion 1", "Stable Diffusion 2"),
     text="StableDiffusionPipeline",
     image="StableDiffusionImg2ImgPipeline",
@@ -91,6 +92,7 @@ STABLE_DIFFUSION = Family(
 
 LATENT_CONSISTENCY = Family(
     name="Latent consistency model",
+    seamless=True,
     bases=("Stable Diffusion 1",),
     text="LatentConsistencyModelPipeline",
     # Its own image-to-image runs all steps, however small the strength, and refuses small ones.
@@ -106,6 +108,7 @@ LATENT_CONSISTENCY = Family(
 
 INSTRUCT_PIX2PIX = Family(
     name="InstructPix2Pix",
+    seamless=True,
     bases=("Stable Diffusion 1",),
     text=None,
     edit="StableDiffusionInstructPix2PixPipeline",
@@ -135,6 +138,7 @@ _XL_FEW_STEPS = (
 
 STABLE_DIFFUSION_XL = Family(
     name="SDXL",
+    seamless=True,
     text="StableDiffusionXLPipeline",
     image="StableDiffusionXLImg2ImgPipeline",
     inpaint="StableDiffusionXLInpaintPipeline",
@@ -175,6 +179,7 @@ STABLE_DIFFUSION_XL = Family(
 
 XL_INSTRUCT_PIX2PIX = Family(
     name="InstructPix2Pix XL",
+    seamless=True,
     bases=("SDXL",),
     text=None,
     edit="StableDiffusionXLInstructPix2PixPipeline",
@@ -210,6 +215,7 @@ STABLE_DIFFUSION_3 = Family(
 
 KOLORS = Family(
     name="Kolors",
+    seamless=True,
     bases=("Kolors", "SDXL"),
     text="KolorsPipeline",
     image="KolorsImg2ImgPipeline",

@@ -29,7 +29,6 @@ IMG2IMG_STRENGTH = 0.75
 #: What only shifts the result, and the values that ask for nothing: else reported as a warning.
 #: Clients send some of them always.
 _MINOR: dict[str, tuple[Any, ...]] = {
-    "tiling": (None, False),
     "eta": (None, 0, 1),
     "s_churn": (None, 0),
     "s_tmax": (None, 0),
@@ -203,6 +202,17 @@ def _painting(params: Json) -> Json:
     return {"stage": "text_to_image", "params": {**params, "allow_blank": True}}
 
 
+def _seamless(stages: Sequence[Json]) -> list[Json]:
+    """Stages whose image meets at all its edges."""
+    tiling = {"tiling": "both"}
+    return [
+        {**stage, "params": {**stage.get("params", {}), **tiling}}
+        if stage["stage"] == "text_to_image"
+        else stage
+        for stage in stages
+    ]
+
+
 def _order(
     request: Processing,
     model: str | None,
@@ -216,7 +226,7 @@ def _order(
     return ImageOrder(
         [
             {"stage": "prompt", "params": {"allow_blank": True}},
-            *stages,
+            *(_seamless(stages) if request.tiling else stages),
             {"stage": "publisher"},
         ],
         prompt=request.prompt,
