@@ -213,8 +213,8 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         return None if alpha is None else resize_alpha(alpha, width, height)
 
     def _generate(self, context: PipelineContext, info: ModelInfo) -> Generated:
-        what = self.conditioning(context, info)
-        what |= {"seed": context[SEED], "tiling": self.params.tiling}
+        what = self.conditioning(context, info) | {"seed": context[SEED]}
+        what["tiling"] = self.params.tiling
         source, references = context.get(IMAGE), context.get(REFERENCES) or ()
         shape = self._shape(None if source is None else source.size, references)
         width, height = self._size(info, shape)
