@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,11 +36,36 @@ def watched_decoding(pipe: Any) -> Iterator[list[Sequence[bool]]]:
         del processor.postprocess
 
 
+def damaged_weight(pipe: Any) -> str | None:
+    """The first weight of a pipeline with a value that is no number; None where there is none."""
+    for name, network in pipe.components.items():
+        if not hasattr(network, "named_parameters"):
+            continue
+        for weight, values in network.named_parameters():
+            if values.is_floating_point() and not bool(values.isfinite().all()):
+                return f"{name}.{weight}"
+    return None
+
+
 def defect_of(
-    model: str, dtype: str, index: int, refused: Sequence[Any], finite: Sequence[Sequence[bool]]
+    model: str,
+    dtype: str,
+    index: int,
+    refused: Sequence[Any],
+    finite: Sequence[Sequence[bool]],
+    damaged: Callable[[], str | None] = lambda: None,
 ) -> str | None:
-    """Why image `index` of a call is black, and what to do; None where it is not."""
+    """Why image `index` of a call is black, and what to do; None where it is not.
+
+    `damaged` names a weight that is no number, and is asked only where the image is none.
+    """
     if any(index < len(found) and not found[index] for found in finite):
+        if (weight := damaged()) is not None:
+            return (
+                f"{model} is damaged: its weight {weight} holds values that are no numbers (NaN or "
+                "infinite), so all its images are black. Get the file again, or use another "
+                "version of the model."
+            )
         other = "bfloat16 or float32" if dtype == "float16" else "float32"
         remedy = "" if dtype == "float32" else f"Set NINEFOLD_DTYPE to {other}. Else lower"
         return (

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from ninefold.engines.call_settings import (
     without_effect,
 )
 from ninefold.engines.control_call import ControlCall, PreparedControl
-from ninefold.engines.defects import defect_of, watched_decoding
+from ninefold.engines.defects import damaged_weight, defect_of, watched_decoding
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.diffusion import (
     Generated,
@@ -39,6 +40,7 @@ from ninefold.engines.levers import set_levers
 from ninefold.engines.loading import LoadedModel
 from ninefold.engines.loras import LoraFile
 from ninefold.engines.loras.applying import applied
+from ninefold.engines.memory import encoders_leaving
 from ninefold.engines.previews import preview_maker
 from ninefold.engines.reference_images import reference_arguments, references_of
 from ninefold.engines.schedulers import build_scheduler, seed_steps
@@ -140,7 +142,10 @@ class DiffusersCall:
         if "cpu_offload" in self.model.oom_steps and self.model.offloaded is not pipe:
             pipe.enable_model_cpu_offload()
             self.model.offloaded = pipe
+        steps = self.model.oom_steps
+        leaves = "encoders_leave" in steps and "cpu_offload" not in steps
         with (
+            encoders_leaving(pipe, self.device.name, leaves),
             self.control.applied(pipe, self.model, shared),
             applied(pipe, self.prepared[0].loras, self.model.loras, self.warnings),
             seamless(pipe, shared.tiling),
@@ -210,8 +215,9 @@ class DiffusersCall:
             images = [np.array(image.convert("RGB"), dtype=np.uint8) for image in out.images]
         self._note_quality(cache)
         refused = getattr(out, "nsfw_content_detected", None) or ()
+        name, damaged = self.prepared[0].info.name, partial(damaged_weight, pipe)
         defects = [
-            defect_of(self.prepared[0].info.name, self.model.dtype, index, refused, finite)
+            defect_of(name, self.model.dtype, index, refused, finite, damaged)
             for index in range(len(images))
         ]
         return images, len(ran) - self.steps_left_out, defects

@@ -34,7 +34,7 @@ from ninefold.engines.embeddings.inversion import inversion_files
 from ninefold.engines.ensemble import ensemble_problems, run_ensemble
 from ninefold.engines.loading import LoadedModel, collector_paused, load_model
 from ninefold.engines.loras import check_fit, find_loras, known_lora, lora_files
-from ninefold.engines.memory import ladder, with_ladder
+from ninefold.engines.memory import ladder, loading_ladder, with_ladder
 from ninefold.engines.model_info import describe
 from ninefold.engines.models import ModelFiles, builtin_models, is_diffusers_model, resolve
 from ninefold.engines.residency import ModelKey
@@ -251,9 +251,8 @@ class DiffusersEngine:
                 if len(prepared) > 1:  # where it fills the memory, a smaller batch comes first
                     return call.run()
                 unload_others = partial(resources.residency.unload_idle, device.name)
-                return with_ladder(
-                    call.run, ladder(call.pipe, unload_others), model.oom_steps, device.clear
-                )
+                rungs = ladder(call.pipe, device.name, unload_others)
+                return with_ladder(call.run, rungs, model.oom_steps, device.clear, known.info.name)
 
     def _loaded(self, known: KnownModel) -> AbstractContextManager[LoadedModel]:
         """The model, loaded where it is not, for this thread alone."""
@@ -271,8 +270,18 @@ class DiffusersEngine:
         )
 
     def _load(self, files: ModelFiles) -> LoadedModel:
-        with collector_paused():
-            return load_model(files, self._device, self.settings)
+        device, taken = self._device, list[str]()
+
+        def attempt() -> LoadedModel:
+            with collector_paused():
+                offloaded = "cpu_offload" in taken
+                return load_model(files, device, self.settings, offloaded=offloaded)
+
+        unload_others = partial(self._resources.residency.unload_idle, device.name)
+        rungs = loading_ladder(device.name, unload_others)
+        model = with_ladder(attempt, rungs, taken, device.clear, files.name)
+        model.oom_steps += taken
+        return model
 
     def _number_format(self, _: str, components: frozenset[str]) -> str:
         return self._device.number_format(components)

@@ -81,14 +81,24 @@ class LoadedModel:
         )
 
 
-def load_model(files: ModelFiles, device: DeviceChoice, settings: EngineSettings) -> LoadedModel:
-    """Load a pipeline onto the device; raises `ModelError` that says what is wrong with it."""
+def load_model(
+    files: ModelFiles,
+    device: DeviceChoice,
+    settings: EngineSettings,
+    *,
+    offloaded: bool = False,
+) -> LoadedModel:
+    """Load a pipeline onto the device, or into the main memory where it is to be `offloaded`.
+
+    Raises `ModelError` that says what is wrong with it.
+    """
+    place = "cpu" if offloaded else device.name
     with LOADING, quiet():
         pipeline_class = _pipeline_class(files)
         dtype = device.dtype(pipeline_class)
         with _unfilled():
-            pipe = _read(pipeline_class, files, dtype, device, settings)
-        pipe.to(device.name)
+            pipe = _read(pipeline_class, files, dtype, place, settings)
+        pipe.to(place)
         pipe.set_progress_bar_config(disable=True)
     return LoadedModel(pipe, files.family, pipe.scheduler, str(dtype).removeprefix("torch."))
 
@@ -97,7 +107,7 @@ def _read(
     pipeline_class: Any,
     files: ModelFiles,
     dtype: Any,
-    device: DeviceChoice,
+    place: str,
     settings: EngineSettings,
 ) -> Any:
     names, _ = part_names(pipeline_class)
@@ -124,7 +134,7 @@ def _read(
                 # smaller one, loading takes no more than the largest of them.
                 if component.is_network and not is_quantised(part):
                     quantize(part, component.name, settings.quantization, dtype)
-                    part = part.to(device.name)
+                    part = part.to(place)
                 parts[component.name] = part
         with _errors_of(files.name):
             return pipeline_class.from_pretrained(str(folder), **parts, local_files_only=True)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ninefold.engines.memory import is_out_of_memory
+from ninefold.engines.memory import MemoryFullError, is_out_of_memory
 
 T = TypeVar("T")
 
@@ -116,7 +116,8 @@ class Residency:
         try:
             return load()
         except Exception as error:
-            if not any(map(is_out_of_memory, (error, error.__cause__ or error))):
+            tried = isinstance(error, MemoryFullError)
+            if tried or not any(map(is_out_of_memory, (error, error.__cause__ or error))):
                 raise
         # Outside the handler, so that the traceback no longer holds what was half loaded.
         self.unload_idle(device)
