@@ -12,10 +12,12 @@ from ninefold.core.progress import SilentProgress
 from ninefold.engines.autoencoders import encoded
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.devices import choose_device
+from ninefold.engines.diffusers_call import DiffusersCall, PreparedRequest
 from ninefold.engines.diffusion import ImageToImage
 from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.latent_start import LatentStart
 from ninefold.engines.loading import LoadedModel, load_model
+from ninefold.engines.model_info import describe
 from ninefold.engines.models import resolve
 from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.types import Mask, Pixels
@@ -118,3 +120,22 @@ def test_a_plain_source_runs_on_diffusers_own_pipeline(
     request = from_image(picture, model=str(tiny_deep_folder))
     made = engines.diffusion.run(request, SilentProgress())
     assert made.image.shape == picture.shape
+
+
+def test_a_batch_is_what_each_is_alone(
+    deep: LoadedModel, tiny_deep_folder: Path, picture: Pixels, half_mask: Mask
+) -> None:
+    """To the rounding of sums in another order."""
+    info = describe(resolve(str(tiny_deep_folder), SETTINGS))
+    requests = [
+        inpaint(picture, half_mask, seed=1),
+        inpaint(picture[::-1], half_mask[:, ::-1], seed=2),
+    ]
+
+    def made(*some: Any) -> list[Pixels]:
+        prepared = [PreparedRequest(item, info, ()) for item in some]
+        call = DiffusersCall(prepared, deep, lambda *_: None, choose_device(SETTINGS))
+        return [item.image for item in call.run()]
+
+    for alone, together in zip([*map(made, requests)], made(*requests), strict=True):
+        assert np.abs(alone[0].astype(int) - together).max() <= 2

@@ -36,8 +36,9 @@ def encoded(pipe: Any, images: Sequence[Pixels]) -> Any:
     rows = []
     with torch.no_grad(), _in_float32(model) as dtype:
         for image in images:
-            pixels = torch.tensor(image).permute(2, 0, 1)[None]
-            pixels = (pixels.float() / 127.5 - 1).to(execution_device(pipe), dtype)
+            pixels = torch.tensor(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+            pixels = pixels.float() / 255 if _is_positive(model) else pixels.float() / 127.5 - 1
+            pixels = pixels.to(execution_device(pipe), dtype)
             out = model.encode(pixels[:, :, None] if video else pixels)
             latents = _mode(out).float()
             rows.append(_scaled(model, latents[:, :, 0] if video else latents))
@@ -52,7 +53,8 @@ def decoded(pipe: Any, latents: Any) -> Pixels:
     with torch.no_grad(), _in_float32(model) as dtype:
         pixels = model.decode(_unscaled(model, latents.float()).to(dtype), return_dict=False)[0]
     pixels = pixels.float().reshape(3, *pixels.shape[-2:])
-    unit = (pixels / 2 + 0.5).nan_to_num().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+    unit = pixels if _is_positive(model) else pixels / 2 + 0.5
+    unit = unit.nan_to_num().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
     picture: Pixels = np.round(unit * 255).astype(np.uint8)
     return picture
 
@@ -62,6 +64,11 @@ def _mode(out: Any) -> Any:
         if hasattr(out, name):
             return getattr(out, name)
     return out.latent_dist.mode()
+
+
+def _is_positive(model: Any) -> bool:
+    """Whether its pixels go from 0 to 1 rather than from -1 to 1: those of Stable Cascade."""
+    return hasattr(model.config, "scale_factor")
 
 
 def _takes_frames(model: Any) -> bool:

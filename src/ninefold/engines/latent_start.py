@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -52,6 +53,8 @@ class LatentStart:
         self._latents: Any = None
         self._source: Any = None
         self._noise: Any = None
+        #: What the pipeline multiplies its latents by once they are prepared.
+        self._factor = 1.0
         #: Where the latents may change; None where all of them may.
         self._free: Any = None
         #: Channels, height and width of the encoded source.
@@ -86,7 +89,10 @@ class LatentStart:
 
     @property
     def _noises(self) -> bool:
-        return any(hasattr(self._scheduler, name) for name in ("scale_noise", "add_noise"))
+        known = ("scale_noise", "add_noise")
+        return _is_trigflow(self._scheduler) or any(
+            hasattr(self._scheduler, name) for name in known
+        )
 
     # What the pipeline prepares.
 
@@ -156,23 +162,28 @@ class LatentStart:
         return original(begin_index + self._begin)
 
     def _step(self, original: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        import torch
-
         if self._at == self._begin:
-            given = signature(original).bind(*args, **options).arguments["sample"]
-            if given.shape != self._latents.shape or not torch.equal(
-                given.float(), self._latents.float()
-            ):
-                raise ModelError(
-                    f"{type(self._pipe).__name__} changes the latents that it is to start from, so "
-                    "it cannot start from an image. Choose another model for the stages that do."
-                )
+            self._check(signature(original).bind(*args, **options).arguments["sample"])
         with self._whole_schedule():
             result = original(*args, **options)
             self._at += 1
             if self._free is not None:
                 result = self._held(result)
         return result
+
+    def _check(self, sample: Any) -> None:
+        """Raise `ModelError` unless the first step gets what was put in place, maybe scaled."""
+        import torch
+
+        expected = self._latents.float()
+        if sample.shape == expected.shape:
+            self._factor = float((sample.float() * expected).sum() / (expected**2).sum())
+            if torch.allclose(sample.float(), expected * self._factor, atol=1e-5):
+                return
+        raise ModelError(
+            f"{type(self._pipe).__name__} changes the latents that it is to start from, so it "
+            "cannot start from an image. Choose another model for the stages that do."
+        )
 
     def _held(self, result: Any) -> Any:
         """A scheduler's result: the next sample first, then what it expects in the end."""
@@ -183,7 +194,7 @@ class LatentStart:
         def hold(known: Any, value: Any) -> Any:
             if value is None or value.shape != known.shape:
                 return value
-            return torch.where(self._free, value, known.to(value.dtype))
+            return torch.where(self._free, value, (known * self._factor).to(value.dtype))
 
         if isinstance(result, tuple):
             return (hold(left, result[0]), *(hold(self._source, item) for item in result[1:]))
@@ -197,6 +208,9 @@ class LatentStart:
         with self._whole_schedule():
             scheduler = self._scheduler
             timestep = self._whole[index].reshape(1).repeat(len(self._source))
+            if _is_trigflow(scheduler):
+                angle = float(self._whole[index])
+                return math.cos(angle) * self._source + math.sin(angle) * self._noise
             if hasattr(scheduler, "scale_noise"):
                 return scheduler.scale_noise(self._source, timestep, self._noise)
             return scheduler.add_noise(self._source, self._noise, timestep)
@@ -210,6 +224,11 @@ class LatentStart:
             yield
         finally:
             self._scheduler.timesteps = shown
+
+
+def _is_trigflow(scheduler: Any) -> bool:
+    """Whether timesteps are angles from the image to the noise (https://arxiv.org/abs/2410.11081)."""
+    return getattr(scheduler.config, "prediction_type", "") == "trigflow"
 
 
 def watch_steps(scheduler: Any, on_step: OnStep) -> None:

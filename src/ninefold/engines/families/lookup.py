@@ -67,7 +67,7 @@ def _generic(name: str) -> Family:
         text=name if paints else None,
         image=form("Img2Img"),
         inpaint=form("Inpaint"),
-        latent_start=paints,
+        latent_start=paints and hasattr(found, "prepare_latents"),
         instead="" if paints else "makes no images from a prompt",
         native=int(usual("height", 1024)),
         patch=2,

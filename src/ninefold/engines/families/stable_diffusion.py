@@ -247,8 +247,8 @@ _PRIOR = "is the decoder alone and needs its prior: save both as {} (pipe.save_p
 KANDINSKY_2 = Family(
     name="Kandinsky 2.1",
     text="KandinskyCombinedPipeline",
-    image="KandinskyImg2ImgCombinedPipeline",
-    also=("KandinskyInpaintCombinedPipeline",),
+    # Whose image-to-image takes width for height.
+    also=("KandinskyImg2ImgCombinedPipeline", "KandinskyInpaintCombinedPipeline"),
     native=512,
     patch=8,
     steps=50,
@@ -261,8 +261,8 @@ KANDINSKY_2 = Family(
 KANDINSKY_2_2 = Family(
     name="Kandinsky 2.2",
     text="KandinskyV22CombinedPipeline",
-    image="KandinskyV22Img2ImgCombinedPipeline",
-    also=("KandinskyV22InpaintCombinedPipeline",),
+    # Whose image-to-image takes width for height.
+    also=("KandinskyV22Img2ImgCombinedPipeline", "KandinskyV22InpaintCombinedPipeline"),
     native=512,
     patch=8,
     steps=50,
@@ -327,7 +327,6 @@ CASCADE_DECODER = Family(
         "WuerstchenDecoderPipeline",
         "WuerstchenPriorPipeline",
     ),
-    latent_start=False,
     instead="is half of a model: save both halves as StableCascadeCombinedPipeline or "
     "WuerstchenCombinedPipeline (pipe.save_pretrained)",
     native=1024,
@@ -355,6 +354,7 @@ DEEPFLOYD_IF = Family(
 LATENT_DIFFUSION = Family(
     name="Latent diffusion",
     text="LDMTextToImagePipeline",
+    latent_start=False,
     native=256,
     sample_size=True,
     steps=50,
