@@ -3,11 +3,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from ninefold.core.errors import ConfigError
 from ninefold.engines.defaults import default_engines
+from ninefold.engines.devices import choose_device
+from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 
 
@@ -59,3 +64,43 @@ def test_no_heavy_import_before_a_request() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "gib"),
+    [
+        ("auto", 0),
+        ("24GB", 24),
+        ("24 GiB", 24),
+        ("24", 24),
+        (24, 24),
+        ("1.5g", 1.5),
+        ("512MB", 0.5),
+    ],
+)
+def test_memory_is_a_size(given: Any, gib: float) -> None:
+    settings = EngineSettings(memory=given)
+    assert settings.memory == gib * 2**30
+    assert EngineSettings(memory=settings.memory) == settings
+
+
+@pytest.mark.parametrize("given", ["much", "-1GB", "24TB!", "", None])
+def test_no_memory_is_guessed(given: Any) -> None:
+    with pytest.raises(ValidationError, match="memory"):
+        EngineSettings(memory=given)
+
+
+def test_memory_limits_what_cuda_gives_and_what_idle_models_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import torch
+
+    limits: list[float] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    card = SimpleNamespace(total_memory=80 * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", limits.append)
+    settings = EngineSettings(memory="20GB")
+    assert choose_device(settings).name == "cuda"
+    assert limits == [0.25]
+    assert EngineResources(settings).memory_budget("cuda") == 10 * 2**30

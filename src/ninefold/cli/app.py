@@ -63,6 +63,7 @@ def run(
         typer.Option(metavar="DIR", help="Go on with the run in DIR at its first open stage."),
     ] = None,
     settings_file: a.SettingsFile = None,
+    memory: a.Memory = None,
 ) -> int:
     """Make images of PROMPT.
 
@@ -80,6 +81,7 @@ def run(
         dry_run=dry_run,
         resume=resume,
         settings_file=settings_file,
+        memory=memory,
     )
     return run_images(options, context.obj)
 

@@ -85,6 +85,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", metavar="FILE", help="A TOML file of settings.")
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="What may be taken of a GPU, such as 24GB; auto is all."),
+]
 Data = Annotated[
     Path | None,
     typer.Option(

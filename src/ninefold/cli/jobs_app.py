@@ -83,6 +83,7 @@ def worker(
         int | None,
         typer.Option(help="Serve metrics for Prometheus on this port; 0 takes a free one."),
     ] = None,
+    memory: a.Memory = None,
     settings: a.SettingsFile = None,
     data: a.Data = None,
     database: a.Database = None,
@@ -105,6 +106,7 @@ def worker(
         "grace": grace,
         "cache_gb": None if cache_bytes is None else cache_bytes / 2**30,
         "metrics_port": metrics_port,
+        "memory": memory,
     }
     chosen = read_settings(Settings, file=settings, flags=flags, strict=True)
 

@@ -52,6 +52,7 @@ class RunOptions:
     resume: Path | None = None
     #: Of engines, and for `submit` of jobs.
     settings_file: Path | None = None
+    memory: str | None = None
 
     @classmethod
     def of(cls, images: ImageOptions, **own: Any) -> RunOptions:
@@ -67,7 +68,7 @@ class RunOptions:
 
 
 #: What may be said beside --resume: the rest was fixed when the run began.
-_HOW = frozenset({"as_json", "quiet", "resume", "settings_file", "sampling"})
+_HOW = frozenset({"as_json", "quiet", "resume", "settings_file", "memory", "sampling"})
 #: Options that name files, by the slots that those fill.
 _FILES = {"image": "--image", "mask": "--mask", "references": "--reference"}
 _SPELLED = {

@@ -46,7 +46,7 @@ def run(options: RunOptions, given: EngineSet | None) -> int:
     warnings: set[str] = set()
     refused: UserError | None = None
     try:
-        engines = engines_for(options.settings_file, given)
+        engines = engines_for(options.settings_file, given, options.memory)
         if options.dry_run:
             return _dry_run(options, engines)
         for jobs in _together(_runs(options, engines), _at_once(options, engines)):

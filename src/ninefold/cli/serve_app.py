@@ -34,6 +34,7 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Serve all who reach the address, without keys.")
     ] = False,
+    memory: a.Memory = None,
     settings: a.SettingsFile = None,
     data: a.Data = None,
     database: a.Database = None,
@@ -51,6 +52,7 @@ def serve(
         "port": port,
         "worker": False if no_worker else None,
         "insecure": insecure or None,
+        "memory": memory,
         "data": data,
         "database": database or None,
     }

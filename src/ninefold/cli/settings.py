@@ -10,11 +10,14 @@ from ninefold.engines.engine_set import EngineSet
 from ninefold.settings import Settings
 
 
-def engines_for(file: Path | None, given: EngineSet | None) -> EngineSet:
-    """The engines `given`, or those of the settings' file, or those of the environment.
+def engines_for(file: Path | None, given: EngineSet | None, memory: str | None = None) -> EngineSet:
+    """The engines `given`, or those of the settings' file, or those of the environment; `memory`
+    takes the place of what they say of it.
 
     Raises `ConfigError` with every problem of the settings.
     """
     if given is not None:
         return given
-    return default_engines() if file is None else build_engines(read_settings(Settings, file=file))
+    if file is None and memory is None:
+        return default_engines()
+    return build_engines(read_settings(Settings, file=file, flags={"memory": memory}))

@@ -101,6 +101,9 @@ def choose_device(settings: EngineSettings) -> DeviceChoice:
             f"No {settings.device} device here for this PyTorch ({torch.__version__}). "
             "Set NINEFOLD_DEVICE=auto, or install a PyTorch build for it."
         )
+    if settings.memory and choice == "cuda":
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, settings.memory / total))
     if settings.deterministic and choice == "cuda":
         # cuBLAS repeats its results where a handle has one stream, or a workspace of its own; torch
         # gives it both. Torch asks for a variable all the same, which changes nothing in cuBLAS.

@@ -24,7 +24,7 @@ from ninefold.engines.loras import LoraFile
 from ninefold.engines.loras.applying import LoadedLora
 from ninefold.engines.memory import is_out_of_memory
 from ninefold.engines.models import ModelFiles
-from ninefold.engines.quantization import quantize, stored_bytes
+from ninefold.engines.quantization import quantize
 from ninefold.engines.settings import EngineSettings
 
 # Loading patches torch.nn.Module for a moment (accelerate's empty weights), so one at a time.
@@ -75,7 +75,7 @@ class LoadedModel:
         """Bytes of all parameters and buffers."""
         networks = [part for part in self.base.components.values() if hasattr(part, "parameters")]
         return sum(
-            stored_bytes(tensor)
+            tensor.numel() * tensor.element_size()
             for network in networks
             for tensor in (*network.parameters(), *network.buffers())
         )

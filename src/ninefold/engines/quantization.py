@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from ninefold.core.errors import ModelError
@@ -22,19 +22,12 @@ def quantize(network: Any, component: str, scheme: Quantization, dtype: Any) -> 
 
     It computes in `dtype` as before. `fp8` is one number in eight bits with four of exponent, of
     linear and convolutional layers; `int8` a number in eight bits and a scale for each row of a
-    linear layer; `nf4` four bits and a scale for each 64 (https://arxiv.org/abs/2305.14314), packed
-    when the network goes to its device. Raises `ModelError` where the library for it is missing.
+    linear layer (https://arxiv.org/abs/2208.07339); `nf4` four bits and a scale for each 64
+    (https://arxiv.org/abs/2305.14314). The latter two are packed when the network goes to its
+    device. Raises `ModelError` where the library for it is missing.
     """
     if scheme != "none" and not component.startswith(_WHOLE):
         _SCHEMES[scheme](network, dtype)
-
-
-def stored_bytes(tensor: Any) -> int:
-    """Bytes of a tensor, or of the tensors that a quantized one is made of."""
-    if hasattr(tensor, "__tensor_flatten__"):
-        names, _ = tensor.__tensor_flatten__()
-        return sum(stored_bytes(getattr(tensor, name)) for name in names)
-    return int(tensor.numel() * tensor.element_size())
 
 
 def _fp8(network: Any, dtype: Any) -> None:
@@ -52,44 +45,43 @@ def _fp8(network: Any, dtype: Any) -> None:
 
 
 def _int8(network: Any, dtype: Any) -> None:
-    try:
-        from torchao.quantization import Int8WeightOnlyConfig, quantize_
-    except ImportError as error:
-        raise _missing("int8", "torchao") from error
-    chosen = {id(layer) for _, layer in _linear_layers(network)}
-    quantize_(network, Int8WeightOnlyConfig(), filter_fn=lambda layer, _: id(layer) in chosen)
+    nn = _bitsandbytes("int8")
+
+    def packed(layer: Any) -> Any:
+        sizes, bias = (layer.in_features, layer.out_features), layer.bias is not None
+        made = nn.Linear8bitLt(*sizes, bias, has_fp16_weights=False, device="meta")
+        made.weight = nn.Int8Params(layer.weight.data, requires_grad=False, has_fp16_weights=False)
+        return made
+
+    _replace_linear(network, packed)
 
 
 def _nf4(network: Any, dtype: Any) -> None:
-    try:
-        from bitsandbytes.nn import Linear4bit, Params4bit
-    except ImportError as error:
-        raise _missing("nf4", "bitsandbytes") from error
-    for name, layer in list(_linear_layers(network)):
-        packed = Linear4bit(
-            layer.in_features,
-            layer.out_features,
-            layer.bias is not None,
-            compute_dtype=dtype,
-            quant_type="nf4",
-            device="meta",
-        )
-        packed.weight = Params4bit(layer.weight.data, requires_grad=False, quant_type="nf4")
-        packed.bias = layer.bias
-        parent, _, last = name.rpartition(".")
-        setattr(network.get_submodule(parent), last, packed)
+    nn = _bitsandbytes("nf4")
+
+    def packed(layer: Any) -> Any:
+        sizes, bias = (layer.in_features, layer.out_features), layer.bias is not None
+        made = nn.Linear4bit(*sizes, bias, compute_dtype=dtype, quant_type="nf4", device="meta")
+        made.weight = nn.Params4bit(layer.weight.data, requires_grad=False, quant_type="nf4")
+        return made
+
+    _replace_linear(network, packed)
 
 
 _SCHEMES: Mapping[str, Callable[[Any, Any], None]] = {"fp8": _fp8, "int8": _int8, "nf4": _nf4}
 
 
-def _linear_layers(network: Any) -> Iterator[tuple[str, Any]]:
+def _replace_linear(network: Any, packed: Callable[[Any], Any]) -> None:
+    """Put `packed` layers, which share the bias, in the place of the linear ones."""
     import torch
 
     kept = [re.compile(pattern) for pattern in _kept_by(network)]
-    for name, layer in network.named_modules():
+    for name, layer in list(network.named_modules()):
         if isinstance(layer, torch.nn.Linear) and not any(item.search(name) for item in kept):
-            yield name, layer
+            made = packed(layer)
+            made.bias = layer.bias
+            parent, _, last = name.rpartition(".")
+            setattr(network.get_submodule(parent), last, made)
 
 
 def _kept_by(network: Any) -> tuple[str, ...]:
@@ -101,8 +93,12 @@ def _kept_by(network: Any) -> tuple[str, ...]:
     return (*_KEPT, *own)
 
 
-def _missing(scheme: str, package: str) -> ModelError:
-    return ModelError(
-        f"quantization={scheme} needs {package}, which is not installed: "
-        "pip install 'ninefold[quantization]'. fp8 needs nothing more."
-    )
+def _bitsandbytes(scheme: str) -> Any:
+    try:
+        from bitsandbytes import nn
+    except ImportError as error:
+        raise ModelError(
+            f"quantization={scheme} needs bitsandbytes, which is not installed: "
+            "pip install 'ninefold[quantization]'. fp8 needs nothing more."
+        ) from error
+    return nn

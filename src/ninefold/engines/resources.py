@@ -45,6 +45,8 @@ class EngineResources:
         if device == "cuda":
             import torch
 
+            if self.settings.memory:
+                return self.settings.memory // 2
             return int(torch.cuda.mem_get_info()[1]) // 2
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -12,6 +13,7 @@ from ninefold.core.paths import expand_home
 from ninefold.core.settings import SettingsBase, read_settings
 from ninefold.engines.quantization import Quantization
 
+_SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*(gb|gib|g|mb|mib|m|)")
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -30,6 +32,17 @@ def _expanded(value: Any) -> Any:
             "the whole path of one that is called so"
         )
     return path
+
+
+def _bytes(value: Any) -> Any:
+    """Bytes of a size as cards are sold: `24GB` and `24GiB` are the same, and so is 24."""
+    if not isinstance(value, str):
+        return int(value * 2**30) if isinstance(value, int | float) and value < 2**20 else value
+    if value.strip().lower() == "auto":
+        return 0
+    if (found := _SIZE.fullmatch(value.strip().lower())) is None:
+        raise ValueError("expected auto, or a size such as 24GB or 6000MB")
+    return int(float(found[1]) * 2 ** (20 if found[2].startswith("m") else 30))
 
 
 #: A path, mostly of a folder, in which `~` is the home folder.
@@ -55,11 +68,18 @@ class EngineSettings(SettingsBase):
     threads: NonNegativeInt = Field(
         0, le=1024, description="CPU threads of every engine; 0 is the libraries' own choice."
     )
+    memory: Annotated[int, BeforeValidator(_bytes)] = Field(
+        0,
+        ge=0,
+        description="What may be taken of a CUDA device in all, such as `24GB`; `auto` is all of "
+        "it. Where a model needs more, what saves memory is done step by step, and is in the "
+        "metadata.",
+    )
     memory_gb: NonNegativeFloat = Field(
         0.0,
         lt=1e6,
         description="GiB that idle models of all kinds may hold together on each device; 0 is half "
-        "of its memory.",
+        "of its memory, or of `memory`.",
     )
     deterministic: bool = Field(
         False,
