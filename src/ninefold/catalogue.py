@@ -12,6 +12,7 @@ from ninefold.core.plugins import Plugin
 from ninefold.core.stage import PipelineStage
 from ninefold.core.values import Json
 from ninefold.engines import registry as engine_registry
+from ninefold.engines.capabilities import capabilities
 from ninefold.engines.diffusion import DIFFUSION
 from ninefold.engines.engine_set import EngineSet
 from ninefold.model_catalog import described
@@ -63,6 +64,9 @@ def describe_model(engines: EngineSet, name: str) -> Json:
         "guidance_rescale": info.guidance_rescale,
         "scheduler": info.scheduler,
         "scheduler_kind": info.scheduler_kind,
+        "family": info.family.name,
+        "starts_from": sorted(info.family.tasks),
+        "capabilities": dict(capabilities(info)),
         "hint": info.hint,
         "examples": list(info.examples),
     }

@@ -14,7 +14,7 @@ HEAVY = (
 PROBE = """
 import sys
 {code}
-print(*(name for name in {heavy} if name in sys.modules), file=sys.stderr)
+print("loaded:", *(name for name in {heavy} if name in sys.modules), file=sys.stderr)
 """
 MAIN = """
 from ninefold.cli import main
@@ -31,7 +31,7 @@ def loaded(code: str, heavy: tuple[str, ...] = HEAVY) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return done.stderr.strip()
+    return done.stderr.rpartition("loaded:")[2].strip()
 
 
 def test_import_loads_nothing_heavy() -> None:

@@ -151,6 +151,16 @@ def test_dry_run_prints_the_resolved_pipeline_and_writes_nothing(cli: Cli, tmp_p
     assert as_json.document["stages"][4]["params"]["tile"] == 128
 
 
+def test_dry_run_shows_what_the_model_can_do_and_what_would_not_act(cli: Cli) -> None:
+    asked = ("run", "a house", "--negative", "blurry", "--set", "text_to_image.guidance_scale=1")
+    shown = cli(*asked, "--preset", "draft", "--dry-run")
+    assert shown.code == 0
+    assert "model poster\n" in shown.err
+    assert "starts from      a prompt, an image, an image and a mask\n" in shown.err
+    assert "negative prompt  acts at a guidance scale above 1\n" in shown.err
+    assert "warning: text_to_image: The negative prompt was left out" in shown.err
+
+
 def test_a_failed_stage_is_exit_1_and_keeps_what_was_made(cli: Cli) -> None:
     failed = cli("run", "a house", engines=fake_engines(fail_on="upscale"))
     assert failed.code == 1

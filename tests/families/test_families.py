@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ninefold import PipelineConfig, PipelineContext
-from ninefold.core.progress import SilentProgress
-from ninefold.engines.diffusion import Generated, Inpaint, TextToImage
+from ninefold.engines.diffusion import Inpaint
 from ninefold.engines.engine_set import EngineSet
 from ninefold.files.store import read_image
 from ninefold.imaging.types import Pixels
 from ninefold.slots import IMAGE
 
 from .cases import Case, parameters
-from .conftest import from_image, text
+from .runs import by_hand, executed, from_image, run, text
 
 Folder = Callable[[Case], Path]
 pytestmark = [
@@ -31,46 +27,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.parametrize("case", parameters()),
 ]
-
-
-def run(engines: EngineSet, request: TextToImage) -> Generated:
-    return engines.diffusion.run(request, SilentProgress())
-
-
-def executed(engines: EngineSet, preset: str, folder: Path, job: Path) -> PipelineContext:
-    """A preset with that model, and nothing else set."""
-    config = PipelineConfig.preset(preset)
-    context = PipelineContext(job, prompt="a red house", seed=7, job_id="job", model=str(folder))
-    pipeline = config.build(engines)
-    assert pipeline.problems(context) == ()
-    asyncio.run(pipeline.execute(context))
-    context.raise_for_error()
-    return context
-
-
-def by_hand(case: Case, folder: Path) -> Pixels:
-    """What diffusers paints, called as its documents do."""
-    import diffusers as untyped
-    import torch
-
-    diffusers: Any = untyped
-    pipeline = getattr(diffusers, case.pipeline)
-    if case.model == "cascade":  # whose index names a module that diffusers 0.42 has moved
-        diffusers.pipelines.wuerstchen = import_module("diffusers.pipelines.deprecated.wuerstchen")
-    pipe = pipeline.from_pretrained(str(folder))
-    pipe.set_progress_bar_config(disable=True)
-    for name, value in case.attributes.items():
-        setattr(pipe, name, value)
-    torch.manual_seed(7)  # for what draws without the generator that it is given
-    made = pipe(
-        prompt="a red house",
-        width=case.side,
-        height=case.side,
-        num_inference_steps=case.steps,
-        generator=torch.Generator("cpu").manual_seed(7),
-        **case.by_hand,
-    )
-    return np.asarray(made.images[0])
 
 
 def test_a_draft_is_what_diffusers_paints_to_the_byte(

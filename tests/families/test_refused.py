@@ -20,7 +20,7 @@ from ninefold.engines.engine_set import EngineSet
 from ninefold.imaging.types import Pixels
 
 from .cases import Case
-from .conftest import from_image, text
+from .runs import from_image, text
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 Models = Callable[[str], Path]

@@ -20,6 +20,7 @@ from ninefold.cli.process import between_images, collector_held
 from ninefold.cli.progress import progress_for_each
 from ninefold.cli.report import Result, Status
 from ninefold.cli.settings import engines_for
+from ninefold.config import PipelineConfig
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ModelError, UserError
 from ninefold.core.events import Observer
@@ -28,9 +29,11 @@ from ninefold.core.pipeline import Attempt
 from ninefold.core.record import StageRecord
 from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.core.wiring import Step
+from ninefold.engines.capabilities import capabilities
 from ninefold.engines.engine_set import EngineSet
 from ninefold.runs import Run
 from ninefold.slots import MODEL, resolve_model
+from ninefold.stages.base import DiffusionStage
 from ninefold.stages.text_to_image import TextToImageStage
 
 #: Most seconds that an image waits for the others, where the model may make them in one call.
@@ -160,13 +163,33 @@ async def _run(job: Run, engines: EngineSet, observer: Observer | None, turn: Tu
 
 
 def _dry_run(options: RunOptions, engines: EngineSet) -> int:
-    """Check everything as for a run, in a folder that goes away, and print the pipeline."""
+    """Check everything as for a run, in a folder that goes away, and print the pipeline; on stderr,
+    what its models can do and what of the settings does not act on them."""
     config = resolve_config(options)
     with TemporaryDirectory() as folder:
-        next(planned(replace(options, out=Path(folder), count=1), config, engines))
+        job = next(planned(replace(options, out=Path(folder), count=1), config, engines))
+        _show_models(config, job.context, engines)
     document = config.resolved()
     if options.as_json:
         typer.echo(json_text(document, indent=2))
     else:
         typer.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip())
     return DONE
+
+
+def _show_models(config: PipelineConfig, context: PipelineContext, engines: EngineSet) -> None:
+    shown: set[str] = set()
+    for step in config.build(engines).steps:
+        stage = step.stage
+        if not isinstance(stage, DiffusionStage):
+            continue
+        info = stage.model_info(context)
+        if info.name not in shown:
+            shown.add(info.name)
+            say(f"model {info.name}")
+            lines = capabilities(info)
+            width = max(len(name) for name, _ in lines)
+            for name, value in lines:
+                say(f"  {name:<{width}}  {value}")
+        for warning in stage.settings_without_effect(context, info):
+            say(f"warning: {step.name}: {warning}")

@@ -46,12 +46,17 @@ def guidance_of(family: Family, request: TextToImage) -> float:
     return 0.0 if family.guidance.kind == "none" else request.guidance_scale
 
 
-def without_effect(info: ModelInfo, request: TextToImage) -> Iterator[str]:
-    """What is asked for and does not act, each as a warning."""
-    family, guidance, scale = info.family, info.family.guidance, request.guidance_scale
+def without_effect(info: ModelInfo, negative_prompt: str, scale: float) -> Iterator[str]:
+    """What is asked of a model and does not act, each as a warning."""
+    family, guidance = info.family, info.family.guidance
+    if not family.in_table:
+        yield (
+            f"{family.name} is not in ninefold's table of families: what was not set is as "
+            "diffusers has it, and may not suit the model."
+        )
     if guidance.kind == "none" and scale not in (0, info.guidance_scale):
         yield f"{family.name} takes no guidance scale; {scale:g} was left out."
-    if not request.negative_prompt.strip() or _leads_away(guidance, scale):
+    if not negative_prompt.strip() or _leads_away(guidance, scale):
         return
     if not guidance.takes_negative:
         yield f"{family.name} takes no negative prompt; it was left out."

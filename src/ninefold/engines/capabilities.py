@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ninefold.engines.diffusion import ModelInfo
 from ninefold.engines.families import Family, Task
+from ninefold.engines.sampler_table import SchedulerKind
 
 _TASKS: dict[Task, str] = {
     "text": "a prompt",
@@ -13,8 +14,9 @@ _TASKS: dict[Task, str] = {
     "inpaint": "an image and a mask",
     "edit": "reference images",
 }
-_SCHEDULERS = {
+_SCHEDULERS: dict[SchedulerKind, str] = {
     "noise": "any for noise schedules",
+    "zero_snr": "those for noise schedules that end in noise alone",
     "flow": "those for flow matching",
     "own": "its own alone",
 }
@@ -59,7 +61,9 @@ def _lines(info: ModelInfo) -> Iterator[tuple[str, str]]:
     }
     yield "guidance", acts[guidance.kind]
     yield "negative prompt", _negative_prompt(family)
-    yield "schedulers", _SCHEDULERS[family.scheduler]
+    yield "schedulers", _SCHEDULERS[info.scheduler_kind]
+    if info.control is not None:
+        yield "control", f"models made for {info.control.family}"
     tokens = family.prompt_tokens
     yield "prompt", "any length, in chunks" if tokens is None else f"up to {tokens} tokens act"
 

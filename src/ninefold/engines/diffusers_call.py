@@ -283,6 +283,7 @@ class DiffusersCall:
 
     def _record(self, item: PreparedRequest, steps_run: int) -> GenerationRecord:
         request = item.request
+        ineffective = without_effect(item.info, request.negative_prompt, request.guidance_scale)
         return GenerationRecord(
             model=item.info.name,
             model_hash=item.info.hash,
@@ -306,9 +307,7 @@ class DiffusersCall:
             steps_left_out=self.steps_left_out,
             batch_size=len(self.requests),
             oom_steps=tuple(self.model.oom_steps),
-            warnings=tuple(
-                dict.fromkeys([*item.warnings, *self.warnings, *without_effect(item.info, request)])
-            ),
+            warnings=tuple(dict.fromkeys([*item.warnings, *self.warnings, *ineffective])),
         )
 
 

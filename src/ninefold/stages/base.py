@@ -17,6 +17,7 @@ from ninefold.core.progress import Progress
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
 from ninefold.core.values import ImageRecord, Json, Lora, Tiling
+from ninefold.engines.call_settings import without_effect
 from ninefold.engines.checks import task_problems, tiling_problems
 from ninefold.engines.control import WITH_REFERENCES, Control
 from ninefold.engines.diffusion import Generated, ModelInfo, TextToImage
@@ -250,6 +251,12 @@ class DiffusionStage(EngineStage[S]):
         """What is wrong with the textual inversions that a prompt names."""
         diffusion, model = self.engines.diffusion, self.model(context)
         yield from problems_raised(where, partial(diffusion.embedding_hashes, model, prompt))
+
+    def settings_without_effect(self, context: PipelineContext, info: ModelInfo) -> Iterator[str]:
+        """What of the guidance scale and the image's negative prompt its model would not heed."""
+        scale = self.params.guidance_scale
+        scale = info.guidance_scale if scale is None else scale
+        yield from without_effect(info, context.get(NEGATIVE_PROMPT) or "", scale)
 
     @property
     def changes_image(self) -> bool:
