@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # tests/ is not
 from ninefold.core.errors import UserError
 from ninefold.engines.capabilities import starts_by
 from ninefold.engines.embeddings import chunk_count
+from ninefold.engines.embeddings.inversion import PromptPair
 from ninefold.engines.engine_set import EngineSet
 from tests.families.cases import CASES, Case
 from tests.families.runs import (
@@ -95,7 +96,7 @@ def _row(engines: EngineSet, case: Case, folder: Path) -> tuple[str, ...]:
         _yes(hasattr(pipe, "load_lora_weights")),
         _yes(info.control is not None),
         _yes(acts and not weighted.record.warnings),
-        _yes(chunk_count(pipe, "a red house", "") is not None),
+        _yes(chunk_count(pipe, PromptPair("a red house", "")) is not None),
     )
 
 
