@@ -1,7 +1,7 @@
 """What was done to an image, in AUTOMATIC1111's terms: the settings of its infotext.
 
-Source: `modules/processing.py` and `modules/infotext_utils.py` of stable-diffusion-webui, and
-`adetailer/args.py` of Bing-su/adetailer.
+Source: `modules/processing.py` and `modules/infotext_utils.py` of stable-diffusion-webui,
+`adetailer/args.py` of Bing-su/adetailer, and `scripts/infotext.py` of sd-webui-controlnet.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ninefold.core.values import Json
-from ninefold.engines.generation_record import GenerationRecord
+from ninefold.engines.generation_record import GenerationRecord, UsedControl
 from ninefold.engines.sampler_names import find_scheduler
 from ninefold.files.infotext import FEWEST_FIELDS, Infotext, format_hashes
 
@@ -143,6 +143,7 @@ def _diffused(history: ImageHistory, first: GenerationRecord) -> dict[str, Any]:
         "Hires steps": None if restorer is None else restorer.steps_run,
         **_refined(history.refiner),
         **_detailed(history),
+        **_steered(first.control),
         "Lora hashes": format_hashes(history.loras) if history.loras else None,
         "TI hashes": format_hashes(history.embeddings) if history.embeddings else None,
     }
@@ -168,6 +169,28 @@ def _refined(record: GenerationRecord | None) -> dict[str, Any]:
         "Refiner": f"{record.model} [{record.model_hash}]",
         "Refiner switch at": round(1 - record.strength, 4),
     }
+
+
+def _steered(entries: Sequence[UsedControl]) -> dict[str, Any]:
+    """What steered the first pass, as the ControlNet extension writes its units."""
+    return {f"ControlNet {number}": _unit(entry) for number, entry in enumerate(entries)}
+
+
+def _unit(entry: UsedControl) -> str:
+    how, *thresholds = entry.preprocess.split()
+    fields = {
+        "Module": how,
+        "Model": f"{entry.model} [{entry.hash[:8]}]",
+        "Weight": entry.strength,
+        **dict(zip(("Threshold A", "Threshold B"), thresholds, strict=False)),
+        "Guidance Start": entry.start,
+        "Guidance End": entry.end,
+        "Pixel Perfect": True,
+        "Control Mode": "Balanced",
+    }
+    if entry.mode is not None:
+        fields["Union Control Type"] = entry.mode
+    return ", ".join(f"{name}: {value}" for name, value in fields.items())
 
 
 def _detailed(history: ImageHistory) -> dict[str, Any]:

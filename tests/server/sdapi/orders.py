@@ -10,6 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ninefold.config import PipelineConfig
+from ninefold.engines.control import CONTROL
 from ninefold.files.opening import ImageLimits
 from ninefold.server.blocking_requests import ImageOrder
 from ninefold.server.sdapi.model_catalog import ModelCatalog
@@ -22,6 +23,8 @@ SHELF = ModelCatalog(
     ["2x", "4x", "lanczos", "nearest"],
     lambda name: ENGINES.diffusion.describe("poster"),
     labels=ENGINES.detection.labels,
+    controls=ENGINES[CONTROL].models(),
+    modes=lambda name: ENGINES[CONTROL].info(name).modes,
 )
 LIMITS = ImageLimits(2**20, 2**20, 4096)
 

@@ -91,6 +91,22 @@ def test_hires_fix_refiner_and_adetailer(api: Any) -> None:
     assert answer.info["warnings"] == []
 
 
+def test_controlnet(api: Any) -> None:
+    unit = webuiapi.ControlNetUnit(image=source(), module="canny", model="edges", weight=0.7)
+    asked: dict[str, Any] = {"prompt": "a", "seed": 7, "width": 128, "height": 128}
+    plain = api.txt2img(**asked)
+    # A dictionary of its own: the client adds units to the one that it shares among calls.
+    steered = api.txt2img(**asked, controlnet_units=[unit], alwayson_scripts={})
+    assert (np.array(plain.image) != np.array(steered.image)).any()
+    assert reported(api, steered.image).fields["ControlNet 0"] == (
+        "Module: canny, Model: edges [fa4e0000], Weight: 0.7, Threshold A: 64, Threshold B: 64, "
+        "Guidance Start: 0.0, Guidance End: 1.0, Pixel Perfect: True, Control Mode: Balanced"
+    )
+    asked |= {"controlnet_units": [unit], "alwayson_scripts": {}}
+    changed = api.img2img(images=[source()], **asked)
+    assert "ControlNet 0" in reported(api, changed.image).fields
+
+
 def test_the_refiner(here: Served) -> None:
     asked = {"prompt": "a", "width": 128, "height": 128, "refiner_checkpoint": "poster"}
     answer = httpx.post(
@@ -203,9 +219,11 @@ def test_who_sends_no_key_is_asked_for_a_name_and_password(here: Served) -> None
 
 def test_lists_of_extensions(api: Any) -> None:
     assert api.controlnet_version() == 3
-    assert api.controlnet_model_list() == api.controlnet_module_list() == []
-    assert not api.has_controlnet
-    assert api.custom_get("controlnet/control_types") == {"control_types": {}}
+    models = ["edges [fa4e0000]", "union [fa4e0000]", "style [fa4e0000]"]
+    assert api.controlnet_model_list() == models
+    assert {"none", "canny"} <= set(api.controlnet_module_list())
+    kinds = api.custom_get("controlnet/control_types")["control_types"]
+    assert kinds["All"]["model_list"] == ["None", *models]
     assert api.custom_get("adetailer/v1/ad_model") == {"ad_model": ["detector"]}
     assert "ad_confidence" in api.custom_get("adetailer/v1/schema")["properties"]
     assert api.custom_get("extensions", baseurl=True) == []

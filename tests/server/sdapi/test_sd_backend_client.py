@@ -101,15 +101,21 @@ def test_what_it_looks_up(backend: Any) -> None:
     assert "euler_ancestral" in {item.name for item in backend.list_samplers()}
     assert backend.list_schedulers()
     for empty in (
-        backend.list_vaes, backend.list_hypernetworks, backend.list_controlnet_models,
-        backend.get_controlnet_preprocessors, backend.get_styles, backend.get_latent_upscale_modes,
+        backend.list_vaes, backend.list_hypernetworks,
+        backend.get_styles, backend.get_latent_upscale_modes,
         backend.get_soft_inpainting_parameters,
     ):  # fmt: skip
         assert empty() == []
     assert isinstance(backend.get_controlnet_version(), int)
-    assert backend.get_controlnet_settings() == {"control_net_unit_count": 0}
+    assert backend.get_controlnet_settings() == {"control_net_unit_count": 8}
+    assert len(backend.list_controlnet_models()) == 3
+    assert len(backend.get_controlnet_preprocessors()) > 2
     assert backend.get_controlnet_type_categories() is not None
-    assert {item.name for item in backend.get_script_info()} == {"adetailer", "sd upscale"}
+    assert {item.name for item in backend.get_script_info()} == {
+        "adetailer",
+        "controlnet",
+        "sd upscale",
+    }
     backend.refresh_checkpoints()
     backend.refresh_vae()
     backend.refresh_loras()

@@ -11,11 +11,11 @@ from ninefold.core.errors import ConfigError
 from ninefold.server.blocking_requests import ImageOrder
 from ninefold.server.sdapi.schemas import Txt2ImgRequest
 from ninefold.server.sdapi.translate import txt2img
-from tests.server.sdapi.orders import SHELF, names, params, stages
+from tests.server.sdapi.orders import LIMITS, SHELF, names, params, stages
 
 
 def drawn(**asked: Any) -> ImageOrder:
-    return txt2img(Txt2ImgRequest(**{"prompt": "a house", **asked}), SHELF)
+    return txt2img(Txt2ImgRequest(**{"prompt": "a house", **asked}), SHELF, LIMITS)
 
 
 def problems(**asked: Any) -> str:
@@ -50,7 +50,7 @@ def test_what_a_request_leaves_out_is_the_models_own() -> None:
 
 def test_null_is_left_out_too() -> None:
     given = dict.fromkeys(Txt2ImgRequest.model_fields)
-    assert txt2img(Txt2ImgRequest(**given), SHELF) == drawn(prompt="")
+    assert txt2img(Txt2ImgRequest(**given), SHELF, LIMITS) == drawn(prompt="")
 
 
 def test_a_prompt_may_be_blank() -> None:
@@ -232,7 +232,7 @@ def test_adetailer_may_be_off(args: list[Any]) -> None:
         ({"ad_model": "mine.pt"}, "'mine.pt' is not at hand. At hand: detector."),
         ({"ad_confidence": 7}, "ad_confidence"),
         ({"ad_restore_face": True}, "ad_restore_face"),
-        ({"ad_controlnet_model": "tile"}, "ad_controlnet_model"),
+        ({"ad_controlnet_model": "tile"}, "ad_controlnet.model: 'tile' is not at hand"),
     ],
 )
 def test_adetailer_refuses_what_it_cannot_do(unit: dict[str, Any], reported: str) -> None:
@@ -267,7 +267,7 @@ def test_faces_are_restored_by_a_detailer() -> None:
     assert params(order, "detailer")["classes"] == ["face"]
     assert params(order, "detailer")["detector"] == "detector"
     blind = replace(SHELF, labels=lambda _: ("house",))
-    order = txt2img(Txt2ImgRequest(restore_faces=True), blind)
+    order = txt2img(Txt2ImgRequest(restore_faces=True), blind, LIMITS)
     assert "detailer" not in names(order)
     assert "no detector at hand finds faces" in order.warnings[0]
 

@@ -13,6 +13,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from ninefold.core.problems import problems_of
 from ninefold.core.values import Json
+from ninefold.server.sdapi.controlnet import entry_of
 from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
 from ninefold.server.sdapi.samplers import scheduler_of
 
@@ -80,9 +81,9 @@ class Unit(BaseModel):
     ad_restore_face: bool = False
     ad_controlnet_model: str = "None"
     ad_controlnet_module: str | None = "None"
-    ad_controlnet_weight: float = 1.0
-    ad_controlnet_guidance_start: float = 0.0
-    ad_controlnet_guidance_end: float = 1.0
+    ad_controlnet_weight: float = Field(1.0, ge=0, le=2)
+    ad_controlnet_guidance_start: float = Field(0.0, ge=0, lt=1)
+    ad_controlnet_guidance_end: float = Field(1.0, gt=0, le=1)
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,19 @@ def _params(
         params["scheduler"] = scheduler_of(
             unit.ad_sampler, unit.ad_scheduler, issues, at("ad_sampler")
         )
+    if unit.ad_controlnet_model != "None":
+        params["control"] = [
+            entry_of(
+                unit.ad_controlnet_model,
+                unit.ad_controlnet_module,
+                unit.ad_controlnet_weight,
+                unit.ad_controlnet_guidance_start,
+                unit.ad_controlnet_guidance_end,
+                at("ad_controlnet"),
+                catalog,
+                issues,
+            )
+        ]
     _tell(unit, issues, at)
     return params
 
@@ -215,8 +229,6 @@ def _tell(unit: Unit, issues: RequestIssues, at: Any) -> None:
     """What a unit asks for that is not done."""
     if unit.ad_restore_face:
         issues.refuse(at("ad_restore_face"))
-    if unit.ad_controlnet_model != "None":
-        issues.refuse(at("ad_controlnet_model"))
     if not unit.ad_inpaint_only_masked:
         issues.warn(at("ad_inpaint_only_masked"), "regions are painted at the model's own size.")
     if unit.ad_use_inpaint_width_height:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ninefold.server.sdapi.controlnet import MAX_UNITS, control_types, module_details
 from ninefold.server.sdapi.options import FIXED, KEPT
 from ninefold.server.sdapi.sessions import IDLE
 
@@ -69,6 +70,8 @@ LORA: dict[str, Any] = {"name": "sketch", "alias": "sketch", "path": "sketch", "
 SCRIPT_INFO: list[dict[str, Any]] = [
     {"name": "adetailer", "is_alwayson": True, "is_img2img": False, "args": []},
     {"name": "adetailer", "is_alwayson": True, "is_img2img": True, "args": []},
+    {"name": "controlnet", "is_alwayson": True, "is_img2img": False, "args": []},
+    {"name": "controlnet", "is_alwayson": True, "is_img2img": True, "args": []},
     {
         "name": "sd upscale",
         "is_alwayson": False,
@@ -81,13 +84,16 @@ SCRIPT_INFO: list[dict[str, Any]] = [
         ],
     },
 ]
-SCRIPTS: dict[str, list[str]] = {"txt2img": ["adetailer"], "img2img": ["adetailer", "sd upscale"]}
+SCRIPTS: dict[str, list[str]] = {
+    "txt2img": ["adetailer", "controlnet"],
+    "img2img": ["adetailer", "controlnet", "sd upscale"],
+}
 CAPTION: dict[str, str] = {"caption": "a red house"}
 AD_MODELS: dict[str, list[str]] = {"ad_model": ["detector"]}
-CONTROL_MODELS: dict[str, list[str]] = {"model_list": []}
-CONTROL_MODULES: dict[str, Any] = {"module_list": [], "module_detail": {}}
-CONTROL_TYPES: dict[str, dict[str, Any]] = {"control_types": {}}
-CONTROL_SETTINGS: dict[str, int] = {"control_net_unit_count": 0}
+CONTROL_MODELS: dict[str, list[str]] = {"model_list": ["edges [fa4e0000]"]}
+CONTROL_MODULES: dict[str, Any] = module_details()
+CONTROL_TYPES: dict[str, dict[str, Any]] = control_types(CONTROL_MODELS["model_list"])
+CONTROL_SETTINGS: dict[str, int] = {"control_net_unit_count": MAX_UNITS}
 #: What is told of an embedding beside its name: files are not read for a list.
 EMBEDDING: dict[str, Any] = {
     "step": None,

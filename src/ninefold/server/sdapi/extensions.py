@@ -10,8 +10,11 @@ from typing import Any
 from fastapi import APIRouter
 
 from ninefold._version import __version__
+from ninefold.core.errors import ModelError
+from ninefold.engines.control import CONTROL
 from ninefold.server.auth import Known
 from ninefold.server.sdapi.adetailer import Unit
+from ninefold.server.sdapi.controlnet import control_types, module_details
 from ninefold.server.sdapi.examples import (
     AD_MODELS,
     CONTROL_MODELS,
@@ -20,8 +23,9 @@ from ninefold.server.sdapi.examples import (
     CONTROL_TYPES,
 )
 from ninefold.server.sdapi.shared import sdapi_responses
-from ninefold.server.service import ServiceDep
+from ninefold.server.service import Service, ServiceDep
 from ninefold.stages.base import DETECTOR_MODEL
+from ninefold.stages.control import CONTROL_MODEL
 
 router = APIRouter()
 
@@ -53,31 +57,45 @@ async def sdapi_adetailer_models(service: ServiceDep, _caller: Known) -> dict[st
     return {"ad_model": list(await service.call(service.limits.models, DETECTOR_MODEL))}
 
 
+async def _control_models(service: Service) -> list[str]:
+    """Control models as the extension lists them: `name [hash]`."""
+    engine, names = service.engines[CONTROL], service.limits.models(CONTROL_MODEL)
+    found = []
+    for name in names:
+        try:
+            found.append(f"{name} [{(await service.call(engine.hash, name))[:8]}]")
+        except ModelError:  # the settings may name what is no control model
+            continue
+    return found
+
+
 @router.get("/controlnet/version", responses=sdapi_responses(example={"version": _CONTROLNET_API}))
 async def sdapi_controlnet_version(_caller: Known) -> dict[str, int]:
-    """Whose forms the lists have; ControlNet itself is not there."""
+    """Of the API whose forms the lists and units have."""
     return {"version": _CONTROLNET_API}
 
 
 @router.get("/controlnet/model_list", responses=sdapi_responses(example=CONTROL_MODELS))
-async def sdapi_controlnet_models(_caller: Known, update: bool = True) -> dict[str, list[str]]:
-    """None."""
-    return CONTROL_MODELS
+async def sdapi_controlnet_models(
+    service: ServiceDep, _caller: Known, update: bool = True
+) -> dict[str, list[str]]:
+    """The ControlNets, T2I-Adapters and IP-Adapters."""
+    return {"model_list": await _control_models(service)}
 
 
 @router.get("/controlnet/module_list", responses=sdapi_responses(example=CONTROL_MODULES))
 async def sdapi_controlnet_modules(_caller: Known, alias_names: bool = False) -> dict[str, Any]:
-    """None."""
-    return CONTROL_MODULES
+    """What pictures can be made into edges by."""
+    return module_details(alias_names)
 
 
 @router.get("/controlnet/control_types", responses=sdapi_responses(example=CONTROL_TYPES))
-async def sdapi_controlnet_types(_caller: Known) -> dict[str, dict[str, Any]]:
-    """None."""
-    return CONTROL_TYPES
+async def sdapi_controlnet_types(service: ServiceDep, _caller: Known) -> dict[str, dict[str, Any]]:
+    """Models and modules by what pictures show."""
+    return control_types(await _control_models(service))
 
 
 @router.get("/controlnet/settings", responses=sdapi_responses(example=CONTROL_SETTINGS))
 async def sdapi_controlnet_settings(_caller: Known) -> dict[str, int]:
-    """How many units a request may have: none."""
+    """How many units a request may have."""
     return CONTROL_SETTINGS

@@ -118,7 +118,9 @@ CallDep = Annotated[Call, Depends(_call_of)]
 @router.post("/txt2img", responses=_IMAGES, response_model=None)
 async def sdapi_txt2img(call: CallDep, asked: Txt2ImgRequest) -> Response:
     """Images from text."""
-    return await _images(call, "txt2img", asked, partial(txt2img, asked))
+    return await _images(
+        call, "txt2img", asked, partial(txt2img, asked, limits=call.service.image_limits)
+    )
 
 
 @router.post("/img2img", responses=_IMAGES, response_model=None)

@@ -25,6 +25,9 @@ class ModelCatalog:
     chosen: str | None = None
     #: What a detector finds.
     labels: Callable[[str], Sequence[str]] = lambda _: ()
+    #: Control models, and the modes of those that have several.
+    controls: Sequence[str] = ()
+    modes: Callable[[str], Sequence[str]] = lambda _: ()
 
     def model(self, name: str, where: str, issues: RequestIssues) -> str | None:
         """The model that a client names, by title (`name [hash]`), name or file."""
@@ -54,6 +57,17 @@ class ModelCatalog:
         try:
             return self.labels(name)
         except ModelError:  # the settings may name what is no detector
+            return ()
+
+    def control_model(self, name: str) -> str | None:
+        """The control model of that name, if it is at hand."""
+        return _match(name, self.controls)
+
+    def modes_of(self, name: str) -> Sequence[str]:
+        """The modes of a union model; none where it has one alone, or is none."""
+        try:
+            return self.modes(name)
+        except ModelError:
             return ()
 
     @property

@@ -14,6 +14,7 @@ from ninefold.core.problems import problems_of
 from ninefold.core.values import Json
 from ninefold.engines.diffusion import ModelInfo
 from ninefold.server.sdapi.adetailer import Detailing, detailing
+from ninefold.server.sdapi.controlnet import SCRIPT as CONTROLNET
 from ninefold.server.sdapi.hires import enlarger
 from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
 from ninefold.server.sdapi.schemas import Img2ImgRequest, Processing
@@ -94,13 +95,13 @@ def upscale_stages(
 def always_on(
     request: Processing, sampling: Json, catalog: ModelCatalog, issues: RequestIssues
 ) -> Detailing:
-    """What ADetailer is to do; any other script that is on cannot be run."""
+    """What ADetailer is to do; any other script that is on, but ControlNet, cannot be run."""
     found = Detailing()
     for name, script in (request.alwayson_scripts or {}).items():
         args = script.get("args", ()) if isinstance(script, Mapping) else script
         if name.strip().lower() == "adetailer":
             found = detailing(args, sampling, catalog, issues)
-        elif _is_on(args):
+        elif name.strip().lower() != CONTROLNET and _is_on(args):
             issues.refuse(f"alwayson_scripts.{name[:80]}")
     return found
 

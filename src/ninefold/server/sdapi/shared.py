@@ -9,12 +9,14 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
+from ninefold.engines.control import CONTROL
 from ninefold.server.callers import Caller
 from ninefold.server.problems import Problem, responses
 from ninefold.server.sdapi.model_catalog import ModelCatalog
 from ninefold.server.sdapi.options import Options
 from ninefold.server.service import Service
 from ninefold.stages.base import DETECTOR_MODEL
+from ninefold.stages.control import CONTROL_MODEL
 from ninefold.stages.upscaler import UPSCALER_MODEL
 
 CHALLENGE = 'Basic realm="ninefold", Bearer realm="ninefold"'
@@ -79,4 +81,6 @@ async def catalog_for(request: Request, service: Service, caller: Caller) -> Mod
         partial(service.engines.diffusion.describe),
         chosen if chosen in models else None,  # it may be gone from the settings
         partial(service.engines.detection.labels),
+        limits.models(CONTROL_MODEL),
+        lambda name: service.engines[CONTROL].info(name).modes,
     )

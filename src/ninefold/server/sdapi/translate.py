@@ -13,6 +13,7 @@ from ninefold.files.opening import ImageLimits
 from ninefold.imaging.types import Mask
 from ninefold.server.blocking_requests import ImageOrder
 from ninefold.server.sdapi import images
+from ninefold.server.sdapi.controlnet import control_units
 from ninefold.server.sdapi.hires import hires_stages, refiner_stages, restored_faces
 from ninefold.server.sdapi.infotext_settings import with_infotext
 from ninefold.server.sdapi.inpainting import Source, filled, inpainting, mask_of
@@ -52,7 +53,7 @@ _SETTINGS: dict[str, tuple[Any, ...]] = {
 }
 
 
-def txt2img(request: Txt2ImgRequest, catalog: ModelCatalog) -> ImageOrder:
+def txt2img(request: Txt2ImgRequest, catalog: ModelCatalog, limits: ImageLimits) -> ImageOrder:
     """Images from text; raises `ConfigError` with every problem, or `ModelError`."""
     issues = RequestIssues()
     request = with_infotext(request, catalog, issues)
@@ -69,9 +70,11 @@ def txt2img(request: Txt2ImgRequest, catalog: ModelCatalog) -> ImageOrder:
     stages = [_painting(first), *refiner_stages(request, sampling, catalog, issues)]
     if request.enable_hr:
         stages += hires_stages(request, (width, height), sampling, info, catalog, issues)
+    steering = control_units(request.alwayson_scripts, (width, height), catalog, limits, issues)
+    stages = steering.steered(stages)
     stages += restored_faces(request, sampling, catalog, issues)
     stages += always_on(request, sampling, catalog, issues).stages
-    return _order(request, model, stages, issues)
+    return _order(request, model, stages, issues, control=steering.pictures)
 
 
 def img2img(request: Img2ImgRequest, catalog: ModelCatalog, limits: ImageLimits) -> ImageOrder:
@@ -124,6 +127,9 @@ def _img2img(
     strength = request.denoising_strength
     strength = IMG2IMG_STRENGTH if strength is None else strength
     source = Source(request, sent)
+    steering = control_units(
+        request.alwayson_scripts, source.size, catalog, limits, issues, has_source=True
+    )
     faces: list[Json] = []
     if not request.mask or after.alone:
         faces = restored_faces(request, sampling, catalog, issues)
@@ -135,11 +141,14 @@ def _img2img(
             issues.refuse("mask", f"cannot be used with the script {SD_UPSCALE!r}. Leave it out.")
         info = catalog.info(model)
         stages = upscale_stages(request, strength, sampling, info, catalog, issues)
-        order = _order(request, model, [*stages, *detailers], issues, image=sent)
+        stages = [*steering.steered(stages), *detailers]
+        order = _order(request, model, stages, issues, image=sent, control=steering.pictures)
         return replace(order, count=request.n_iter)  # a batch is of tiles
     if after.alone:
         if request.mask:
             issues.warn("mask", "has no effect where ADetailer works alone.")
+        if steering.entries:
+            issues.warn("controlnet", "has no effect where ADetailer works alone.")
         return _order(request, model, detailers, issues, image=sent)
     mask = mask_of(source, limits, issues)
     if strength == 0 or (mask is not None and not mask.any()):
@@ -153,8 +162,9 @@ def _img2img(
         source = replace(source, request=request)
     size = {"width": request.width or None, "height": request.height or None}
     if mask is None:
-        stages = [_painting({**painted, **size}), *refiner, *detailers]
-        return _order(request, model, stages, issues, image=source.fitted())
+        stages = [*steering.steered([_painting({**painted, **size})]), *refiner, *detailers]
+        image = source.fitted()
+        return _order(request, model, stages, issues, image=image, control=steering.pictures)
     if after.stages:
         issues.refuse("ADetailer", "cannot be used with a mask.")
     place = inpainting(source, mask, issues)
@@ -164,7 +174,8 @@ def _img2img(
         if refiner:
             issues.warn("refiner_checkpoint", "is not honoured with inpaint_full_res.")
         stages = [{"stage": "detailer", "params": {**painted, **place.params}}]
-    return _order(request, model, stages, issues, image=place.image, mask=place.mask)
+    stages, pictures = steering.steered(stages), steering.pictures
+    return _order(request, model, stages, issues, place.image, place.mask, pictures)
 
 
 def _unpainted(source: Source, mask: Mask | None, issues: RequestIssues) -> SentImage:
@@ -220,6 +231,7 @@ def _order(
     issues: RequestIssues,
     image: SentImage | None = None,
     mask: SentImage | None = None,
+    control: tuple[SentImage, ...] = (),
 ) -> ImageOrder:
     _tell(request, issues)
     issues.check()
@@ -237,6 +249,7 @@ def _order(
         warnings=tuple(issues.warnings),
         image=image,
         mask=mask,
+        control=control,
     )
 
 
