@@ -15,7 +15,7 @@ from ninefold.engines import registry as engine_registry
 from ninefold.engines.capabilities import capabilities
 from ninefold.engines.diffusion import DIFFUSION
 from ninefold.engines.engine_set import EngineSet
-from ninefold.model_catalog import described
+from ninefold.model_catalog import described, public_summary
 from ninefold.stages import registry as stage_registry
 
 
@@ -69,6 +69,9 @@ def describe_model(engines: EngineSet, name: str) -> Json:
         "capabilities": dict(capabilities(info)),
         "hint": info.hint,
         "examples": list(info.examples),
+        "family": info.family.name,
+        "capabilities": dict(capabilities(info)),
+        **public_summary(engines, "diffusion", name),
     }
 
 

@@ -51,6 +51,24 @@ def summary(model: LibraryModel) -> Json:
     }
 
 
+def public_summary(engines: EngineSet, kind: str, name: str) -> Json:
+    """What may be said to clients of a model in the library, its files' places left out; nothing
+    for any other, or for a name that may mean several."""
+    try:
+        model = engines.library.find(kind, name)
+    except ModelError:
+        return {}
+    if model is None:
+        return {}
+    found, card = summary(model), model.identity.card
+    told = ("family", "format", "precision", "parameters", "size_bytes", "title", "license")
+    return {
+        **{key: found[key] for key in told if found[key]},
+        **({"triggers": list(card.triggers)} if card.triggers else {}),
+        **({"tags": list(card.tags)} if card.tags else {}),
+    }
+
+
 def show_model(engines: EngineSet, name: str) -> tuple[Json, ...]:
     """All that is known of the models that a name or a path means: of one, or of one of each kind.
 

@@ -204,6 +204,9 @@ def _folders(settings: Settings, data: Path | None) -> Iterator[Finding]:
         f"{settings.loras}{'' if settings.loras.is_dir() else ': not there; none are looked up'}"
     )
     yield Finding("folders", "loras", known, needed=False)
+    for models in settings.model_folders:
+        remedy = None if models.is_dir() else f"make {models}, or leave it out of model_folders"
+        yield Finding("folders", "models", str(models), remedy, needed=False)
     if settings.wildcards is not None:
         remedy = f"make {settings.wildcards}, or set NINEFOLD_WILDCARDS to another folder"
         yield Finding(

@@ -11,6 +11,7 @@ from ninefold.catalogue import describe_model, describe_stage, other_models
 from ninefold.config import PipelineConfig, presets
 from ninefold.core.errors import NotFoundError
 from ninefold.core.problems import suggest
+from ninefold.model_catalog import public_summary
 from ninefold.server.auth import Known
 from ninefold.server.openai.errors import openai_responses
 from ninefold.server.problems import responses
@@ -20,6 +21,9 @@ from ninefold.server.service import Service, ServiceDep
 from ninefold.stages.registry import stage_types
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
+
+#: Kinds of models that requests may name, beside diffusion models.
+_DETAILED = ("lora", "embedding", "detector", "upscaler", "control")
 
 
 class StageDocument(BaseModel):
@@ -64,6 +68,15 @@ class ModelDocument(BaseModel):
     owned_by: str = "ninefold"
 
 
+class DetailDocument(BaseModel):
+    """A LoRA, embedding, detector, upscaler or control model, as far as its header tells."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    kind: str
+
+
 class ModelList(BaseModel):
     """The diffusion models, and the names of all else; kinds that plugins bring have theirs."""
 
@@ -75,6 +88,11 @@ class ModelList(BaseModel):
     loras: list[str]
     detectors: list[str]
     upscalers: list[str]
+    details: list[DetailDocument] = Field(
+        default_factory=list,
+        description="What is known by their headers of models that the operator added or has in "
+        "folders, but for diffusion models, which `data` describes.",
+    )
 
 
 @router.get("/stages", responses={200: STAGES, **responses()})
@@ -114,6 +132,15 @@ async def list_models(caller: Known, service: ServiceDep) -> ModelList:
         others = other_models(service.engines)
         return ModelList(
             data=[_model(service, name) for name in names],
+            details=[
+                DetailDocument(
+                    id=model.name,
+                    kind=model.kind,
+                    **public_summary(service.engines, model.kind, model.name),
+                )
+                for model in service.engines.library.models()
+                if model.kind in _DETAILED
+            ],
             **{kind: list(names) for kind, names in others.items()},
         )
 

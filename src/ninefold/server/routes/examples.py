@@ -56,6 +56,7 @@ _MODEL = {
     "created": 0,
     "owned_by": "ninefold",
     "native_size": [256, 256],
+    "family": "Stable Diffusion",
 }
 
 
@@ -105,10 +106,14 @@ MODELS = _json(
         "data": [_MODEL],
         "schedulers": list(SCHEDULERS),
         "loras": ["night-neon"],
+        "embeddings": [],
         "detectors": ["detector"],
         "upscalers": ["2x", "4x", *RESAMPLERS],
         "matting": ["matting"],
         "control": [],
+        "details": [
+            {"id": "ink", "kind": "lora", "family": "SDXL", "triggers": ["ink drawing"]},
+        ],
     },
 )
 SCHEMA = _json("The schema.", {"type": "object", "title": "PipelineConfig"})

@@ -10,6 +10,7 @@ from ninefold.core.errors import ModelError
 from ninefold.engines.sampler_names import aliases
 from ninefold.engines.sampler_table import SAMPLERS
 from ninefold.imaging.resize import RESAMPLERS
+from ninefold.model_catalog import described, public_summary
 from ninefold.server.auth import Known
 from ninefold.server.sdapi.examples import (
     EMBEDDING,
@@ -72,8 +73,7 @@ async def sdapi_upscalers(service: ServiceDep, _caller: Known) -> _List:
 @router.get("/loras", responses=sdapi_responses(example=[LORA]))
 async def sdapi_loras(service: ServiceDep, _caller: Known) -> _List:
     """The LoRAs, for `<lora:name:0.8>` in a prompt."""
-    names = await service.call(service.engines.diffusion.loras)
-    return [{"name": name, "alias": name, "path": name, "metadata": {}} for name in names]
+    return await service.call(_loras, service)
 
 
 @router.get("/scripts", responses=sdapi_responses(example=SCRIPTS))
@@ -191,19 +191,34 @@ def _models(service: Service) -> _List:
     found = []
     for name in service.model_names():
         try:
-            info = service.engines.diffusion.describe(name)
+            info = described(service.engines, name)
         except ModelError:  # the settings may name what is no diffusion model
             continue
         found.append(
             {
-                "title": f"{name} [{info.hash}]",
+                "title": f"{name} [{info.hash}]" if info.hash else name,
                 "model_name": name,
-                "hash": info.hash,
+                "hash": info.hash or None,
                 "sha256": None,
                 "filename": name,
                 "config": None,
             }
         )
+    return found
+
+
+def _loras(service: Service) -> _List:
+    found = []
+    for name in service.engines.diffusion.loras():
+        known = public_summary(service.engines, "lora", name)
+        metadata = {
+            "modelspec.title": known.get("title"),
+            "modelspec.license": known.get("license"),
+            "modelspec.trigger_phrase": ", ".join(known.get("triggers", ())),
+            "ss_base_model_version": known.get("family"),
+        }
+        metadata = {key: text for key, text in metadata.items() if text}
+        found.append({"name": name, "alias": name, "path": name, "metadata": metadata})
     return found
 
 
