@@ -62,4 +62,9 @@ fi
 
 echo "Installing ninefold into $venv."
 pip install --editable ".${extra:+[$extra]}"
+if [ "$extra" = dev ]; then
+    # Without torchvision, which it names for models that are of no use here, and which transformers
+    # would work by.
+    pip install --no-deps "spandrel>=0.4,<1" "einops>=0.8,<1"
+fi
 touch "$venv/.installed" "$venv/.installed${extra:+-$extra}"

@@ -17,6 +17,7 @@ from ninefold.engines.matting import OnnxMattingEngine
 from ninefold.engines.onnx_detection import OnnxDetectionEngine
 from ninefold.engines.onnx_upscaling import OnnxUpscaleEngine
 from ninefold.engines.resources import EngineResources
+from ninefold.engines.spandrel_upscaling import SpandrelUpscaleEngine
 
 
 class EngineClass(Protocol):
@@ -37,6 +38,7 @@ ENGINES: tuple[Any, ...] = (
     DiffusersEngine,
     OnnxDetectionEngine,
     OnnxUpscaleEngine,
+    SpandrelUpscaleEngine,
     OnnxMattingEngine,
     DiffusersControlEngine,
 )
