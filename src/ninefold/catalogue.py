@@ -69,8 +69,6 @@ def describe_model(engines: EngineSet, name: str) -> Json:
         "capabilities": dict(capabilities(info)),
         "hint": info.hint,
         "examples": list(info.examples),
-        "family": info.family.name,
-        "capabilities": dict(capabilities(info)),
         **public_summary(engines, "diffusion", name),
     }
 
