@@ -204,7 +204,7 @@ class DiffusersCall:
                 watched_decoding(pipe) as finite,
                 step_cache(denoising_pipe(pipe), shared.quality, total_steps) as cache,
             ):
-                arguments |= {key: value for key, value in prompts.items() if value is not None}
+                arguments |= prompts
                 out = pipe(**{key: arguments[key] for key in arguments if key in self.accepted})
         finally:
             # A cancelled call leaves offloaded networks on the device.

@@ -38,9 +38,9 @@ def prompt_arguments(
         yield chunked
         return
     watch = EncodingWatch(pair.prompt, pair.negative_prompt, max_tokens)
+    arguments = {"prompt": plain_text(pair.prompt)}
+    if negative := plain_text(pair.negative_prompt):  # blank is the pipeline's own way to have none
+        arguments["negative_prompt"] = negative
     with watched_encoding(pipe, watch, cache, state):
-        yield {
-            "prompt": plain_text(pair.prompt),
-            "negative_prompt": plain_text(pair.negative_prompt) or None,
-        }
+        yield arguments
     warnings += watch.warnings()

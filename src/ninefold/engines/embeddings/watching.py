@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from ninefold.engines.embeddings.findings import Cut, Findings, encoder_name
@@ -39,6 +40,12 @@ class _Row:
     @property
     def weighted(self) -> bool:
         return any(weight != 1.0 for weight in self.weights)
+
+    def padded(self, before: int, after: int) -> _Row:
+        """With so many tokens of padding around it."""
+        weights = ((1.0,) * before, self.weights, (1.0,) * after)
+        read = ((False,) * before, self.read, (False,) * after)
+        return _Row(self.side, tuple(chain(*weights)), tuple(chain(*read)))
 
 
 @dataclass
@@ -102,10 +109,13 @@ class EncodingWatch:
         if not item.limit:
             return
         cut = words_from(item.text, item.end, place.end) if item.end < place.end else ""
+        around = sum(
+            start < end and not place.start < end <= place.end for start, end in item.spans
+        )
         if self._room and item.limit >= self._room and (cut or sum(item.read) > self._room):
             raise _PromptTooLongError
         if cut:
-            self.findings.cuts.append(Cut(encoder, item.limit, cut))
+            self.findings.cuts.append(Cut(encoder, item.limit - around, cut))
         else:
             self.findings.whole.add(encoder)
 
@@ -142,10 +152,20 @@ class EncodingWatch:
         return output
 
     def _row(self, encoder: Any, ids: _Ids) -> _Row | None:
-        known = self._rows.get(ids)
+        known = self._rows.get(ids) or self._padded_rows(ids)
         if not known:
             return None
         # Where both prompts have the same words, pipelines encode the negative one second.
         turn = self._passes[id(encoder), ids]
         self._passes[id(encoder), ids] += 1
         return known[min(turn, len(known) - 1)]
+
+    def _padded_rows(self, ids: _Ids) -> list[_Row]:
+        """Of a row that the pipeline itself has padded, before or after what was tokenized."""
+        for known, rows in self._rows.items():
+            more = len(ids) - len(known)
+            if more > 0 and ids[more:] == known:
+                return [row.padded(more, 0) for row in rows]
+            if more > 0 and ids[: len(known)] == known:
+                return [row.padded(0, more) for row in rows]
+        return []

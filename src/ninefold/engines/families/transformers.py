@@ -97,7 +97,7 @@ LUMINA_2 = Family(
     patch=2,
     steps=30,
     guidance=Guidance(scale=4.0),
-    prompt_tokens=512,
+    prompt_tokens=256,
 )
 
 HIDREAM = Family(
