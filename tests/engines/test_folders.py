@@ -171,6 +171,7 @@ def test_what_only_unpickling_loads_is_refused_with_the_conversion(folder: Path)
     pickled(folder, extra=Path("x"))
     with pytest.raises(ModelError, match=r"sdxl/unet: diffusion_pytorch_model\.bin.*convert it"):
         resolve(str(folder), SETTINGS)
+    assert len(made(folder, allow_pickle=True)) == 64 * 64 * 3  # trusted
 
 
 def test_other_formats_are_named(folder: Path) -> None:
@@ -247,6 +248,15 @@ def test_a_tokenizer_that_needs_sentencepiece_says_so(
     (folder / "tokenizer_2" / "spiece.model").write_bytes(b"")
     with pytest.raises(ModelError, match=r"sdxl/tokenizer_2: .*pip install sentencepiece"):
         resolve(str(folder), SETTINGS)
+
+
+def test_components_fill_in_what_a_folder_lacks(folder: Path, tmp_path: Path) -> None:
+    expected = made(folder)
+    shutil.copytree(folder, tmp_path / "whole")
+    for part in ("tokenizer", "vae"):
+        shutil.rmtree(folder / part)
+    assert made(folder, f"|{tmp_path / 'whole'}") == expected
+    assert "whole" not in resolve(f"{folder}|{tmp_path / 'whole'}", SETTINGS).name
 
 
 def test_a_folder_of_models_says_which_it_holds(folder: Path, tmp_path: Path) -> None:

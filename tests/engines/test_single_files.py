@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -133,6 +134,25 @@ def test_a_network_in_diffusers_own_layout_is_known(
 
     prefixed = {f"model.diffusion_model.{key}": value for key, value in load_file(path).items()}
     assert described(save(prefixed, path), folder).family == described(folder).family
+
+
+def test_a_flux_with_its_encoders_is_read_whole(
+    tiny_models: Make, pipes: Callable[[str], Any], tmp_path: Path
+) -> None:
+    from tests.tiny_models.single_files import clip_tensors, flux_tensors, vae_tensors
+
+    pipe, folder = pipes("flux"), tmp_path / "flux"
+    tensors = flux_tensors(pipe.transformer, "model.diffusion_model.")
+    tensors |= vae_tensors(pipe.vae, "vae.")
+    tensors |= clip_tensors(pipe.text_encoder, "text_encoders.clip_l.transformer.")
+    start = "text_encoders.t5xxl.transformer."
+    t5 = pipe.text_encoder_2.state_dict().items()
+    tensors |= {f"{start}{name}": w.clone() for name, w in t5 if "embed_tokens" not in name}
+    path = save(tensors, tmp_path / "all.safetensors")
+    shutil.copytree(tiny_models("flux"), folder)
+    for weights in folder.glob("*/*.safetensors"):
+        weights.unlink()  # configs and tokenizers stay
+    assert close(made(path, folder), made(tiny_models("flux")))
 
 
 def test_eight_bits_are_read_with_and_without_scales(

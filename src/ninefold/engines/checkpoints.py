@@ -15,7 +15,7 @@ from typing import Any
 from ninefold.core.errors import ModelError
 from ninefold.engines.diffusers_internals import (
     component_class,
-    parameter_names,
+    empty_network,
     read_clip,
     read_gguf,
     read_t5,
@@ -65,10 +65,13 @@ class Checkpoint:
         if component.class_name.startswith("CLIPText"):
             network = read_clip(network_class, _named(tensors, prefix), dtype, **place)
         elif component.class_name == "T5EncoderModel":
+            one, other = "transformer.shared.weight", "transformer.encoder.embed_tokens.weight"
+            words = tensors.get(one, tensors.get(other))  # the same table, often stored once
+            tensors |= {} if words is None else {one: words, other: words}
             network = read_t5(network_class, _named(tensors, prefix), dtype, **place)
         else:
             options = self._quantisation(dtype)
-            names = parameter_names(network_class, folder / component.name)
+            names = frozenset(empty_network(network_class, folder / component.name).state_dict())
             tensors = _arranged(component, tensors, names)
             network = network_class.from_single_file(
                 tensors, torch_dtype=dtype, local_files_only=True, **place, **options
@@ -77,7 +80,7 @@ class Checkpoint:
             component.name,
             [name for name, weight in network.named_parameters() if weight.is_meta],
         )
-        return network
+        return network.eval()  # which diffusers leaves out for T5, whose dropout then acts
 
     def _quantisation(self, dtype: Any) -> dict[str, Any]:
         """Of a GGUF file, weights stay as they are, and are unpacked for each product."""
@@ -87,6 +90,19 @@ class Checkpoint:
 
         config: Any = GGUFQuantizationConfig
         return {"quantization_config": config(compute_dtype=dtype)}
+
+
+def read_pickled(component: Component, network_class: Any, dtype: Any) -> Any:
+    """A network of diffusers from files of its own that need unpickling; they are trusted."""
+    network = empty_network(network_class, component.folder)
+    weights: dict[str, Any] = {}
+    for path in component.weights:
+        weights |= load_pickled(path, allow_pickle=True)
+    network.load_state_dict(weights, strict=False, assign=True)
+    _check_whole(
+        component.name, [name for name, weight in network.named_parameters() if weight.is_meta]
+    )
+    return network.to(dtype).eval()
 
 
 def _arranged(

@@ -90,13 +90,13 @@ def read_gguf(path: Path) -> dict[str, Any]:
     return found
 
 
-def parameter_names(network_class: Any, folder: Path) -> frozenset[str]:
-    """The names in the state of a network of diffusers, by the config in a folder."""
+def empty_network(network_class: Any, folder: Path) -> Any:
+    """A network of diffusers by the config in a folder, whose weights take no memory."""
     from accelerate import init_empty_weights
 
     config = network_class.load_config(str(folder), local_files_only=True)
     with init_empty_weights():
-        return frozenset(network_class.from_config(config).state_dict())
+        return network_class.from_config(config)
 
 
 def is_quantised(network: Any) -> bool:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ninefold.core.errors import ModelError
-from ninefold.engines.checkpoints import Checkpoint
+from ninefold.engines.checkpoints import Checkpoint, read_pickled
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.diffusers_internals import component_class, is_quantised, part_names
 from ninefold.engines.embeddings import EmbeddingCache
@@ -125,7 +125,7 @@ def _read(
                 if component.prefix is not None:
                     part = checkpoint.read(component, folder, dtype)
                 elif component.is_network:
-                    part = _read_network(component, dtype)
+                    part = _read_network(component, dtype, settings.allow_pickle)
                 elif component.is_tokenizer and component.config is not None:
                     part = _read_tokenizer(component)
                 else:
@@ -140,13 +140,20 @@ def _read(
             return pipeline_class.from_pretrained(str(folder), **parts, local_files_only=True)
 
 
-def _read_network(component: Component, dtype: Any) -> Any:
-    return component_class(component.library, component.class_name).from_pretrained(
+def _read_network(component: Component, dtype: Any, allow_pickle: bool) -> Any:
+    network_class = component_class(component.library, component.class_name)
+    options: dict[str, Any] = {}
+    if component.is_pickled and allow_pickle:
+        if component.library != "transformers":  # diffusers itself reads nothing but tensors
+            return read_pickled(component, network_class, dtype)
+        options["weights_only"] = False
+    return network_class.from_pretrained(
         str(component.folder),
         variant=component.variant,
         use_safetensors=not component.is_pickled,
         dtype=dtype,
         local_files_only=True,
+        **options,
     )
 
 

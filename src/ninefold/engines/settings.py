@@ -94,7 +94,9 @@ class EngineSettings(SettingsBase):
     )
     allow_download: bool = Field(False, description="Fetch hub models that are not at hand.")
     allow_pickle: bool = Field(
-        False, description="Load weights that need unpickling, which can run any code."
+        False,
+        description="Load weights that hold more than tensors and need unpickling, which can run "
+        "any code.",
     )
     loras: Folder = Field(
         Path("~/.local/share/ninefold/loras"),
