@@ -280,7 +280,7 @@ def _() -> Any:
     return diffusers.CogView4Pipeline(
         tokenizer=glm_tokenizer(),
         text_encoder=glm_encoder(),
-        vae=flux_vae(),
+        vae=image_vae(16, scaling_factor=1.0, use_quant_conv=False, use_post_quant_conv=False),
         transformer=diffusers.CogView4Transformer2DModel(
             in_channels=16,
             out_channels=16,

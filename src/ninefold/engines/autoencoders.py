@@ -51,7 +51,10 @@ def decoded(pipe: Any, latents: Any) -> Pixels:
 
     model: Any = autoencoder(pipe)
     with torch.no_grad(), _in_float32(model) as dtype:
-        pixels = model.decode(_unscaled(model, latents.float()).to(dtype), return_dict=False)[0]
+        unscaled = _unscaled(model, latents.float()).to(dtype)
+        # As Kandinsky does: its denoiser was trained on what is not rounded to a codebook.
+        options = {"force_not_quantize": True} if hasattr(model, "quantize") else {}
+        pixels = model.decode(unscaled, return_dict=False, **options)[0]
     pixels = pixels.float().reshape(3, *pixels.shape[-2:])
     unit = pixels if _is_positive(model) else pixels / 2 + 0.5
     unit = unit.nan_to_num().clamp(0, 1).permute(1, 2, 0).cpu().numpy()

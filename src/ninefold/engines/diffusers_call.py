@@ -46,6 +46,7 @@ from ninefold.engines.reference_images import reference_arguments, references_of
 from ninefold.engines.schedulers import build_scheduler, seed_steps
 from ninefold.engines.seamless import seamless
 from ninefold.engines.step_cache import StepCache, step_cache
+from ninefold.imaging.resize import resize
 from ninefold.imaging.types import Floats, Pixels
 
 _TOO_FAINT = (
@@ -212,7 +213,7 @@ class DiffusersCall:
         if ends_early(shared):
             images, self.latents = unfinished(pipe, out.images)
         else:
-            images = [np.array(image.convert("RGB"), dtype=np.uint8) for image in out.images]
+            images = [self._sized(image.convert("RGB")) for image in out.images]
         self._note_quality(cache)
         refused = getattr(out, "nsfw_content_detected", None) or ()
         name, damaged = self.prepared[0].info.name, partial(damaged_weight, pipe)
@@ -221,6 +222,17 @@ class DiffusersCall:
             for index in range(len(images))
         ]
         return images, len(ran) - self.steps_left_out, defects
+
+    def _sized(self, image: Any) -> Pixels:
+        """An image at the size asked for, also of a pipeline that paints a size of its own."""
+        pixels, size = np.array(image, dtype=np.uint8), self.requests[0]
+        if image.size == (size.width, size.height):
+            return pixels
+        self.warnings.append(
+            f"{type(self.pipe).__name__} painted {image.width}x{image.height}, which was resized "
+            f"to {size.width}x{size.height}."
+        )
+        return resize(pixels, size.width, size.height)
 
     def _note_quality(self, cache: StepCache | None) -> None:
         self.steps_left_out = cache.left_out if cache is not None else 0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ninefold.core.progress import PreviewMaker
+from ninefold.engines.autoencoders import autoencoder, decoded
 from ninefold.engines.diffusers_internals import packs_latents, unpacked_latents
+from ninefold.engines.latent_start import denoising_pipe
 from ninefold.imaging.types import Pixels
 
 #: Latents are shrunk to decode to about this many pixels a side: previews are looked at small,
@@ -18,29 +21,32 @@ def preview_maker(pipe: Any, latents: Any, width: int, height: int) -> PreviewMa
 
     The picture is uint8 RGB with the image's proportions; nothing is computed until asked for.
     """
-    if getattr(pipe, "vae", None) is None or latents is None:
-        return None
-    if latents.ndim == 3 and not packs_latents(pipe):
+    pipe = denoising_pipe(pipe)
+    if autoencoder(pipe) is None or latents is None:
         return None
     latents = latents[:1].detach()
     return lambda: _decode(pipe, latents, width, height)
 
 
 def _decode(pipe: Any, latents: Any, width: int, height: int) -> Pixels:
-    import numpy as np
-    import torch
     from torch.nn.functional import interpolate
 
-    vae = pipe.vae
-    with torch.no_grad():
-        if latents.ndim == 3:
-            latents = unpacked_latents(pipe, latents, width, height)
-        if (longest := max(width, height)) > _SIDE and latents.ndim == 4:
-            latents = interpolate(latents, scale_factor=_SIDE / longest, mode="area")
-        scaled = latents / getattr(vae.config, "scaling_factor", 1.0)
-        scaled = scaled + (getattr(vae.config, "shift_factor", None) or 0.0)
-        decoded = vae.decode(scaled.to(vae.dtype), return_dict=False)[0].float()
-        decoded = decoded.reshape(decoded.shape[1], *decoded.shape[-2:])
-        unit = (decoded / 2 + 0.5).nan_to_num().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
-    picture: Pixels = np.round(unit * 255).astype(np.uint8)
-    return picture
+    grid = _grid(pipe, latents, width, height)
+    if (longest := max(width, height)) > _SIDE:
+        grid = interpolate(grid, scale_factor=_SIDE / longest, mode="area")
+    return decoded(pipe, grid)
+
+
+def _grid(pipe: Any, latents: Any, width: int, height: int) -> Any:
+    """Latents of one image as a grid of cells (1, C, h, w)."""
+    if latents.ndim == 3 and packs_latents(pipe):
+        latents = unpacked_latents(pipe, latents, width, height)
+    if latents.ndim == 3:  # cells row by row
+        down = round(math.sqrt(latents.shape[1] * height / width))
+        return latents.transpose(1, 2).unflatten(2, (down, -1))
+    if latents.ndim == 5:  # with frames: before the channels or behind, or channels last
+        channels_last = latents.shape[1] == 1 and latents.shape[2] * width == (
+            latents.shape[3] * height
+        )
+        return latents[:, 0].movedim(-1, 1) if channels_last else latents.flatten(1, 2)
+    return latents
