@@ -84,6 +84,12 @@ CASES = (
         by_hand={"prior_guidance_scale": 4.0, "prior_num_inference_steps": 20},
         guidance=4.0,
     ),
+    _cfg("lumina", 4.0, by_hand=_CLEAN),
+    _cfg("cogview3", 5.0),
+    _cfg("ovis-image", 5.0),
+    _cfg("bria", 5.0),
+    _cfg("deepfloyd-if", 7.0, by_hand=_CLEAN),
+    _cfg("amused", 10.0, side=256),
 )
 
 

@@ -109,7 +109,7 @@ def test_everything_asked_for_is_in_the_pixels_or_in_a_warning(
     assert acts(prompt="many blue dogs on a beach at night")
     assert acts(seed=8)
     assert acts(steps=case.steps + 1)
-    assert acts(negative_prompt="zebras, blurry, a bicycle") == case.negative
+    assert acts(negative_prompt="zebras") == case.negative
     assert acts(guidance_scale=case.guidance + 4) == case.guided
 
 

@@ -14,7 +14,7 @@ guidance, steps and strength all show in the pixels. Tokenizers know single char
 
 from __future__ import annotations
 
-from tests.tiny_models import flux, kandinsky, stable_diffusion, transformers
+from tests.tiny_models import flux, kandinsky, others, stable_diffusion, transformers
 from tests.tiny_models.registry import NAMES, build_tiny, tiny_model
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "build_tiny",
     "flux",
     "kandinsky",
+    "others",
     "stable_diffusion",
     "tiny_model",
     "transformers",

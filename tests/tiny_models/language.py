@@ -74,7 +74,10 @@ def gemma_tokenizer() -> Any:
 
     names = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "▁", *LETTERS]
     return GemmaTokenizer(
-        vocab={name: index for index, name in enumerate(names)}, merges=[], model_max_length=2048
+        vocab={name: index for index, name in enumerate(names)},
+        merges=[],
+        add_bos_token=True,
+        model_max_length=2048,
     )
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from ninefold.core.errors import ModelError
-from ninefold.engines.diffusers_internals import part_names
 from ninefold.engines.settings import EngineSettings
 
 
@@ -21,19 +20,17 @@ class DeviceChoice:
     #: A number format for every model; None for what suits each.
     precision: str | None = None
 
-    def dtype(self, pipeline_class: Any) -> Any:
-        """As set; else float32 on the CPU, bfloat16 for transformers and float16 for UNets."""
+    def dtype(self, usual: str) -> Any:
+        """The torch format that models are loaded in; `usual` is their family's."""
         import torch
 
-        return getattr(torch, self.number_format(part_names(pipeline_class)[0]))
+        return getattr(torch, self.number_format(usual))
 
-    def number_format(self, components: Collection[str]) -> str:
-        """The same by its name, for a pipeline of these components."""
+    def number_format(self, usual: str) -> str:
+        """Its name: as set; else float32 on the CPU, and elsewhere what is usual for the model."""
         if self.precision is not None:
             return self.precision
-        if self.name == "cpu":
-            return "float32"
-        return "bfloat16" if "transformer" in components else "float16"
+        return "float32" if self.name == "cpu" else usual
 
     def model_name(self) -> str:
         """What the device is: of CUDA the card's name, else its own."""

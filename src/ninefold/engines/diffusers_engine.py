@@ -32,6 +32,7 @@ from ninefold.engines.diffusion import (
 from ninefold.engines.embeddings import PromptPair, chunk_count, find_inversions
 from ninefold.engines.embeddings.inversion import inversion_files
 from ninefold.engines.ensemble import ensemble_problems, run_ensemble
+from ninefold.engines.families import family_of_class
 from ninefold.engines.loading import LoadedModel, collector_paused, load_model
 from ninefold.engines.loras import check_fit, find_loras, known_lora, lora_files
 from ninefold.engines.memory import ladder, loading_ladder, with_ladder
@@ -283,8 +284,8 @@ class DiffusersEngine:
         model.oom_steps += taken
         return model
 
-    def _number_format(self, _: str, components: frozenset[str]) -> str:
-        return self._device.number_format(components)
+    def _number_format(self, pipeline_class: str, _: frozenset[str]) -> str:
+        return self._device.number_format(family_of_class(pipeline_class).dtype)
 
     @property
     def _device(self) -> DeviceChoice:

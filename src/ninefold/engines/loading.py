@@ -95,7 +95,7 @@ def load_model(
     place = "cpu" if offloaded else device.name
     with LOADING, quiet():
         pipeline_class = _pipeline_class(files)
-        dtype = device.dtype(pipeline_class)
+        dtype = device.dtype(files.family.dtype)
         with _unfilled():
             pipe = _read(pipeline_class, files, dtype, place, settings)
         pipe.to(place)
@@ -202,7 +202,9 @@ def _inpaints(base: Any) -> bool:
     """False for a UNet on latents of another depth than Stable Diffusion's: its inpainting
     pipelines take four channels, or nine with the mask and the masked image."""
     unet = getattr(base, "unet", None)
-    return unet is None or unet.config.in_channels in (4, 9)
+    if unet is None or not hasattr(base, "vae"):  # a pipeline without latents paints pixels
+        return True
+    return bool(unet.config.in_channels in (4, 9))
 
 
 def pipeline_sharing(pipeline_class: Any, base: Any, **more: Any) -> Any:

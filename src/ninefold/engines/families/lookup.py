@@ -1,4 +1,4 @@
-"""Which family a model is of: by the pipeline class of its folder, or by the tensors of a file."""
+"""Which family a model is of, by its pipeline class."""
 
 from __future__ import annotations
 

@@ -208,7 +208,6 @@ STABLE_DIFFUSION_3 = Family(
     positions="pos_embed_max_size",
     steps=28,
     guidance=Guidance(scale=7.0),
-    dtype="float16",
     prompt_tokens=512,
     variants=(Variant(name="Turbo", words=("turbo",), changes={"steps": 4, "guidance": _OFF}),),
 )
@@ -339,6 +338,7 @@ DEEPFLOYD_IF = Family(
     text="IFPipeline",
     image="IFImg2ImgPipeline",
     inpaint="IFInpaintingPipeline",
+    latent_start=False,
     native=64,
     sample_size=True,
     latent_scale=1,
@@ -371,6 +371,7 @@ AMUSED = Family(
     inpaint="AmusedInpaintPipeline",
     native=512,
     sample_size=True,
+    patch=16,  # its inpainting scales masks to multiples of 16 positions
     steps=12,
     guidance=Guidance(scale=10.0),
     scheduler="own",

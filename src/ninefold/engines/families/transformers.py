@@ -19,7 +19,6 @@ PIXART = Family(
     steps=20,
     guidance=Guidance(scale=4.5),
     scheduler="noise",
-    dtype="float16",
     prompt_tokens=120,
     arguments={**_AS_ASKED, **_UNCLEANED},
     variants=(
@@ -43,7 +42,6 @@ PIXART_SIGMA = Family(
     steps=20,
     guidance=Guidance(scale=4.5),
     scheduler="noise",
-    dtype="float16",
     prompt_tokens=300,
     arguments={**_AS_ASKED, **_UNCLEANED},
 )
@@ -135,7 +133,6 @@ AURA_FLOW = Family(
     positions_are_area=True,
     steps=50,
     guidance=Guidance(scale=3.5),
-    dtype="float16",
     prompt_tokens=256,
 )
 
@@ -184,7 +181,6 @@ HUNYUAN_DIT = Family(
     steps=50,
     guidance=Guidance(scale=5.0),
     scheduler="noise",
-    dtype="float16",
     prompt_tokens=256,
     arguments=_AS_ASKED,
     variants=(
