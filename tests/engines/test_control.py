@@ -302,3 +302,140 @@ def test_pipelines_that_start_from_text_alone_start_from_images_too(
     )
     assert not np.array_equal(made, plain)
     assert np.array_equal(made[:, : side // 2], source[:, : side // 2])
+
+
+def test_requests_share_a_call_where_their_control_is_one(
+    engines: EngineSet, tiny_models: Callable[[str], Path], folder: Path, edges: Pixels
+) -> None:
+    from ninefold.engines.control_call import PreparedControl
+    from ninefold.engines.control_files import find_control
+    from ninefold.engines.diffusers_call import PreparedRequest
+
+    tiny_control("sd15-controlnet", folder / "sd15-controlnet")
+    tiny_control("sdxl-t2i", folder / "sdxl-t2i")
+    settings = EngineSettings(device="cpu", control=folder)
+    model = tiny_models("sd15")
+
+    def key(control: Control, seed: int) -> object:
+        prepared = PreparedControl(control, find_control(control.model, settings))
+        request = asked(model, control=(control,), seed=seed)
+        info = engines.diffusion.describe(str(model))
+        return PreparedRequest(request, info, (), (prepared,)).in_common()
+
+    one = Control("sd15-controlnet", edges)
+    same = Control("sd15-controlnet", edges.copy())
+    assert key(one, 1) == key(same, 2)
+    assert key(one, 1) != key(Control("sd15-controlnet", 255 - edges), 1)
+    assert key(one, 1) != key(Control("sd15-controlnet", edges, strength=0.5), 1)
+    # Its features are made for one image.
+    sketch = Control("sdxl-t2i", edges)
+    assert key(sketch, 1) != key(sketch, 2)
+
+
+def test_a_network_is_loaded_once_and_counts_in_the_budget(
+    tiny_models: Callable[[str], Path],
+    tmp_path: Path,
+    edges: Pixels,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from ninefold.engines import control_loading
+
+    loads: list[str] = []
+    original = control_loading._load
+
+    def counted(files: Any, *others: Any) -> Any:
+        loads.append(files.name)
+        return original(files, *others)
+
+    monkeypatch.setattr(control_loading, "_load", counted)
+    tiny_control("sd15-controlnet", tmp_path / "net")
+    engines = build_engines(EngineSettings(device="cpu", control=tmp_path))
+    request = asked(tiny_models("sd15"), control=(Control("net", edges),))
+    first = engines.diffusion.run(request, QUIET).image
+    assert np.array_equal(engines.diffusion.run(request, QUIET).image, first)
+    assert loads == ["net"]
+    assert engines.stats().resident["control", "net"] > 10_000
+    # Another file of the same name is another model.
+    weights = tmp_path / "net" / "diffusion_pytorch_model.safetensors"
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(weights)
+    save_file({name: value * 2 for name, value in tensors.items()}, weights)
+    assert not np.array_equal(engines.diffusion.run(request, QUIET).image, first)
+    assert loads == ["net", "net"]
+
+
+def test_a_file_with_its_config_beside_it_is_the_same_model(
+    engines: EngineSet, tiny_models: Callable[[str], Path], folder: Path, edges: Pixels
+) -> None:
+    import shutil
+
+    net = tiny_control("sd15-controlnet", folder / "sd15-controlnet")
+    shutil.copy(net / "diffusion_pytorch_model.safetensors", folder / "single.safetensors")
+    shutil.copy(net / "config.json", folder / "single.json")
+    made = [
+        engines.diffusion.run(
+            asked(tiny_models("sd15"), control=(Control(name, edges),)), QUIET
+        ).image
+        for name in ("sd15-controlnet", "single")
+    ]
+    assert np.array_equal(made[0], made[1])
+
+
+def test_a_file_in_the_original_layout_is_the_same_model(
+    engines: EngineSet, tiny_models: Callable[[str], Path], folder: Path, edges: Pixels
+) -> None:
+    import shutil
+
+    from safetensors.numpy import load_file, save_file
+
+    net = tiny_control("sd15-controlnet", folder / "sd15-controlnet")
+    tensors = load_file(net / "diffusion_pytorch_model.safetensors")
+    renamed = {f"control_model.{original_name(name)}": value for name, value in tensors.items()}
+    save_file(renamed, folder / "original.safetensors")
+    shutil.copy(net / "config.json", folder / "original.json")
+    made = [
+        engines.diffusion.run(
+            asked(tiny_models("sd15"), control=(Control(name, edges),)), QUIET
+        ).image
+        for name in ("sd15-controlnet", "original")
+    ]
+    assert np.array_equal(made[0], made[1])
+
+
+def original_name(name: str) -> str:
+    """The name that the authors' code gives a tensor of the tiny ControlNet."""
+    import re
+
+    for pattern, replaced in ORIGINAL_NAMES:
+        name = re.sub(pattern, replaced, name)
+    return name
+
+
+#: Names of diffusers and of the authors' code, for two blocks of one layer each.
+ORIGINAL_NAMES = (
+    (r"^time_embedding\.linear_1", "time_embed.0"),
+    (r"^time_embedding\.linear_2", "time_embed.2"),
+    (r"^conv_in\.", "input_blocks.0.0."),
+    (r"^controlnet_cond_embedding\.conv_in", "input_hint_block.0"),
+    (r"^controlnet_cond_embedding\.conv_out", "input_hint_block.14"),
+    (
+        r"^controlnet_cond_embedding\.blocks\.(\d+)",
+        lambda match: f"input_hint_block.{2 * int(match[1]) + 2}",
+    ),
+    (r"^controlnet_down_blocks\.(\d+)\.", r"zero_convs.\1.0."),
+    (r"^controlnet_mid_block\.", "middle_block_out.0."),
+    (r"^down_blocks\.0\.resnets\.0", "input_blocks.1.0"),
+    (r"^down_blocks\.0\.downsamplers\.0\.conv", "input_blocks.2.0.op"),
+    (r"^down_blocks\.1\.resnets\.0", "input_blocks.3.0"),
+    (r"^down_blocks\.1\.attentions\.0", "input_blocks.3.1"),
+    (r"^mid_block\.resnets\.0", "middle_block.0"),
+    (r"^mid_block\.attentions\.0", "middle_block.1"),
+    (r"^mid_block\.resnets\.1", "middle_block.2"),
+    (r"(?<!transformer_blocks\.0)\.norm1\.(?=weight|bias)", ".in_layers.0."),
+    (r"(?<!transformer_blocks\.0)\.conv1\.", ".in_layers.2."),
+    (r"(?<!transformer_blocks\.0)\.time_emb_proj\.", ".emb_layers.1."),
+    (r"(?<!transformer_blocks\.0)\.norm2\.(?=weight|bias)", ".out_layers.0."),
+    (r"(?<!transformer_blocks\.0)\.conv2\.", ".out_layers.3."),
+    (r"(?<!transformer_blocks\.0)\.conv_shortcut\.", ".skip_connection."),
+)

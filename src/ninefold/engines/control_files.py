@@ -64,7 +64,9 @@ class DiffusersControlEngine:
         names work too."""
         found = control_names(self._settings.control)
         more = (
-            n for n, path in self._library.paths("control").items() if path not in found.values()
+            name
+            for name, path in self._library.paths("control").items()
+            if path not in found.values() and (path.is_file() or _is_network(path / CONFIG_FILE))
         )
         return (*found, *more)
 
