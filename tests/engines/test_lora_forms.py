@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ninefold.core.errors import InputError, ModelError
 from ninefold.core.values import Lora
 from ninefold.engines.loras import find_loras, lora_files
+from ninefold.engines.loras.adapters import build, moved
 from ninefold.engines.loras.applying import applied
 
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.slow]
@@ -400,6 +401,29 @@ def test_strengths_by_block(pipes: Callable[[str], Any], tmp_path: Path) -> None
         InputError, match="own: lbw= with 17 numbers is for Stable Diffusion 1 and 2"
     ):
         with_loras(pipe, tmp_path, Lora("own", 1.0, None, "OUTD"))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_adapters_follow_the_number_format_of_their_layer(
+    pipes: Callable[[str], Any], form: str, tmp_path: Path
+) -> None:
+    """As where weights are in half precision, or wait elsewhere until their network's turn."""
+    import torch
+
+    place = next(iter(LAYERS["sd15"]))
+    module = layer(pipes("sd15"), *place)
+    tensors, delta = make(form, "x", module.weight.detach())
+    adapter = build(
+        {name.removeprefix("x.").removesuffix(".weight"): t for name, t in tensors.items()}
+    )
+    assert adapter is not None
+    given = torch.randn(1, 3, module.in_features)
+    expected = given @ delta.reshape(module.weight.shape).T
+    assert torch.allclose(adapter.change(module, given, None), expected, atol=1e-4)
+    wide = moved(adapter, "cpu", torch.float64)
+    changed = wide.change(module, given.double(), None)
+    assert changed.dtype == torch.float64
+    assert torch.allclose(changed.float(), expected, atol=1e-4)
 
 
 def test_metadata_of_a_header_gives_alpha() -> None:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
 from ninefold.core.errors import ModelError
@@ -249,6 +249,24 @@ class Rows:
         if isinstance(self.inner, LowRank):
             return self.inner.change(self.joined, given, output)[..., self.start : self.end]
         return _applied(layer, self.weight(layer), given)
+
+
+def moved(adapter: Adapter, device: Any, dtype: Any) -> Adapter:
+    """The adapter with its tensors on another device, and of another number format."""
+
+    def placed(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(placed, value))
+        if isinstance(value, list):  # what was computed for another place
+            return []
+        if hasattr(value, "is_floating_point"):
+            return value.to(device, dtype)
+        return moved(value, device, dtype) if hasattr(value, "change") else value
+
+    made: Any = adapter
+    changes = {item.name: placed(getattr(made, item.name)) for item in fields(made)}
+    found: Adapter = replace(made, **changes)
+    return found
 
 
 def build(parts: Mapping[str, Any], default_scale: float | None = None) -> Adapter | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.hashing import read_safetensors_header
-from ninefold.engines.loras.adapters import Adapter, Rows, build, shape_of
+from ninefold.engines.loras.adapters import Adapter, Rows, build, moved, shape_of
 from ninefold.engines.loras.blocks import block_weight, check_blocks
 from ninefold.engines.loras.files import LoraFile
 from ninefold.engines.loras.layers import Joined, Layer, Layers
@@ -21,12 +21,21 @@ from ninefold.engines.loras.reading import Ordered, default_scales, ordered
 _SHOWN = 3
 
 
-@dataclass(frozen=True)
+@dataclass
 class Change:
     """What a LoRA does to one layer."""
 
     layer: Layer
     adapter: Adapter
+    #: Device and number format that the adapter is in.
+    _place: object = None
+
+    def adapter_for(self, given: Any) -> Adapter:
+        """The adapter where, and in what, a layer computes: offloaded ones move between calls."""
+        place = (given.device, given.dtype)
+        if self._place != place:
+            self.adapter, self._place = moved(self.adapter, *place), place
+        return self.adapter
 
 
 @dataclass(frozen=True)
@@ -50,13 +59,13 @@ def applied(
     loaded = {lora: kept[lora] if lora in kept else load(layers, lora) for lora in loras}
     kept.clear()
     kept.update(loaded)
-    by_module: dict[Any, list[tuple[Adapter, float]]] = {}
+    by_module: dict[Any, list[tuple[Change, float]]] = {}
     for lora in loras:
         warnings += loaded[lora].warnings
         for change in loaded[lora].changes:
             weight = _weight(lora, change.layer, layers)
             if weight:
-                by_module.setdefault(change.layer.module, []).append((change.adapter, weight))
+                by_module.setdefault(change.layer.module, []).append((change, weight))
     with ExitStack() as stack:
         for module, changes in by_module.items():
             hook = module.register_forward_hook(partial(_changed, changes))
@@ -65,10 +74,11 @@ def applied(
 
 
 def _changed(
-    changes: Sequence[tuple[Adapter, float]], layer: Any, given: Sequence[Any], output: Any
+    changes: Sequence[tuple[Change, float]], layer: Any, given: Sequence[Any], output: Any
 ) -> Any:
     result = output
-    for adapter, weight in changes:
+    for change, weight in changes:
+        adapter = change.adapter_for(given[0])
         result = result + adapter.change(layer, given[0], output) * weight
     return result
 
@@ -120,14 +130,8 @@ def _placed(
         if not targets:
             unplaced.append(name)
             continue
-        weight = targets[0].module.weight
-        floating = weight.dtype if weight.is_floating_point() else layers.pipe.dtype
-        parts = {
-            key: value if key == "alpha" else value.to(weight.device, floating)
-            for key, value in tensors.items()
-        }
         prefix = name.partition(".")[0]
-        adapter = build(parts, scales.get(prefix, scales.get("")))
+        adapter = build(tensors, scales.get(prefix, scales.get("")))
         if adapter is None:
             unplaced.append(name)
             continue
