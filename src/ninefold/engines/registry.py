@@ -18,6 +18,7 @@ from ninefold.engines.onnx_detection import OnnxDetectionEngine
 from ninefold.engines.onnx_upscaling import OnnxUpscaleEngine
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.spandrel_upscaling import SpandrelUpscaleEngine
+from ninefold.engines.transformers_detection import TransformersDetectionEngine
 
 
 class EngineClass(Protocol):
@@ -37,6 +38,7 @@ class EngineClass(Protocol):
 ENGINES: tuple[Any, ...] = (
     DiffusersEngine,
     OnnxDetectionEngine,
+    TransformersDetectionEngine,
     OnnxUpscaleEngine,
     SpandrelUpscaleEngine,
     OnnxMattingEngine,
