@@ -1,7 +1,7 @@
 """What is known of families of diffusion models: one table, read by everything that depends on it.
 
-`family.py` says what a family is, `stable_diffusion.py`, `flux.py` and `transformers.py` hold the
-table, and `lookup.py` finds an entry by a pipeline class.
+`family.py` says what a family is, `lookup.py` finds one by a pipeline class, and the modules beside
+them hold the table: `stable_diffusion.py`, `kandinsky.py`, `flux.py`, `transformers.py`.
 """
 
 from ninefold.engines.families.family import (

@@ -6,11 +6,12 @@ import inspect
 from collections.abc import Mapping
 
 from ninefold.core.errors import ModelError
-from ninefold.engines.families import flux, stable_diffusion, transformers
+from ninefold.engines.families import flux, kandinsky, stable_diffusion, transformers
 from ninefold.engines.families.family import UNGUIDED, Family, Guidance
 
 FAMILIES: tuple[Family, ...] = (
     *stable_diffusion.FAMILIES,
+    *kandinsky.FAMILIES,
     *flux.FAMILIES,
     *transformers.FAMILIES,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ninefold.core.errors import InputError
-from ninefold.engines.checks import fitting_size, nearest_sizes
+from ninefold.engines.checks import area_problems, fitting_size, nearest_sizes
 from ninefold.engines.diffusion import ModelInfo
 from ninefold.imaging.resize import fit_size
 
@@ -35,6 +35,7 @@ def plan_size(width: int, height: int, info: ModelInfo) -> SizePlan:
     """
     at_once = SizePlan(width, height, 1.0, (width, height))
     fits = _doable(width, info) and _doable(height, info)
+    fits = fits and not any(area_problems(width, height, info))
     if fits and width * height <= STRETCH * _area(info):
         return at_once
     plans = list(_plans(width, height, info))
@@ -77,7 +78,7 @@ def _plans(width: int, height: int, info: ModelInfo) -> Iterator[SizePlan]:
             factor = min(max(width / across, least), most)
             if least < most and 1 < factor <= MAX_FACTOR:
                 plan = _enlarged(across, down, factor)
-                if plan.final == (width, height):
+                if plan.final == (width, height) and not any(area_problems(across, down, info)):
                     yield plan
 
 
