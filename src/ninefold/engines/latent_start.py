@@ -46,7 +46,6 @@ class LatentStart:
         self._pipe = denoising_pipe(pipe)
         self._scheduler = self._pipe.scheduler
         self._requests = requests
-        self._steps = steps
         self._begin = (steps - steps_left(steps, requests[0].strength)) * self._order
         self._whole: Any = None
         self._at = self._begin
