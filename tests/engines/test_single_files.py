@@ -136,6 +136,16 @@ def test_a_network_in_diffusers_own_layout_is_known(
     assert described(save(prefixed, path), folder).family == described(folder).family
 
 
+def test_a_chroma_alone_takes_the_rest_from_a_folder(
+    tiny_models: Make, pipes: Callable[[str], Any], tmp_path: Path
+) -> None:
+    from tests.tiny_models.single_files import flux_tensors
+
+    path = save(flux_tensors(pipes("chroma").transformer), tmp_path / "hd.safetensors")
+    assert described(path, tiny_models("chroma")).family.name == "Chroma"
+    assert close(made(path, tiny_models("chroma")), made(tiny_models("chroma")))
+
+
 def test_a_flux_with_its_encoders_is_read_whole(
     tiny_models: Make, pipes: Callable[[str], Any], tmp_path: Path
 ) -> None:

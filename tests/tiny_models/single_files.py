@@ -153,7 +153,7 @@ def open_clip_tensors(encoder: Any, prefix: str = "") -> Tensors:
 
 
 def flux_tensors(transformer: Any, prefix: str = "") -> Tensors:
-    """FLUX.1's transformer."""
+    """The transformer of FLUX.1 or Chroma."""
     import torch
 
     weights = _copied(transformer)
@@ -185,7 +185,12 @@ def flux_tensors(transformer: Any, prefix: str = "") -> Tensors:
         ),
     ):  # fmt: skip
         move(ours, theirs)
-    for kind in ("weight", "bias"):
+    for name, tensor in weights.items():
+        if name.startswith("distilled_guidance_layer."):  # Chroma's
+            name = re.sub(r"(norms\.\d+)\.weight", r"\1.scale", name)
+            name = name.replace("linear_1", "in_layer").replace("linear_2", "out_layer")
+            found[f"{prefix}{name}"] = tensor
+    for kind in ("weight", "bias") if "norm_out.linear.weight" in weights else ():
         scale_, shift = weights[f"norm_out.linear.{kind}"].chunk(2)
         found[f"{prefix}final_layer.adaLN_modulation.1.{kind}"] = torch.cat([shift, scale_])
     for index in range(transformer.config.num_layers):
