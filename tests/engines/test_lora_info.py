@@ -101,6 +101,24 @@ def test_a_header_tells_family_form_and_rank(
     assert (found.base, found.format, found.rank) == (base, form, rank)
 
 
+@pytest.mark.parametrize(
+    ("layers", "base"),
+    [
+        (["layers.0.attn.to_q", "context_refiner.0.attn.to_q"], "Lumina 2"),
+        (["layers.0.attention.to_q", "noise_refiner.0.attention.to_k"], "Z-Image"),
+        (["single_transformer_blocks.0.attn.to_q", "joint_transformer_blocks.0.ff.x"], "AuraFlow"),
+        (["single_transformer_blocks.0.attn.to_q", "transformer_blocks.0.attn.to_q"], "FLUX.1"),
+        (["double_stream_blocks.0.block.attn1.to_q"], "HiDream-I1"),
+        (["layers.0.attention.qkv"], ""),
+    ],
+)
+def test_layers_that_one_family_has_alone_tell_it(
+    layers: list[str], base: str, tmp_path: Path
+) -> None:
+    shapes = {f"transformer.{layer}.lora_A.weight": (4, 64) for layer in layers}
+    assert identify_lora(write(tmp_path / "own.safetensors", shapes)).base == base
+
+
 def test_triggers_are_what_it_was_trained_on(tmp_path: Path) -> None:
     tags = {"10_house": {"red house": 3, "sea": 9}, "1_more": {"red house": 7}}
     path = tmp_path / "own.safetensors"

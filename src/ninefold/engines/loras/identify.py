@@ -42,15 +42,14 @@ _DECLARED = (
 #: Layers that only one family has; the first that fits. Dots are underscores here.
 _KEYS = (
     (r"joint_blocks_\d", "Stable Diffusion 3"),
+    (r"joint_transformer_blocks_\d", "AuraFlow"),
     (r"double_stream_modulation|single_transformer_blocks_\d+_attn_to_qkv_mlp_proj", "FLUX.2"),
     (r"double_blocks_\d|single_blocks_\d|single_transformer_blocks_\d", "FLUX.1"),
     (r"transformer_blocks_\d+_(?:img|txt)_(?:mlp|mod)", "Qwen-Image"),
     (r"transformer_blocks_\d+_attn_add_[qkv]_proj", "Stable Diffusion 3"),
     (r"double_stream_blocks|single_stream_blocks", "HiDream-I1"),
-    (r"joint_transformer_blocks_\d", "AuraFlow"),
-    (r"context_refiner_\d|noise_refiner_\d", "Z-Image"),
-    (r"(?:^|_)layers_\d+_attention_to_[qkv]", "Z-Image"),
-    (r"(?:^|_)layers_\d+_attn(?:ention)?_", "Lumina 2"),
+    (r"layers_\d+_attention_to_[qkv]", "Z-Image"),
+    (r"layers_\d+_attn_to_[qkv]", "Lumina 2"),
     (r"lora_te2_|text_encoder_2|add_embedding|label_emb", "SDXL"),
 )
 
