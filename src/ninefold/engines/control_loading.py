@@ -49,6 +49,12 @@ class ControlNetwork:
         """Bytes of all parameters and buffers."""
         return sum(tensor.numel() * tensor.element_size() for tensor in self._tensors())
 
+    def move_to(self, device: str) -> None:
+        """Put the networks on a device; nothing where they are there."""
+        for module in (self.network, self.image_encoder):
+            if hasattr(module, "parameters"):
+                module.to(device)
+
     def give_back(self) -> None:
         """Let go of what belongs to the model that was steered."""
         for name in _BORROWED.get(self.files.info.network, ()):
@@ -85,6 +91,7 @@ def held_networks(
             load = partial(_load, item, dtype, device, resources)
             use = resources.residency.use(keys[item.path], load, ControlNetwork.size_bytes)
             held[item.path] = network = stack.enter_context(use)
+            network.move_to(device.name)  # a call that offloads leaves it in the host's memory
             stack.callback(network.give_back)
         yield [held[item.path] for item in files]
 

@@ -39,11 +39,10 @@ from ninefold.stages.base import (
     DETECTOR_MODEL,
     LOST_TILING,
     OwnPrompt,
-    PromptedParams,
-    PromptedStage,
     check_mask_shape,
     size_before,
 )
+from ninefold.stages.prompted import PromptedParams, PromptedStage
 
 Order = Literal["confidence", "area", "left_to_right"]
 

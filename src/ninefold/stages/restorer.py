@@ -21,7 +21,8 @@ from ninefold.imaging.resize import resize, round_to_multiple
 from ninefold.imaging.tiles import Tile, plan_tiles, seam_lines
 from ninefold.imaging.types import Pixels
 from ninefold.slots import IMAGE, PROMPT, RESTORED_PATH, SEAMS, SEED, TILING, WILDCARDS, next_seed
-from ninefold.stages.base import CONDITIONING, LOST_TILING, PromptedParams, PromptedStage
+from ninefold.stages.base import CONDITIONING, LOST_TILING
+from ninefold.stages.prompted import PromptedParams, PromptedStage
 
 
 class RestorerParams(PromptedParams):
