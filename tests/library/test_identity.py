@@ -276,3 +276,22 @@ def test_a_header_too_deep_to_read_is_no_bug(tmp_path: Path) -> None:
     text = b"[" * 99999
     (tmp_path / "a.safetensors").write_bytes(len(text).to_bytes(8, "little") + text)
     assert "its header is damaged" in told(tmp_path / "a.safetensors").problem
+
+
+def test_a_lora_of_vectors_is_damaged(tmp_path: Path) -> None:
+    found = told(safetensors(tmp_path / "a.safetensors", dict.fromkeys(LORA, (4,))))
+    assert "a.safetensors is a damaged LoRA" in found.problem
+    assert "has the shape [4], where a matrix belongs" in found.problem
+
+
+SHAPES: tuple[tuple[int, ...], ...] = ((), (0,), (1,), (4, 0), (1, 2, 3), (1, 1, 1, 1, 1))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", KINDS)
+def test_shapes_that_no_model_has_are_no_bug(
+    tmp_path: Path, name: str, shape: tuple[int, ...]
+) -> None:
+    kind, tensors = KINDS[name]
+    found = told(safetensors(tmp_path / "a.safetensors", dict.fromkeys(tensors, shape)), kind)
+    assert "nothing here expects" not in found.problem

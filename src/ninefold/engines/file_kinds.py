@@ -312,7 +312,7 @@ def _unet_kind(
     kind: FileKind, shapes: Mapping[str, tuple[int, ...]], tensors: Mapping[str, TensorHeader]
 ) -> FileKind:
     """Which Stable Diffusion: by the text encoders beside the UNet, else by what it attends to."""
-    width = next((s[1] for k, s in shapes.items() if k.endswith("attn2.to_k.weight")), 768)
+    width = next((s[1] for k, s in shapes.items() if _reads_prompt(k, s)), 768)
     pooled = "label_emb.0.0.weight" in shapes or "add_embedding.linear_1.weight" in shapes
     embedders = "conditioner.embedders."
     if _has(tensors, f"{embedders}1.") or (pooled and width == 2048):
@@ -337,15 +337,21 @@ def _unet_kind(
     else:
         encoders = {"text_encoder": "cond_stage_model."}
         kind = replace(kind, name="Stable Diffusion 1", encoders=encoders)
-    entry = shapes.get("input_blocks.0.0.weight") or shapes.get("conv_in.weight") or (0, 4)
+    entry = shapes.get("input_blocks.0.0.weight") or shapes.get("conv_in.weight") or ()
+    channels = entry[1] if len(entry) > 1 else 4
     xl = "XL" if "XL" in kind.pipeline_class else ""
-    if entry[1] == 9:
+    if channels == 9:
         name = f"StableDiffusion{xl}InpaintPipeline"
         return replace(kind, name=f"{kind.name} inpainting", pipeline_class=name, is_certain=True)
-    if entry[1] == 8:
+    if channels == 8:
         name = f"StableDiffusion{xl}InstructPix2PixPipeline"
         return replace(kind, name=f"{kind.name} edit", pipeline_class=name, is_certain=True)
     return kind
+
+
+def _reads_prompt(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether a tensor is a matrix of attention to the prompt, which is as wide as that."""
+    return len(shape) > 1 and name.endswith("attn2.to_k.weight")
 
 
 def _what_else(header: WeightsHeader) -> str:

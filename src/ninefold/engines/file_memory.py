@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,32 +68,44 @@ class FileMemory:
 
     def recall(self, path: Path, stamp: FileStamp, fact: str) -> str | None:
         """What is remembered of a file, if it has not changed since."""
-        rows = self._ask(
-            "SELECT size, mtime_ns, inode, value FROM facts WHERE fact = ? AND path = ?",
-            (fact, memory_key(path)),
-        )
+        statement = "SELECT size, mtime_ns, inode, value FROM facts WHERE fact = ? AND path = ?"
+        rows = self._ask(lambda facts: facts.execute(statement, (fact, memory_key(path))))
         return next((value for *known, value in rows if FileStamp(*known) == stamp), None)
 
     def recall_all(self, fact: str) -> dict[str, tuple[FileStamp, str]]:
         """What is remembered of all files, by `memory_key` of their paths."""
-        rows = self._ask(
-            "SELECT path, size, mtime_ns, inode, value FROM facts WHERE fact = ?", (fact,)
-        )
+        statement = "SELECT path, size, mtime_ns, inode, value FROM facts WHERE fact = ?"
+        rows = self._ask(lambda facts: facts.execute(statement, (fact,)))
         return {path: (FileStamp(*known), value) for path, *known, value in rows}
 
     def remember(self, path: Path, stamp: FileStamp, fact: str, value: str) -> None:
         """Remember a fact of a file that had this stamp before and after it was read."""
-        if stamp.settled:
-            row = (memory_key(path), fact, stamp.size, stamp.mtime_ns, stamp.inode, value)
-            self._ask("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?, ?)", row, write=True)
+        self.remember_all(fact, [(path, stamp, value)])
+
+    def remember_all(self, fact: str, found: Iterable[tuple[Path, FileStamp, str]]) -> None:
+        """The same of several files, in one go."""
+        rows = [
+            (memory_key(path), fact, stamp.size, stamp.mtime_ns, stamp.inode, value)
+            for path, stamp, value in found
+            if stamp.settled
+        ]
+        if rows:
+            statement = "INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?, ?)"
+            self._ask(lambda facts: facts.executemany(statement, rows), write=True)
 
     def forget(self, path: Path) -> None:
         """Forget all that is remembered of a file."""
-        self._ask("DELETE FROM facts WHERE path = ?", (memory_key(path),))
+        statement = "DELETE FROM facts WHERE path = ?"
+        self._ask(lambda facts: facts.execute(statement, (memory_key(path),)))
 
-    def _ask(self, statement: str, values: tuple[Any, ...], *, write: bool = False) -> list[Any]:
-        """The rows of one statement, in a connection of its own; none where the file is in trouble:
-        what is not remembered is found out anew."""
+    def _ask(
+        self,
+        question: Callable[[sqlite3.Connection], sqlite3.Cursor],
+        *,
+        write: bool = False,
+    ) -> list[Any]:
+        """The rows that answer a question, in a connection of its own; none where the file is in
+        trouble: what is not remembered is found out anew."""
         try:
             if write:
                 self._database.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +114,7 @@ class FileMemory:
             opened = closing(sqlite3.connect(self._database, timeout=_PATIENCE))
             with opened as connection, connection:
                 connection.execute(_TABLE)
-                return connection.execute(statement, values).fetchall()
+                return question(connection).fetchall()
         except (OSError, sqlite3.OperationalError):
             return []
         except sqlite3.DatabaseError:  # damaged: started anew by whoever writes next

@@ -120,6 +120,8 @@ def identify(place: Place, *, allow_pickle: bool = False, thorough: bool = False
         problem = str(error)
     except OSError as error:
         problem = f"{path.name} cannot be read: {error.strerror or error}."
+    except Exception as error:  # a stranger's file: one that surprises must not hide all others
+        problem = f"{path.name} is of a form that nothing here expects ({error!r})."
     return Identity(place.hint or "other", _format(path), problem=problem)
 
 

@@ -171,6 +171,7 @@ def _identities(places: list[Place], *, allow_pickle: bool) -> Iterator[tuple[Pl
     """What each is: as it is remembered, or as its header says."""
     memory = FileMemory.of_user()
     remembered = memory.recall_all(_FACT)
+    read: list[tuple[Path, FileStamp, str]] = []
     for place in places:
         if place.path.is_dir():  # several files, whose headers are small
             yield place, identify(place, allow_pickle=allow_pickle)
@@ -187,8 +188,9 @@ def _identities(places: list[Place], *, allow_pickle: bool) -> Iterator[tuple[Pl
             except ValueError:
                 pass
         found = identify(place, allow_pickle=allow_pickle)
-        memory.remember(place.path, stamp, _FACT, found.to_json())
+        read.append((place.path, stamp, found.to_json()))
         yield place, found
+    memory.remember_all(_FACT, read)
 
 
 def _distinct(found: Iterator[tuple[Place, Identity]]) -> Iterator[tuple[Place, Identity]]:

@@ -80,7 +80,7 @@ def kind_of_tensors(header: WeightsHeader) -> Kind | None:
 
 def embedding_vectors(header: WeightsHeader) -> tuple[int, tuple[int, ...]]:
     """Of a textual inversion, how many tokens it stands for, and the widths of its encoders."""
-    shapes = [(1, *tensor.shape)[-2:] for tensor in header.tensors.values()]
+    shapes = [(1, 1, *tensor.shape)[-2:] for tensor in header.tensors.values()]
     return max((rows for rows, _ in shapes), default=0), tuple(width for _, width in shapes)
 
 

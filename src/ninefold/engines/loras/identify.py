@@ -110,6 +110,12 @@ def identify_lora(path: Path) -> LoraInfo:
             f"{path.name} is no LoRA: none of its {len(names)} tensors has a name as LoRAs have "
             "them. Put models into a folder of their own and name them with --model."
         )
+    matrices = (key for key, (_, kind) in parts.items() if kind in _RANKS)
+    if flat := next((key for key in matrices if len(shapes[key]) < 2), None):
+        raise ModelError(
+            f"{path.name} is a damaged LoRA: {flat} has the shape {list(shapes[flat])}, where a "
+            "matrix belongs. Download or convert it again."
+        )
     kinds = {kind for _, kind in parts.values()}
     form = next((form for kind, form in _FORMS if kind in kinds), "")
     if form == "LoRA" and any(
