@@ -44,7 +44,7 @@ def gradient(side: int) -> Pixels:
     return pixels
 
 
-def text(case: Case, folder: Path, **changes: Any) -> TextToImage:
+def text(case: Case, folder: Path = Path("poster"), **changes: Any) -> TextToImage:
     """A request for the case's model, as a stage without parameters makes it."""
     return TextToImage(**(_fields(case, folder) | changes))
 
