@@ -10,12 +10,14 @@ import pytest
 from ninefold.core.errors import InputError, ModelError
 from ninefold.engines import builtin
 from ninefold.engines.defaults import build_engines
+from ninefold.engines.detection import DETECTION
 from ninefold.engines.file_memory import FileMemory, FileStamp
 from ninefold.engines.library import library as library_module
 from ninefold.engines.library.identity import Identity, identify
 from ninefold.engines.library.library import Library
 from ninefold.engines.library.places import Place
 from ninefold.engines.settings import EngineSettings
+from ninefold.engines.upscaling import UPSCALING
 from tests.engines.conftest import needs_builtin
 from tests.library.conftest import checkpoint, diffusers_folder, lora, safetensors
 
@@ -181,3 +183,17 @@ def test_a_name_that_means_several_fails_the_check_of_a_config(tmp_path: Path) -
     assert set(engines.diffusion.models()) >= {"x/base", "y/base"}
     with pytest.raises(ModelError, match="may mean 2 models: x/base, y/base"):
         engines.diffusion.check("base")
+
+
+def test_a_short_name_goes_to_the_engine_that_reads_its_file(tmp_path: Path) -> None:
+    folder = tmp_path / "comfy" / "models"
+    safetensors(folder / "upscale_models" / "soft.safetensors", {"conv_first.weight": (4, 3, 3, 3)})
+    detector = folder / "detectors" / "find"
+    safetensors(detector / "model.safetensors", {"x": (2, 2)})
+    (detector / "config.json").write_text('{"architectures": ["RTDetrForObjectDetection"]}')
+    engines = build_engines(settings(tmp_path, tmp_path / "comfy")).engines
+    accepting = {
+        name: [engine.name for engine in engines[kind] if engine.accepts(name)]
+        for kind, name in ((UPSCALING, "soft"), (DETECTION, "find"))
+    }
+    assert accepting == {"soft": ["spandrel_upscaling"], "find": ["transformers_detection"]}

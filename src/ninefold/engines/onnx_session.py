@@ -148,7 +148,11 @@ class OnnxModels:
         """Whether it is a known name, or a path that ends in `.onnx`."""
         if reference in self._names or Path(reference).suffix == ".onnx":
             return True
-        return self._resources.library.knows(self._kind, reference)
+        try:
+            found = self._resources.library.find(self._kind, reference)
+        except ModelError:  # it may mean several, which is said where it is used
+            return True
+        return found is not None and found.place.path.suffix == ".onnx"
 
     def sha256(self, reference: str) -> str:
         """SHA-256 of the model's file; raises `ModelError`."""
