@@ -40,7 +40,7 @@ def test_solvers_of_flow_run_in_the_pipelines(family: str, tmp_path: Path) -> No
             ).image.astype(float)
             for strength in (0.25, 1.0)
         ]
-        assert not np.array_equal(*changed), name
+        assert not np.array_equal(changed[0], changed[1]), name
     assert len(seen) == len(NAMES)
     with pytest.raises(InputError, match="gives nothing sensible with this flow-matching model"):
         engine.run(text(scheduler="ddim", **side), SilentProgress())

@@ -153,7 +153,13 @@ def test_images_are_enlarged(api: Any) -> None:
 
 def test_what_is_not_done_is_reported(api: Any) -> None:
     answer = api.txt2img(
-        prompt="a tree", width=128, height=128, s_noise=1.2, enable_hr=True, scheduler="exponential"
+        prompt="a tree",
+        width=128,
+        height=128,
+        s_noise=1.2,
+        enable_hr=True,
+        sampler_name="DDIM",
+        scheduler="exponential",
     )
     warnings = " ".join(answer.info["warnings"])
     for name in ("s_noise", "hr_upscaler", "scheduler"):
