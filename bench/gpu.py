@@ -37,6 +37,7 @@ from ninefold.engines.diffusers_engine import DiffusersEngine, KnownModel
 from ninefold.engines.diffusion import DIFFUSION, ModelInfo, TextToImage
 from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.families import family_of_class
+from ninefold.engines.layouts import Layout
 from ninefold.engines.loading import LoadedModel, quiet
 from ninefold.engines.models import ModelFiles
 from ninefold.engines.resources import EngineResources
@@ -73,7 +74,9 @@ class GivenModel(DiffusersEngine):
             latent_scale=pipe.vae_scale_factor,
             family=family,
         )
-        files = ModelFiles(case.name, Path(case.name), (), type(pipe).__name__, family)
+        class_name = type(pipe).__name__
+        layout = Layout(class_name, (), {})
+        files = ModelFiles(case.name, Path(case.name), (), class_name, family, "", layout)
         self._given = KnownModel(case.name, files, info)
 
     def _find(self, reference: str) -> KnownModel:

@@ -115,7 +115,9 @@ def test_a_header_tells_family_form_and_rank(
 def test_layers_that_one_family_has_alone_tell_it(
     layers: list[str], base: str, tmp_path: Path
 ) -> None:
-    shapes = {f"transformer.{layer}.lora_A.weight": (4, 64) for layer in layers}
+    shapes: dict[str, tuple[int, ...]] = {
+        f"transformer.{layer}.lora_A.weight": (4, 64) for layer in layers
+    }
     assert identify_lora(write(tmp_path / "own.safetensors", shapes)).base == base
 
 

@@ -86,7 +86,7 @@ def test_a_written_weight_is_read(word: str, weight: float) -> None:
 @pytest.fixture
 def small_world() -> ModelInfo:
     words = frozenset({"a", "red", "house", "berry", "leaf", "by", "the", "sea", "box"})
-    return ModelInfo("m", "0" * 10, (128, 128), 16, 512, 4, 4.0, "default", words)
+    return ModelInfo("m", "0" * 10, (128, 128), 16, 512, 4, 4.0, "default", words=words)
 
 
 @pytest.mark.parametrize(
