@@ -30,8 +30,8 @@ def figures(engine: UpscaleEngine) -> Iterator[Figure]:
         yield from _on_renders(engine, factor)
         worst = {name: _gain_on_texture(engine, factor, name) for name in TEXTURES}
         name = min(worst, key=lambda texture: worst[texture])
-        told = f"{factor}x: PSNR over Lanczos, worst texture ({name})"
-        yield Figure(PART, told, worst[name], -0.3, unit="dB")
+        label = f"{factor}x: PSNR over Lanczos, worst texture ({name})"
+        yield Figure(PART, label, worst[name], -0.3, unit="dB")
     picture = np.asarray(render(random_scene(FIRST_SEED), TIMED_SIDE))
     times = []
     for _ in range(5):

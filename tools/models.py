@@ -29,7 +29,7 @@ silence; what a model cannot do is refused before anything runs.
 ## At a glance
 
 *Starts from an image* says who does it: a pipeline of diffusers, or ninefold itself by encoding the
-image and running the rest of the schedule. *Guidance* is the usual scale; *told* means that the
+image and running the rest of the schedule. *Guidance* is the usual scale; *embedded* means that the
 network was trained on it, so that it costs no second pass and no negative prompt acts.
 """
 
@@ -42,9 +42,9 @@ Working memory comes on top; it grows with the area of the image and with the ba
 
 SINGLE = """## Single files
 
-A `.safetensors` or `.gguf` file is told by its tensors. What it lacks (text encoders, autoencoder,
-tokenizers) comes from a folder or hub name after `--components`, from a fitting model in the hub's
-cache, or is fetched where NINEFOLD_ALLOW_DOWNLOAD allows.
+A `.safetensors` or `.gguf` file is recognised by its tensors. What it lacks (text encoders,
+autoencoder, tokenizers) comes from a folder or hub name after `--components`, from a fitting model
+in the hub's cache, or is fetched where NINEFOLD_ALLOW_DOWNLOAD allows.
 
 | a file of | is run as | its other components fit, say, from |
 |---|---|---|"""
@@ -138,14 +138,14 @@ def _size(family: Family) -> str:
 def _guidance(guidance: Guidance) -> str:
     if guidance.kind == "none":
         return "none"
-    return f"{guidance.scale:g}{', told' if guidance.kind == 'embedded' else ''}"
+    return f"{guidance.scale:g}{', embedded' if guidance.kind == 'embedded' else ''}"
 
 
 def _guidance_sentence(guidance: Guidance) -> str:
     if guidance.kind == "none":
         return "none: a scale does not act"
     if guidance.kind == "embedded":
-        return f"{guidance.scale:g}, which the network is told"
+        return f"{guidance.scale:g}, embedded"
     return f"{guidance.scale:g}; acts above {guidance.off:g}, and then costs a second pass"
 
 
@@ -181,21 +181,21 @@ def _told_by(variant: Variant) -> str:
 
 def _changes(family: Family, variant: Variant) -> str:
     """What is other than of the family, in words."""
-    told = []
+    said = []
     for name, value in variant.changes.items():
         if isinstance(value, Guidance):
-            told.append(f"guidance {_guidance_sentence(value)}")
+            said.append(f"guidance {_guidance_sentence(value)}")
         elif name == "native":
-            told.append(f"{value}x{value}")
+            said.append(f"{value}x{value}")
         elif name == "steps":
-            told.append(f"{value} steps")
+            said.append(f"{value} steps")
         elif name == "prompt_tokens":
-            told.append(f"{value} tokens")
+            said.append(f"{value} tokens")
         elif name == "instead":
-            told.append(f"it {value}")
+            said.append(f"it {value}")
         elif name == "scheduler":
-            told.append(f"samplers: {_KINDS[value]}")
-    return "; ".join(told) or f"run as {family.name}"
+            said.append(f"samplers: {_KINDS[value]}")
+    return "; ".join(said) or f"run as {family.name}"
 
 
 def _memory() -> Iterator[str]:

@@ -61,9 +61,9 @@ def public_summary(engines: EngineSet, kind: str, name: str) -> Json:
     if model is None:
         return {}
     found, card = summary(model), model.identity.card
-    told = ("family", "format", "precision", "parameters", "size_bytes", "title", "license")
+    shown = ("family", "format", "precision", "parameters", "size_bytes", "title", "license")
     return {
-        **{key: found[key] for key in told if found[key]},
+        **{key: found[key] for key in shown if found[key]},
         **({"triggers": list(card.triggers)} if card.triggers else {}),
         **({"tags": list(card.tags)} if card.tags else {}),
     }
@@ -135,7 +135,7 @@ def _diffusion(info: ModelInfo) -> Json:
     family = info.family
     return {
         "family": family.name,
-        "told_by": info.told_by,
+        "recognised_by": info.recognised_by,
         "hash": info.hash,
         "native_size": list(info.native_size),
         "size_multiple": info.size_multiple,

@@ -70,7 +70,7 @@ def test_show_tells_what_a_diffusion_model_can_do(cli: Cli, engines: EngineSet) 
     for line in (
         "name             turbo",
         "family           Stable Diffusion Turbo",
-        "told by          Turbo, by its name alone",
+        "recognised by    Turbo, by its name alone",
         "starts from      a prompt, an image, an image and a mask",
         "size             512x512; 128 to 2048 in steps of 8",
         "steps            4",

@@ -101,7 +101,7 @@ def test_a_flux_alone_takes_the_rest_from_a_folder(
     assert close(made(path, folder), made(folder))
     (tmp_path / "dev").symlink_to(folder)  # beside the file, and called like it
     assert made(path) == made(path, folder)
-    # Of the other FLUX: what the file holds decides whether it is told a guidance scale.
+    # Of the other FLUX: what the file holds decides whether it is given a guidance scale.
     other = made(path, tiny_models("flux-schnell"))
     assert not close(other, made(tiny_models("flux-schnell")))
 

@@ -14,12 +14,12 @@ from ninefold.engines.engine_set import EngineSet
 @pytest.mark.parametrize(
     ("model", "says"),
     [
-        ("flux", {"negative prompt": "does not act", "guidance": "3.5, which the network is told"}),
+        ("flux", {"negative prompt": "does not act", "guidance": "3.5, embedded"}),
         (
             "flux-schnell",
             {
                 "family": "FLUX.1 schnell",
-                "told by": "schnell",
+                "recognised by": "schnell",
                 "guidance": "none: a guidance scale does not act",
                 "steps": "4",
             },

@@ -124,7 +124,7 @@ def test_size_steps_and_guidance_come_from_the_configs(
     info = info_of(tiny_models(model))
     assert info.native_size == (native, native)
     assert (info.steps, info.guidance_scale) == (steps, guidance)
-    assert "name" not in info.told_by
+    assert "name" not in info.recognised_by
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_few_steps_are_told_by_the_name_where_configs_are_silent(
     assert info_of(folder).steps == 30  # a part of a word tells nothing
     folder = folder.rename(tmp_path / "dream-lightning-xl")
     info = info_of(folder)
-    assert (info.steps, info.told_by) == (4, "Lightning, by its name alone")
+    assert (info.steps, info.recognised_by) == (4, "Lightning, by its name alone")
     assert "by its name alone" in " ".join(line for _, line in info_lines(info))
 
 

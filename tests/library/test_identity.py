@@ -1,4 +1,4 @@
-"""What a model is told to be by its header, its configs and what lies beside it."""
+"""What a model is recognised as by its header, its configs and what lies beside it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ninefold.engines.library.places import Kind, Place
 from tests.library.conftest import CHECKPOINT, LORA, checkpoint, diffusers_folder, lora, safetensors
 
 
-def told(path: Path, hint: Kind | None = None) -> Identity:
+def identified(path: Path, hint: Kind | None = None) -> Identity:
     found = identify(Place(path, path.stem, "test", hint))
     assert Identity.from_json(found.to_json()) == found
     return found
@@ -84,20 +84,20 @@ KINDS: Mapping[str, tuple[Kind, Mapping[str, tuple[int, ...]]]] = {
 @pytest.mark.parametrize("name", KINDS)
 def test_a_kind_is_told_by_names_of_tensors(tmp_path: Path, name: str) -> None:
     kind, tensors = KINDS[name]
-    found = told(safetensors(tmp_path / "a.safetensors", tensors))
+    found = identified(safetensors(tmp_path / "a.safetensors", tensors))
     assert found.kind == kind
     # Some LoRAs here have fewer tensors than any that a trainer writes.
     assert found.problem == "" or kind == "lora"
 
 
 def test_the_header_goes_before_the_folder(tmp_path: Path) -> None:
-    assert told(lora(tmp_path / "a.safetensors"), "diffusion").kind == "lora"
+    assert identified(lora(tmp_path / "a.safetensors"), "diffusion").kind == "lora"
     unknown = safetensors(tmp_path / "b.safetensors", {"something.else": (4, 4)})
-    assert told(unknown, "upscaler").kind == "upscaler"
+    assert identified(unknown, "upscaler").kind == "upscaler"
 
 
 def test_a_checkpoint(tmp_path: Path) -> None:
-    found = told(checkpoint(tmp_path / "a.safetensors"))
+    found = identified(checkpoint(tmp_path / "a.safetensors"))
     assert found.class_name == "StableDiffusionPipeline"
     assert found.parts == ("unet", "vae", "text_encoder")
     assert (found.precision, found.format) == ("fp16", "safetensors")
@@ -110,17 +110,19 @@ def test_a_checkpoint(tmp_path: Path) -> None:
 )
 def test_precision_is_that_of_most_numbers(tmp_path: Path, dtype: str, precision: str) -> None:
     file = safetensors(tmp_path / "a.safetensors", CHECKPOINT, dtype=dtype)
-    assert told(file).precision == precision
+    assert identified(file).precision == precision
 
 
 def test_a_network_of_no_family_that_is_known_is_told_with_its_problem(tmp_path: Path) -> None:
-    found = told(safetensors(tmp_path / "a.safetensors", {"transformer_blocks.0.a.weight": (3, 3)}))
+    found = identified(
+        safetensors(tmp_path / "a.safetensors", {"transformer_blocks.0.a.weight": (3, 3)})
+    )
     assert found.kind == "diffusion"
     assert "a.safetensors is of no family that ninefold knows by its tensors" in found.problem
 
 
 def test_the_metadata_of_a_lora(tmp_path: Path) -> None:
-    found = told(
+    found = identified(
         lora(
             tmp_path / "a.safetensors",
             {
@@ -155,7 +157,7 @@ def test_what_extensions_wrote_beside_a_file(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(
         json.dumps({"activation text": "paper", "description": "x" * 999})
     )
-    card = told(file).card
+    card = identified(file).card
     assert (card.title, card.base, card.triggers) == ("Ink", "SD 1.5", ("ink", "pen", "paper"))
     assert len(card.description) == 300
 
@@ -167,7 +169,7 @@ def test_what_lies_beside_may_be_anything(tmp_path: Path, text: str) -> None:
     file = lora(tmp_path / "a.safetensors", {"ss_tag_frequency": text})
     (tmp_path / "a.civitai.info").write_text(text)
     (tmp_path / "README.md").write_text(f"---\n{text}\n---\n")
-    assert told(file).card.triggers == ()
+    assert identified(file).card.triggers == ()
 
 
 def test_the_front_matter_of_a_readme(tmp_path: Path) -> None:
@@ -175,12 +177,12 @@ def test_the_front_matter_of_a_readme(tmp_path: Path) -> None:
     (folder / "README.md").write_text(
         "---\nlicense: other\nlicense_name: flux-1-dev\nbase_model: owner/base\n---\n\n# A model\n"
     )
-    card = told(folder).card
+    card = identified(folder).card
     assert (card.license, card.base) == ("flux-1-dev", "owner/base")
 
 
 def test_a_diffusers_folder(tmp_path: Path) -> None:
-    found = told(diffusers_folder(tmp_path / "a"))
+    found = identified(diffusers_folder(tmp_path / "a"))
     assert (found.kind, found.format) == ("diffusion", "diffusers")
     assert found.class_name == "StableDiffusionXLPipeline"
     assert found.parts == ("unet", "vae", "scheduler")
@@ -208,7 +210,7 @@ def test_a_network_in_a_folder(tmp_path: Path, config: dict[str, object], kind: 
     folder = tmp_path / "a"
     safetensors(folder / "model.safetensors", {"x": (2, 2)})
     (folder / "config.json").write_text(json.dumps(config))
-    assert told(folder).kind == kind
+    assert identified(folder).kind == kind
 
 
 def test_a_lora_of_peft(tmp_path: Path) -> None:
@@ -217,7 +219,7 @@ def test_a_lora_of_peft(tmp_path: Path) -> None:
     (folder / "adapter_config.json").write_text(
         json.dumps({"r": 8, "base_model_name_or_path": "owner/base"})
     )
-    found = told(folder)
+    found = identified(folder)
     assert (found.kind, found.base, found.details) == ("lora", "owner/base", {"rank": "8"})
 
 
@@ -232,7 +234,7 @@ def test_a_lora_of_peft(tmp_path: Path) -> None:
 def test_the_base_of_an_embedding(
     tmp_path: Path, tensors: Mapping[str, tuple[int, ...]], base: str
 ) -> None:
-    found = told(safetensors(tmp_path / "a.safetensors", tensors))
+    found = identified(safetensors(tmp_path / "a.safetensors", tensors))
     assert found.base == base
     assert found.details == {"tokens": str(next(iter(tensors.values()))[0])}
 
@@ -240,46 +242,46 @@ def test_the_base_of_an_embedding(
 def test_a_file_that_is_cut_short_or_none_is_told_with_its_problem(tmp_path: Path) -> None:
     file = checkpoint(tmp_path / "a.safetensors")
     file.write_bytes(file.read_bytes()[:-5])
-    found = told(file, "diffusion")
+    found = identified(file, "diffusion")
     assert found.kind == "diffusion"
     assert "a.safetensors is cut short" in found.problem
     (tmp_path / "b.safetensors").write_bytes(b"<html>")
-    assert "b.safetensors is not a readable" in told(tmp_path / "b.safetensors").problem
+    assert "b.safetensors is not a readable" in identified(tmp_path / "b.safetensors").problem
 
 
 def test_pickled_files_are_told_by_their_folder_without_opening_them(tmp_path: Path) -> None:
     file = tmp_path / "face_yolov8n.pt"
     file.write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
-    found = told(file, "detector")
+    found = identified(file, "detector")
     assert (found.kind, found.format) == ("detector", "pickle")
     assert "yolo export model=face_yolov8n.pt format=onnx" in found.problem
-    assert "pickled" in told(file).problem
+    assert "pickled" in identified(file).problem
 
 
 def test_a_folder_without_weights_is_told_with_its_problem(tmp_path: Path) -> None:
     folder = diffusers_folder(tmp_path / "a")
     for file in folder.rglob("*.safetensors"):
         file.unlink()
-    assert told(folder).problem == "no weights are there"
+    assert identified(folder).problem == "no weights are there"
     safetensors(folder / "unet" / "model-00001-of-00002.safetensors", {"x": (2, 2)})
-    assert "shard 2 of 2 is missing" in told(folder).problem
+    assert "shard 2 of 2 is missing" in identified(folder).problem
 
 
 @pytest.mark.parametrize("file", ["model_index.json", "scheduler/scheduler_config.json"])
 def test_configs_too_deep_to_read_are_no_bug(tmp_path: Path, file: str) -> None:
     folder = diffusers_folder(tmp_path / "a")
     (folder / file).write_text("[" * 99999)
-    assert f"{Path(file).name} cannot be read" in told(folder).problem
+    assert f"{Path(file).name} cannot be read" in identified(folder).problem
 
 
 def test_a_header_too_deep_to_read_is_no_bug(tmp_path: Path) -> None:
     text = b"[" * 99999
     (tmp_path / "a.safetensors").write_bytes(len(text).to_bytes(8, "little") + text)
-    assert "its header is damaged" in told(tmp_path / "a.safetensors").problem
+    assert "its header is damaged" in identified(tmp_path / "a.safetensors").problem
 
 
 def test_a_lora_of_vectors_is_damaged(tmp_path: Path) -> None:
-    found = told(safetensors(tmp_path / "a.safetensors", dict.fromkeys(LORA, (4,))))
+    found = identified(safetensors(tmp_path / "a.safetensors", dict.fromkeys(LORA, (4,))))
     assert "a.safetensors is a damaged LoRA" in found.problem
     assert "has the shape [4], where a matrix belongs" in found.problem
 
@@ -293,5 +295,5 @@ def test_shapes_that_no_model_has_are_no_bug(
     tmp_path: Path, name: str, shape: tuple[int, ...]
 ) -> None:
     kind, tensors = KINDS[name]
-    found = told(safetensors(tmp_path / "a.safetensors", dict.fromkeys(tensors, shape)), kind)
+    found = identified(safetensors(tmp_path / "a.safetensors", dict.fromkeys(tensors, shape)), kind)
     assert "nothing here expects" not in found.problem

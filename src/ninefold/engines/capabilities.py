@@ -37,8 +37,8 @@ def starts_by(family: Family, task: Task) -> str:
 def _lines(info: ModelInfo) -> Iterator[tuple[str, str]]:
     family, guidance = info.family, info.family.guidance
     yield "family", family.name or "unknown"
-    if info.told_by:
-        yield "told by", info.told_by
+    if info.recognised_by:
+        yield "recognised by", info.recognised_by
     if not family.in_table:
         yield "note", "not in the table of families: values are those of diffusers' signature"
     starts = [_TASKS[task] for task in _TASKS if task in family.tasks]
@@ -56,7 +56,7 @@ def _lines(info: ModelInfo) -> Iterator[tuple[str, str]]:
     yield "steps", f"{info.steps}{most}"
     acts = {
         "classifier_free": f"{info.guidance_scale:g}; off at {guidance.off:g} and below",
-        "embedded": f"{info.guidance_scale:g}, which the network is told",
+        "embedded": f"{info.guidance_scale:g}, embedded",
         "none": "none: a guidance scale does not act",
     }
     yield "guidance", acts[guidance.kind]

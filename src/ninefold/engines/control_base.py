@@ -44,7 +44,7 @@ def widths_of(names: Mapping[str, str], config: Mapping[str, Any]) -> Widths:
 
 
 def _file_widths(path: Path) -> Widths:
-    """Of a single file, the width of what its UNet is told of the prompt."""
+    """Of a single file, the width of what its UNet is given of the prompt."""
     if path.suffix != ".safetensors":
         return ()
     return tuple(

@@ -183,7 +183,7 @@ def _file(path: Path, name: str) -> ControlFiles:
     config = unet_control_config(shapes)
     if config is None:
         raise ModelError(
-            f"{path.name} is no control model that can be told by its tensors alone. Put its "
+            f"{path.name} is no control model that can be recognised by its tensors alone. Put its "
             f"{CONFIG_FILE} beside it as {path.stem}.json, or use its diffusers folder."
         )
     return _network(name, path, (path,), config)

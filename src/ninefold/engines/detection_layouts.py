@@ -1,4 +1,4 @@
-"""What the outputs of exported detectors mean: layouts in use, told apart by their shapes.
+"""What the outputs of exported detectors mean: layouts in use, distinguished by their shapes.
 
 Every layout is brought to one: boxes as corners in pixels of the network's input, a score and a
 class for each, and what a layout has beside that.

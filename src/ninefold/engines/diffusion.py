@@ -67,8 +67,8 @@ class ModelInfo:
     max_area: int = 0
     #: How it is run, with what was made of the family for this model.
     family: Family = _ANY
-    #: What that was told by, beside the model's class; empty where nothing else was needed.
-    told_by: str = ""
+    #: What that was recognised by, beside the model's class; empty where nothing else was needed.
+    recognised_by: str = ""
 
     @property
     def takes_references(self) -> bool:

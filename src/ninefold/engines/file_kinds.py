@@ -1,4 +1,4 @@
-"""What a single file holds, told by the names and shapes of its tensors alone.
+"""What a single file holds, recognised by the names and shapes of its tensors alone.
 
 Names are those of the files that Stability AI, Black Forest Labs and others first shipped, with
 the prefixes that ComfyUI and Forge write, and diffusers' own.

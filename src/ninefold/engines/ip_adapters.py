@@ -1,5 +1,5 @@
-"""IP-Adapters: told by their tensors, read as diffusers takes them, and the image encoders that
-they look through.
+"""IP-Adapters: recognised by their tensors, read as diffusers takes them, and the image encoders
+that they look through.
 
 Layouts: `image_proj.*` and `ip_adapter.*` (tencent-ailab/IP-Adapter, InstantX), and
 `ip_adapter_proj_model.*` and `double_blocks.*` (XLabs, FLUX.1).

@@ -68,7 +68,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def loading_ladder(device: str, unload_others: Callable[[], object]) -> tuple[Rung, ...]:
-    """The rungs for loading: what is loaded then, `load` is told by the names of those taken."""
+    """The rungs for loading; how it is loaded then follows from the names of those taken."""
     rungs = (Rung("unload_others", unload_others, lasts=False),)
     return rungs if device == "cpu" else (*rungs, Rung("cpu_offload", _nothing))
 

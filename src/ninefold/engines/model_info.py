@@ -63,7 +63,7 @@ def describe(
             created=max(int(path.stat().st_mtime) for path in files.weights),
             control=control_base(family, configs, files.path),
             family=family,
-            told_by=files.told_by,
+            recognised_by=files.recognised_by,
         )
     except (TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{files.name}/ninefold.json does not fit: {error}.") from error

@@ -45,7 +45,7 @@ class ModelFiles:
     pipeline_class: str
     #: As it is for this model, and what of that its class does not tell; empty for nothing.
     family: Family
-    told_by: str
+    recognised_by: str
     layout: Layout
 
     @property
@@ -229,9 +229,9 @@ def _near(path: Path, held: Recognised) -> LocalPath | None:
 
 
 def _model(name: str, path: Path, layout: Layout) -> ModelFiles:
-    found, told_by = family_of_class(layout.pipeline_class).for_model(layout.configs(), name)
+    found, recognised_by = family_of_class(layout.pipeline_class).for_model(layout.configs(), name)
     loads = found.loads or layout.pipeline_class
-    return ModelFiles(name, path, layout.weights, loads, found, told_by, layout)
+    return ModelFiles(name, path, layout.weights, loads, found, recognised_by, layout)
 
 
 def _stat(path: Path) -> tuple[int, int] | None:

@@ -27,7 +27,7 @@ def reference_arguments(
 ) -> dict[str, Any]:
     """How the references are passed to a pipeline whose call takes what is `accepted`.
 
-    `size` is the width and height of the image that is made. Pipelines that are told no size paint
+    `size` is the width and height of the image that is made. Pipelines that take no size paint
     that of their reference, so it is brought to the size; others scale it to what they know.
     """
     from PIL import Image

@@ -1,4 +1,4 @@
-"""Configs of ControlNets for UNets that come as a file without one, told by their tensors.
+"""Configs of ControlNets for UNets that come as a file without one, recognised by their tensors.
 
 The sizes are those of the ControlNets that Stable Diffusion 1, 2 and XL are steered by; other ones
 come with a config.
@@ -27,7 +27,7 @@ _FOUR_BLOCKS: dict[str, Any] = {
     "block_out_channels": [320, 640, 1280, 1280],
     "down_block_types": [*["CrossAttnDownBlock2D"] * 3, "DownBlock2D"],
 }
-#: By the width of what the network is told of the prompt.
+#: By the width of what the network is given of the prompt.
 _BY_WIDTH: dict[int, dict[str, Any]] = {
     768: {**_FOUR_BLOCKS, "attention_head_dim": 8},
     1024: {

@@ -161,9 +161,9 @@ def test_what_is_done_another_way_is_reported() -> None:
             "advanced_weighting": [1.0],
         }
     )
-    told = "\n".join(order.warnings)
+    warnings = "\n".join(order.warnings)
     for part in ("control_mode", "soft edges are gradients", "processor_res", "advanced_weighting"):
-        assert part in told
+        assert part in warnings
 
 
 def test_adetailers_units_are_steered_by_their_region() -> None:

@@ -71,7 +71,7 @@ class Variant:
     #: Fields of the family and their values.
     changes: Mapping[str, Any] = field(default_factory=dict)
 
-    def told_by(self, configs: Configs, name: str) -> Literal["configs", "name"] | None:
+    def recognised_by(self, configs: Configs, name: str) -> Literal["configs", "name"] | None:
         """What tells that a model is of this variant; None where nothing does."""
         if any(all(mark.found(configs) for mark in marks) for marks in self.marks):
             return "configs"
@@ -167,12 +167,12 @@ class Family:
         return frozenset(found)
 
     def for_model(self, configs: Configs, name: str) -> tuple[Family, str]:
-        """The family as it is for one model, and what that was told by; "" for nothing special."""
+        """The family as it is for one model, and what that was recognised by; "" for nothing."""
         for by in ("configs", "name"):
             for variant in self.variants:
-                if variant.told_by(configs, name) == by:
-                    told = variant.name if by == "configs" else f"{variant.name}, by its name alone"
+                if variant.recognised_by(configs, name) == by:
+                    by_what = variant.name + (", by its name alone" if by == "name" else "")
                     own = f"{self.name} {variant.name}"
                     found = replace(self, **variant.changes)
-                    return replace(found, name=own, bases=self.adapter_bases), told
+                    return replace(found, name=own, bases=self.adapter_bases), by_what
         return self, ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ninefold.engines.families.family import UNGUIDED, Family, Guidance, Mark, Variant
 
-#: FLUX was distilled from a guided model: the network is told the scale.
+#: FLUX was distilled from a guided model: the network is given the scale.
 _EMBEDDED = Guidance(kind="embedded", scale=3.5, takes_negative=False)
 
 FLUX = Family(

@@ -1,4 +1,4 @@
-"""What a model is, told without loading it: by its header or configs, and what lies beside it."""
+"""What a model is, found without loading it: by its header or configs, and what lies beside it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ninefold.engines.loras.identify import identify_lora
 from ninefold.engines.weight_files import weight_files
 from ninefold.engines.weight_headers import PICKLES, WeightsHeader, read_header
 
-#: Raised with every change to what is told of a model: what older versions told is told anew.
+#: Raised with every change to what is found of a model: what older versions found is found anew.
 VERSION = 2
 
 _NO_CARD = ModelCard()
@@ -103,9 +103,9 @@ class Identity:
 def identify(place: Place, *, allow_pickle: bool = False, thorough: bool = False) -> Identity:
     """What the model at a place is. Nothing is loaded, and nothing but headers is read.
 
-    Pickled files are told by their folder alone, unless `thorough`: that takes torch, and reads
-    their tensors' names where no code has to run. A file that is damaged or refused is told with
-    its `problem`.
+    Pickled files are recognised by their folder alone, unless `thorough`: that takes torch, and
+    reads their tensors' names where no code has to run. A file that is damaged or refused is listed
+    with its `problem`.
     """
     path = place.path
     try:

@@ -2,7 +2,7 @@
 them out, and in the cache of the Hugging Face hub.
 
 One rule for all of them: a folder whose name is a tool's name for a kind of model holds models of
-that kind, down to the next such name. What is in no such folder is told by its header alone.
+that kind, down to the next such name. What is in no such folder is recognised by its header alone.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def _entry(library: Library, repository: HubRepository, path: Path, files: Seque
 def _wanted(
     repository: HubRepository, asked: Sequence[str], settings: EngineSettings
 ) -> Iterator[str]:
-    """The files that make up the model; raises `ModelError` where that cannot be told."""
+    """The files that make up the model; raises `ModelError` where that is not clear."""
     name, files = repository.name, repository.files
     if asked:
         for file in asked:

@@ -94,7 +94,7 @@ CONTROL_MODELS: dict[str, list[str]] = {"model_list": ["edges [fa4e0000]"]}
 CONTROL_MODULES: dict[str, Any] = module_details()
 CONTROL_TYPES: dict[str, dict[str, Any]] = control_types(CONTROL_MODELS["model_list"])
 CONTROL_SETTINGS: dict[str, int] = {"control_net_unit_count": MAX_UNITS}
-#: What is told of an embedding beside its name: files are not read for a list.
+#: What is listed of an embedding beside its name: files are not read for a list.
 EMBEDDING: dict[str, Any] = {
     "step": None,
     "sd_checkpoint": None,
