@@ -15,6 +15,7 @@ from ninefold.cli.sampling import Sampling
 from ninefold.config import PipelineConfig
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError
+from ninefold.core.paths import expand_home
 from ninefold.core.pipeline import Pipeline
 from ninefold.engines.engine_set import EngineSet
 from ninefold.runs import Run
@@ -137,7 +138,7 @@ def with_prompt(options: RunOptions) -> RunOptions:
 
 def given_slots(options: RunOptions, config: PipelineConfig) -> dict[str, Any]:
     """The slots that were given, as they were given; the config names pictures by their files."""
-    pictures = {name: Path(name).expanduser() for name in config.control_images()}
+    pictures = {name: expand_home(name) for name in config.control_images()}
     slots = {
         "prompt": options.sampling.tagged(options.prompt),
         "negative_prompt": options.negative,

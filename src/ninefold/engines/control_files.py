@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import ModelError
+from ninefold.core.paths import expand_home
 from ninefold.core.problems import suggest
 from ninefold.engines.control import CONTROL, ControlInfo
 from ninefold.engines.control_base import widths_of
@@ -72,7 +73,7 @@ class DiffusersControlEngine:
 
     def accepts(self, model: str) -> bool:
         """Whether it is in the folder, or such a folder, file or hub name."""
-        path = Path(model).expanduser()
+        path = expand_home(model)
         return (
             model in control_names(self._settings.control)
             or self._library.knows("control", model)
@@ -122,7 +123,7 @@ def find_control(
         return _read(at_hand[reference], reference, settings)
     if library is not None and (found := library.find("control", reference)) is not None:
         return _read(found.place.path, found.name, settings)
-    path = Path(reference).expanduser()
+    path = expand_home(reference)
     if path.exists():
         return _read(path, path.resolve().stem if path.is_file() else path.resolve().name, settings)
     if match := _HUB_NAME.fullmatch(reference):

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ninefold.core.errors import ModelError
+from ninefold.core.paths import expand_home
 from ninefold.core.timing import current_clock
 from ninefold.engines.enlarging import Planes, enlarged_pixels, measured_margin
 from ninefold.engines.hashing import file_sha256
@@ -107,7 +108,7 @@ class SpandrelUpscaleEngine:
 
     def _path(self, model: str) -> Path:
         found = self._resources.library.find(UPSCALING.model, model)
-        return Path(model).expanduser() if found is None else found.place.path
+        return expand_home(model) if found is None else found.place.path
 
     def _file(self, model: str) -> Path:
         path = self._path(model)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ninefold.core.errors import InputError, ModelError
+from ninefold.core.paths import expand_home
 from ninefold.core.timing import current_clock
 from ninefold.engines.configs import read_json
 from ninefold.engines.detection import DETECTION, Detection
@@ -128,7 +129,7 @@ class TransformersDetectionEngine:
 
     def _path(self, model: str) -> Path:
         found = self._resources.library.find(DETECTION.model, model)
-        return Path(model).expanduser() if found is None else found.place.path
+        return expand_home(model) if found is None else found.place.path
 
 
 def _load(folder: Path, device: str) -> _Opened:
