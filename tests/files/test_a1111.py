@@ -102,6 +102,15 @@ def test_a_history_is_written_with_every_setting_and_read_again() -> None:
         "Lora hashes": "ink: 0123456789ab",
         "Version": "ninefold 1",
     }
+    shared = replace(PASS, refiner="fine", refiner_hash="0123456789", handover=0.75)
+    for one_schedule in (
+        replace(history, first=shared, refiner=None),
+        replace(history, first=shared),
+    ):
+        found = infotext_of(one_schedule)
+        assert found is not None
+        assert found.fields["Refiner"] == "fine [0123456789]"
+        assert found.fields["Refiner switch at"] == "0.75"
     reshaped = replace(history, upscale=UpscaleRecord(2.0, ("2x",), (256, 192), (512, 512)))
     found = infotext_of(reshaped)
     assert found is not None

@@ -15,6 +15,20 @@ from ninefold.engines.generation_record import GenerationRecord, UsedControl
 from ninefold.engines.sampler_names import find_scheduler
 from ninefold.files.infotext import FEWEST_FIELDS, Infotext, format_hashes
 
+#: The ControlNet extension's names of what a picture was made into, and of what pictures show.
+_MODULES = {"soft_edge": "softedge_pidinet"}
+_UNION_TYPES = {
+    "pose": "OpenPose",
+    "depth": "Depth",
+    "soft_edge": "Soft Edge",
+    "scribble": "Soft Edge",
+    "canny": "Hard Edge",
+    "lineart": "Hard Edge",
+    "normal": "Normal Map",
+    "segment": "Segmentation",
+    "tile": "Tile",
+    "inpaint": "Inpaint",
+}
 #: How ADetailer ends the keys of its first units.
 _ORDINALS = ("", " 2nd", " 3rd", *(f" {number}th" for number in range(4, 11)))
 
@@ -141,7 +155,7 @@ def _diffused(history: ImageHistory, first: GenerationRecord) -> dict[str, Any]:
         "Denoising strength": strength,
         **_upscaled(history.upscale, alone=False),
         "Hires steps": None if restorer is None else restorer.steps_run,
-        **_refined(history.refiner),
+        **_refined(history.refiner, first),
         **_detailed(history),
         **_steered(first.control),
         "Lora hashes": format_hashes(history.loras) if history.loras else None,
@@ -161,14 +175,16 @@ def _upscaled(record: UpscaleRecord | None, *, alone: bool) -> dict[str, Any]:
     return {"Hires upscale": record.factor, "Hires upscaler": names}
 
 
-def _refined(record: GenerationRecord | None) -> dict[str, Any]:
-    """A1111 names the part of the steps that came before the refiner."""
-    if record is None or record.strength is None:
+def _refined(record: GenerationRecord | None, first: GenerationRecord) -> dict[str, Any]:
+    """A1111 names the part of the steps that came before the refiner: one that took over in the
+    first pass, else one that worked over the finished image."""
+    if first.refiner is not None:
+        name, digest, switch = first.refiner, first.refiner_hash, first.handover
+    elif record is not None and record.strength is not None:
+        name, digest, switch = record.model, record.model_hash, 1 - record.strength
+    else:
         return {}
-    return {
-        "Refiner": f"{record.model} [{record.model_hash}]",
-        "Refiner switch at": round(1 - record.strength, 4),
-    }
+    return {"Refiner": f"{name} [{digest}]", "Refiner switch at": round(switch, 4)}
 
 
 def _steered(entries: Sequence[UsedControl]) -> dict[str, Any]:
@@ -179,7 +195,7 @@ def _steered(entries: Sequence[UsedControl]) -> dict[str, Any]:
 def _unit(entry: UsedControl) -> str:
     how, *thresholds = entry.preprocess.split()
     fields = {
-        "Module": how,
+        "Module": _MODULES.get(how, how),
         "Model": f"{entry.model} [{entry.hash[:8]}]",
         "Weight": entry.strength,
         **dict(zip(("Threshold A", "Threshold B"), thresholds, strict=False)),
@@ -189,7 +205,8 @@ def _unit(entry: UsedControl) -> str:
         "Control Mode": "Balanced",
     }
     if entry.mode is not None:
-        fields["Union Control Type"] = entry.mode
+        known = _UNION_TYPES.get(entry.mode)
+        fields["Union Control Type"] = known or entry.mode.replace("_", " ").title()
     return ", ".join(f"{name}: {value}" for name, value in fields.items())
 
 

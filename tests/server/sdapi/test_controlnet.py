@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from ninefold.core.errors import ConfigError
+from ninefold.engines.control_table import MODES
+from ninefold.engines.generation_record import GenerationRecord, UsedControl
+from ninefold.files.a1111 import ImageHistory, infotext_of
 from ninefold.server.blocking_requests import ImageOrder
 from ninefold.server.sdapi.schemas import Img2ImgRequest, Txt2ImgRequest
 from ninefold.server.sdapi.translate import img2img, txt2img
@@ -88,6 +92,40 @@ def test_units_act_on_the_passes_that_they_say() -> None:
     assert len(params(order, "restorer")["control"]) == 1
 
 
+@pytest.mark.parametrize("option", ["High res only", "Low res only", 2, "1"])
+def test_without_a_hires_pass_units_act_on_every_stage_that_paints(option: Any) -> None:
+    unit = {**UNIT, "hr_option": option}
+    assert len(params(drawn(unit), "text_to_image")["control"]) == 1
+    assert len(params(changed(unit), "text_to_image")["control"]) == 1
+    upscaled = changed(unit, script_name="SD upscale", script_args=["", 64, "2x", 2.0])
+    assert len(params(upscaled, "restorer")["control"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "passes"),
+    [
+        (0, ["text_to_image", "restorer"]),
+        ("HiResFixOption.BOTH", ["text_to_image", "restorer"]),
+        ("BOTH", ["text_to_image", "restorer"]),
+        (1, ["text_to_image"]),
+        ("HiResFixOption.LOW_RES_ONLY", ["text_to_image"]),
+        ("2", ["restorer"]),
+        ("high_res_only", ["restorer"]),
+    ],
+)
+def test_hr_option_is_read_in_every_spelling(option: Any, passes: list[str]) -> None:
+    order = drawn({**UNIT, "hr_option": option}, enable_hr=True, hr_scale=2, width=64, height=64)
+    assert [item["stage"] for item in order.stages if "control" in item.get("params", {})] == passes
+
+
+def test_a_unit_whose_pass_is_not_painted_is_reported() -> None:
+    high = {**UNIT, "hr_option": "High res only"}
+    order = drawn(high, enable_hr=True, hr_scale=2, width=64, height=64, denoising_strength=0)
+    assert "controlnet.args.0: has no effect: nothing is painted" in "\n".join(order.warnings)
+    order = changed(UNIT, denoising_strength=0)
+    assert "controlnet.args.0: has no effect: nothing is painted" in "\n".join(order.warnings)
+
+
 def test_a_unit_without_a_picture_takes_the_source() -> None:
     bare = {"model": "edges"}
     order = changed(bare)
@@ -126,6 +164,41 @@ def test_what_a_picture_shows_is_told_to_union_models() -> None:
     assert entry["mode"] == "depth"
     (entry,) = params(drawn({**union, "module": "canny"}), "text_to_image")["control"]
     assert entry["mode"] == "canny"
+    refused = problems({**union, "module": "canny", "union_control_type": "OpenPose"})
+    assert "union_control_type: expected one of canny, depth, got 'OpenPose'" in refused
+
+
+@pytest.mark.parametrize("mode", MODES["ControlNetUnionModel"])
+def test_what_infotext_says_of_a_unit_is_taken_again(mode: str) -> None:
+    modes = MODES["ControlNetUnionModel"]
+    used = UsedControl(
+        model="union", hash="fa4e000003", kind="controlnet", image="", strength=1.0, start=0.0,
+        end=1.0, mode=mode, preprocess="soft_edge",
+    )  # fmt: skip
+    written = dict(part.split(": ") for part in _infotext_unit(used).split(", "))
+    assert written["Module"] == "softedge_pidinet"
+    for name in (written["Union Control Type"], mode):
+        unit = {
+            "image": UNIT["image"],
+            "model": written["Model"],
+            "module": written["Module"],
+            "union_control_type": name,
+        }
+        request = Txt2ImgRequest(prompt="a house", **units(unit))
+        order = txt2img(request, replace(SHELF, modes=lambda _: tuple(modes)), LIMITS)
+        (entry,) = params(order, "text_to_image")["control"]
+        assert modes[entry["mode"]] == modes[mode]
+        assert entry["preprocess"] == "soft_edge"
+
+
+@pytest.mark.parametrize(
+    "module", ["tile", "tile_resample", "none", "", "None", "ip-adapter_clip_h"]
+)
+def test_modules_that_take_the_picture_as_it_is(module: str) -> None:
+    order = drawn({**UNIT, "module": module})
+    (entry,) = params(order, "text_to_image")["control"]
+    assert entry["preprocess"] == "none"
+    assert order.warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -133,8 +206,15 @@ def test_what_a_picture_shows_is_told_to_union_models() -> None:
     [
         ({"model": "None"}, "model: expected a control model"),
         ({"model": "mine"}, "model: 'mine' is not at hand. At hand: edges, union, style"),
-        ({"module": "depth_midas"}, "module: 'depth_midas' is a network that is not at hand"),
-        ({"module": "openpose_full"}, "Send its picture, with module none"),
+        ({"module": "depth_midas"}, "module: 'depth_midas' cannot be done here"),
+        ({"module": "openpose_full"}, "Send the picture that it makes, with module none"),
+        ({"module": "tile_colorfix"}, "module: 'tile_colorfix' cannot be done here"),
+        ({"module": "tile_colorfix+sharp"}, "module: 'tile_colorfix+sharp'"),
+        ({"module": "clip_vision"}, "module: 'clip_vision'"),
+        ({"module": "pidinet_scribble"}, "module: 'pidinet_scribble'"),
+        ({"module": "ip-adapter_face_id"}, "module: 'ip-adapter_face_id'"),
+        ({"hr_option": "Hihg res only"}, "hr_option: input should be 'both', 'low res only'"),
+        ({"hr_option": 3}, "hr_option"),
         ({"mask": "aGk="}, "mask: cannot be used here"),
         ({"weight": 3}, "weight"),
         ({"resize_mode": 7}, "resize_mode"),
@@ -164,6 +244,14 @@ def test_what_is_done_another_way_is_reported() -> None:
     warnings = "\n".join(order.warnings)
     for part in ("control_mode", "soft edges are gradients", "processor_res", "advanced_weighting"):
         assert part in warnings
+    (warning,) = drawn({**UNIT, "module": "tile_resample", "threshold_a": 2}).warnings
+    assert "threshold_a: the picture was not made smaller" in warning
+
+
+def test_only_an_image_of_the_units_own_is_inverted() -> None:
+    with pytest.raises(ConfigError, match="module: 'invert' needs an image of its own here"):
+        changed({"model": "edges", "module": "invert"})
+    assert "module: 'invert' needs an image" in _refused_by_adetailer(ad_controlnet_module="invert")
 
 
 def test_adetailers_units_are_steered_by_their_region() -> None:
@@ -184,3 +272,31 @@ def test_adetailers_units_are_steered_by_their_region() -> None:
     assert (entry["model"], entry["preprocess"], entry["strength"]) == ("edges", "canny", 0.6)
     assert "image" not in entry
     assert names(order)[-2] == "detailer"
+
+
+@pytest.mark.parametrize(("name", "longest"), [("model", 300), ("module", 200)])
+def test_adetailers_names_are_no_longer_than_a_units(name: str, longest: int) -> None:
+    field = f"ad_controlnet_{name}"
+    assert f"ADetailer.args.0.{field}" in _refused_by_adetailer(**{field: "x" * (longest + 1)})
+
+
+def _refused_by_adetailer(**asked: Any) -> str:
+    unit = {"ad_model": "detector", "ad_controlnet_model": "edges", **asked}
+    request = Txt2ImgRequest(prompt="a", alwayson_scripts={"ADetailer": {"args": [unit]}})
+    with pytest.raises(ConfigError) as refused:
+        txt2img(request, SHELF, LIMITS)
+    return str(refused.value)
+
+
+def _infotext_unit(used: UsedControl) -> str:
+    """What infotext says of the first unit of an image."""
+    record = GenerationRecord(
+        model="poster", model_hash="fa4e000000", seed=7, steps=4, steps_run=4, guidance_scale=4.0,
+        scheduler="ddim", size=(64, 64), device="cpu", dtype="float32", control=(used,),
+    )  # fmt: skip
+    history = ImageHistory(
+        prompt="a", negative_prompt="", seed=7, first=record, loras={}, version="ninefold 1"
+    )
+    info = infotext_of(history)
+    assert info is not None
+    return info.fields["ControlNet 0"]

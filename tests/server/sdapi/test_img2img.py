@@ -253,6 +253,23 @@ def test_a_blank_mask(mask: Image.Image, inverted: int) -> None:
     assert "nothing was painted" in order.warnings[0]
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"mask": b64(spot(200, 150, (50, 50, 100, 100)))},
+        {"script_name": "SD upscale", "script_args": ["", 64, "2x", 2.0]},
+        {"alwayson_scripts": {"ADetailer": {"args": [True, True, {"ad_model": "detector"}]}}},
+        {"denoising_strength": 0},
+    ],
+    ids=["only masked", "SD upscale", "ADetailer alone", "strength 0"],
+)
+def test_tiling_without_a_whole_image_that_is_painted_is_reported(asked: dict[str, Any]) -> None:
+    reported = "tiling: has no effect here: no whole image is painted."
+    assert reported in changed(**asked, tiling=True).warnings
+    assert reported not in changed(**asked).warnings
+    assert reported not in changed(tiling=True).warnings
+
+
 def test_sd_upscale_is_upscaler_and_restorer() -> None:
     order = changed(
         script_name="SD Upscale", script_args=["", 8, "Lanczos", 2.0], width=64, height=64,

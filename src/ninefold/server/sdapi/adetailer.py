@@ -79,8 +79,8 @@ class Unit(BaseModel):
     ad_use_clip_skip: bool = False
     ad_clip_skip: int = 1
     ad_restore_face: bool = False
-    ad_controlnet_model: str = "None"
-    ad_controlnet_module: str | None = "None"
+    ad_controlnet_model: str = Field("None", max_length=300)
+    ad_controlnet_module: str | None = Field("None", max_length=200)
     ad_controlnet_weight: float = Field(1.0, ge=0, le=2)
     ad_controlnet_guidance_start: float = Field(0.0, ge=0, lt=1)
     ad_controlnet_guidance_end: float = Field(1.0, gt=0, le=1)

@@ -5,7 +5,7 @@ Source: `internal_controlnet/args.py` and `scripts/external_code.py` of sd-webui
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -16,46 +16,38 @@ from ninefold.core.problems import problems_of
 from ninefold.core.values import Json
 from ninefold.files.opening import ImageLimits
 from ninefold.server.sdapi import images
+from ninefold.server.sdapi.controlnet_modules import MODULES, THRESHOLDS, Made, made_by
 from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
 from ninefold.server.sent_images import SentImage
 
 SCRIPT = "controlnet"
 #: Most units of one request.
 MAX_UNITS = 8
-#: Modules that can be named, and what is made of the picture; `none` takes it as it is.
-MODULES: dict[str, str] = {
-    "none": "none",
-    "canny": "canny",
-    "softedge_hed": "soft_edge",
-    "softedge_pidinet": "soft_edge",
-    "tile_resample": "none",
-    "ip-adapter-auto": "none",
-    "invert (from white bg & black line)": "none",
-}
-#: Older names, and those of one family.
-_MODULE_STARTS = {
-    "softedge": "soft_edge",
-    "hed": "soft_edge",
-    "pidinet": "soft_edge",
-    "tile": "none",
-    "ip-adapter": "none",
-    "clip": "none",
-    "invert": "none",
-}
-#: Kinds of pictures in the extension's words, for union models.
+#: The most that `tile_resample` makes a picture smaller; what is over that asks for nothing.
+_MOST_SMALLER = 8
+#: Kinds of pictures in the extension's words, without spaces, for union models.
 _MODES = {
     "openpose": "pose",
     "depth": "depth",
-    "soft edge": "soft_edge",
     "softedge": "soft_edge",
     "scribble": "scribble",
     "canny": "canny",
-    "hard edge": "canny",
+    "hardedge": "canny",
     "lineart": "lineart",
+    "mlsd": "canny",
     "normalmap": "normal",
     "segmentation": "segment",
     "tile": "tile",
     "inpaint": "inpaint",
+}
+#: Passes of a hires fix in which a unit acts, in the extension's order.
+_Passes = Literal["both", "low res only", "high res only"]
+_PASSES: tuple[_Passes, ...] = ("both", "low res only", "high res only")
+#: The stages that units act on, and the pass that each is.
+_PAINTING: dict[str, _Passes] = {
+    "text_to_image": "low res only",
+    "detailer": "low res only",
+    "restorer": "high res only",
 }
 _RESIZE = ("just resize", "crop and resize", "resize and fill")
 _OLD_RESIZE = ("", "scale to fit (inner fit)", "envelope (outer fit)")
@@ -64,8 +56,6 @@ _BALANCED = ("balanced", "0")
 _SILENT = frozenset(
     {"low_vram", "lowvram", "save_detected_map", "is_ui", "input_mode", "guessmode"}
 )
-#: Canny's thresholds where a unit gives none.
-_THRESHOLDS = (100, 200)
 
 
 def _resize_mode(value: Any) -> Any:
@@ -80,6 +70,24 @@ def _resize_mode(value: Any) -> Any:
 
 def _words(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
+
+
+def _plain(text: str) -> str:
+    """A choice in small letters; of `HiResFixOption.LOW_RES_ONLY` what stands after the point."""
+    return text.rpartition(".")[2].replace("_", " ").strip().lower()
+
+
+def _joined(text: str) -> str:
+    """A name in small letters, without what words are joined by."""
+    return text.lower().replace(" ", "").replace("_", "").replace("-", "")
+
+
+def _passes(value: Any) -> Any:
+    """`hr_option` by name, by the name of the extension's constant, or by number."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return value
+    numbers = {str(number): name for number, name in enumerate(_PASSES)}
+    return numbers.get(str(value).strip(), _plain(str(value)))
 
 
 class Unit(BaseModel):
@@ -105,41 +113,62 @@ class Unit(BaseModel):
     )
     pixel_perfect: bool = False
     control_mode: Annotated[str, BeforeValidator(_words)] = "Balanced"
-    hr_option: Annotated[str, BeforeValidator(_words)] = "Both"
-    union_control_type: str | None = None
+    hr_option: Annotated[_Passes, BeforeValidator(_passes)] = "both"
+    union_control_type: str | None = Field(None, max_length=200)
 
     @property
     def on(self) -> bool:
         """Whether it asks for anything."""
         return self.enabled and self.weight > 0 and self.guidance_end > self.guidance_start
 
+    @property
+    def picture(self) -> tuple[Any, Any]:
+        """Its own image and mask, as they were sent."""
+        if isinstance(self.image, Mapping):
+            return self.image.get("image"), self.mask or self.image.get("mask")
+        return self.image, self.mask
+
+    @property
+    def made(self) -> Made | None:
+        """What its module makes of the picture; None where that cannot be done."""
+        return made_by(self.module)
+
+
+@dataclass(frozen=True)
+class SteeringEntry:
+    """What one unit asks for."""
+
+    #: Its place in the request.
+    where: str
+    #: The entry of `control`.
+    params: Json
+    passes: _Passes = "both"
+
+    def acts_on(self, stage: Json) -> bool:
+        """Whether the stage paints, in a pass of the unit's."""
+        painting = _PAINTING.get(stage["stage"])
+        return painting is not None and self.passes in ("both", painting)
+
 
 @dataclass(frozen=True)
 class Steering:
     """What the units of a request ask for."""
 
-    #: Entries of `control`, and the passes of a hires fix in which each acts.
-    entries: tuple[tuple[Json, str], ...] = ()
+    entries: tuple[SteeringEntry, ...] = ()
     #: Their pictures.
     pictures: tuple[SentImage, ...] = ()
 
-    def steered(self, stages: Sequence[Json]) -> list[Json]:
-        """The stages with the entries on those that paint: the first, and the pass after it."""
+    def steered(self, stages: Sequence[Json], issues: RequestIssues) -> list[Json]:
+        """The stages with the entries on those that paint; a unit that acts on none is reported."""
+        for entry in self.entries:
+            if not any(map(entry.acts_on, stages)):
+                issues.warn(entry.where, "has no effect: nothing is painted where it would act.")
         found: list[Json] = []
         for stage in stages:
-            passes = _PASSES.get(stage["stage"])
-            entries = [entry for entry, option in self.entries if passes and option in passes]
+            control = [entry.params for entry in self.entries if entry.acts_on(stage)]
             params = stage.get("params", {})
-            found.append({**stage, "params": {**params, "control": entries}} if entries else stage)
+            found.append({**stage, "params": {**params, "control": control}} if control else stage)
         return found
-
-
-#: The stages that units act on, and in which settings of `hr_option`.
-_PASSES = {
-    "text_to_image": ("both", "low"),
-    "detailer": ("both", "low"),
-    "restorer": ("both", "high"),
-}
 
 
 def control_units(
@@ -150,12 +179,14 @@ def control_units(
     issues: RequestIssues,
     *,
     has_source: bool = False,
+    hires: bool = False,
 ) -> Steering:
     """What the script `controlnet` asks for, for a first image of `size`.
 
-    A unit without a picture takes the source where there is one.
+    A unit without a picture takes the source where there is one. `hr_option` counts where a hires
+    pass is asked for alone, as in the extension.
     """
-    entries: list[tuple[Json, str]] = []
+    entries: list[SteeringEntry] = []
     pictures: dict[str, SentImage] = {}
     for where, unit in _units(scripts or {}, issues):
         entry = _entry(unit, catalog, issues, where)
@@ -169,7 +200,7 @@ def control_units(
             entry["image"] = picture.id
         elif not has_source:
             issues.refuse(f"{where}.image", "expected an image in base64, got none.")
-        entries.append((entry, unit.hr_option.lower().split(" ")[0].replace("0", "both")))
+        entries.append(SteeringEntry(where, entry, unit.hr_option if hires else "both"))
     return Steering(tuple(entries), tuple(pictures.values()))
 
 
@@ -214,10 +245,9 @@ def _units(scripts: Mapping[str, Any], issues: RequestIssues) -> Iterator[tuple[
 
 
 def _entry(unit: Unit, catalog: ModelCatalog, issues: RequestIssues, where: str) -> Json:
-    module = unit.module.strip().lower()
     entry: Json = {
         "model": _model(unit, catalog, issues, f"{where}.model"),
-        "preprocess": _preprocess(module, issues, f"{where}.module"),
+        "preprocess": _preprocess(unit, issues, f"{where}.module"),
         "strength": unit.weight,
         "start": unit.guidance_start,
         "end": unit.guidance_end,
@@ -226,12 +256,13 @@ def _entry(unit: Unit, catalog: ModelCatalog, issues: RequestIssues, where: str)
         given = (unit.threshold_a, unit.threshold_b)
         low, high = (
             round(value) if value >= 0 else usual
-            for value, usual in zip(given, _THRESHOLDS, strict=True)
+            for value, usual in zip(given, THRESHOLDS, strict=True)
         )
         entry |= {"low_threshold": min(low, high), "high_threshold": max(low, high)}
-    if (mode := _mode(unit, module)) is not None and entry["model"] is not None:
+    if entry["model"] is not None and (modes := catalog.modes_of(entry["model"])):
         # Said of union models alone; others have one mode.
-        entry |= {"mode": mode} if mode in catalog.modes_of(entry["model"]) else {}
+        mode = _mode(unit, modes, issues, f"{where}.union_control_type")
+        entry |= {} if mode is None else {"mode": mode}
     _tell(unit, entry, issues, where)
     return entry
 
@@ -246,25 +277,36 @@ def _model(unit: Unit, catalog: ModelCatalog, issues: RequestIssues, where: str)
     return found
 
 
-def _preprocess(module: str, issues: RequestIssues, where: str) -> str:
-    if module in MODULES:
-        return MODULES[module]
-    for start, how in _MODULE_STARTS.items():
-        if module.startswith(start):
-            return how
-    issues.refuse(
-        where,
-        f"{module!r} is a network that is not at hand. Send its picture, with module none; here "
-        f"are {', '.join(MODULES)}.",
-    )
-    return "none"
+def _preprocess(unit: Unit, issues: RequestIssues, where: str) -> str:
+    if unit.made is None:
+        issues.refuse(
+            where,
+            f"{unit.module!r} cannot be done here. Send the picture that it makes, with module "
+            f"none; here are {', '.join(MODULES)}.",
+        )
+        return "none"
+    if unit.made == "inverted" and not unit.picture[0]:
+        issues.refuse(
+            where,
+            f"{unit.module!r} needs an image of its own here. Give the unit one, or leave it out.",
+        )
+    return unit.made if unit.made in ("canny", "soft_edge") else "none"
 
 
-def _mode(unit: Unit, module: str) -> str | None:
+def _mode(unit: Unit, modes: Sequence[str], issues: RequestIssues, where: str) -> str | None:
     """What the picture shows: as the unit says, or by its module or the model's name."""
-    for text in (unit.union_control_type or "", module, unit.model):
+    asked = _joined(_plain(unit.union_control_type or ""))
+    if asked not in ("", "none", "unknown"):
+        found = (_MODES | {_joined(mode): mode for mode in modes}).get(asked)
+        if found in modes:
+            return found
+        issues.refuse(
+            where, f"expected one of {', '.join(modes)}, got {unit.union_control_type!r}."
+        )
+        return None
+    for text in map(_joined, (unit.module, unit.model)):
         for word, mode in _MODES.items():
-            if word in text.lower():
+            if word in text and mode in modes:
                 return mode
     return None
 
@@ -277,9 +319,7 @@ def _picture(
     where: str,
 ) -> SentImage | None:
     """The picture of a unit in the shape of the image; None where it has none."""
-    given, text, mask = unit.image, unit.image, unit.mask
-    if isinstance(given, Mapping):
-        text, mask = given.get("image"), mask or given.get("mask")
+    text, mask = unit.picture
     if mask:
         issues.refuse(f"{where}.mask", "cannot be used here. Leave it out.")
     if not text:
@@ -289,68 +329,23 @@ def _picture(
         return None
     sent = images.image_of(text, f"{where}.image", limits).flattened()
     pixels = sent.pixels
-    if unit.module.strip().lower().startswith("invert"):
+    if unit.made == "inverted":
         pixels = 255 - pixels
-    if size is not None and unit.resize_mode != images.STRETCH and not _looks(unit):
+    if size is not None and unit.resize_mode != images.STRETCH and unit.made != "seen_whole":
         pixels = images.fitted(pixels, *size, unit.resize_mode)
     return sent if pixels is sent.pixels else SentImage.of_pixels(pixels)
 
 
-def _looks(unit: Unit) -> bool:
-    """Whether it looks at the picture as a whole, whatever its shape."""
-    return unit.module.strip().lower().startswith(("ip-adapter", "clip"))
-
-
 def _tell(unit: Unit, entry: Json, issues: RequestIssues, where: str) -> None:
     """What a unit asks for that is done another way, or not."""
-    if unit.control_mode.lower() not in _BALANCED:
+    if _plain(unit.control_mode) not in _BALANCED:
         issues.warn(f"{where}.control_mode", f"{unit.control_mode!r} was taken for Balanced.")
     if entry["preprocess"] == "soft_edge":
         issues.warn(f"{where}.module", "soft edges are gradients of the image, not a network's.")
     if entry["preprocess"] != "none" and not unit.pixel_perfect and unit.processor_res > 0:
         issues.warn(f"{where}.processor_res", "edges are made at the image's own size.")
+    if _joined(unit.module).startswith("tile") and 1 < unit.threshold_a <= _MOST_SMALLER:
+        issues.warn(f"{where}.threshold_a", "the picture was not made smaller first.")
     for name in unit.model_extra or ():
         if name not in _SILENT:
             issues.warn(f"{where}.{name[:80]}", "is unknown and was left out.")
-
-
-def module_details(aliases: bool = False) -> Json:
-    """What `/controlnet/module_list` says."""
-    thresholds = [
-        {"name": "Low Threshold", "min": 1, "max": 255, "value": _THRESHOLDS[0]},
-        {"name": "High Threshold", "min": 1, "max": 255, "value": _THRESHOLDS[1]},
-    ]
-    details = {
-        name: {"model_free": False, "sliders": thresholds if how == "canny" else []}
-        for name, how in MODULES.items()
-    }
-    return {"module_list": list(MODULES), "module_detail": details}
-
-
-def control_types(models: Sequence[str]) -> Json:
-    """What `/controlnet/control_types` says: models and modules by kinds of pictures."""
-
-    def kind(name: str, fits: Callable[[str], bool], modules: Sequence[str]) -> Json:
-        found = [model for model in models if fits(model.lower())]
-        return {
-            name: {
-                "module_list": list(modules),
-                "model_list": ["None", *found],
-                "default_option": modules[-1] if name != "All" else "none",
-                "default_model": found[0] if found and name != "All" else "None",
-            }
-        }
-
-    return {
-        "control_types": {
-            **kind("All", lambda _: True, tuple(MODULES)),
-            **kind("Canny", lambda model: "canny" in model, ("none", "canny")),
-            **kind(
-                "SoftEdge",
-                lambda model: "softedge" in model.replace("_", "") or "hed" in model,
-                ("none", "softedge_pidinet"),
-            ),
-            **kind("Tile", lambda model: "tile" in model, ("none", "tile_resample")),
-            **kind("IP-Adapter", lambda model: "ip" in model, ("none", "ip-adapter-auto")),
-        }
-    }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ninefold.server.sdapi.controlnet import MAX_UNITS, control_types, module_details
+from ninefold.server.sdapi.controlnet import MAX_UNITS
+from ninefold.server.sdapi.controlnet_modules import control_types, module_details
 from ninefold.server.sdapi.options import FIXED, KEPT
 from ninefold.server.sdapi.sessions import IDLE
 
@@ -90,7 +91,7 @@ SCRIPTS: dict[str, list[str]] = {
 }
 CAPTION: dict[str, str] = {"caption": "a red house"}
 AD_MODELS: dict[str, list[str]] = {"ad_model": ["detector"]}
-CONTROL_MODELS: dict[str, list[str]] = {"model_list": ["edges [fa4e0000]"]}
+CONTROL_MODELS: dict[str, list[str]] = {"model_list": ["edges"]}
 CONTROL_MODULES: dict[str, Any] = module_details()
 CONTROL_TYPES: dict[str, dict[str, Any]] = control_types(CONTROL_MODELS["model_list"])
 CONTROL_SETTINGS: dict[str, int] = {"control_net_unit_count": MAX_UNITS}

@@ -10,11 +10,9 @@ from typing import Any
 from fastapi import APIRouter
 
 from ninefold._version import __version__
-from ninefold.core.errors import ModelError
-from ninefold.engines.control import CONTROL
 from ninefold.server.auth import Known
 from ninefold.server.sdapi.adetailer import Unit
-from ninefold.server.sdapi.controlnet import control_types, module_details
+from ninefold.server.sdapi.controlnet_modules import control_types, module_details
 from ninefold.server.sdapi.examples import (
     AD_MODELS,
     CONTROL_MODELS,
@@ -58,15 +56,12 @@ async def sdapi_adetailer_models(service: ServiceDep, _caller: Known) -> dict[st
 
 
 async def _control_models(service: Service) -> list[str]:
-    """Control models as the extension lists them: `name [hash]`."""
-    engine, names = service.engines[CONTROL], service.limits.models(CONTROL_MODEL)
-    found = []
-    for name in names:
-        try:
-            found.append(f"{name} [{(await service.call(engine.hash, name))[:8]}]")
-        except ModelError:  # the settings may name what is no control model
-            continue
-    return found
+    """Control models by name.
+
+    The extension adds a hash, for which every file would have to be read; `name [hash]` is taken
+    in units all the same.
+    """
+    return list(await service.call(service.engines.models, CONTROL_MODEL))
 
 
 @router.get("/controlnet/version", responses=sdapi_responses(example={"version": _CONTROLNET_API}))
@@ -84,9 +79,9 @@ async def sdapi_controlnet_models(
 
 
 @router.get("/controlnet/module_list", responses=sdapi_responses(example=CONTROL_MODULES))
-async def sdapi_controlnet_modules(_caller: Known, alias_names: bool = False) -> dict[str, Any]:
+async def sdapi_controlnet_modules(_caller: Known) -> dict[str, Any]:
     """What pictures can be made into edges by."""
-    return module_details(alias_names)
+    return module_details()
 
 
 @router.get("/controlnet/control_types", responses=sdapi_responses(example=CONTROL_TYPES))

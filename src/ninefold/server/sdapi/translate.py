@@ -70,8 +70,15 @@ def txt2img(request: Txt2ImgRequest, catalog: ModelCatalog, limits: ImageLimits)
     stages = [_painting(first), *refiner_stages(request, sampling, catalog, issues)]
     if request.enable_hr:
         stages += hires_stages(request, (width, height), sampling, info, catalog, issues)
-    steering = control_units(request.alwayson_scripts, (width, height), catalog, limits, issues)
-    stages = steering.steered(stages)
+    steering = control_units(
+        request.alwayson_scripts,
+        (width, height),
+        catalog,
+        limits,
+        issues,
+        hires=request.enable_hr,
+    )
+    stages = steering.steered(stages, issues)
     stages += restored_faces(request, sampling, catalog, issues)
     stages += always_on(request, sampling, catalog, issues).stages
     return _order(request, model, stages, issues, control=steering.pictures)
@@ -141,7 +148,7 @@ def _img2img(
             issues.refuse("mask", f"cannot be used with the script {SD_UPSCALE!r}. Leave it out.")
         info = catalog.info(model)
         stages = upscale_stages(request, strength, sampling, info, catalog, issues)
-        stages = [*steering.steered(stages), *detailers]
+        stages = [*steering.steered(stages, issues), *detailers]
         order = _order(request, model, stages, issues, image=sent, control=steering.pictures)
         return replace(order, count=request.n_iter)  # a batch is of tiles
     if after.alone:
@@ -155,6 +162,7 @@ def _img2img(
         if not detailers:
             where = "denoising_strength: is 0" if strength == 0 else "mask: is blank"
             issues.warnings.append(f"{where}; nothing was painted.")
+        steering.steered((), issues)
         return _order(request, model, detailers, issues, image=_unpainted(source, mask, issues))
     painted: Json = {**sampling, "strength": strength}
     if mask is None or not request.inpaint_full_res:
@@ -162,7 +170,8 @@ def _img2img(
         source = replace(source, request=request)
     size = {"width": request.width or None, "height": request.height or None}
     if mask is None:
-        stages = [*steering.steered([_painting({**painted, **size})]), *refiner, *detailers]
+        painting = _painting({**painted, **size})
+        stages = [*steering.steered([painting], issues), *refiner, *detailers]
         image = source.fitted()
         return _order(request, model, stages, issues, image=image, control=steering.pictures)
     if after.stages:
@@ -174,7 +183,7 @@ def _img2img(
         if refiner:
             issues.warn("refiner_checkpoint", "is not honoured with inpaint_full_res.")
         stages = [{"stage": "detailer", "params": {**painted, **place.params}}]
-    stages, pictures = steering.steered(stages), steering.pictures
+    stages, pictures = steering.steered(stages, issues), steering.pictures
     return _order(request, model, stages, issues, place.image, place.mask, pictures)
 
 
@@ -213,8 +222,10 @@ def _painting(params: Json) -> Json:
     return {"stage": "text_to_image", "params": {**params, "allow_blank": True}}
 
 
-def _seamless(stages: Sequence[Json]) -> list[Json]:
+def _seamless(stages: Sequence[Json], issues: RequestIssues) -> list[Json]:
     """Stages whose image meets at all its edges."""
+    if not any(stage["stage"] == "text_to_image" for stage in stages):
+        issues.warn("tiling", "has no effect here: no whole image is painted.")
     tiling = {"tiling": "both"}
     return [
         {**stage, "params": {**stage.get("params", {}), **tiling}}
@@ -233,12 +244,14 @@ def _order(
     mask: SentImage | None = None,
     control: tuple[SentImage, ...] = (),
 ) -> ImageOrder:
+    if request.tiling:
+        stages = _seamless(stages, issues)
     _tell(request, issues)
     issues.check()
     return ImageOrder(
         [
             {"stage": "prompt", "params": {"allow_blank": True}},
-            *(_seamless(stages) if request.tiling else stages),
+            *stages,
             {"stage": "publisher"},
         ],
         prompt=request.prompt,
