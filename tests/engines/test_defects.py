@@ -6,6 +6,7 @@ import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from ninefold import Pipeline, PipelineContext
 from ninefold.core.progress import SilentProgress
 from ninefold.engines.defaults import build_engines
-from ninefold.engines.defects import defect_of, watched_decoding
+from ninefold.engines.defects import damaged_weight, defect_of, watched_decoding
 from ninefold.engines.diffusers_engine import DiffusersEngine
 from ninefold.engines.diffusion import Generated, TextToImage
 from ninefold.engines.resources import EngineResources
@@ -48,6 +49,20 @@ def test_what_is_reported_of_a_black_image() -> None:
 def test_a_pipeline_without_an_image_processor_is_left_alone() -> None:
     with watched_decoding(object()) as seen:
         assert seen == []
+
+
+def test_a_damaged_weight_is_found_in_every_precision() -> None:
+    import torch
+
+    for dtype in (torch.float32, torch.float16, torch.float8_e4m3fn, torch.float8_e5m2):
+        network = torch.nn.Module()
+        for name, value in (("sound", 1.0), ("broken", float("nan"))):
+            values = torch.full((3,), value).to(dtype)
+            network.register_parameter(name, torch.nn.Parameter(values, requires_grad=False))
+        pipe = SimpleNamespace(components={"scheduler": object(), "unet": network})
+        assert damaged_weight(pipe) == "unet.broken"
+        del network.broken
+        assert damaged_weight(pipe) is None
 
 
 def broken(folder: Path, to: Path, key: str = "decoder.conv_out.bias") -> Path:

@@ -124,6 +124,38 @@ def test_detectors_without_labels_or_in_another_layout_are_reported(tmp_path: Pa
         engine.detect(other, image[:0], 0.5)
 
 
+def test_labels_beside_a_model_may_change_and_differ(tmp_path: Path) -> None:
+    engine = OnnxDetectionEngine(EngineResources(SETTINGS))
+    model, twin = (
+        detector(tmp_path / name, [[1, 1, 1, 1, 1, 1]], names="") for name in ("a.onnx", "b.onnx")
+    )
+    (tmp_path / "a.txt").write_text("cat\ndog\n")
+    (tmp_path / "b.txt").write_text("bird\nfish\n")
+    assert engine.labels(model) == ("cat", "dog")
+    assert engine.labels(twin) == ("bird", "fish")
+    (tmp_path / "a.txt").write_text("horse\ncow\n")
+    assert engine.labels(model) == ("horse", "cow")
+    (tmp_path / "a.txt").unlink()
+    with pytest.raises(ModelError, match="names"):
+        engine.labels(model)
+
+
+def test_models_of_the_users_folders_are_tried_out(tmp_path: Path) -> None:
+    for folder in ("adetailer", "ESRGAN"):
+        (tmp_path / folder).mkdir()
+    detector(tmp_path / "adetailer" / "nameless.onnx", [[1, 1, 1, 1, 1, 1]], names="")
+    nodes = [onnx.helper.make_node("ReduceMean", ["images"], ["out"], keepdims=0)]
+    save(tmp_path / "ESRGAN" / "mean.onnx", nodes, {}, {})
+    resources = EngineResources(EngineSettings(threads=1, model_folders=(tmp_path,)))
+    detection, upscaling = OnnxDetectionEngine(resources), OnnxUpscaleEngine(resources)
+    assert "nameless" in detection.models()
+    assert "mean" in upscaling.models()
+    with pytest.raises(ModelError, match="names"):
+        detection.check("nameless")
+    with pytest.raises(ModelError, match="output"):
+        upscaling.check("mean")
+
+
 def test_pickles_and_rubbish_are_refused(tmp_path: Path) -> None:
     engine = OnnxDetectionEngine(EngineResources(SETTINGS))
     with pytest.raises(ModelError, match="yolo export"):

@@ -15,9 +15,11 @@ import pytest
 from ninefold.core.errors import ModelError
 from ninefold.engines import spandrel_upscaling
 from ninefold.engines.defaults import build_engines
+from ninefold.engines.loading import LOADING
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 from ninefold.engines.spandrel_upscaling import SpandrelUpscaleEngine
+from tests.engines.conftest import RecordingLock
 
 pytestmark = [
     pytest.mark.skipif(find_spec("spandrel") is None, reason="spandrel is an extra"),
@@ -160,6 +162,22 @@ def test_what_is_no_upscaler_is_one_message(
     assert "no numbers" in refused(tmp_path / "nan.safetensors")
 
 
+def test_nothing_else_is_loaded_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = saved(tmp_path / "u.safetensors", "Compact")
+    lock = RecordingLock()
+    assert vars(spandrel_upscaling)["LOADING"] is LOADING
+    monkeypatch.setattr(spandrel_upscaling, "LOADING", lock)
+    checked = spandrel_upscaling._checked
+
+    def check(*args: Any) -> Any:
+        assert lock.holders == 1
+        return checked(*args)
+
+    monkeypatch.setattr(spandrel_upscaling, "_checked", check)
+    engine().check(model)
+    assert lock.holders == 0
+
+
 def test_without_the_package_its_name_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,7 +198,10 @@ def test_nothing_of_the_stand_in_for_torchvision_stays(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "from ninefold.engines.spandrel_upscaling import _without_torchvision\n"
-        "with _without_torchvision():\n    import spandrel\n"
+        "from importlib.util import find_spec\n"
+        "with _without_torchvision():\n    import spandrel\n    find_spec('torchvision.ops')\n"
+        "    from transformers.utils import is_torchvision_available\n"
+        "    assert not is_torchvision_available()\n"
         "assert not [name for name in sys.modules if name.startswith('torchvision')]\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ import pytest
 
 from ninefold import Pipeline, PipelineContext
 from ninefold.core.errors import InputError, ModelError
+from ninefold.engines import transformers_detection
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.detection import DETECTION
+from ninefold.engines.loading import LOADING
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 from ninefold.engines.transformers_detection import TransformersDetectionEngine
 from ninefold.stages import DetailerStage, InspectorStage
 from ninefold.testing import fake_engines
-from tests.engines.conftest import _tokenizer
+from tests.engines.conftest import RecordingLock, _tokenizer
 from tests.support import picture
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -177,6 +180,66 @@ def test_what_words_say_is_found(folder: Any, make: Any) -> None:
     assert found
     with pytest.raises(InputError, match="finds what words say"):
         engine().detect(path, IMAGE, 0.0)
+
+
+def test_weights_in_half_precision_meet_pixels_of_the_same_type(
+    folder: Any, tmp_path: Path
+) -> None:
+    import transformers as untyped
+
+    t: Any = untyped
+    path = tmp_path / "half"
+    shutil.copytree(folder(yolos), path)
+    t.YolosForObjectDetection.from_pretrained(path).half().save_pretrained(path)
+    assert json.loads((path / "config.json").read_text())["dtype"] == "float16"
+    exact = engine().detect(str(folder(yolos)), IMAGE, 0.1)
+    found = engine().detect(str(path), IMAGE, 0.1)
+    assert [item.score for item in found] == pytest.approx([i.score for i in exact], abs=0.01)
+
+
+@pytest.mark.parametrize("own_type", ["yolos", "not_of_transformers"])
+def test_code_in_a_folder_is_neither_run_nor_asked_about(
+    folder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_type: str
+) -> None:
+    path, ran = tmp_path / "own", tmp_path / "ran"
+    shutil.copytree(folder(yolos), path)
+    (path / "own.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    classes = ("AutoConfig", "AutoModelForObjectDetection", "AutoImageProcessor", "AutoProcessor")
+    for name in ("config.json", "preprocessor_config.json"):
+        content = json.loads((path / name).read_text())
+        content["auto_map"] = dict.fromkeys(classes, "own.Own")
+        if own_type != "yolos":
+            content |= {"model_type": own_type, "image_processor_type": "OwnImageProcessor"}
+        (path / name).write_text(json.dumps(content))
+
+    def asked(*_: object) -> str:
+        raise AssertionError("a question on the terminal")
+
+    monkeypatch.setattr("builtins.input", asked)
+    if own_type == "yolos":
+        assert engine().detect(str(path), IMAGE, 0.1)
+    else:
+        with pytest.raises(ModelError, match="own cannot be loaded"):
+            engine().check(str(path))
+    assert not ran.exists()
+
+
+def test_nothing_else_is_loaded_meanwhile(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import transformers as untyped
+
+    t: Any = untyped
+    lock = RecordingLock()
+    assert vars(transformers_detection)["LOADING"] is LOADING
+    monkeypatch.setattr(transformers_detection, "LOADING", lock)
+    load = t.YolosForObjectDetection.from_pretrained
+
+    def loaded(*args: Any, **options: Any) -> Any:
+        assert lock.holders == 1
+        return load(*args, **options)
+
+    monkeypatch.setattr(t.AutoModelForObjectDetection, "from_pretrained", loaded)
+    engine().check(str(folder(yolos)))
+    assert lock.holders == 0
 
 
 def test_stages_ask_for_words_where_there_are_no_labels(folder: Any, tmp_path: Path) -> None:

@@ -109,6 +109,38 @@ def test_a_disk_that_cannot_hold_it_leaves_nothing(
     assert left(tmp_path) == set()
 
 
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_an_add_that_was_interrupted_can_be_repeated(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    source = tmp_path / "download" / "new"
+    if what == "folder":
+        diffusers_folder(source)
+    else:
+        source = checkpoint(source.with_suffix(".safetensors"))
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Entries, "add", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            add_model(library, str(source))
+    assert library.find("diffusion", "new") is None
+    add_model(library, str(source))
+    assert library.find("diffusion", "new") is not None
+    assert states(library, "new") == {"new": "whole"}
+
+
+def test_the_files_of_another_model_stay(library: Library, tmp_path: Path) -> None:
+    add_model(library, str(lora(tmp_path / "download" / "ink.safetensors")))
+    before = left(tmp_path)
+    folder = diffusers_folder(tmp_path / "download" / "model")
+    with pytest.raises(ModelError, match=r"is where the model 'ink' is kept\. Choose another"):
+        add_model(library, str(folder), name="ink.safetensors")
+    assert left(tmp_path) == before
+
+
 def test_what_lies_in_other_folders_is_never_removed(library: Library, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"neither added nor pulled: it lies at .*found"):
         remove_model(library, "found")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ninefold.engines.library.library import Library
 from ninefold.engines.library.places import Kind, Search
+from ninefold.engines.settings import EngineSettings
 from tests.library.conftest import checkpoint, diffusers_folder, lora, safetensors
 
 
@@ -110,14 +114,17 @@ def test_extra_model_paths_of_comfyui(tmp_path: Path, monkeypatch: pytest.Monkey
     assert found(comfy) == {"a": "diffusion", "b": "lora", "c": "lora", "e": "vae"}
 
 
-@pytest.mark.parametrize("text", ["a: [", "- a\n- b\n", "a: 5\n", "\x00", ""])
+DEEP = "[" * 1000 + "]" * 1000
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a\n- b\n", "a: 5\n", "\x00", "", DEEP])
 def test_a_damaged_file_of_paths_is_reported_and_the_rest_found(tmp_path: Path, text: str) -> None:
     (tmp_path / "extra_model_paths.yaml").write_text(text)
     touch(tmp_path / "a.safetensors")
     search = Search()
     search.folder(tmp_path, "root")
     assert [place.name for place in search.places] == ["a"]
-    broken = text in ("a: [", "\x00")
+    broken = text in ("a: [", "\x00", DEEP)
     assert [("extra_model_paths.yaml" in line) for line in search.problems] == [True] * broken
 
 
@@ -177,6 +184,83 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     (root / "loras" / "nowhere").symlink_to(tmp_path / "missing")
     (tmp_path / "disk" / "back").symlink_to(tmp_path / "disk")
     assert found(root) == {"linked/a": "lora"}
+
+
+def test_links_to_themselves_are_passed_over(tmp_path: Path) -> None:
+    touch(tmp_path / "models" / "a.safetensors")
+    for name in ("loop.safetensors", "loop", "extra_model_paths.yaml"):
+        (tmp_path / "models" / name).symlink_to(name)
+    assert found(tmp_path / "models") == {"a": None}
+    (tmp_path / "root").symlink_to("root")
+    search = Search()
+    search.folder(tmp_path / "root", "root")
+    assert len(search.problems) == 1
+
+
+def test_a_path_that_cannot_be_one_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "extra_model_paths.yaml").write_text('a:\n  vae: "null\\0byte"\n')
+    touch(tmp_path / "a.safetensors")
+    search = Search()
+    search.folder(tmp_path, "root")
+    assert [place.name for place in search.places] == ["a"]
+    assert "cannot be read" in search.problems[0]
+
+
+Closed = Callable[[Path], None]
+
+
+@pytest.fixture
+def close(monkeypatch: pytest.MonkeyPatch) -> Closed:
+    """Lets a folder be as one that its user may not look into."""
+    closed: list[Path] = []
+
+    def guarded(function: Any) -> Any:
+        def guard(path: Any, *args: Any, **options: Any) -> Any:
+            if any(Path(path).is_relative_to(folder) for folder in closed):
+                raise PermissionError(13, "Permission denied", str(path))
+            return function(path, *args, **options)
+
+        return guard
+
+    monkeypatch.setattr(os, "scandir", guarded(os.scandir))
+    for name in ("stat", "iterdir"):
+        monkeypatch.setattr(Path, name, guarded(getattr(Path, name)))
+    return closed.append
+
+
+def test_a_folder_that_cannot_be_read_leaves_the_others(tmp_path: Path, close: Closed) -> None:
+    touch(tmp_path / "one" / "a.safetensors")
+    touch(tmp_path / "one" / "closed" / "b.safetensors")
+    touch(tmp_path / "dead" / "c.safetensors")
+    settings = EngineSettings(
+        model_folders=(tmp_path / "dead", tmp_path / "one"), library=tmp_path / "dead" / "library"
+    )
+    assert len(Library(settings).models()) == 3
+    close(tmp_path / "dead")
+    close(tmp_path / "one" / "closed")
+    library = Library(settings)
+    assert [model.name for model in library.models()] == ["a"]
+    for folder in ("dead", "one/closed"):
+        assert f"{tmp_path / folder} cannot be read: Permission denied." in library.problems()
+    assert library.models() == library.models()
+
+
+def test_a_snapshot_that_cannot_be_read_leaves_the_others(tmp_path: Path, close: Closed) -> None:
+    model = hub_cache(tmp_path) / "models--owner--model"
+    close(model / "snapshots" / ("a" * 40))
+    search = Search()
+    search.folder(tmp_path, "hub")
+    names = {place.name for place in search.places}
+    assert {"owner/model@pr/1", f"owner/loras@{'a' * 40}/style"} == names
+    assert any("cannot be read: Permission denied." in line for line in search.problems)
+
+
+def test_a_folder_that_may_be_read_now_is_looked_into_again(tmp_path: Path) -> None:
+    touch(tmp_path / "a" / "b.safetensors")
+    search = Search()
+    search.folder(tmp_path, "root")
+    (tmp_path / "a").chmod(0o700)
+    assert not search.is_current()
 
 
 def test_a_folder_that_is_not_there_is_reported_and_found_once_it_is(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ or by the names and shapes of their tensors."""
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from ninefold.core.paths import expand_home
 from ninefold.core.problems import suggest
 from ninefold.engines.control import CONTROL, ControlInfo
 from ninefold.engines.control_base import widths_of
+from ninefold.engines.control_hub import ControlInHub
 from ninefold.engines.control_table import MODES, NETWORKS, WIDTHS, control_pipelines
 from ninefold.engines.hashing import weights_hash
 from ninefold.engines.ip_adapters import ip_adapter_info
 from ninefold.engines.library.library import Library
+from ninefold.engines.library.places import is_file
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 from ninefold.engines.tensor_shapes import tensor_shapes
@@ -27,8 +29,6 @@ from ninefold.engines.unet_control import unet_control_config
 CONFIG_FILE = "config.json"
 _WEIGHTS = ".safetensors"
 _PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth"})
-#: `owner/name`, and a file or folder in it.
-_HUB_NAME = re.compile(r"([\w.-]+/[\w.-]+)((?:/[\w.-]+)*)")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class DiffusersControlEngine:
         more = (
             name
             for name, path in self._library.paths("control").items()
-            if path not in found.values() and (path.is_file() or _is_network(path / CONFIG_FILE))
+            if path not in found.values() and (is_file(path) or _is_network(path / CONFIG_FILE))
         )
         return (*found, *more)
 
@@ -77,9 +77,9 @@ class DiffusersControlEngine:
         return (
             model in control_names(self._settings.control)
             or self._library.knows("control", model)
-            or (path / CONFIG_FILE).is_file()
-            or (path.is_file() and path.suffix in (_WEIGHTS, *_PICKLES))
-            or (not path.exists() and _HUB_NAME.fullmatch(model) is not None)
+            or is_file(path / CONFIG_FILE)
+            or (is_file(path) and path.suffix in (_WEIGHTS, *_PICKLES))
+            or (not _exists(path) and ControlInHub.parse(model) is not None)
         )
 
     def check(self, model: str) -> None:
@@ -96,18 +96,22 @@ class DiffusersControlEngine:
 
 
 def control_names(folder: Path) -> dict[str, Path]:
-    """Control models in a folder by name: a path below it, without `.safetensors`."""
+    """Control models in a folder by name: a path below it, without `.safetensors`; none of one
+    that cannot be read, which the library reports."""
     found: dict[str, Path] = {}
-    if not folder.is_dir():
-        return found
+    with suppress(OSError):
+        _gather(folder, found)
+    found.pop(".", None)
+    return dict(sorted(found.items()))
+
+
+def _gather(folder: Path, found: dict[str, Path]) -> None:
     for path in sorted(folder.rglob(CONFIG_FILE)):
         if _is_network(path):
             found[path.parent.relative_to(folder).as_posix()] = path.parent
     for path in sorted(folder.rglob(f"*{_WEIGHTS}")):
         if not (path.parent / CONFIG_FILE).is_file():
             found[path.relative_to(folder).with_suffix("").as_posix()] = path
-    found.pop(".", None)
-    return dict(sorted(found.items()))
 
 
 def find_control(
@@ -124,10 +128,10 @@ def find_control(
     if library is not None and (found := library.find("control", reference)) is not None:
         return _read(found.place.path, found.name, settings)
     path = expand_home(reference)
-    if path.exists():
+    if _exists(path):
         return _read(path, path.resolve().stem if path.is_file() else path.resolve().name, settings)
-    if match := _HUB_NAME.fullmatch(reference):
-        return _read(_hub_path(match[1], match[2].strip("/"), settings), reference, settings)
+    if (in_hub := ControlInHub.parse(reference)) is not None:
+        return _read(in_hub.find(settings), reference, settings)
     known = suggest(reference, at_hand) or " NINEFOLD_CONTROL is their folder."
     raise ModelError(
         f"no control model {reference!r}: expected a name in the folder of control models, a "
@@ -258,34 +262,19 @@ def _json(path: Path, name: str) -> Mapping[str, Any]:
     return content
 
 
-def _hub_path(repository: str, inside: str, settings: EngineSettings) -> Path:
-    from huggingface_hub import snapshot_download
-
-    patterns = [f"{inside}*", f"{inside}/*"] if inside else ["*.json", "*.safetensors"]
-    patterns += ["*image_encoder/*.json", "*image_encoder/*.safetensors"] if inside else []
-    try:
-        folder = snapshot_download(
-            repository, local_files_only=not settings.allow_download, allow_patterns=patterns
-        )
-    except Exception as error:  # the hub's many errors all mean that the model cannot be had
-        remedy = (
-            "Check the name, the network and, for a gated model, HF_TOKEN."
-            if settings.allow_download
-            else "Set NINEFOLD_ALLOW_DOWNLOAD=1 to fetch it, or name a local folder."
-        )
-        raise ModelError(
-            f"The hub model {repository!r} is not at hand ({type(error).__name__}). {remedy}"
-        ) from error
-    path = Path(folder) / inside
-    return path if path.exists() or not inside else path.with_name(f"{path.name}{_WEIGHTS}")
-
-
 def _refuse_pickle(name: str, settings: EngineSettings) -> None:
     if not settings.allow_pickle:
         raise ModelError(
             f"{name} needs unpickling, which can run any code, so it is refused. Use a "
             ".safetensors version, or set NINEFOLD_ALLOW_PICKLE=1 if you trust its source."
         )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # longer than names may be, or not to be looked at
+        return False
 
 
 def _stat(path: Path) -> tuple[int, int] | None:

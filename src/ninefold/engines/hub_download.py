@@ -130,6 +130,7 @@ class HubRepository:
         None of them stands there before all of them have arrived and are what the hub says.
         Raises `ModelError`; what has arrived until then is kept, unless the disk is full.
         """
+        self._stopped.clear()  # by a fetch before this one
         wanted = [self.files[path] for path in dict.fromkeys(paths)]
         missing = [file for file in wanted if not self._is_there(file)]
         self._check_space(missing)

@@ -33,7 +33,7 @@ _RENAMED = {
 _FACE_MARKS = ("image_proj.perceiver_resampler.proj_in.weight", "image_proj.proj.2.weight")
 _FACE_LORA = ".to_k_lora.down.weight"
 #: Where image encoders lie, beside an adapter's file and above it.
-_ENCODERS = ("image_encoder", "models/image_encoder", "sdxl_models/image_encoder", "clip_vision")
+ENCODERS = ("image_encoder", "models/image_encoder", "sdxl_models/image_encoder", "clip_vision")
 
 
 def ip_adapter_info(name: str, shapes: Shapes) -> ControlInfo | None:
@@ -102,7 +102,7 @@ def image_encoder_folder(name: str, path: Path, extra: Path) -> Path:
 
 def _candidates(path: Path, extra: Path) -> Iterator[Path]:
     for root in (path.parent, path.parent.parent, extra):
-        for name in _ENCODERS:
+        for name in ENCODERS:
             if (root / name / "config.json").is_file():
                 yield root / name
 

@@ -143,6 +143,8 @@ def _read(
 def _read_network(component: Component, dtype: Any, allow_pickle: bool) -> Any:
     network_class = component_class(component.library, component.class_name)
     options: dict[str, Any] = {}
+    if component.library == "transformers":  # else it asks on the terminal for code in a folder
+        options["trust_remote_code"] = False
     if component.is_pickled and allow_pickle:
         if component.library != "transformers":  # diffusers itself reads nothing but tensors
             return read_pickled(component, network_class, dtype)
@@ -159,7 +161,10 @@ def _read_network(component: Component, dtype: Any, allow_pickle: bool) -> Any:
 
 def _read_tokenizer(component: Component) -> Any:
     return component_class(component.library, component.class_name).from_pretrained(
-        str(component.folder), local_files_only=True, **(component.config or {})
+        str(component.folder),
+        local_files_only=True,
+        trust_remote_code=False,
+        **(component.config or {}),
     )
 
 

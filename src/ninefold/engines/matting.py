@@ -85,7 +85,7 @@ class OnnxMattingEngine:
     def check(self, model: str) -> None:
         """Raise `ModelError` for a file that is not there; one of the user's is tried out."""
         self.hash(model)
-        if model not in self.models():
+        if not self._models.is_built_in(model):
             self._gives_logits(model)
 
     def hash(self, model: str) -> str:

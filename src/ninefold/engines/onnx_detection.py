@@ -9,8 +9,9 @@ beside it, `model.txt`, with a label a line.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +46,8 @@ class OnnxDetectionEngine:
         """Nothing is opened until it is asked for."""
         files = {"detector": "detector/detector.onnx"}
         self._models = OnnxModels(DETECTION.model, files, resources, any_layout=True)
-        #: Labels of the models whose output was looked at, by the SHA-256 of their files.
-        self._labels: dict[str, tuple[str, ...]] = {}
+        #: Labels of the models whose output was looked at, by what they are read from.
+        self._labels: dict[Hashable, tuple[str, ...]] = {}
 
     def models(self) -> tuple[str, ...]:
         """`detector`, the built-in one; a path of an `.onnx` file works too."""
@@ -58,7 +59,7 @@ class OnnxDetectionEngine:
 
     def check(self, model: str) -> None:
         """Raise `ModelError` for a file that is not there; one of the user's is tried out."""
-        if model in self.models():
+        if self._models.is_built_in(model):
             self.hash(model)
         else:
             self.labels(model)
@@ -73,7 +74,8 @@ class OnnxDetectionEngine:
         The model is tried on an empty image first: raises `ModelError` where what it gives is not
         in a known layout.
         """
-        key = self._models.sha256(model)
+        path = self._models.path(model)
+        key = (self._models.sha256(model), path, _change(_labels_file(path)))
         if key not in self._labels:
             with self._models.use(model) as opened:
                 self._labels[key] = _checked_labels(opened)
@@ -190,7 +192,7 @@ def _labels(model: OnnxModel) -> tuple[str, ...]:
         return tuple(str(names[key]) for key in sorted(names, key=int))
     if isinstance(names, (list, tuple)) and names:
         return tuple(map(str, names))
-    beside = model.path.with_suffix(".txt") if model.path is not None else None
+    beside = _labels_file(model.path) if model.path is not None else None
     if beside is not None and beside.is_file():
         lines = beside.read_text(encoding="utf-8", errors="replace").splitlines()
         if found := tuple(line.strip() for line in lines if line.strip()):
@@ -199,6 +201,20 @@ def _labels(model: OnnxModel) -> tuple[str, ...]:
         f"{model.name}: its metadata has no `names` (labels by number). Export it with "
         f"ultralytics, or write them into {model.name}.txt beside it, a label a line."
     )
+
+
+def _labels_file(model: Path) -> Path:
+    """Where the labels of a model stand that does not know them itself."""
+    return model.with_suffix(".txt")
+
+
+def _change(path: Path) -> tuple[int, int] | None:
+    """Another value whenever the file has changed; None where there is none."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _input_size(model: OnnxModel, image: Pixels) -> tuple[int, int]:

@@ -154,9 +154,13 @@ class OnnxModels:
             return True
         return found is not None and found.place.path.suffix == ".onnx"
 
+    def is_built_in(self, reference: str) -> bool:
+        """Whether it names a built-in model, which comes before any other of that name."""
+        return reference in self._names
+
     def sha256(self, reference: str) -> str:
         """SHA-256 of the model's file; raises `ModelError`."""
-        return file_sha256(self._path(reference))
+        return file_sha256(self.path(reference))
 
     @contextmanager
     def use(self, reference: str) -> Iterator[OnnxModel]:
@@ -164,7 +168,7 @@ class OnnxModels:
 
         Several threads may use it at once. Raises `ModelError` that says what would help.
         """
-        path = self._path(reference)
+        path = self.path(reference)
         builtin.verify(path, self._root)
         name = reference if reference in self._names else path.stem
         settings = self._resources.settings
@@ -181,7 +185,8 @@ class OnnxModels:
                 opened = stack.enter_context(used)
             yield opened
 
-    def _path(self, reference: str) -> Path:
+    def path(self, reference: str) -> Path:
+        """The model's file; raises `ModelError` where there is none, or one that is not used."""
         if reference in self._names:
             if not self._names[reference].is_file():
                 raise builtin.missing(f"{self._kind} {reference!r}")

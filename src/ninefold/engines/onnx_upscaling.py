@@ -45,7 +45,7 @@ class OnnxUpscaleEngine:
 
     def check(self, model: str) -> None:
         """Raise `ModelError` for a file that is not there; one of the user's is tried out."""
-        if model in self.models():
+        if self._models.is_built_in(model):
             self.hash(model)
         else:
             self.scale(model)

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,7 @@ from ninefold.core.paths import expand_home
 from ninefold.core.timing import current_clock
 from ninefold.engines.enlarging import Planes, enlarged_pixels, measured_margin
 from ninefold.engines.hashing import file_sha256
+from ninefold.engines.loading import LOADING
 from ninefold.engines.residency import ModelKey
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.upscaling import UPSCALING
@@ -40,7 +42,6 @@ _TORCHVISION = (
     "torchvision.transforms",
     "torchvision.transforms.functional",
 )
-_IMPORTING = threading.Lock()
 
 
 class SpandrelUpscaleEngine:
@@ -122,7 +123,7 @@ def _load(path: Path, device: str) -> Any:
         import spandrel
 
     try:
-        with warnings.catch_warnings():
+        with LOADING, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch's, at functions that the families call
             return _checked(path, spandrel, device)
     except ModelError:
@@ -208,12 +209,15 @@ def _without_torchvision() -> Iterator[None]:
     """Let spandrel be imported where torchvision is not installed.
 
     It takes names of it for inpainting and for faces, which are refused here. Within the block,
-    modules that have any name stand in.
+    modules that have any name stand in; meanwhile no other engine loads.
     """
-    with _IMPORTING:
+    with LOADING:
         if "spandrel" in sys.modules or find_spec("torchvision") is not None:
             yield
             return
+        from transformers.utils import is_torchvision_available
+
+        is_torchvision_available()  # it asks once, and must not find what stands in
         for name in _TORCHVISION:
             sys.modules[name] = _AnyName(name)
         try:
@@ -226,6 +230,7 @@ def _without_torchvision() -> Iterator[None]:
 class _AnyName(ModuleType):
     def __init__(self, name: str) -> None:
         super().__init__(name)
+        self.__spec__ = ModuleSpec(name, None, is_package=True)
         self.__path__: list[str] = []
 
     def __getattr__(self, name: str) -> Any:

@@ -22,7 +22,9 @@ from ninefold.engines.configs import read_json
 from ninefold.engines.detection import DETECTION, Detection
 from ninefold.engines.hashing import weights_hash
 from ninefold.engines.letterbox import suppressed
+from ninefold.engines.library.places import is_file, is_folder
 from ninefold.engines.load_errors import unreadable
+from ninefold.engines.loading import LOADING
 from ninefold.engines.residency import ModelKey
 from ninefold.engines.resources import EngineResources
 from ninefold.imaging.types import Pixels
@@ -73,11 +75,11 @@ class TransformersDetectionEngine:
     def models(self) -> tuple[str, ...]:
         """Those of the user's folders."""
         found = self._resources.library.paths(DETECTION.model).items()
-        return tuple(name for name, path in found if path.is_dir())
+        return tuple(name for name, path in found if is_folder(path))
 
     def accepts(self, model: str) -> bool:
         """Whether it is a folder with a network's config."""
-        return (self._path(model) / "config.json").is_file()
+        return is_file(self._path(model) / "config.json")
 
     def check(self, model: str) -> None:
         """Raise `ModelError` for a folder that holds no detector, or one that cannot be loaded."""
@@ -133,17 +135,22 @@ class TransformersDetectionEngine:
 
 
 def _load(folder: Path, device: str) -> _Opened:
+    import torch
     import transformers as untyped
 
     transformers: Any = untyped
     task = _task(folder)
-    try:
-        options = {"local_files_only": True}
-        network = getattr(transformers, task.network).from_pretrained(folder, **options)
-        processor = getattr(transformers, task.processor).from_pretrained(folder, **options)
-    except Exception as error:  # transformers' many errors mean that the folder cannot be read
-        raise unreadable(folder.name, error) from error
-    return _Opened(network.eval().to(device), processor)
+    # Code in the folder is never run; where that is left open, transformers asks on the terminal.
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    with LOADING:
+        try:
+            processor = getattr(transformers, task.processor).from_pretrained(folder, **options)
+            # What the processor makes of images is of this type, whatever the weights are.
+            options["dtype"] = torch.float32
+            network = getattr(transformers, task.network).from_pretrained(folder, **options)
+        except Exception as error:  # transformers' many errors mean that the folder cannot be read
+            raise unreadable(folder.name, error) from error
+        return _Opened(network.eval().to(device), processor)
 
 
 def _size(opened: _Opened) -> int:

@@ -14,7 +14,16 @@ from ninefold.engines.embeddings.inversion import inversion_base
 from ninefold.engines.file_kinds import recognise
 from ninefold.engines.library.model_card import ModelCard, clean, read_model_card
 from ninefold.engines.library.onnx_header import OnnxHeader, read_onnx_header
-from ninefold.engines.library.places import ADAPTER, CONFIG, INDEX, KINDS, Kind, Place
+from ninefold.engines.library.places import (
+    ADAPTER,
+    CONFIG,
+    INDEX,
+    KINDS,
+    Kind,
+    Place,
+    is_file,
+    is_folder,
+)
 from ninefold.engines.library.tensor_kinds import (
     embedding_vectors,
     kind_of_tensors,
@@ -354,8 +363,8 @@ def precision_name(dtype: str) -> str:
 
 
 def _format(path: Path) -> str:
-    if path.is_dir():
-        return "diffusers" if (path / INDEX).is_file() else "transformers"
+    if is_folder(path):
+        return "diffusers" if is_file(path / INDEX) else "transformers"
     return "pickle" if path.suffix in PICKLES else path.suffix.removeprefix(".")
 
 

@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -64,10 +65,11 @@ def add_model(
     files = {
         file.relative_to(path).as_posix() if path.is_dir() else "": file for file in _files(path)
     }
-    holding, kept = _keep(path, files, entries, name, how)
+    # Before files are kept, so that little time is left in which they have no entry.
     records = {
         below: FileRecord(file.stat().st_size, read_sha256(file)) for below, file in files.items()
     }
+    holding, kept = _keep(path, files, entries, name, how)
     entry = Entry(name, identity.kind, holding, kept, str(path.absolute()), records)
     entries.add(entry)
     return entry
@@ -83,10 +85,7 @@ def remove_model(library: Library, name: str) -> Entry:
     if entry.holding == "hub":
         remove_from_cache(entry, others)
     elif entry.is_own:
-        if entry.path.is_dir():
-            shutil.rmtree(entry.path)
-        else:
-            entry.path.unlink(missing_ok=True)
+        _remove(entry.path)
     _entries(library).remove(entry)
     return entry
 
@@ -226,6 +225,13 @@ def _keep(
     if how == "reference":
         return "reference", source.absolute()
     target = entries.files / (name if source.is_dir() else f"{name}{source.suffix}")
+    for other in {target.name, target.stem}:
+        owner = entries.get(other)
+        if owner is not None and owner.is_own and owner.path.name == target.name:
+            raise ModelError(
+                f"{target} is where the model {other!r} is kept. Choose another --name, or remove "
+                "it first."
+            )
     staged = entries.files / f".{secrets.token_hex(8)}"
     holding: Holding = "link" if how == "link" else "copy"
     try:
@@ -241,6 +247,7 @@ def _keep(
             shutil.copyfile(file, copy)
             shutil.copystat(file, copy)
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove(target)  # no entry names it: a command that was interrupted left it there
         os.replace(staged, target)
     except OSError as error:
         raise ModelError(
@@ -248,8 +255,14 @@ def _keep(
             "space, or add it with --as reference."
         ) from error
     finally:
-        if staged.is_dir():
-            shutil.rmtree(staged, ignore_errors=True)
-        else:
-            staged.unlink(missing_ok=True)
+        with suppress(OSError):
+            _remove(staged)
     return holding, target
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from ninefold.core.problems import suggest
 from ninefold.engines.file_memory import FileMemory, FileStamp, memory_key
 from ninefold.engines.library.entries import Entries
 from ninefold.engines.library.identity import VERSION, Identity, identify
-from ninefold.engines.library.places import SUFFIXES, Kind, Place, Search
+from ninefold.engines.library.places import SUFFIXES, Kind, Place, Search, is_folder
 from ninefold.engines.references import split_components, with_components
 from ninefold.engines.settings import EngineSettings
 
@@ -132,7 +132,8 @@ class _Found:
             return cls(search, ())
         entries = Entries(settings.library)
         search.watch(entries.folder)
-        search.places += [entry.place for entry in entries.all()]
+        with search.reported(entries.folder):
+            search.places += [entry.place for entry in entries.all()]
         search.walk(settings.loras, "loras", "lora")
         search.walk(settings.control, "control", "control")
         search.walk(settings.embeddings, "embeddings", "embedding")
@@ -173,7 +174,7 @@ def _identities(places: list[Place], *, allow_pickle: bool) -> Iterator[tuple[Pl
     remembered = memory.recall_all(_FACT)
     read: list[tuple[Path, FileStamp, str]] = []
     for place in places:
-        if place.path.is_dir():  # several files, whose headers are small
+        if is_folder(place.path):  # several files, whose headers are small
             yield place, identify(place, allow_pickle=allow_pickle)
             continue
         try:

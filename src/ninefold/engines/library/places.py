@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -112,11 +113,30 @@ class Search:
 
     def walk(self, folder: Path, source: str, hint: Kind | None = None) -> None:
         """Look through a folder of models, of one kind where `hint` says so; it may be missing."""
-        self._walk(folder, folder, source, hint)
+        with self.reported(folder):
+            self._walk(folder, folder, source, hint)
 
     def folder(self, root: Path, source: str) -> None:
         """Look through a folder of whatever layout."""
         self.watch(root)
+        with self.reported(root):
+            self._folder(root, source)
+
+    @contextmanager
+    def reported(self, folder: Path) -> Iterator[None]:
+        """Leave out what of a folder cannot be looked into, and say so, rather than all others."""
+        try:
+            yield
+        except (OSError, ValueError, RecursionError) as error:
+            self._report(folder, error)
+
+    def _report(self, folder: Path, error: Exception) -> None:
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        problem = f"{folder} cannot be read: {reason}."
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def _folder(self, root: Path, source: str) -> None:
         if not root.is_dir():
             self.problems.append(f"{root} is no folder, so no models are looked up there.")
             return
@@ -152,10 +172,11 @@ class Search:
         except FileNotFoundError:
             self.looked_into[folder] = None
             return
-        except OSError as error:
-            self.problems.append(f"{folder} cannot be read: {error.strerror or error}.")
+        except (OSError, ValueError) as error:  # a path with a null byte
+            self.watch(folder)
+            self._report(folder, error)
             return
-        self.looked_into[folder] = stat.st_mtime_ns
+        self.looked_into[folder] = _moment(stat)
         names = {entry.name for entry in entries}
         if "pyvenv.cfg" in names or (stat.st_dev, stat.st_ino) in above:
             return
@@ -167,15 +188,15 @@ class Search:
             path = Path(entry.path)
             if entry.name.startswith(".") or entry.name.lower() in _PASSED_OVER:
                 continue
-            if _is_folder(entry):
+            if is_folder(entry):
                 # The configs of a single file lie in a folder of its name beside it.
-                if entry.name in files and (path / INDEX).is_file():
+                if entry.name in files and is_file(path / INDEX):
                     continue
                 kind = KIND_OF_FOLDER.get(entry.name.lower())
                 within = path if kind is not None else base
                 inside = (*above, (stat.st_dev, stat.st_ino))
                 self._walk(path, within, source, kind or hint, inside)
-            elif _may_be_model(path, hint) and entry.is_file():
+            elif _may_be_model(path, hint) and is_file(entry):
                 name = _name(path, base).removesuffix(path.suffix)
                 self.places.append(Place(path, name, source, hint))
 
@@ -184,9 +205,13 @@ class Search:
         self.watch(cache)
         for repository in sorted(cache.glob("models--*")):
             name = repository.name.removeprefix("models--").replace("--", "/")
-            for revision, snapshot in sorted(self._snapshots(repository).items()):
+            snapshots: dict[str, Path] = {}
+            with self.reported(repository):
+                snapshots = self._snapshots(repository)
+            for revision, snapshot in sorted(snapshots.items()):
                 shown = name if revision == "main" else f"{name}@{revision}"
-                self._snapshot(snapshot, shown)
+                with self.reported(snapshot):
+                    self._snapshot(snapshot, shown)
 
     def _snapshots(self, repository: Path) -> dict[str, Path]:
         refs, snapshots = repository / "refs", repository / "snapshots"
@@ -194,15 +219,17 @@ class Search:
         for folder in (refs, snapshots):
             self.watch(folder)
         for ref in refs.rglob("*") if refs.is_dir() else ():
-            if ref.is_file():
+            if is_file(ref):
                 self.watch(ref)
                 commit = ref.read_text(encoding="utf-8", errors="replace").strip()
-                if commit and (snapshots / commit).is_dir():
-                    found[ref.relative_to(refs).as_posix()] = snapshots / commit
+                with self.reported(snapshots / commit):
+                    if commit and (snapshots / commit).is_dir():
+                        found[ref.relative_to(refs).as_posix()] = snapshots / commit
         known = set(found.values())
         for snapshot in sorted(snapshots.glob("*")):
-            if snapshot.is_dir() and snapshot not in known:
-                found[snapshot.name] = snapshot
+            with self.reported(snapshot):
+                if snapshot.is_dir() and snapshot not in known:
+                    found[snapshot.name] = snapshot
         return found
 
     def _snapshot(self, snapshot: Path, name: str) -> None:
@@ -214,20 +241,21 @@ class Search:
         found = Search()
         found.walk(snapshot, "hub")
         self.looked_into |= found.looked_into
+        self.problems += found.problems
         for place in found.places:
             self.places.append(Place(place.path, f"{name}/{place.name}", "hub", place.hint))
 
     def _more_folders(self, file: Path, source: str) -> None:
         """The folders that ComfyUI's `extra_model_paths.yaml` names."""
-        if not file.is_file():
+        if not is_file(file):
             return
         self.watch(file)
         try:
             import yaml
 
             content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            line = str(error).splitlines()[0]
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+            line = (str(error).splitlines() or [type(error).__name__])[0]
             self.problems.append(f"{file} cannot be read, so its folders are left out: {line}.")
             return
         sections = content.values() if isinstance(content, Mapping) else ()
@@ -273,9 +301,18 @@ def _may_be_model(path: Path, hint: Kind | None) -> bool:
     return path.suffix in SUFFIXES and (path.suffix not in _VAGUE or hint is not None)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str] | Path) -> bool:
+    """Whether it is a folder; it is none where that cannot be found out."""
     try:
         return entry.is_dir()
+    except OSError:
+        return False
+
+
+def is_file(entry: os.DirEntry[str] | Path) -> bool:
+    """Whether it is a file; it is none where that cannot be found out, as of a link to itself."""
+    try:
+        return entry.is_file()
     except OSError:
         return False
 
@@ -288,6 +325,11 @@ def _name(path: Path, base: Path) -> str:
 
 def _changed(path: Path) -> int | None:
     try:
-        return path.stat().st_mtime_ns
-    except OSError:
+        return _moment(path.stat())
+    except (OSError, ValueError):
         return None
+
+
+def _moment(stat: os.stat_result) -> int:
+    """When a folder last changed, or who may read it."""
+    return max(stat.st_mtime_ns, stat.st_ctime_ns)
