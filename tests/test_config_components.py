@@ -35,6 +35,20 @@ def test_another_model_on_the_command_line_leaves_those_of_the_config_out() -> N
         model(components="folder")
 
 
+def test_another_model_by_name_leaves_those_of_the_config_out() -> None:
+    config = PipelineConfig.parse({"model": "a.gguf", "components": "one", "stages": STAGES})
+    assert config.with_values({"model": "sdxl"}).components is None
+    assert config.with_settings(["model=sdxl"]).components is None
+    assert config.with_values({"model": "b.gguf", "components": "two"}).components == "two"
+    assert config.with_values({"seed": 5}).components == "one"
+
+
+def test_a_pair_that_the_operator_serves_may_be_named() -> None:
+    limits = Limits(Settings(models=("net.gguf|owner/name",)), fake_engines())
+    assert not list(limits.model_problems("net.gguf|owner/name", "model"))
+    assert list(limits.model_problems("net.gguf", "model"))
+
+
 def test_a_request_may_name_those_that_are_served() -> None:
     limits = Limits(Settings(), fake_engines())
     served, *_ = limits.models()

@@ -231,6 +231,8 @@ class PipelineConfig(BaseModel):
         if not values and not problems:
             return self
         document: dict[str, Any] = self.model_dump(mode="json")
+        if "model" in values:  # the components are those of the model that it was
+            document["components"] = None
         places = self._places()
         same_stages = True
         for key, value in values.items():

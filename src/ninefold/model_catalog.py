@@ -58,8 +58,11 @@ def public_summary(engines: EngineSet, kind: str, name: str) -> Json:
         model = engines.library.find(kind, name)
     except ModelError:
         return {}
-    if model is None:
-        return {}
+    return {} if model is None else public_facts(model)
+
+
+def public_facts(model: LibraryModel) -> Json:
+    """What may be said to clients of a model, its files' places left out."""
     found, card = summary(model), model.identity.card
     shown = ("family", "format", "precision", "parameters", "size_bytes", "title", "license")
     return {

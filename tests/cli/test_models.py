@@ -124,6 +124,13 @@ def test_a_folder_that_is_not_there_is_a_warning(cli: Cli, tmp_path: Path) -> No
     assert f"warning: {tmp_path / 'usb'} is no folder" in listed.err
 
 
+def test_options_before_the_command_are_not_lost_in_silence(cli: Cli, tmp_path: Path) -> None:
+    for options in (["--json"], ["--settings", str(tmp_path / "own.toml")]):
+        outcome = cli("models", *options, "list")
+        assert outcome.code == 2
+        assert "after the command" in outcome.err
+
+
 def test_models_alone_lists_as_before(cli: Cli, engines: EngineSet) -> None:
     assert "poster: 128 x 128 pixels" in cli("models", engines=engines).out
     document = cli("models", "--json", engines=engines).document

@@ -79,3 +79,12 @@ def test_control_models_are_listed_as_all_models_are(idle: Door) -> None:
     schema = idle.client.get("/v1/stages").text
     assert '"edges"' in schema
     assert '"style"' in schema
+
+
+def test_a_rerun_may_take_control_off(door: Door) -> None:
+    job = door.done(_asked({"model": "edges", "image": door.upload(png())}))
+    changes: dict[str, Any] = {"text_to_image.control": []}
+    answer = door.client.post(f"/v1/jobs/{job['id']}/rerun", json={"changes": changes})
+    assert answer.status_code == 202, answer.text
+    again = door.client.get(answer.json()["links"]["self"]).json()
+    assert "control_images" not in again["input"]

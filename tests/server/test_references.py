@@ -20,6 +20,7 @@ def test_a_job_and_its_rerun_paint_from_them(open_door: Open) -> None:
     assert [item.shape[:2] for item in requests[0].references] == [(48, 96), (64, 64)]
     hashes = job["metadata"]["text_to_image"]["references"]
     assert len(hashes) == 2
+    assert [set(item) for item in job["input"]["references"]] == [{"width", "height", "sha256"}] * 2
     answer = door.client.post(f"/v1/jobs/{job['id']}/rerun", json={"input": {"seed": 8}})
     assert answer.status_code == 202, answer.text
     again = door.client.get(answer.json()["links"]["events"])
@@ -68,3 +69,16 @@ def test_anothers_upload_is_not_found(open_door: Open) -> None:
     assert answer.status_code == 422
     assert "no upload is called" in answer.text
     assert door.client.post("/v1/jobs", json=asked, headers=mine).status_code == 202
+
+
+def test_what_is_painted_is_counted_for_models_that_only_edit(open_door: Open) -> None:
+    engines, _ = recording_engines(pipeline_class="LongCatImageEditPipeline")
+    door = open_door(engines, worker=False, max_output_pixels=500_000)
+    size = {"width": 512, "height": 512}
+    config = {"stages": [{"stage": "prompt"}, {"stage": "text_to_image", "params": size}]}
+    given = {"prompt": "both", "references": [door.upload()]}
+    asked = {"config": config, "input": given}
+    assert door.client.post("/v1/jobs", json=asked).status_code == 202
+    answer = door.client.post("/v1/groups", json={**asked, "count": 2})
+    assert answer.status_code == 422, answer.text
+    assert "524,288" in answer.text

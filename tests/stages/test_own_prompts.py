@@ -375,3 +375,15 @@ def test_a_step_that_cannot_be_resolved_fails_as_a_step_does(tmp_path: Path) -> 
     assert context.error is not None
     assert context.error.user_error
     assert (context.error.stage, context.error.kind) == ("detailer", "InputError")
+
+
+@STAGES
+def test_a_lora_twice_with_other_blocks_stays_twice(bench: Bench, stage_type: type[Stage]) -> None:
+    twice = (
+        replace(SKETCH, weight=0.5, blocks="OUTALL"),
+        replace(SKETCH, weight=0.3, blocks="MIDD"),
+    )
+    _, requests = bench.run(stage_type, "<lora:ink:1>", loras=twice)
+    assert [(lora.name, lora.weight) for lora in requests[0].loras] == [
+        ("sketch", 0.5), ("sketch", 0.3), ("ink", 1.0),
+    ]  # fmt: skip

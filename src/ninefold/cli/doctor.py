@@ -34,7 +34,11 @@ LIBRARIES = (
 #: What an extra brings, by a package of it.
 EXTRAS = {
     "control": "opencv-python-headless",
+    "gguf": "gguf",
     "otel": "opentelemetry-sdk",
+    "quantization": "bitsandbytes",
+    "samplers": "scipy",
+    "spandrel": "spandrel",
     "training": "onnxscript",
 }
 #: Bytes that a job of a large image takes, with what the database writes beside itself.

@@ -41,6 +41,8 @@ def models(
     """
     if context.invoked_subcommand is None:
         _everything(context, settings_file, as_json)
+    elif settings_file is not None or as_json:
+        raise typer.BadParameter("expected --settings and --json after the command.")
 
 
 @guarded

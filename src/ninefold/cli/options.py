@@ -103,9 +103,7 @@ def resolve_config(options: RunOptions) -> PipelineConfig:
         settings.append(f"text_to_image.strength={options.strength}")
     config = load_config(options.preset, options.config, settings)
     changes = {"model": options.model, "components": options.components, "seed": options.seed}
-    given: dict[str, Any] = {k: value for k, value in changes.items() if value is not None}
-    if "model" in given:  # the config's components are those of its own model
-        given.setdefault("components", None)
+    given = {key: value for key, value in changes.items() if value is not None}
     config = config.with_values(given, "")
     config = config.with_values(options.sampling.values(config, options.settings), "")
     return config.with_values(control_values(options.control, options.settings), "")

@@ -16,6 +16,7 @@ from ninefold.core.errors import ConfigError, InputError
 from ninefold.core.record import StageRecord
 from ninefold.jobs.events import Done
 from ninefold.jobs.spec import JobSpec, digest_of, document_of
+from ninefold.slots import CONTROL_IMAGES
 
 #: Slots that a rerun may be given anew; others are files, or come from stages.
 CHANGEABLE = ("prompt", "negative_prompt", "seed", "model")
@@ -35,6 +36,7 @@ def rerun_spec(
     """
     spec, reader = _given_anew(spec, given)
     config, start, names = _changed(spec, from_stage, changes, reader)
+    spec = _without_unnamed_pictures(spec, config)
     kept = _before(done, start, names)
     document = document_of(config)
     return replace(
@@ -88,6 +90,8 @@ def _given_anew(spec: JobSpec, given: Mapping[str, Any]) -> tuple[JobSpec, tuple
         if name in PipelineConfig.model_fields and name not in spec.input
     }
     of_input = {name: value for name, value in values.items() if name not in of_config}
+    if "model" in of_config:  # the components are those of the model that it was
+        of_config["components"] = None
     config = PipelineConfig.parse({**spec.config, **of_config})
     spec = replace(spec, config=config.document(), input={**spec.input, **of_input})
     for step in config.build().steps:
@@ -96,6 +100,17 @@ def _given_anew(spec: JobSpec, given: Mapping[str, Any]) -> tuple[JobSpec, tuple
             if name in reads:
                 return spec, (step.name, name)
     return spec, None
+
+
+def _without_unnamed_pictures(spec: JobSpec, config: PipelineConfig) -> JobSpec:
+    """The spec without pictures of control that no stage of its changed config names."""
+    pictures = spec.input.get(CONTROL_IMAGES.name)
+    if not pictures:
+        return spec
+    named = config.control_images()
+    kept = {name: picture for name, picture in pictures.items() if name in named}
+    others = {key: value for key, value in spec.input.items() if key != CONTROL_IMAGES.name}
+    return replace(spec, input={**others, **({CONTROL_IMAGES.name: kept} if kept else {})})
 
 
 def _changed(

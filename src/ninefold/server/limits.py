@@ -20,10 +20,11 @@ from ninefold.core.model_refs import ModelRef, NamedModel, named_models
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.problems import suggest
 from ninefold.core.stage import StageParams
+from ninefold.core.values import ImageRecord
 from ninefold.engines.engine_set import EngineSet
 from ninefold.jobs.submission import every_variant
 from ninefold.settings import Settings
-from ninefold.slots import IMAGE, MODEL, NEGATIVE_PROMPT, PROMPT, REFERENCES
+from ninefold.slots import IMAGE, MASK, MODEL, NEGATIVE_PROMPT, PROMPT, REFERENCES
 from ninefold.stages.base import DIFFUSION_MODEL
 from ninefold.stages.registry import stage_types
 
@@ -70,7 +71,9 @@ class Limits:
     ) -> Iterator[str]:
         """Whether a request may name this model."""
         known = self.models(ref)
-        for part in name.split("|") if isinstance(name, str) else ():  # MODEL|COMPONENTS
+        if not isinstance(name, str) or name in known:
+            return
+        for part in name.split("|"):  # MODEL|COMPONENTS
             if part not in known:
                 yield f"{where}: {part!r} is not served here.{suggest(part, known)}"
 
@@ -113,11 +116,14 @@ class Limits:
         self.check_jobs(len(inputs) * count)
         pipeline = config.build(self._engines)
         kinds = Counter(
-            (slots.get(MODEL.name), sizes.get(_shape_from(slots) or "")) for slots in inputs
+            (
+                slots.get(MODEL.name),
+                sizes.get(_shape_from(slots) or ""),
+                tuple(name for name in _PICTURES if slots.get(name)),
+            )
+            for slots in inputs
         )
-        pixels = count * sum(
-            number * _largest(pipeline, model, source) for (model, source), number in kinds.items()
-        )
+        pixels = count * sum(number * _largest(pipeline, *kind) for kind, number in kinds.items())
         if pixels > self._settings.max_output_pixels:
             raise ConfigError(
                 f"output: expected at most {self._settings.max_output_pixels:,} pixels in all, got "
@@ -155,17 +161,32 @@ def _shape_from(slots: Mapping[str, Any]) -> str | None:
     return image or next(iter(slots.get(REFERENCES.name) or ()), None)
 
 
-def _largest(pipeline: Pipeline, model: str | None, source: tuple[int, int] | None) -> int:
-    """Pixels of the largest image that a job makes on its way, as its stages tell them."""
+def _largest(
+    pipeline: Pipeline, model: str | None, source: tuple[int, int] | None, given: tuple[str, ...]
+) -> int:
+    """Pixels of the largest image that a job makes on its way, as its stages tell them.
+
+    `given` are slots of pictures, which are taken to be as large as the source: what a model can
+    start from hangs on them.
+    """
     context = PipelineContext(**({} if model is None else {MODEL.name: model}))
     pipeline.prepare(context)
-    size, largest = source, math.prod(source or (0,))
+    size = source if not given else None
+    if source is not None:
+        record = ImageRecord(Path("given.png"), *source, "RGB", "", "input")
+        for name in given:
+            context[name] = (record,) if name == REFERENCES.name else record
+    largest = math.prod(source or (0,))
     for step in pipeline.steps:
         # A size that cannot be is reported with the config's other problems.
         with suppress(UserError):
             size = step.stage.output_size(context, size)
         largest = max(largest, math.prod(size or (0,)))
     return largest
+
+
+#: Slots that hold pictures of the caller's.
+_PICTURES = (IMAGE.name, MASK.name, REFERENCES.name)
 
 
 @cache

@@ -91,8 +91,10 @@ class RequestValidator:
             if problems:
                 raise ConfigError(problems)
             sizes = _sizes(parent)
-            slots = {"model": model or parent.input.get("model")}
-            slots |= {"image": "source"} if sizes else {}
+            slots: dict[str, Any] = {"model": model or parent.input.get("model")}
+            slots |= {name: "source" for name in ("image", "mask") if parent.input.get(name)}
+            if parent.input.get(REFERENCES.name):
+                slots[REFERENCES.name] = ("source",)
             self._limits.check_size(config, [slots], sizes)
 
         return check

@@ -345,6 +345,8 @@ def _error(failure: Failure) -> ErrorDocument:
 
 def _shown(value: Any) -> Any:
     """A slot's value; of a file, what it is and not where."""
+    if isinstance(value, list | tuple):
+        return [_shown(item) for item in value]
     if isinstance(value, dict) and "path" in value:
         return {name: value[name] for name in ("width", "height", "sha256") if name in value}
     return {name: _shown(item) for name, item in value.items()} if _holds_files(value) else value

@@ -298,6 +298,7 @@ class DiffusionStage(EngineStage[S]):
         return {
             "model": info.hash,
             "guidance_rescale": info.guidance_rescale,
+            "defaults": [info.steps, info.guidance_scale, info.scheduler, info.scheduler_kind],
             **({"quantization": info.quantization} if info.quantization != "none" else {}),
             "loras": [diffusion.lora_hash(model, lora.name) for lora in context.get(LORAS) or ()],
             "embeddings": [
@@ -383,5 +384,7 @@ class DiffusionStage(EngineStage[S]):
 
 def _joined(image: Iterable[Lora], own: Iterable[Lora]) -> tuple[Lora, ...]:
     """Those of the image and a stage's own: of one in both the stage's weight counts, 0 is none."""
-    found = {lora.name: lora for lora in image} | {lora.name: lora for lora in own}
-    return tuple(lora for lora in found.values() if lora.weight or lora.text_encoder_weight)
+    own = tuple(own)
+    named = {lora.name for lora in own}
+    found = (*(lora for lora in image if lora.name not in named), *own)
+    return tuple(lora for lora in found if lora.weight or lora.text_encoder_weight)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -159,7 +160,9 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
         references = context.get(REFERENCES) or ()
         width, height = self._size(info, self._shape(source, references))
         problems = (
-            *task_problems(self._task(context, source, references), info),
+            *chain.from_iterable(
+                task_problems(task, info) for task in self._tasks(context, source, references)
+            ),
             *reference_problems(len(references), info),
             *area_problems(width, height, info),
         )
@@ -172,15 +175,14 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
             raise InputError("\n".join(f"{self.name}: {problem}" for problem in problems))
         return width, height
 
-    def _task(
+    def _tasks(
         self, context: PipelineContext, source: tuple[int, int] | None, references: _Images
-    ) -> Task:
-        """What the model starts from."""
-        if references:
-            return "edit"
+    ) -> tuple[Task, ...]:
+        """What the model starts from: references, a source, or the prompt alone."""
+        edit: tuple[Task, ...] = ("edit",) if references else ()
         if source is None:
-            return "text"
-        return "inpaint" if MASK in context else "image"
+            return edit or ("text",)
+        return (*edit, "inpaint" if MASK in context else "image")
 
     def _shape(self, source: tuple[int, int] | None, references: _Images) -> tuple[int, int] | None:
         """The size whose shape the image takes on: the source's, else the first reference's."""

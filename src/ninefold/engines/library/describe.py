@@ -31,7 +31,8 @@ def family_of(model: LibraryModel) -> Family | None:
 def describe_quickly(model: LibraryModel, settings: EngineSettings | None) -> ModelInfo:
     """What is known of a model; its hash is empty unless its weights were read before.
 
-    Raises `ModelError` where it cannot be used.
+    Nothing is downloaded for a description. Raises `ModelError` where it cannot be used.
     """
-    files = replace(resolve(str(model.place.path), settings or EngineSettings()), name=model.name)
+    here = (settings or EngineSettings()).model_copy(update={"allow_download": False})
+    files = replace(resolve(str(model.place.path), here), name=model.name)
     return describe(files, hash_of=known_hash)

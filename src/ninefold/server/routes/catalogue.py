@@ -11,7 +11,7 @@ from ninefold.catalogue import describe_model, describe_stage, other_models
 from ninefold.config import PipelineConfig, presets
 from ninefold.core.errors import NotFoundError
 from ninefold.core.problems import suggest
-from ninefold.model_catalog import public_summary
+from ninefold.model_catalog import public_facts
 from ninefold.server.auth import Known
 from ninefold.server.openai.errors import openai_responses
 from ninefold.server.problems import responses
@@ -133,11 +133,7 @@ async def list_models(caller: Known, service: ServiceDep) -> ModelList:
         return ModelList(
             data=[_model(service, name) for name in names],
             details=[
-                DetailDocument(
-                    id=model.name,
-                    kind=model.kind,
-                    **public_summary(service.engines, model.kind, model.name),
-                )
+                DetailDocument(id=model.name, kind=model.kind, **public_facts(model))
                 for model in service.engines.library.models()
                 if model.kind in _DETAILED
             ],
