@@ -12,11 +12,13 @@ import pytest
 
 from ninefold.core.progress import SilentProgress
 from ninefold.engines.diffusers_engine import DiffusersEngine
+from ninefold.engines.levers import attend_by, set_levers
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 from ninefold.engines.tuning import Measured, Tuning, Tunings, measure, tuned, tuning_key
 from tests.engines.conftest import text
 from tests.tiny_models import tiny_model
+from tests.tiny_models.registry import build_tiny
 
 
 def test_levers_that_pay_are_used_always_only_where_bytes_stay() -> None:
@@ -31,6 +33,35 @@ def test_levers_that_pay_are_used_always_only_where_bytes_stay() -> None:
     assert found == Tuning(("same",), ("other",), 4)
     assert found.levers("lossless") == ("same",)
     assert found.levers("high") == ("same", "other")
+
+
+def test_of_attention_backends_the_fastest_alone_is_used() -> None:
+    found = tuned(
+        [
+            Measured("attention_a", 0.9, 1.0, True),
+            Measured("attention_b", 0.8, 1.0, True),
+            Measured("attention_c", 0.5, 1.0, False),
+            Measured("channels_last", 0.9, 1.0, True),
+        ],
+        {},
+    )
+    assert found.lossless == ("attention_b", "channels_last")
+    assert found.levers("fast") == ("channels_last", "attention_c")
+
+
+def test_an_attention_backend_of_some_networks_is_not_that_of_the_process(tmp_path: Path) -> None:
+    from diffusers.models import attention_dispatch
+
+    registry: Any = attention_dispatch._AttentionBackendRegistry
+    pipe, before, now = build_tiny("flux"), registry._active_backend, set[str]()
+    lever = attend_by("_native_math")
+    lever.on(pipe)
+    assert registry._active_backend == before
+    lever.off(pipe)
+    set_levers(pipe, ["channels_last"], now)
+    assert now == {"channels_last"}
+    set_levers(pipe, [], now)
+    assert not now
 
 
 def test_a_batch_that_gains_nothing_is_not_made() -> None:
@@ -80,7 +111,7 @@ def test_a_model_is_run_as_it_was_tuned(tmp_path: Path) -> None:
     assert tuning.batch >= 1
     assert len(json.loads(settings.tuning.read_text())) == 1
 
-    key = tuning_key(engine.describe(folder).hash, (64, 64), "cpu", "none")
+    key = tuning_key(engine.describe(folder).hash, (64, 64), "cpu", "float32/none")
     Tunings(settings.tuning).put(key, Tuning((), ("channels_last",), 2))
     again = engine.run(text(model=folder), SilentProgress())
     assert np.array_equal(again.image, usual.image)

@@ -79,6 +79,7 @@ def test_what_is_painted_is_counted_for_models_that_only_edit(open_door: Open) -
     given = {"prompt": "both", "references": [door.upload()]}
     asked = {"config": config, "input": given}
     assert door.client.post("/v1/jobs", json=asked).status_code == 202
-    answer = door.client.post("/v1/groups", json={**asked, "count": 2})
+    asked = {"config": config, "inputs": [given], "count": 2}
+    answer = door.client.post("/v1/groups", json=asked)
     assert answer.status_code == 422, answer.text
     assert "524,288" in answer.text

@@ -115,7 +115,7 @@ class DiffusersEngine:
 
     def accepts(self, model: str) -> bool:
         """Whether it is a known name, what diffusers may load, or a hub name."""
-        known = self._resources.library.knows("diffusion", model)
+        known = self._resources.library.knows("diffusion", model.partition("|")[0])
         return known or is_diffusers_model(model, self._root)
 
     def check(self, model: str) -> None:
@@ -174,8 +174,7 @@ class DiffusersEngine:
         known, device = self._find(model), self._device
         with self._loaded(known) as loaded:
             tuning = tune(loaded, known.info, device, size, steps, rounds, report)
-        name = device.model_name()
-        self._tunings.put(tuning_key(known.info.hash, size, name, known.info.quantization), tuning)
+        self._tunings.put(self._tuning_key(known.info, size), tuning)
         return tuning
 
     def _control(self, request: TextToImage, info: ModelInfo) -> tuple[PreparedControl, ...]:
@@ -211,7 +210,10 @@ class DiffusersEngine:
         """LoRAs at hand by name: those of their folder, and those of the library."""
         found = lora_files(self.settings.loras, self._root)
         more = self._resources.library.paths("lora").items()
-        return found | {name: path for name, path in more if path not in found.values()}
+        own = set(found.values())
+        return found | {
+            name: path for name, path in more if path.suffix == ".safetensors" and path not in own
+        }
 
     def _inversion_files(self) -> dict[str, Path]:
         """Textual inversions at hand by name: those of their folder, and those of the library."""
@@ -264,11 +266,13 @@ class DiffusersEngine:
 
     def _tuning(self, prepared: PreparedRequest) -> Tuning:
         """What was measured for the model, the size and this device."""
-        info, request, device = prepared.info, prepared.request, self._device
-        size = (request.width, request.height)
-        return self._tunings.get(
-            tuning_key(info.hash, size, device.model_name(), info.quantization)
-        )
+        size = (prepared.request.width, prepared.request.height)
+        return self._tunings.get(self._tuning_key(prepared.info, size))
+
+    def _tuning_key(self, info: ModelInfo, size: tuple[int, int]) -> str:
+        device = self._device
+        dtype = f"{device.number_format(info.family.dtype)}/{info.quantization}"
+        return tuning_key(info.hash, size, device.model_name(), dtype)
 
     def _load(self, files: ModelFiles) -> LoadedModel:
         device, taken = self._device, list[str]()

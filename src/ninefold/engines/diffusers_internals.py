@@ -6,6 +6,8 @@ Read in diffusers 0.42.1 (`pipelines/pipeline_utils.py` and the pipelines of Flu
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -107,6 +109,18 @@ def is_quantised(network: Any) -> bool:
 def execution_device(pipe: Any) -> Any:
     """The torch device that a pipeline computes on, also where its networks wait elsewhere."""
     return pipe._execution_device
+
+
+@contextmanager
+def default_attention_kept() -> Iterator[None]:
+    """Leave the attention backend of the process as it is while that of some networks is set, which
+    in diffusers sets both."""
+    registry = import_module("diffusers.models.attention_dispatch")._AttentionBackendRegistry
+    before = registry._active_backend
+    try:
+        yield
+    finally:
+        registry._active_backend = before
 
 
 def packs_latents(pipe: Any) -> bool:

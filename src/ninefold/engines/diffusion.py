@@ -59,6 +59,8 @@ class ModelInfo:
     guidance_rescale: float = 0.0
     #: What control models must fit; None where it cannot be steered by pictures.
     control: ControlBase | None = None
+    #: First ten hex digits of the SHA-256 over its configs, which say how its weights are run.
+    config_hash: str = ""
     #: How its weights are stored where that is not as in its files; changes its images.
     quantization: Quantization = "none"
     #: When its weights were written, in seconds since the epoch; 0 where nobody knows.

@@ -78,6 +78,8 @@ def _joined(base: GenerationRecord, refiner: GenerationRecord, handover: float) 
     return replace(
         base,
         steps_run=base.steps_run + refiner.steps_run,
+        steps_left_out=base.steps_left_out + refiner.steps_left_out,
+        oom_steps=tuple(dict.fromkeys((*base.oom_steps, *refiner.oom_steps))),
         refiner=refiner.model,
         refiner_hash=refiner.model_hash,
         handover=handover,

@@ -137,9 +137,12 @@ def cached_tokenizer(kind: str, words: int) -> Path | None:
             config = folder / "tokenizer_config.json"
             if not config.is_file():
                 continue
-            name = str(read_json(config).get("tokenizer_class", ""))
-            if name.startswith(kind) and _knows(folder, words):
-                return folder
+            try:
+                name = str(read_json(config).get("tokenizer_class", ""))
+                if name.startswith(kind) and _knows(folder, words):
+                    return folder
+            except ModelError:  # damaged, and of another model
+                continue
     return None
 
 

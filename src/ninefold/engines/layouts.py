@@ -154,6 +154,8 @@ def read_index(folder: Path, name: str) -> Layout:
     for key, value in index.items():
         if key.startswith("_"):
             continue
+        if Path(key).name != key:  # a key is also a folder's name
+            raise ModelError(f"{name}: model_index.json names a component {key[:80]!r}.")
         if not (isinstance(value, list) and len(value) == 2 and all(map(_is_text, value))):
             options[key] = value
         else:

@@ -6,6 +6,10 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ninefold.engines.diffusers_internals import default_attention_kept
+
+#: What names of attention backends begin with: of those one can be on.
+ATTENTION = "attention_"
 #: Networks of a pipeline that are run once or twice a step.
 _DENOISERS = ("unet", "transformer", "prior")
 
@@ -28,12 +32,14 @@ def usable(pipe: Any, device: str) -> tuple[Lever, ...]:
 
 def set_levers(pipe: Any, names: Collection[str], now: set[str]) -> None:
     """Put levers on and off so that those called `names` are on; `now` says which are."""
-    for lever in LEVERS:
-        if lever.name in now and lever.name not in names:
+    if now == set(names):
+        return
+    for lever in reversed(LEVERS):  # all of them: one attention backend's end is another's, too
+        if lever.name in now:
             lever.off(pipe)
             now.discard(lever.name)
     for lever in LEVERS:
-        if lever.name in names and lever.name not in now:
+        if lever.name in names:
             lever.on(pipe)
             now.add(lever.name)
 
@@ -89,10 +95,13 @@ def _can_compile(pipe: Any, device: str) -> bool:
     )
 
 
-def _attend_by(backend: str) -> Lever:
+def attend_by(backend: str) -> Lever:
+    """One of diffusers' attention backends, for the networks of a pipeline alone."""
+
     def on(pipe: Any) -> None:
-        for network in _denoisers(pipe):
-            network.set_attention_backend(backend)
+        with default_attention_kept():
+            for network in _denoisers(pipe):
+                network.set_attention_backend(backend)
 
     def off(pipe: Any) -> None:
         for network in _denoisers(pipe):
@@ -103,7 +112,7 @@ def _attend_by(backend: str) -> Lever:
             hasattr(network, "set_attention_backend") for network in _denoisers(pipe)
         )
 
-    return Lever(f"attention_{backend.strip('_')}", on, off, can)
+    return Lever(f"{ATTENTION}{backend.strip('_')}", on, off, can)
 
 
 #: In the order in which they are tried and put on.
@@ -114,8 +123,8 @@ LEVERS = (
         _channels_first,
         lambda pipe, _: getattr(pipe, "unet", None) is not None,
     ),
-    _attend_by("_native_cudnn"),
-    _attend_by("flash"),
-    _attend_by("_flash_3"),
+    attend_by("_native_cudnn"),
+    attend_by("flash"),
+    attend_by("_flash_3"),
     Lever("compile_blocks", _compile, _uncompile, _can_compile),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,7 @@ def describe(
         largest = _largest(configs, family, scale) or _LARGEST * max(width, height)
         return ModelInfo(
             name=files.name,
+            config_hash=_config_hash(files),
             hash=hash_of(files.weights, files.path),
             native_size=(width, height),
             size_multiple=multiple,
@@ -67,6 +70,12 @@ def describe(
         )
     except (TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{files.name}/ninefold.json does not fit: {error}.") from error
+
+
+def _config_hash(files: ModelFiles) -> str:
+    configs = {item.name: dict(files.configs(item.name)) for item in files.layout.components}
+    text = json.dumps([files.layout.index(), configs], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def _scale(configs: Configs, family: Family) -> int:

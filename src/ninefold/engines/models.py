@@ -62,8 +62,13 @@ class ModelFiles:
         """Equal for as long as no file that makes up the model, or describes it, has changed."""
         described = () if self.is_file else tuple(self.path / name for name in _DESCRIBED_BY)
         files = (*described, *self.weights)
-        folders = sorted({path.parent for path in files})
-        return (str(self.path), *map(_stat, folders), *map(_stat, files))
+        configs = [
+            path
+            for item in self.layout.components
+            for path in (item.folder, item.folder / item.config_name)
+        ]
+        places = dict.fromkeys((*(path.parent for path in files), *files, *configs))
+        return (str(self.path), self.pipeline_class, *((str(p), _stat(p)) for p in places))
 
 
 def builtin_models(root: Path = builtin.ROOT) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from statistics import median
 from typing import Any
 
 from ninefold.core.atomic import write_atomic
+from ninefold.engines.levers import ATTENTION
 from ninefold.engines.step_cache import Quality
 
 #: A lever is used where it saves at least this part of the time; less is noise.
@@ -52,12 +53,21 @@ class Tuning:
 
     def levers(self, quality: Quality) -> tuple[str, ...]:
         """What a request of that quality may be run with."""
-        return self.lossless if quality == "lossless" else (*self.lossless, *self.lossy)
+        if quality == "lossless":
+            return self.lossless
+        lossy_backend = any(name.startswith(ATTENTION) for name in self.lossy)
+        kept = [n for n in self.lossless if not (lossy_backend and n.startswith(ATTENTION))]
+        return (*kept, *self.lossy)
 
 
 def tuned(levers: Sequence[Measured], batches: Mapping[int, float]) -> Tuning:
     """What measurements come to; `batches` has seconds an image by images of a call, 1 included."""
     paying = [item for item in levers if item.pays]
+    backends = [item for item in paying if item.name.startswith(ATTENTION)]
+    for same_bytes in (True, False):  # of each sort the fastest backend alone
+        alike = [item for item in backends if item.same_bytes is same_bytes]
+        for slower in sorted(alike, key=lambda item: item.seconds)[1:]:
+            paying.remove(slower)
     worth = [n for n, seconds in batches.items() if seconds <= _BATCH_WORTH * batches[1]]
     return Tuning(
         tuple(item.name for item in paying if item.same_bytes),
@@ -103,7 +113,8 @@ class Tunings:
 
 
 def tuning_key(model_hash: str, size: tuple[int, int], device: str, dtype: str) -> str:
-    """By what a tuning is remembered; another torch measures anew."""
+    """By what a tuning is remembered; `dtype` is of the numbers and of the weights' storage.
+    Another torch measures anew."""
     from importlib.metadata import version
 
     return f"{model_hash} {size[0]}x{size[1]} {device} {dtype} torch-{version('torch')}"

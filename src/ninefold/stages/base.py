@@ -298,7 +298,8 @@ class DiffusionStage(EngineStage[S]):
         return {
             "model": info.hash,
             "guidance_rescale": info.guidance_rescale,
-            "defaults": [info.steps, info.guidance_scale, info.scheduler, info.scheduler_kind],
+            "configs": info.config_hash,
+            "defaults": [info.steps, info.guidance_scale, info.scheduler],
             **({"quantization": info.quantization} if info.quantization != "none" else {}),
             "loras": [diffusion.lora_hash(model, lora.name) for lora in context.get(LORAS) or ()],
             "embeddings": [

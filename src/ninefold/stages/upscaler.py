@@ -177,7 +177,11 @@ class UpscalerStage(EngineStage[UpscalerParams]):
         engine, chosen = self.engines.upscaling, self.params.upscaler
         if chosen is not None and chosen in RESAMPLERS:
             return [chosen] if factor > 1 else []
-        names = [chosen] if chosen else engine.models()
+        # Those of the user's folders are used where they are asked for: trying all takes long, and
+        # some of them may not run.
+        own = frozenset(self.engines.library.names(UPSCALER_MODEL.kind))
+        shipped = [name for name in engine.models() if name not in own]
+        names = [chosen] if chosen else shipped or engine.models()
         by_scale = sorted((engine.scale(name), name) for name in names)
         passes: list[str] = []
         while factor > 1:

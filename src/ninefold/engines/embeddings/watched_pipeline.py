@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -47,10 +48,15 @@ def _cached(
     cache: EmbeddingCache,
     state: Hashable,
 ) -> Callable[..., Any]:
+    calls: Counter[Hashable] = Counter()
+
     def encode(*args: Any, **kwargs: Any) -> Any:
         key = _key((args, kwargs))
         if key is not None:
-            key = (owner, key, watch.weighted, watch.max_tokens, state)
+            # With weights, the same text may be the prompt in one call and the negative in another.
+            calls[key] += 1
+            side = (tuple(watch.sides), calls[key]) if watch.weighted else ()
+            key = (owner, key, side, watch.max_tokens, state)
         made, findings = cache.encoded(key, lambda: watch.encode(partial(method, *args), kwargs))
         watch.findings.add(findings)
         return made

@@ -64,12 +64,12 @@ class EncodingWatch:
 
     def __post_init__(self) -> None:
         """Read the weights of both."""
-        self._sides = [WeightedText.parse(text) for text in (self.prompt, self.negative_prompt)]
+        self.sides = [WeightedText.parse(text) for text in (self.prompt, self.negative_prompt)]
 
     @property
     def weighted(self) -> tuple[WeightedText, ...]:
         """Those whose weights are not all 1."""
-        return tuple(side for side in self._sides if side.weighted)
+        return tuple(side for side in self.sides if side.weighted)
 
     def warnings(self) -> Iterator[str]:
         """What the user should hear of, once the prompts were encoded."""
@@ -94,7 +94,7 @@ class EncodingWatch:
     def tokenized(self, encoder: Any, texts: Sequence[Tokenized]) -> None:
         """Note where the prompts lie among the tokens for an encoder, and what was cut."""
         for item in texts:
-            found = [(side, place) for side in self._sides if (place := side.find(item.text))]
+            found = [(side, place) for side in self.sides if (place := side.find(item.text))]
             # One prompt may be a part of the other.
             longest = max((len(side.text) for side, _ in found), default=0)
             for side, place in found:

@@ -140,7 +140,8 @@ def identify_lora(path: Path) -> LoraInfo:
 def check_fit(name: str, path: Path, model: ModelInfo) -> None:
     """Raise `ModelError` for a LoRA of another family than `model`, as far as its header tells."""
     base, bases = identify_lora(path).base, model.family.adapter_bases
-    if base and base not in bases and _TOLD.intersection(bases):
+    fits = base in bases or base == model.family.name
+    if base and not fits and _TOLD.intersection(bases):
         raise ModelError(
             f"LoRA {name!r} is for {base}, and {model.name} is of the family {model.family.name}. "
             f"Use one for {' or '.join(bases)}, or another model."
