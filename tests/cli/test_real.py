@@ -34,14 +34,16 @@ def test_a_prompt_becomes_an_image_and_bad_words_a_warning(tmp_path: Path) -> No
     assert "does not know: spaceship" in done.stderr
 
 
-def test_a_stage_that_fails_for_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_lora_is_refused_before_anything_is_painted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NINEFOLD_LORAS", str(tmp_path))
     (tmp_path / "broken.safetensors").write_bytes(b"no tensors")
     failed = ninefold(tmp_path, "run", "a <lora:broken:1> house", "--preset", "draft")
-    assert failed.returncode == 1
+    assert failed.returncode == 2
     assert "Traceback" not in failed.stderr
-    assert "text_to_image: " in failed.stderr
-    assert "broken" in failed.stderr
+    assert "broken.safetensors is not a readable safetensors file" in failed.stderr
+    assert not (tmp_path / "ninefold-out").exists()
 
 
 def test_help_and_bad_input(tmp_path: Path) -> None:

@@ -65,14 +65,15 @@ def test_a_damaged_weight_is_found_in_every_precision() -> None:
         assert damaged_weight(pipe) is None
 
 
-def broken(folder: Path, to: Path, key: str = "decoder.conv_out.bias") -> Path:
-    """A copy of a model whose VAE gives no numbers."""
+def broken(folder: Path, to: Path, value: float = 3e38) -> Path:
+    """A copy of a model whose VAE gives no numbers: they overflow, or are none in its file."""
     from safetensors.numpy import load_file, save_file
 
     shutil.copytree(folder, to)
     weights = to / "vae" / "diffusion_pytorch_model.safetensors"
     tensors = load_file(weights)
-    tensors[key] = np.full_like(tensors[key], np.nan)
+    key = "decoder.conv_out.weight"
+    tensors[key] = np.full_like(tensors[key], value)
     save_file(tensors, weights, {"format": "pt"})
     return to
 

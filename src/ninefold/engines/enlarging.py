@@ -68,19 +68,18 @@ def in_tiles(
     (high, wide), (height, width) = size, planes.shape[1:]
     padding = ((0, 0), (0, max(0, high - height)), (0, max(0, wide - width)))
     whole = np.pad(planes, padding, mode="edge")
-    result: Planes | None = None
+    result: Planes = np.empty((0, 0, 0), np.float32)
     for top, bottom, window_top in _windows(height, high, margin):
         for left, right, window_left in _windows(width, wide, margin):
             window = whole[:, window_top : window_top + high, window_left : window_left + wide]
             made = enlarge(np.ascontiguousarray(window))
-            if result is None:
+            if not result.size:
                 result = np.empty((made.shape[0], height * scale, width * scale), np.float32)
             result[:, top * scale : bottom * scale, left * scale : right * scale] = made[
                 :,
                 (top - window_top) * scale : (bottom - window_top) * scale,
                 (left - window_left) * scale : (right - window_left) * scale,
             ]
-    assert result is not None  # no side is 0
     return result
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ninefold.core.errors import ContractError
 from ninefold.core.progress import PartialProgress, Progress
 from ninefold.engines.autoencoders import decoded
 from ninefold.engines.diffusion import Generated, LatentsToImage, ModelInfo, TextToImage
@@ -41,7 +42,8 @@ def run_ensemble(request: TextToImage, run: Run, progress: Progress) -> Generate
     LoRAs, control and references act on the base.
     """
     first = run(replace(request, refiner=""), PartialProgress(progress, 0, 2))
-    assert first.latents is not None
+    if first.latents is None:
+        raise ContractError(f"{request.model} handed no latents over to {request.refiner}.")
     given = {item.name: getattr(request, item.name) for item in fields(TextToImage)}
     own = {"model": request.refiner, "refiner": "", "loras": (), "control": (), "references": ()}
     rest = LatentsToImage(**{**given, **own}, latents=first.latents)

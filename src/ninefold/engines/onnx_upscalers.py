@@ -104,17 +104,16 @@ def find_form(model: OnnxModel) -> Form:
 
 def _multiple(model: OnnxModel, channels: int) -> int:
     """The least that sides must be multiples of; raises `ModelError` where nothing works."""
-    failure: ModelError | None = None
+    failures: list[ModelError] = []
     for multiple in _MULTIPLES:
         height, width = (-(-side // multiple) * multiple for side in _ODD)
         try:
             _run(model, np.full((channels, height, width), 0.5, np.float32), _UNIT)
         except ModelError as error:
-            failure = failure or error
+            failures.append(error)
         else:
             return multiple
-    assert failure is not None
-    raise failure
+    raise failures[0]
 
 
 def _plain(
