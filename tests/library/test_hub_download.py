@@ -61,7 +61,8 @@ def test_another_process_goes_on_where_one_was_cut(hub: Hub, tmp_path: Path) -> 
     with pytest.raises(ModelError, match=r"what has arrived is kept"):
         fetch("config.json", "unet/weights.safetensors")
     assert cached_folder(NAME) is None  # nothing half shows
-    assert len(parts(tmp_path)) == 1
+    # The small file may have been cut off, too: they come side by side.
+    assert 300_000 in [path.stat().st_size for path in tmp_path.rglob(f"*{PART}")]
     fetch("config.json", "unet/weights.safetensors")
     assert hub.asked("unet/weights.safetensors")[-1] == "bytes=300000-"
 
