@@ -13,10 +13,10 @@ from ninefold.engines.capabilities import capabilities, starts_by
 from ninefold.engines.diffusion import DIFFUSION, ModelInfo
 from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.families import TASKS
-from ninefold.engines.library.describe import describe_quickly, family_of
-from ninefold.engines.library.identity import Identity, identify
-from ninefold.engines.library.library import LibraryModel
-from ninefold.engines.library.places import Place
+from ninefold.engines.local_models.describe import describe_quickly, family_of
+from ninefold.engines.local_models.identity import Identity, identify
+from ninefold.engines.local_models.lookup import LocalModel
+from ninefold.engines.local_models.places import Place
 from ninefold.engines.sampler_names import scheduler_names
 
 #: Bytes of a number, by the formats that a model may be loaded in; NF4 with its scales.
@@ -29,11 +29,11 @@ def list_models(engines: EngineSet, kind: str | None = None) -> tuple[Json, ...]
 
     Nothing is loaded, and no weight is read.
     """
-    found = [*_built_in(engines), *(summary(model) for model in engines.library.models())]
+    found = [*_built_in(engines), *(summary(model) for model in engines.local_models.models())]
     return tuple(item for item in found if kind in (None, item["kind"]))
 
 
-def summary(model: LibraryModel) -> Json:
+def summary(model: LocalModel) -> Json:
     """One line of the list."""
     identity = model.identity
     return {
@@ -55,13 +55,13 @@ def public_summary(engines: EngineSet, kind: str, name: str) -> Json:
     """What may be said to clients of a model in the library, its files' places left out; nothing
     for any other, or for a name that may mean several."""
     try:
-        model = engines.library.find(kind, name)
+        model = engines.local_models.find(kind, name)
     except ModelError:
         return {}
     return {} if model is None else public_facts(model)
 
 
-def public_facts(model: LibraryModel) -> Json:
+def public_facts(model: LocalModel) -> Json:
     """What may be said to clients of a model, its files' places left out."""
     found, card = summary(model), model.identity.card
     shown = ("family", "format", "precision", "parameters", "size_bytes", "title", "license")
@@ -77,7 +77,7 @@ def show_model(engines: EngineSet, name: str) -> tuple[Json, ...]:
 
     Raises `ModelError` where there is none.
     """
-    if found := engines.library.named(name):
+    if found := engines.local_models.named(name):
         return tuple(_shown(engines, model) for model in found)
     if name in engines.diffusion.models():
         return (
@@ -88,28 +88,28 @@ def show_model(engines: EngineSet, name: str) -> tuple[Json, ...]:
     path = expand_home(name)
     if path.exists():
         place = Place(path, path.absolute().stem if path.is_file() else path.absolute().name, "")
-        return (_shown(engines, LibraryModel(place.name, place, identify(place, thorough=True))),)
+        return (_shown(engines, LocalModel(place.name, place, identify(place, thorough=True))),)
     try:
         info = engines.diffusion.describe(name)  # one in the hub's cache, perhaps
     except ModelError:
-        raise engines.library.missing(name) from None
+        raise engines.local_models.missing(name) from None
     return ({**_of_built_in(name, "diffusion"), "source": "hub", **_diffusion(info)},)
 
 
 def described(engines: EngineSet, name: str) -> ModelInfo:
     """What is known of a diffusion model; of one in the library without reading its weights, so
     that its hash may be empty. Raises `ModelError`."""
-    model = engines.library.find("diffusion", name)
+    model = engines.local_models.find("diffusion", name)
     if model is None:
         return engines.diffusion.describe(name)
-    return describe_quickly(model, engines.library.settings)
+    return describe_quickly(model, engines.local_models.settings)
 
 
-def _shown(engines: EngineSet, model: LibraryModel) -> Json:
+def _shown(engines: EngineSet, model: LocalModel) -> Json:
     identity = model.identity
     if identity.format == "pickle":
         identity = identify(model.place, thorough=True)
-        model = LibraryModel(model.name, model.place, identity)
+        model = LocalModel(model.name, model.place, identity)
     card = identity.card
     found: dict[str, Any] = summary(model)
     found |= {
@@ -127,7 +127,7 @@ def _shown(engines: EngineSet, model: LibraryModel) -> Json:
     }
     if model.kind == "diffusion":
         try:
-            found |= _diffusion(describe_quickly(model, engines.library.settings))
+            found |= _diffusion(describe_quickly(model, engines.local_models.settings))
         except ModelError as error:
             found["problem"] = str(error)
     return found
@@ -164,7 +164,7 @@ def memory_estimate(identity: Identity) -> dict[str, int]:
     return {name: round(identity.parameters * size) for name, size in NUMBER_BYTES.items()}
 
 
-def _family_name(model: LibraryModel) -> str:
+def _family_name(model: LocalModel) -> str:
     """Of a diffusion model its family; of all else what it is made for."""
     if model.kind != "diffusion":
         return model.identity.base
@@ -174,7 +174,7 @@ def _family_name(model: LibraryModel) -> str:
 
 def _built_in(engines: EngineSet) -> Iterator[Json]:
     """The models that ship, and those of installed packages."""
-    known = {(model.kind, model.name) for model in engines.library.models()}
+    known = {(model.kind, model.name) for model in engines.local_models.models()}
     for kind in registry.installed().kinds.values():
         names = engines[kind].models() if engines.engines.get(kind) else ()
         for name in names:

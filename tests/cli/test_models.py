@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from ninefold.engines.engine_set import EngineSet
-from ninefold.engines.library.library import Library
+from ninefold.engines.local_models.lookup import LocalModels
 from ninefold.engines.settings import EngineSettings
 from ninefold.testing import fake_engines
 from tests.cli.conftest import Cli
 from tests.hub_server import Repository, hub_server
-from tests.library.conftest import checkpoint, diffusers_folder, lora, own_cache
+from tests.local_models.conftest import checkpoint, diffusers_folder, lora, own_cache
 
 __all__ = ["own_cache"]
 
@@ -39,7 +39,7 @@ def engines(tmp_path: Path) -> EngineSet:
     settings = EngineSettings(
         model_folders=(folder,), library=tmp_path / "library", loras=tmp_path / "loras"
     )
-    return replace(fake_engines(), library=Library(settings))
+    return replace(fake_engines(), local_models=LocalModels(settings))
 
 
 def test_list_is_a_table(cli: Cli, engines: EngineSet) -> None:
@@ -118,7 +118,7 @@ def test_show_opens_pickled_files_as_far_as_that_is_safe(cli: Cli, engines: Engi
 
 def test_a_folder_that_is_not_there_is_a_warning(cli: Cli, tmp_path: Path) -> None:
     settings = EngineSettings(model_folders=(tmp_path / "usb",), loras=tmp_path, library=tmp_path)
-    engines = replace(fake_engines(), library=Library(settings))
+    engines = replace(fake_engines(), local_models=LocalModels(settings))
     listed = cli("models", "list", engines=engines)
     assert listed.code == 0
     assert f"warning: {tmp_path / 'usb'} is no folder" in listed.err

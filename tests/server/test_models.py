@@ -8,7 +8,7 @@ import pytest
 
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.settings import EngineSettings
-from tests.library.conftest import checkpoint, diffusers_folder, lora, own_cache
+from tests.local_models.conftest import checkpoint, diffusers_folder, lora, own_cache
 from tests.server.conftest import JOB, Door, Open
 
 __all__ = ["own_cache"]

@@ -26,7 +26,7 @@ def show_list(engines: EngineSet, kind: str | None, as_json: bool) -> int:
     else:
         for line in _table(found):
             typer.echo(line)
-    for problem in engines.library.problems():
+    for problem in engines.local_models.problems():
         say(f"warning: {problem}")
     return DONE
 

@@ -109,7 +109,7 @@ def add(
 ) -> int:
     """Add a model to ninefold's own folder, and print its name. It is checked first: what is no
     model, is damaged or needs unpickling is refused."""
-    from ninefold.cli.models_kept import add_one
+    from ninefold.cli.models_maintenance import add_one
     from ninefold.cli.settings import engines_for
 
     return add_one(engines_for(settings_file, context.obj), path, name, how.value)
@@ -135,7 +135,7 @@ def pull(
     cut goes on where it broke off, and every file is compared with the hub's hash. HF_TOKEN opens
     gated models; HF_ENDPOINT, HF_HOME and HF_HUB_OFFLINE hold as ever.
     """
-    from ninefold.cli.models_kept import pull_one
+    from ninefold.cli.models_maintenance import pull_one
     from ninefold.cli.settings import engines_for
 
     engines = engines_for(settings_file, context.obj)
@@ -151,7 +151,7 @@ def remove(
     settings_file: a.SettingsFile = None,
 ) -> int:
     """Remove a model that was added or pulled. What lies in your own folders is never touched."""
-    from ninefold.cli.models_kept import remove_one
+    from ninefold.cli.models_maintenance import remove_one
     from ninefold.cli.settings import engines_for
 
     return remove_one(engines_for(settings_file, context.obj), name, yes)
@@ -172,7 +172,7 @@ def verify(
 
     Exit codes: 0 all are whole, 1 some are damaged or missing.
     """
-    from ninefold.cli.models_kept import verify_all
+    from ninefold.cli.models_maintenance import verify_all
     from ninefold.cli.settings import engines_for
 
     return verify_all(engines_for(settings_file, context.obj), name, as_json)

@@ -19,8 +19,8 @@ from ninefold.engines.control_hub import ControlInHub
 from ninefold.engines.control_table import MODES, NETWORKS, WIDTHS, control_pipelines
 from ninefold.engines.hashing import weights_hash
 from ninefold.engines.ip_adapters import ip_adapter_info
-from ninefold.engines.library.library import Library
-from ninefold.engines.library.places import is_file
+from ninefold.engines.local_models.lookup import LocalModels
+from ninefold.engines.local_models.places import is_file
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 from ninefold.engines.tensor_shapes import tensor_shapes
@@ -58,7 +58,7 @@ class DiffusersControlEngine:
     def __init__(self, resources: EngineResources) -> None:
         """Nothing is read until it is asked for."""
         self._settings = resources.settings
-        self._library = resources.library
+        self._models = resources.local_models
 
     def models(self) -> tuple[str, ...]:
         """Names in the folder of the setting `control` and in the library; folders, files and hub
@@ -66,7 +66,7 @@ class DiffusersControlEngine:
         found = control_names(self._settings.control)
         more = (
             name
-            for name, path in self._library.paths("control").items()
+            for name, path in self._models.paths("control").items()
             if path not in found.values() and (is_file(path) or _is_network(path / CONFIG_FILE))
         )
         return (*found, *more)
@@ -76,7 +76,7 @@ class DiffusersControlEngine:
         path = expand_home(model)
         return (
             model in control_names(self._settings.control)
-            or self._library.knows("control", model)
+            or self._models.knows("control", model)
             or is_file(path / CONFIG_FILE)
             or (is_file(path) and path.suffix in (_WEIGHTS, *_PICKLES))
             or (not _exists(path) and ControlInHub.parse(model) is not None)
@@ -84,7 +84,7 @@ class DiffusersControlEngine:
 
     def check(self, model: str) -> None:
         """Raise `ModelError` for a model that is not at hand, or is none of control."""
-        find_control(model, self._settings, self._library)
+        find_control(model, self._settings, self._models)
 
     def hash(self, model: str) -> str:
         """First ten hex digits of the SHA-256 of the weights; raises `ModelError`."""
@@ -92,7 +92,7 @@ class DiffusersControlEngine:
 
     def info(self, model: str) -> ControlInfo:
         """What is known of a model, by its config or header; raises `ModelError`."""
-        return find_control(model, self._settings, self._library).info
+        return find_control(model, self._settings, self._models).info
 
 
 def control_names(folder: Path) -> dict[str, Path]:
@@ -115,7 +115,7 @@ def _gather(folder: Path, found: dict[str, Path]) -> None:
 
 
 def find_control(
-    reference: str, settings: EngineSettings, library: Library | None = None
+    reference: str, settings: EngineSettings, models: LocalModels | None = None
 ) -> ControlFiles:
     """The control model of a name in the folder of the settings or in the library, a folder, a
     file or a hub name.
@@ -125,7 +125,7 @@ def find_control(
     at_hand = control_names(settings.control)
     if reference in at_hand:
         return _read(at_hand[reference], reference, settings)
-    if library is not None and (found := library.find("control", reference)) is not None:
+    if models is not None and (found := models.find("control", reference)) is not None:
         return _read(found.place.path, found.name, settings)
     path = expand_home(reference)
     if _exists(path):

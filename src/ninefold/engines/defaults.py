@@ -46,7 +46,7 @@ def build_engines(settings: EngineSettings) -> EngineSet:
     def stats() -> EngineStats:
         return EngineStats(resources.residency.sizes(), resources.batches())
 
-    return EngineSet(engines, _versions(), settings.wildcards, stats, resources.library)
+    return EngineSet(engines, _versions(), settings.wildcards, stats, resources.local_models)
 
 
 def _made(engine: EngineClass, resources: EngineResources) -> Any:

@@ -82,7 +82,7 @@ class DiffusersEngine:
     def models(self) -> tuple[str, ...]:
         """Names of the built-in models and those of the library; folders, files and hub names work
         too."""
-        found = self._resources.library.names("diffusion")
+        found = self._resources.local_models.names("diffusion")
         return tuple(dict.fromkeys((*builtin_models(self._root), *found)))
 
     def schedulers(self) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ class DiffusersEngine:
 
     def accepts(self, model: str) -> bool:
         """Whether it is a known name, what diffusers may load, or a hub name."""
-        known = self._resources.library.knows("diffusion", model.partition("|")[0])
+        known = self._resources.local_models.knows("diffusion", model.partition("|")[0])
         return known or is_diffusers_model(model, self._root)
 
     def check(self, model: str) -> None:
@@ -180,7 +180,9 @@ class DiffusersEngine:
     def _control(self, request: TextToImage, info: ModelInfo) -> tuple[PreparedControl, ...]:
         """The files behind a request's control; raises `ModelError` for what does not fit."""
         found = tuple(
-            PreparedControl(item, find_control(item.model, self.settings, self._resources.library))
+            PreparedControl(
+                item, find_control(item.model, self.settings, self._resources.local_models)
+            )
             for item in request.control
         )
         asked = [
@@ -194,7 +196,7 @@ class DiffusersEngine:
 
     def _find(self, reference: str) -> KnownModel:
         """The model's files and description, read anew only where a file has changed."""
-        named, place = self._resources.library.place_of(reference, builtin_models(self._root))
+        named, place = self._resources.local_models.place_of(reference, builtin_models(self._root))
         known = self._known.get(place)
         if known is not None and known.signature == known.files.signature():
             return known
@@ -209,7 +211,7 @@ class DiffusersEngine:
     def _lora_files(self) -> dict[str, Path]:
         """LoRAs at hand by name: those of their folder, and those of the library."""
         found = lora_files(self.settings.loras, self._root)
-        more = self._resources.library.paths("lora").items()
+        more = self._resources.local_models.paths("lora").items()
         own = set(found.values())
         return found | {
             name: path for name, path in more if path.suffix == ".safetensors" and path not in own
@@ -218,7 +220,7 @@ class DiffusersEngine:
     def _inversion_files(self) -> dict[str, Path]:
         """Textual inversions at hand by name: those of their folder, and those of the library."""
         found = inversion_files(self.settings.embeddings)
-        more = self._resources.library.paths("embedding").items()
+        more = self._resources.local_models.paths("embedding").items()
         return found | {name: path for name, path in more if path not in found.values()}
 
     def _batcher(self, known: KnownModel) -> Batcher[PreparedRequest, Generated]:

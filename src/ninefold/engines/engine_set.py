@@ -13,7 +13,7 @@ from ninefold.core.model_refs import ModelRef
 from ninefold.engines.detection import DETECTION, DetectionEngine
 from ninefold.engines.diffusion import DIFFUSION, DiffusionEngine
 from ninefold.engines.kinds import Engine, EngineKind
-from ninefold.engines.library.library import Library
+from ninefold.engines.local_models.lookup import LocalModels
 from ninefold.engines.registry import find_kind
 from ninefold.engines.upscaling import UPSCALING, UpscaleEngine
 
@@ -43,7 +43,7 @@ class EngineSet:
     #: Asked from any thread at any time; quick.
     stats: Callable[[], EngineStats] = EngineStats
     #: Models in the user's folders, and those that were added or pulled.
-    library: Library = field(default_factory=Library)
+    local_models: LocalModels = field(default_factory=LocalModels)
 
     def __getitem__(self, kind: EngineKind[E]) -> E:
         """The engine of a kind. Where there are several, what it is asked goes to the one whose

@@ -140,7 +140,7 @@ class OnnxModels:
     def names(self) -> tuple[str, ...]:
         """Models at hand: built in, or of the library."""
         built_in = [name for name, path in self._names.items() if path.is_file()]
-        found = self._resources.library.paths(self._kind).items()
+        found = self._resources.local_models.paths(self._kind).items()
         more = (name for name, path in found if path.suffix == ".onnx")
         return tuple(dict.fromkeys((*built_in, *more)))
 
@@ -149,7 +149,7 @@ class OnnxModels:
         if reference in self._names or Path(reference).suffix == ".onnx":
             return True
         try:
-            found = self._resources.library.find(self._kind, reference)
+            found = self._resources.local_models.find(self._kind, reference)
         except ModelError:  # it may mean several, which is said where it is used
             return True
         return found is not None and found.place.path.suffix == ".onnx"
@@ -191,7 +191,7 @@ class OnnxModels:
             if not self._names[reference].is_file():
                 raise builtin.missing(f"{self._kind} {reference!r}")
             return self._names[reference]
-        found = self._resources.library.find(self._kind, reference)
+        found = self._resources.local_models.find(self._kind, reference)
         path = expand_home(reference) if found is None else found.place.path
         if path.suffix in _PICKLES:
             raise ModelError(

@@ -10,7 +10,7 @@ from threading import Lock
 
 from ninefold.engines import builtin
 from ninefold.engines.devices import DeviceChoice, choose_device
-from ninefold.engines.library.library import Library
+from ninefold.engines.local_models.lookup import LocalModels
 from ninefold.engines.residency import Residency
 from ninefold.engines.settings import EngineSettings
 
@@ -27,7 +27,7 @@ class EngineResources:
         #: Where the models lie that ship.
         self.builtin_root = builtin_root
         #: Models in the user's folders, and those that were added or pulled.
-        self.library = Library(self.settings)
+        self.local_models = LocalModels(self.settings)
         #: Models of every kind, on every device.
         self.residency = Residency(self.memory_budget, self._clear)
         self._batches: Counter[int] = Counter()

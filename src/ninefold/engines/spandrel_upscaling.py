@@ -58,7 +58,7 @@ class SpandrelUpscaleEngine:
 
     def models(self) -> tuple[str, ...]:
         """Those of the user's folders."""
-        found = self._resources.library.paths(UPSCALING.model).items()
+        found = self._resources.local_models.paths(UPSCALING.model).items()
         return tuple(name for name, path in found if path.suffix in _SUFFIXES)
 
     def accepts(self, model: str) -> bool:
@@ -108,7 +108,7 @@ class SpandrelUpscaleEngine:
             yield opened
 
     def _path(self, model: str) -> Path:
-        found = self._resources.library.find(UPSCALING.model, model)
+        found = self._resources.local_models.find(UPSCALING.model, model)
         return expand_home(model) if found is None else found.place.path
 
     def _file(self, model: str) -> Path:

@@ -22,9 +22,9 @@ from ninefold.engines.configs import read_json
 from ninefold.engines.detection import DETECTION, Detection
 from ninefold.engines.hashing import weights_hash
 from ninefold.engines.letterbox import suppressed
-from ninefold.engines.library.places import is_file, is_folder
 from ninefold.engines.load_errors import unreadable
 from ninefold.engines.loading import LOADING
+from ninefold.engines.local_models.places import is_file, is_folder
 from ninefold.engines.residency import ModelKey
 from ninefold.engines.resources import EngineResources
 from ninefold.imaging.types import Pixels
@@ -74,7 +74,7 @@ class TransformersDetectionEngine:
 
     def models(self) -> tuple[str, ...]:
         """Those of the user's folders."""
-        found = self._resources.library.paths(DETECTION.model).items()
+        found = self._resources.local_models.paths(DETECTION.model).items()
         return tuple(name for name, path in found if is_folder(path))
 
     def accepts(self, model: str) -> bool:
@@ -130,7 +130,7 @@ class TransformersDetectionEngine:
             yield opened
 
     def _path(self, model: str) -> Path:
-        found = self._resources.library.find(DETECTION.model, model)
+        found = self._resources.local_models.find(DETECTION.model, model)
         return expand_home(model) if found is None else found.place.path
 
 

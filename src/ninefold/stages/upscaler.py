@@ -179,7 +179,7 @@ class UpscalerStage(EngineStage[UpscalerParams]):
             return [chosen] if factor > 1 else []
         # Those of the user's folders are used where they are asked for: trying all takes long, and
         # some of them may not run.
-        own = frozenset(self.engines.library.names(UPSCALER_MODEL.kind))
+        own = frozenset(self.engines.local_models.names(UPSCALER_MODEL.kind))
         shipped = [name for name in engine.models() if name not in own]
         names = [chosen] if chosen else shipped or engine.models()
         by_scale = sorted((engine.scale(name), name) for name in names)

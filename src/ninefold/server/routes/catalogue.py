@@ -134,7 +134,7 @@ async def list_models(caller: Known, service: ServiceDep) -> ModelList:
             data=[_model(service, name) for name in names],
             details=[
                 DetailDocument(id=model.name, kind=model.kind, **public_facts(model))
-                for model in service.engines.library.models()
+                for model in service.engines.local_models.models()
                 if model.kind in _DETAILED
             ],
             **{kind: list(names) for kind, names in others.items()},

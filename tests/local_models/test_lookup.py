@@ -12,14 +12,14 @@ from ninefold.engines import builtin
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.detection import DETECTION
 from ninefold.engines.file_memory import FileMemory, FileStamp
-from ninefold.engines.library import library as library_module
-from ninefold.engines.library.identity import Identity, identify
-from ninefold.engines.library.library import Library
-from ninefold.engines.library.places import Place
+from ninefold.engines.local_models import lookup as lookup_module
+from ninefold.engines.local_models.identity import Identity, identify
+from ninefold.engines.local_models.lookup import LocalModels
+from ninefold.engines.local_models.places import Place
 from ninefold.engines.settings import EngineSettings
 from ninefold.engines.upscaling import UPSCALING
 from tests.engines.conftest import needs_builtin
-from tests.library.conftest import checkpoint, diffusers_folder, lora, safetensors
+from tests.local_models.conftest import checkpoint, diffusers_folder, lora, safetensors
 
 
 def settings(tmp_path: Path, *folders: Path) -> EngineSettings:
@@ -31,8 +31,8 @@ def settings(tmp_path: Path, *folders: Path) -> EngineSettings:
     )
 
 
-def names(library: Library) -> set[tuple[str, str]]:
-    return {(model.kind, model.name) for model in library.models()}
+def names(models: LocalModels) -> set[tuple[str, str]]:
+    return {(model.kind, model.name) for model in models.models()}
 
 
 def test_a_name_is_the_shortest_that_means_one_model(tmp_path: Path) -> None:
@@ -44,8 +44,8 @@ def test_a_name_is_the_shortest_that_means_one_model(tmp_path: Path) -> None:
     checkpoint(one / "sd15" / "base.safetensors", fill=b"2")
     checkpoint(one / "twin.safetensors", fill=b"3")
     checkpoint(two / "twin.safetensors", fill=b"4")
-    library = Library(settings(tmp_path, one, two))
-    assert names(library) == {
+    models = LocalModels(settings(tmp_path, one, two))
+    assert names(models) == {
         ("diffusion", "only"),
         ("lora", "only-a-lora"),
         ("lora", "only"),
@@ -54,31 +54,31 @@ def test_a_name_is_the_shortest_that_means_one_model(tmp_path: Path) -> None:
         ("diffusion", "one/twin"),
         ("diffusion", "two/twin"),
     }
-    for name, path in library.paths("diffusion").items():
-        found = library.find("diffusion", name)
+    for name, path in models.paths("diffusion").items():
+        found = models.find("diffusion", name)
         assert found is not None
         assert found.place.path == path
-    file = library.find("diffusion", "only.safetensors")
+    file = models.find("diffusion", "only.safetensors")
     assert file is not None
     assert file.place.path == one / "only.safetensors"
-    assert library.find("vae", "only") is None
+    assert models.find("vae", "only") is None
 
 
 def test_a_name_that_may_mean_several_is_reported_with_all_of_them(tmp_path: Path) -> None:
     checkpoint(tmp_path / "a" / "sdxl" / "base.safetensors", fill=b"1")
     checkpoint(tmp_path / "a" / "sd15" / "base.safetensors", fill=b"2")
-    library = Library(settings(tmp_path, tmp_path / "a"))
+    models = LocalModels(settings(tmp_path, tmp_path / "a"))
     message = r"'base' may mean 2 models: sd15/base, sdxl/base\. Name"
     with pytest.raises(ModelError, match=message) as refused:
-        library.find("diffusion", "base")
+        models.find("diffusion", "base")
     assert str(tmp_path) not in str(refused.value)
 
 
 def test_the_same_name_with_other_endings_is_told_apart_by_them(tmp_path: Path) -> None:
     checkpoint(tmp_path / "a" / "checkpoints" / "base.safetensors")
     (tmp_path / "a" / "checkpoints" / "base.ckpt").write_bytes(b"x")
-    library = Library(settings(tmp_path, tmp_path / "a"))
-    assert set(library.names("diffusion")) == {"base.ckpt", "base.safetensors"}
+    models = LocalModels(settings(tmp_path, tmp_path / "a"))
+    assert set(models.names("diffusion")) == {"base.ckpt", "base.safetensors"}
 
 
 def test_links_to_one_file_are_one_model(tmp_path: Path) -> None:
@@ -86,15 +86,15 @@ def test_links_to_one_file_are_one_model(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     os.link(file, tmp_path / "b" / "base.safetensors")
     (tmp_path / "b" / "soft.safetensors").symlink_to(file)
-    library = Library(settings(tmp_path, tmp_path / "a", tmp_path / "b"))
-    assert library.names("diffusion") == ("base",)
+    models = LocalModels(settings(tmp_path, tmp_path / "a", tmp_path / "b"))
+    assert models.names("diffusion") == ("base",)
 
 
 def test_folders_of_the_same_name_are_numbered(tmp_path: Path) -> None:
     for index, folder in enumerate(("x/models", "y/models")):
         checkpoint(tmp_path / folder / "base.safetensors", fill=bytes([index]))
-    library = Library(settings(tmp_path, tmp_path / "x/models", tmp_path / "y/models"))
-    assert set(library.names("diffusion")) == {"models/base", "models-2/base"}
+    models = LocalModels(settings(tmp_path, tmp_path / "x/models", tmp_path / "y/models"))
+    assert set(models.names("diffusion")) == {"models/base", "models-2/base"}
 
 
 def test_new_models_are_found_at_once_and_headers_are_read_once(
@@ -102,22 +102,22 @@ def test_new_models_are_found_at_once_and_headers_are_read_once(
 ) -> None:
     folder = tmp_path / "a"
     checkpoint(folder / "base.safetensors")
-    library = Library(settings(tmp_path, folder))
-    assert library.names("diffusion") == ("base",)
+    models = LocalModels(settings(tmp_path, folder))
+    assert models.names("diffusion") == ("base",)
     read: list[str] = []
 
     def counting(place: Place, *, allow_pickle: bool) -> Identity:
         read.append(place.name)
         return identify(place, allow_pickle=allow_pickle)
 
-    monkeypatch.setattr(library_module, "identify", counting)
+    monkeypatch.setattr(lookup_module, "identify", counting)
     checkpoint(folder / "new.safetensors", fill=b"1")
-    assert library.names("diffusion") == ("base", "new")
+    assert models.names("diffusion") == ("base", "new")
     # Another process would read no header at all.
-    assert Library(library.settings).names("diffusion") == ("base", "new")
+    assert LocalModels(models.settings).names("diffusion") == ("base", "new")
     assert read == ["new"]
     (folder / "base.safetensors").unlink()
-    assert library.names("diffusion") == ("new",)
+    assert models.names("diffusion") == ("new",)
 
 
 def test_what_older_versions_remembered_is_told_anew(
@@ -128,16 +128,16 @@ def test_what_older_versions_remembered_is_told_anew(
     FileMemory.of_user().remember(
         tmp_path / "a" / "base.safetensors",
         FileStamp.of(tmp_path / "a" / "base.safetensors"),
-        library_module._FACT,
+        lookup_module._FACT,
         '{"kind": "diffusion"}',
     )
-    (found,) = Library(chosen).models()
+    (found,) = LocalModels(chosen).models()
     assert found.identity.class_name == "StableDiffusionPipeline"
 
 
 def test_without_settings_there_is_nothing() -> None:
-    assert Library().models() == ()
-    assert Library().find("diffusion", "anything") is None
+    assert LocalModels().models() == ()
+    assert LocalModels().find("diffusion", "anything") is None
 
 
 def test_engines_take_short_names(tmp_path: Path) -> None:

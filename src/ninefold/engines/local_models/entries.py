@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from ninefold.core.atomic import write_atomic
 from ninefold.core.errors import ModelError
-from ninefold.engines.library.places import KINDS, Kind, Place
+from ninefold.engines.local_models.places import KINDS, Kind, Place
 
 #: How an entry came to its files: a hard link or a copy of its own, the user's file where it lies,
 #: or the hub's cache.

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ninefold.core.errors import ModelError
-from ninefold.engines.library.identity import identify
-from ninefold.engines.library.onnx_header import OnnxHeader, read_onnx_header
-from ninefold.engines.library.places import Place
+from ninefold.engines.local_models.identity import identify
+from ninefold.engines.local_models.onnx_header import OnnxHeader, read_onnx_header
+from ninefold.engines.local_models.places import Place
 
 onnx = pytest.importorskip("onnx")
 

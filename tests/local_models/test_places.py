@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from ninefold.engines.library.library import Library
-from ninefold.engines.library.places import Kind, Search
+from ninefold.engines.local_models.lookup import LocalModels
+from ninefold.engines.local_models.places import Kind, Search
 from ninefold.engines.settings import EngineSettings
-from tests.library.conftest import checkpoint, diffusers_folder, lora, safetensors
+from tests.local_models.conftest import checkpoint, diffusers_folder, lora, safetensors
 
 
 def found(root: Path) -> dict[str, Kind | None]:
@@ -235,10 +235,10 @@ def test_a_folder_that_cannot_be_read_leaves_the_others(tmp_path: Path, close: C
     settings = EngineSettings(
         model_folders=(tmp_path / "dead", tmp_path / "one"), library=tmp_path / "dead" / "library"
     )
-    assert len(Library(settings).models()) == 3
+    assert len(LocalModels(settings).models()) == 3
     close(tmp_path / "dead")
     close(tmp_path / "one" / "closed")
-    library = Library(settings)
+    library = LocalModels(settings)
     assert [model.name for model in library.models()] == ["a"]
     for folder in ("dead", "one/closed"):
         assert f"{tmp_path / folder} cannot be read: Permission denied." in library.problems()

@@ -9,13 +9,13 @@ from ninefold.engines.configs import folder_configs, no_configs
 from ninefold.engines.diffusion import ModelInfo
 from ninefold.engines.families import Family, family_in_table
 from ninefold.engines.hashing import known_hash
-from ninefold.engines.library.library import LibraryModel
+from ninefold.engines.local_models.lookup import LocalModel
 from ninefold.engines.model_info import describe
 from ninefold.engines.models import resolve
 from ninefold.engines.settings import EngineSettings
 
 
-def family_of(model: LibraryModel) -> Family | None:
+def family_of(model: LocalModel) -> Family | None:
     """The family of a diffusion model, as it is for this one; None for one not in the table."""
     family = family_in_table(model.identity.class_name)
     if family is None:
@@ -28,7 +28,7 @@ def family_of(model: LibraryModel) -> Family | None:
         return family
 
 
-def describe_quickly(model: LibraryModel, settings: EngineSettings | None) -> ModelInfo:
+def describe_quickly(model: LocalModel, settings: EngineSettings | None) -> ModelInfo:
     """What is known of a model; its hash is empty unless its weights were read before.
 
     Nothing is downloaded for a description. Raises `ModelError` where it cannot be used.

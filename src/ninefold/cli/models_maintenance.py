@@ -14,14 +14,14 @@ from ninefold.cli.models import gib
 from ninefold.core.errors import InputError
 from ninefold.core.json_text import json_text
 from ninefold.engines.engine_set import EngineSet
-from ninefold.engines.library.keeping import (
+from ninefold.engines.local_models.maintenance import (
     AddAs,
     add_model,
     find_entry,
     remove_model,
     verify_models,
 )
-from ninefold.engines.library.pull import pull_model
+from ninefold.engines.local_models.pull import pull_model
 from ninefold.engines.references import HubName
 
 #: Seconds between two reports of a download on a terminal, and elsewhere.
@@ -30,7 +30,7 @@ _OFTEN, _SELDOM = 0.2, 10.0
 
 def add_one(engines: EngineSet, path: str, name: str | None, how: AddAs) -> int:
     """Add a model and print its name."""
-    entry = add_model(engines.library, path, name=name, how=how)
+    entry = add_model(engines.local_models, path, name=name, how=how)
     held = {"link": "linked", "copy": "copied", "reference": "left where it is"}[entry.holding]
     say(f"{entry.kind}, {held}. `ninefold models show {entry.name}` tells more.")
     typer.echo(entry.name)
@@ -48,7 +48,7 @@ def pull_one(
         parsed = replace(parsed, variant=variant)
     progress = _Progress(quiet)
     try:
-        entries = pull_model(engines.library, parsed, files=files, report=progress)
+        entries = pull_model(engines.local_models, parsed, files=files, report=progress)
     finally:
         progress.end()
     for entry in entries:
@@ -61,7 +61,7 @@ def pull_one(
 
 def remove_one(engines: EngineSet, name: str, yes: bool) -> int:
     """Remove a model, once that is agreed to."""
-    entry = find_entry(engines.library, name)
+    entry = find_entry(engines.local_models, name)
     what = "its entry" if entry.holding == "reference" else f"{entry.path}"
     if not yes:
         if not sys.stdin.isatty():
@@ -69,7 +69,7 @@ def remove_one(engines: EngineSet, name: str, yes: bool) -> int:
         if not typer.confirm(f"Remove {what}?", err=True):
             say("Nothing was removed.")
             return FAILED
-    remove_model(engines.library, name)
+    remove_model(engines.local_models, name)
     say(f"Removed {what}.")
     return DONE
 
@@ -77,7 +77,7 @@ def remove_one(engines: EngineSet, name: str, yes: bool) -> int:
 def verify_all(engines: EngineSet, name: str | None, as_json: bool) -> int:
     """A line for each file; `FAILED` where one is damaged or missing."""
     found = []
-    for item in verify_models(engines.library, name):
+    for item in verify_models(engines.local_models, name):
         found.append(item)
         if not as_json:
             file = "" if item.file in ("", item.model) else f" {item.file}"

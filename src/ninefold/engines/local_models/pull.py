@@ -13,10 +13,10 @@ from ninefold.engines.families import family_in_table
 from ninefold.engines.hashing import file_sha256
 from ninefold.engines.hub import INDEX, pipeline_files
 from ninefold.engines.hub_download import HubRepository, Report
-from ninefold.engines.library.entries import Entries, Entry, FileRecord
-from ninefold.engines.library.identity import identify
-from ninefold.engines.library.library import Library
-from ninefold.engines.library.places import ADAPTER, CONFIG, Place
+from ninefold.engines.local_models.entries import Entries, Entry, FileRecord
+from ninefold.engines.local_models.identity import identify
+from ninefold.engines.local_models.lookup import LocalModels
+from ninefold.engines.local_models.places import ADAPTER, CONFIG, Place
 from ninefold.engines.references import HubName
 from ninefold.engines.settings import EngineSettings
 from ninefold.engines.weight_files import pick, weight_files
@@ -28,14 +28,18 @@ _SINGLE = (".safetensors", ".gguf", ".onnx")
 
 
 def pull_model(
-    library: Library, name: HubName, *, files: Sequence[str] = (), report: Report = lambda *_: None
+    models: LocalModels,
+    name: HubName,
+    *,
+    files: Sequence[str] = (),
+    report: Report = lambda *_: None,
 ) -> tuple[Entry, ...]:
     """Fetch a model, or some files of its repository, and keep entries of them.
 
     Nothing but what the model is read from is fetched: one precision, by default the half one that
     its family is run in; no pickled weights. Raises `ModelError`.
     """
-    settings = library.settings or EngineSettings()
+    settings = models.settings or EngineSettings()
     repository = HubRepository.look_up(name, report)
     wanted = list(_wanted(repository, files, settings))
     readme = [_README] if _README in repository.files else []
@@ -46,17 +50,19 @@ def pull_model(
     found = []
     for path in paths:
         below = [*wanted, *readme] if is_folder else [""]
-        entry = _entry(library, repository, path, below)
+        entry = _entry(models, repository, path, below)
         entries.add(entry)
         found.append(entry)
     return tuple(found)
 
 
-def _entry(library: Library, repository: HubRepository, path: Path, files: Sequence[str]) -> Entry:
+def _entry(
+    models: LocalModels, repository: HubRepository, path: Path, files: Sequence[str]
+) -> Entry:
     shown = replace(repository.name, variant=None)
     name = str(shown)
     if path.is_file():
-        taken = [item for item in library.named(path.stem) if item.place.path != path]
+        taken = [item for item in models.named(path.stem) if item.place.path != path]
         name = f"{shown}/{path.stem}" if taken else path.stem
     identity = identify(Place(path, name, "hub"))
     records = {

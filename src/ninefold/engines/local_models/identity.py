@@ -12,9 +12,9 @@ from typing import Any
 from ninefold.core.errors import ModelError
 from ninefold.engines.embeddings.inversion import inversion_base
 from ninefold.engines.file_kinds import recognise
-from ninefold.engines.library.model_card import ModelCard, clean, read_model_card
-from ninefold.engines.library.onnx_header import OnnxHeader, read_onnx_header
-from ninefold.engines.library.places import (
+from ninefold.engines.local_models.model_card import ModelCard, clean, read_model_card
+from ninefold.engines.local_models.onnx_header import OnnxHeader, read_onnx_header
+from ninefold.engines.local_models.places import (
     ADAPTER,
     CONFIG,
     INDEX,
@@ -24,7 +24,7 @@ from ninefold.engines.library.places import (
     is_file,
     is_folder,
 )
-from ninefold.engines.library.tensor_kinds import (
+from ninefold.engines.local_models.tensor_kinds import (
     embedding_vectors,
     kind_of_tensors,
 )

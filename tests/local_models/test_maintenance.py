@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from ninefold.core.errors import ModelError
-from ninefold.engines.library.entries import Entries
-from ninefold.engines.library.keeping import AddAs, add_model, remove_model, verify_models
-from ninefold.engines.library.library import Library
+from ninefold.engines.local_models.entries import Entries
+from ninefold.engines.local_models.lookup import LocalModels
+from ninefold.engines.local_models.maintenance import AddAs, add_model, remove_model, verify_models
 from ninefold.engines.settings import EngineSettings
-from tests.library.conftest import LONG_AGO, checkpoint, diffusers_folder, lora
+from tests.local_models.conftest import LONG_AGO, checkpoint, diffusers_folder, lora
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Library:
+def models(tmp_path: Path) -> LocalModels:
     checkpoint(tmp_path / "mine" / "found.safetensors", fill=b"7")
-    return Library(
+    return LocalModels(
         EngineSettings(
             model_folders=(tmp_path / "mine",),
             library=tmp_path / "library",
@@ -34,33 +34,35 @@ def left(tmp_path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("how", ["link", "copy", "reference"])
-def test_a_file_is_added_found_and_removed(library: Library, tmp_path: Path, how: AddAs) -> None:
+def test_a_file_is_added_found_and_removed(models: LocalModels, tmp_path: Path, how: AddAs) -> None:
     file = lora(tmp_path / "download" / "ink.safetensors")
-    entry = add_model(library, str(file), how=how)
+    entry = add_model(models, str(file), how=how)
     assert (entry.name, entry.kind, entry.holding) == ("ink", "lora", how)
-    found = library.find("lora", "ink")
+    found = models.find("lora", "ink")
     assert found is not None
     assert found.place.path.read_bytes() == file.read_bytes()
     assert os.path.samefile(found.place.path, file) == (how != "copy")
-    assert remove_model(library, "ink").name == "ink"
-    assert library.find("lora", "ink") is None
+    assert remove_model(models, "ink").name == "ink"
+    assert models.find("lora", "ink") is None
     assert file.is_file()
     assert left(tmp_path) == set()
 
 
-def test_a_folder_is_added_under_another_name(library: Library, tmp_path: Path) -> None:
+def test_a_folder_is_added_under_another_name(models: LocalModels, tmp_path: Path) -> None:
     folder = diffusers_folder(tmp_path / "download" / "model")
-    entry = add_model(library, str(folder), name="my model")
+    entry = add_model(models, str(folder), name="my model")
     assert entry.path == tmp_path / "library" / "files" / "my model"
     assert set(entry.files) >= {"model_index.json", "unet/diffusion_pytorch_model.safetensors"}
-    found = library.find("diffusion", "my model")
+    found = models.find("diffusion", "my model")
     assert found is not None
     assert found.identity.class_name == "StableDiffusionXLPipeline"
-    remove_model(library, "my model")
+    remove_model(models, "my model")
     assert left(tmp_path) == set()
 
 
-def test_what_is_no_model_is_refused_and_leaves_nothing(library: Library, tmp_path: Path) -> None:
+def test_what_is_no_model_is_refused_and_leaves_nothing(
+    models: LocalModels, tmp_path: Path
+) -> None:
     lora(tmp_path / "set" / "a.safetensors")
     lora(tmp_path / "set" / "b.safetensors", fill=b"1")
     cut = checkpoint(tmp_path / "cut.safetensors")
@@ -77,26 +79,26 @@ def test_what_is_no_model_is_refused_and_leaves_nothing(library: Library, tmp_pa
         "evil.pt": r"is not added: evil\.pt (holds more|is damaged)",
     }.items():
         with pytest.raises(ModelError, match=message):
-            add_model(library, str(tmp_path / source))
+            add_model(models, str(tmp_path / source))
     assert left(tmp_path) == set()
 
 
 def test_a_name_that_is_taken_or_leads_elsewhere_is_refused(
-    library: Library, tmp_path: Path
+    models: LocalModels, tmp_path: Path
 ) -> None:
     file = checkpoint(tmp_path / "download" / "new.safetensors")
     for name in ("../out", "a/b", ".hidden", "a|b", "a:b", "owner@rev", "-x", " "):
         with pytest.raises(ModelError, match="cannot be a model's name"):
-            add_model(library, str(file), name=name)
+            add_model(models, str(file), name=name)
     with pytest.raises(ModelError, match="'found' is there already"):
-        add_model(library, str(file), name="found")
-    add_model(library, str(file))
+        add_model(models, str(file), name="found")
+    add_model(models, str(file))
     with pytest.raises(ModelError, match="'new' is there already"):
-        add_model(library, str(file))
+        add_model(models, str(file))
 
 
 def test_a_disk_that_cannot_hold_it_leaves_nothing(
-    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    models: LocalModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = checkpoint(tmp_path / "download" / "new.safetensors")
 
@@ -105,13 +107,13 @@ def test_a_disk_that_cannot_hold_it_leaves_nothing(
 
     monkeypatch.setattr("shutil.copyfile", full)
     with pytest.raises(ModelError, match=r"cannot be kept in .* \(No space left on device\)"):
-        add_model(library, str(file), how="copy")
+        add_model(models, str(file), how="copy")
     assert left(tmp_path) == set()
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])
 def test_an_add_that_was_interrupted_can_be_repeated(
-    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+    models: LocalModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     source = tmp_path / "download" / "new"
     if what == "folder":
@@ -125,39 +127,39 @@ def test_an_add_that_was_interrupted_can_be_repeated(
     with monkeypatch.context() as patch:
         patch.setattr(Entries, "add", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            add_model(library, str(source))
-    assert library.find("diffusion", "new") is None
-    add_model(library, str(source))
-    assert library.find("diffusion", "new") is not None
-    assert states(library, "new") == {"new": "whole"}
+            add_model(models, str(source))
+    assert models.find("diffusion", "new") is None
+    add_model(models, str(source))
+    assert models.find("diffusion", "new") is not None
+    assert states(models, "new") == {"new": "whole"}
 
 
-def test_the_files_of_another_model_stay(library: Library, tmp_path: Path) -> None:
-    add_model(library, str(lora(tmp_path / "download" / "ink.safetensors")))
+def test_the_files_of_another_model_stay(models: LocalModels, tmp_path: Path) -> None:
+    add_model(models, str(lora(tmp_path / "download" / "ink.safetensors")))
     before = left(tmp_path)
     folder = diffusers_folder(tmp_path / "download" / "model")
     with pytest.raises(ModelError, match=r"is where the model 'ink' is kept\. Choose another"):
-        add_model(library, str(folder), name="ink.safetensors")
+        add_model(models, str(folder), name="ink.safetensors")
     assert left(tmp_path) == before
 
 
-def test_what_lies_in_other_folders_is_never_removed(library: Library, tmp_path: Path) -> None:
+def test_what_lies_in_other_folders_is_never_removed(models: LocalModels, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"neither added nor pulled: it lies at .*found"):
-        remove_model(library, "found")
+        remove_model(models, "found")
     assert (tmp_path / "mine" / "found.safetensors").is_file()
     with pytest.raises(ModelError, match="no model is called 'fond'"):
-        remove_model(library, "fond")
+        remove_model(models, "fond")
 
 
-def states(library: Library, name: str | None = None) -> dict[str, str]:
-    return {item.model: item.state for item in verify_models(library, name)}
+def states(models: LocalModels, name: str | None = None) -> dict[str, str]:
+    return {item.model: item.state for item in verify_models(models, name)}
 
 
-def test_verify_remembers_and_compares(library: Library, tmp_path: Path) -> None:
-    add_model(library, str(lora(tmp_path / "download" / "ink.safetensors")), how="copy")
+def test_verify_remembers_and_compares(models: LocalModels, tmp_path: Path) -> None:
+    add_model(models, str(lora(tmp_path / "download" / "ink.safetensors")), how="copy")
     kept = tmp_path / "library" / "files" / "ink.safetensors"
-    assert states(library) == {"found": "new", "ink": "whole"}
-    assert states(library) == {"found": "whole", "ink": "whole"}
+    assert states(models) == {"found": "new", "ink": "whole"}
+    assert states(models) == {"found": "whole", "ink": "whole"}
     # The same size and time, other bytes: nothing but reading them tells.
     for file in (kept, tmp_path / "mine" / "found.safetensors"):
         content = bytearray(file.read_bytes())
@@ -165,20 +167,20 @@ def test_verify_remembers_and_compares(library: Library, tmp_path: Path) -> None
         with file.open("r+b") as stream:
             stream.write(content)
         os.utime(file, (LONG_AGO, LONG_AGO))
-    assert states(library) == {"found": "damaged", "ink": "damaged"}
-    assert states(library, "ink") == {"ink": "damaged"}
+    assert states(models) == {"found": "damaged", "ink": "damaged"}
+    assert states(models, "ink") == {"ink": "damaged"}
 
 
-def test_verify_names_files_that_are_cut_or_gone(library: Library, tmp_path: Path) -> None:
+def test_verify_names_files_that_are_cut_or_gone(models: LocalModels, tmp_path: Path) -> None:
     folder = diffusers_folder(tmp_path / "download" / "model")
-    add_model(library, str(folder), how="copy")
-    add_model(library, str(lora(tmp_path / "download" / "ink.safetensors")), how="reference")
+    add_model(models, str(folder), how="copy")
+    add_model(models, str(lora(tmp_path / "download" / "ink.safetensors")), how="reference")
     kept = tmp_path / "library" / "files" / "model"
     (kept / "model_index.json").write_text("{}")
     weights = kept / "unet" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     (tmp_path / "download" / "ink.safetensors").unlink()
-    found = {(item.model, item.file): item for item in verify_models(library) if item.is_bad}
+    found = {(item.model, item.file): item for item in verify_models(models) if item.is_bad}
     assert set(found) == {
         ("model", "model_index.json"),
         ("model", "unet/diffusion_pytorch_model.safetensors"),
@@ -186,11 +188,11 @@ def test_verify_names_files_that_are_cut_or_gone(library: Library, tmp_path: Pat
     }
     assert "bytes are there" in found["model", "unet/diffusion_pytorch_model.safetensors"].problem
     with pytest.raises(ModelError, match="no model is called"):
-        list(verify_models(library, "nothing"))
+        list(verify_models(models, "nothing"))
 
 
-def test_entries_that_cannot_be_read_are_left_out(library: Library, tmp_path: Path) -> None:
-    add_model(library, str(lora(tmp_path / "download" / "ink.safetensors")))
+def test_entries_that_cannot_be_read_are_left_out(models: LocalModels, tmp_path: Path) -> None:
+    add_model(models, str(lora(tmp_path / "download" / "ink.safetensors")))
     entries = Entries(tmp_path / "library")
     (entry,) = entries.all()
     file = next(entries.folder.iterdir())
@@ -201,9 +203,9 @@ def test_entries_that_cannot_be_read_are_left_out(library: Library, tmp_path: Pa
             entries.get("broken")
 
 
-def test_what_was_damaged_from_the_start_is_named(library: Library, tmp_path: Path) -> None:
+def test_what_was_damaged_from_the_start_is_named(models: LocalModels, tmp_path: Path) -> None:
     cut = checkpoint(tmp_path / "mine" / "cut.safetensors", fill=b"8")
     cut.write_bytes(cut.read_bytes()[:-1])
-    bad = [item for item in verify_models(library, "cut") if item.is_bad]
+    bad = [item for item in verify_models(models, "cut") if item.is_bad]
     assert [item.file for item in bad] == ["cut.safetensors"]
     assert "cut.safetensors is cut short" in bad[0].problem

@@ -16,7 +16,7 @@ from ninefold.engines.hub import cached_folder
 from ninefold.engines.hub_download import PART, HubRepository
 from ninefold.engines.references import HubName
 from tests.hub_server import Hub, Repository
-from tests.library.conftest import LARGE
+from tests.local_models.conftest import LARGE
 
 NAME = HubName("owner/model")
 

@@ -12,9 +12,9 @@ from threading import Lock
 from ninefold.core.errors import ModelError
 from ninefold.core.problems import suggest
 from ninefold.engines.file_memory import FileMemory, FileStamp, memory_key
-from ninefold.engines.library.entries import Entries
-from ninefold.engines.library.identity import VERSION, Identity, identify
-from ninefold.engines.library.places import SUFFIXES, Kind, Place, Search, is_folder
+from ninefold.engines.local_models.entries import Entries
+from ninefold.engines.local_models.identity import VERSION, Identity, identify
+from ninefold.engines.local_models.places import SUFFIXES, Kind, Place, Search, is_folder
 from ninefold.engines.references import split_components, with_components
 from ninefold.engines.settings import EngineSettings
 
@@ -22,7 +22,7 @@ _FACT = f"identity-{VERSION}"
 
 
 @dataclass(frozen=True)
-class LibraryModel:
+class LocalModel:
     """A model at hand, and the short name that means it and no other of its kind."""
 
     name: str
@@ -35,7 +35,7 @@ class LibraryModel:
         return self.identity.kind
 
 
-class Library:
+class LocalModels:
     """Finds models in the folders of the settings; safe to ask from any thread.
 
     Folders are looked through again only where one of them has changed, and headers are read once
@@ -48,7 +48,7 @@ class Library:
         self._lock = Lock()
         self._found: _Found | None = None
 
-    def models(self, kind: str | None = None) -> tuple[LibraryModel, ...]:
+    def models(self, kind: str | None = None) -> tuple[LocalModel, ...]:
         """All models, or those of a kind, by name."""
         found = self._look().models
         return tuple(model for model in found if kind in (None, model.kind))
@@ -61,7 +61,7 @@ class Library:
         """The paths of all models of a kind, by name."""
         return {model.name: model.place.path for model in self.models(kind)}
 
-    def find(self, kind: str, name: str) -> LibraryModel | None:
+    def find(self, kind: str, name: str) -> LocalModel | None:
         """The model of a kind that a short name means; None where there is none.
 
         A name may be a file's, with its ending or without, or a path below the folder that it was
@@ -77,7 +77,7 @@ class Library:
 
     def place_of(
         self, reference: str, other_names: Collection[str]
-    ) -> tuple[LibraryModel | None, str]:
+    ) -> tuple[LocalModel | None, str]:
         """A reference to a diffusion model with the paths of what it names in short, its
         components, too; and the model that it names, unless that is one of `other_names`.
 
@@ -96,7 +96,7 @@ class Library:
         """Whether a short name means a model of the kind, or several."""
         return (kind, name) in self._look().by_name
 
-    def named(self, name: str) -> tuple[LibraryModel, ...]:
+    def named(self, name: str) -> tuple[LocalModel, ...]:
         """All models of whatever kind that a short name may mean."""
         found = self._look().by_name
         return tuple(model for (_, key), models in found.items() if key == name for model in models)
@@ -123,7 +123,7 @@ class _Found:
     """What one look through the folders came to."""
 
     search: Search
-    models: tuple[LibraryModel, ...]
+    models: tuple[LocalModel, ...]
 
     @classmethod
     def of(cls, settings: EngineSettings | None) -> _Found:
@@ -148,9 +148,9 @@ class _Found:
         return tuple(self.search.problems)
 
     @cached_property
-    def by_name(self) -> Mapping[tuple[str, str], tuple[LibraryModel, ...]]:
+    def by_name(self) -> Mapping[tuple[str, str], tuple[LocalModel, ...]]:
         """The models that each text may mean, by kind; its very own name goes before all else."""
-        found: dict[tuple[str, str], dict[str, LibraryModel]] = defaultdict(dict)
+        found: dict[tuple[str, str], dict[str, LocalModel]] = defaultdict(dict)
         for model in self.models:
             for text in _texts(model.place):
                 found[model.kind, text][model.name] = model
@@ -208,7 +208,7 @@ def _distinct(found: Iterator[tuple[Place, Identity]]) -> Iterator[tuple[Place, 
             yield place, identity
 
 
-def _named(found: Iterator[tuple[Place, Identity]]) -> Iterator[LibraryModel]:
+def _named(found: Iterator[tuple[Place, Identity]]) -> Iterator[LocalModel]:
     """Each with the shortest of its texts that no other of its kind may be called by."""
     models = list(found)
     count: dict[tuple[str, str], int] = defaultdict(int)
@@ -218,7 +218,7 @@ def _named(found: Iterator[tuple[Place, Identity]]) -> Iterator[LibraryModel]:
     for place, identity in models:
         texts = _texts(place)
         free = (text for text in texts if count[identity.kind, text] == 1)
-        yield LibraryModel(next(free, texts[-1]), place, identity)
+        yield LocalModel(next(free, texts[-1]), place, identity)
 
 
 def _texts(place: Place) -> tuple[str, ...]:

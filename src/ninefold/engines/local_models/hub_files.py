@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from ninefold.engines.library.entries import Entry
+from ninefold.engines.local_models.entries import Entry
 
 
 def remove_from_cache(entry: Entry, others: Iterable[Entry]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ninefold.engines.library.places import Kind
+from ninefold.engines.local_models.places import Kind
 from ninefold.engines.weight_headers import WeightsHeader
 
 #: Names that only files of one kind hold; the first kind that fits counts. A control network is

@@ -8,9 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from ninefold.engines.library.identity import Identity, identify
-from ninefold.engines.library.places import Kind, Place
-from tests.library.conftest import CHECKPOINT, LORA, checkpoint, diffusers_folder, lora, safetensors
+from ninefold.engines.local_models.identity import Identity, identify
+from ninefold.engines.local_models.places import Kind, Place
+from tests.local_models.conftest import (
+    CHECKPOINT,
+    LORA,
+    checkpoint,
+    diffusers_folder,
+    lora,
+    safetensors,
+)
 
 
 def identified(path: Path, hint: Kind | None = None) -> Identity:

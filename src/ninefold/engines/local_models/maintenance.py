@@ -16,11 +16,11 @@ from ninefold.core.errors import ModelError
 from ninefold.core.paths import expand_home
 from ninefold.engines.file_memory import FileMemory, FileStamp
 from ninefold.engines.hashing import read_sha256
-from ninefold.engines.library.entries import ADDED, Entries, Entry, FileRecord, Holding
-from ninefold.engines.library.hub_files import remove_from_cache
-from ninefold.engines.library.identity import identify
-from ninefold.engines.library.library import Library, LibraryModel
-from ninefold.engines.library.places import SUFFIXES, Place, Search
+from ninefold.engines.local_models.entries import ADDED, Entries, Entry, FileRecord, Holding
+from ninefold.engines.local_models.hub_files import remove_from_cache
+from ninefold.engines.local_models.identity import identify
+from ninefold.engines.local_models.lookup import LocalModel, LocalModels
+from ninefold.engines.local_models.places import SUFFIXES, Place, Search
 from ninefold.engines.settings import EngineSettings
 
 #: How a model can be added: a hard link, or a copy where there can be none; a copy; where it is.
@@ -30,7 +30,7 @@ _NAME = re.compile(r"[^\s./\\:|@~-][^/\\:|@]*")
 
 
 def add_model(
-    library: Library, source: str, *, name: str | None = None, how: AddAs = "link"
+    models: LocalModels, source: str, *, name: str | None = None, how: AddAs = "link"
 ) -> Entry:
     """Put a file or folder into ninefold's own folder of models.
 
@@ -48,7 +48,7 @@ def add_model(
         raise ModelError(
             f"{name!r} cannot be a model's name: leave out / \\ : | @ and a first dot."
         )
-    settings = library.settings or EngineSettings()
+    settings = models.settings or EngineSettings()
     place = Place(path.absolute(), name, ADDED)
     identity = identify(_one_model(place), allow_pickle=settings.allow_pickle, thorough=True)
     if identity.problem:
@@ -59,7 +59,7 @@ def add_model(
             "be named where one of its kind is expected."
         )
     entries = Entries(settings.library)
-    taken = library.find(identity.kind, name) is not None
+    taken = models.find(identity.kind, name) is not None
     if taken or entries.get(name) is not None:
         raise ModelError(f"{name!r} is there already. Choose another --name, or remove it first.")
     files = {
@@ -75,31 +75,31 @@ def add_model(
     return entry
 
 
-def remove_model(library: Library, name: str) -> Entry:
+def remove_model(models: LocalModels, name: str) -> Entry:
     """Remove a model that was added or pulled: its files, where they are ninefold's, and its entry.
 
     Raises `ModelError` for any other.
     """
-    entry = find_entry(library, name)
-    others = [item for item in _entries(library).all() if item.name != entry.name]
+    entry = find_entry(models, name)
+    others = [item for item in _entries(models).all() if item.name != entry.name]
     if entry.holding == "hub":
         remove_from_cache(entry, others)
     elif entry.is_own:
         _remove(entry.path)
-    _entries(library).remove(entry)
+    _entries(models).remove(entry)
     return entry
 
 
-def find_entry(library: Library, name: str) -> Entry:
+def find_entry(models: LocalModels, name: str) -> Entry:
     """The entry of a model that was added or pulled; raises `ModelError` where there is none."""
-    if (entry := _entries(library).get(name)) is not None:
+    if (entry := _entries(models).get(name)) is not None:
         return entry
-    if found := library.named(name):
+    if found := models.named(name):
         raise ModelError(
             f"{name!r} was neither added nor pulled: it lies at {found[0].place.path}, and what is "
             "in your folders stays. Delete it there, or leave the folder out of model_folders."
         )
-    raise library.missing(name)
+    raise models.missing(name)
 
 
 State = Literal["whole", "new", "changed", "damaged", "missing"]
@@ -121,16 +121,16 @@ class Checked:
         return self.state in ("damaged", "missing")
 
 
-def verify_models(library: Library, name: str | None = None) -> Iterator[Checked]:
+def verify_models(models: LocalModels, name: str | None = None) -> Iterator[Checked]:
     """Read all files of all models, or of one, and compare them with what is known of them.
 
     Raises `ModelError` for a name that means no model.
     """
-    entries = {entry.name: entry for entry in _entries(library).all()}
-    models = library.models() if name is None else library.named(name)
-    if name is not None and not models and name not in entries:
-        raise library.missing(name)
-    known = {model.place.name for model in models if model.place.source == ADDED}
+    entries = {entry.name: entry for entry in _entries(models).all()}
+    found = models.models() if name is None else models.named(name)
+    if name is not None and not found and name not in entries:
+        raise models.missing(name)
+    known = {model.place.name for model in found if model.place.source == ADDED}
     for entry in entries.values():
         if name in (None, entry.name) and entry.name not in known:
             yield Checked(
@@ -139,12 +139,12 @@ def verify_models(library: Library, name: str | None = None) -> Iterator[Checked
                 "missing",
                 "its files are gone. Add or pull it again, or remove it.",
             )
-    for model in models:
+    for model in found:
         added = entries.get(model.place.name) if model.place.source == ADDED else None
         yield from _verify(model, {} if added is None else added.files)
 
 
-def _verify(model: LibraryModel, records: Mapping[str, FileRecord]) -> Iterator[Checked]:
+def _verify(model: LocalModel, records: Mapping[str, FileRecord]) -> Iterator[Checked]:
     path = model.place.path
     files = {
         file.relative_to(path).as_posix() if path.is_dir() else "": file for file in _files(path)
@@ -181,8 +181,8 @@ def _compare(file: Path, record: FileRecord | None) -> tuple[State, str]:
     return ("new" if before is None else "whole"), ""
 
 
-def _entries(library: Library) -> Entries:
-    return Entries((library.settings or EngineSettings()).library)
+def _entries(models: LocalModels) -> Entries:
+    return Entries((models.settings or EngineSettings()).library)
 
 
 def _one_model(place: Place) -> Place:

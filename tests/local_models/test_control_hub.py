@@ -12,7 +12,7 @@ from ninefold.engines.control_files import DiffusersControlEngine, find_control
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 from tests.hub_server import Hub, Repository
-from tests.library.conftest import safetensors
+from tests.local_models.conftest import safetensors
 
 CONFIG = json.dumps({"_class_name": "ControlNetModel", "cross_attention_dim": 768}).encode()
 NAME = "diffusion_pytorch_model"
