@@ -9,7 +9,7 @@ from typing import Any
 from ninefold.engines.control import ControlBase, Widths
 from ninefold.engines.control_table import BASE_WIDTHS, base_of_class
 from ninefold.engines.families import Configs, Family
-from ninefold.engines.tensor_shapes import tensor_shapes
+from ninefold.engines.weight_headers import read_safetensors
 
 #: Where the network lies in a folder.
 _PARTS = ("unet", "transformer")
@@ -49,6 +49,6 @@ def _file_widths(path: Path) -> Widths:
         return ()
     return tuple(
         ("cross_attention_dim", shape[1])
-        for name, shape in tensor_shapes(path).items()
+        for name, shape in read_safetensors(path).shapes.items()
         if name.startswith("model.diffusion_model.") and name.endswith("attn2.to_k.weight")
     )[:1]

@@ -13,22 +13,23 @@ from typing import Any
 from ninefold.core.errors import ModelError
 from ninefold.core.paths import expand_home
 from ninefold.core.problems import suggest
+from ninefold.engines.configs import read_json
 from ninefold.engines.control import CONTROL, ControlInfo
 from ninefold.engines.control_base import widths_of
 from ninefold.engines.control_hub import ControlInHub
 from ninefold.engines.control_table import MODES, NETWORKS, WIDTHS, control_pipelines
+from ninefold.engines.file_memory import size_and_time
 from ninefold.engines.hashing import weights_hash
 from ninefold.engines.ip_adapters import ip_adapter_info
 from ninefold.engines.local_models.lookup import LocalModels
 from ninefold.engines.local_models.places import is_file
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
-from ninefold.engines.tensor_shapes import tensor_shapes
 from ninefold.engines.unet_control import unet_control_config
+from ninefold.engines.weight_headers import PICKLES, pickle_refused, read_safetensors
 
 CONFIG_FILE = "config.json"
 _WEIGHTS = ".safetensors"
-_PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth"})
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class ControlFiles:
 
     def signature(self) -> Hashable:
         """Equal for as long as no file of the model has changed."""
-        return (str(self.path), *map(_stat, (self.path / CONFIG_FILE, *self.weights)))
+        return (str(self.path), *map(size_and_time, (self.path / CONFIG_FILE, *self.weights)))
 
 
 class DiffusersControlEngine:
@@ -78,7 +79,7 @@ class DiffusersControlEngine:
             model in control_names(self._settings.control)
             or self._models.knows("control", model)
             or is_file(path / CONFIG_FILE)
-            or (is_file(path) and path.suffix in (_WEIGHTS, *_PICKLES))
+            or (is_file(path) and path.suffix in (_WEIGHTS, *PICKLES))
             or (not _exists(path) and ControlInHub.parse(model) is not None)
         )
 
@@ -144,7 +145,7 @@ def _read(path: Path, name: str, settings: EngineSettings) -> ControlFiles:
         path = path.parent  # the weights of a diffusers folder
     if path.is_dir():
         return _folder(path, name, settings)
-    if path.suffix in _PICKLES:
+    if path.suffix in PICKLES:
         _refuse_pickle(path.name, settings)
         raise ModelError(
             f"{name}: a pickled control model of one file is not read. Convert it to .safetensors, "
@@ -166,10 +167,10 @@ def _folder(path: Path, name: str, settings: EngineSettings) -> ControlFiles:
             else "Name the folder of one ControlNet or T2I-Adapter, or the file of an IP-Adapter."
         )
         raise ModelError(f"{name}: the folder has no {CONFIG_FILE}. {remedy}")
-    config = _json(path / CONFIG_FILE, name)
+    config = read_json(path / CONFIG_FILE)
     files = sorted(item for item in path.iterdir() if item.is_file())
     weights = [item for item in files if item.suffix == _WEIGHTS]
-    if not weights and (pickles := [item for item in files if item.suffix in _PICKLES]):
+    if not weights and (pickles := [item for item in files if item.suffix in PICKLES]):
         _refuse_pickle(f"{name}/{pickles[0].name}", settings)
         weights = pickles
     if not weights:
@@ -178,13 +179,13 @@ def _folder(path: Path, name: str, settings: EngineSettings) -> ControlFiles:
 
 
 def _file(path: Path, name: str) -> ControlFiles:
-    shapes = tensor_shapes(path)
+    shapes = read_safetensors(path).shapes
     if (adapter := ip_adapter_info(name, shapes)) is not None:
         info = replace(adapter, hash=weights_hash((path,), path.parent))
         return ControlFiles(name, path, (path,), {}, info)
     for beside in (path.with_suffix(".json"), path.with_suffix("") / CONFIG_FILE):
         if _is_network(beside):
-            return _network(name, path, (path,), _json(beside, name))
+            return _network(name, path, (path,), read_json(beside))
     config = unet_control_config(shapes)
     if config is None:
         raise ModelError(
@@ -252,22 +253,9 @@ def _is_network(config: Path) -> bool:
     return isinstance(content, dict) and content.get("_class_name") in NETWORKS
 
 
-def _json(path: Path, name: str) -> Mapping[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{name}/{path.name} cannot be read: {error}.") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{name}/{path.name}: expected a JSON object.")
-    return content
-
-
 def _refuse_pickle(name: str, settings: EngineSettings) -> None:
     if not settings.allow_pickle:
-        raise ModelError(
-            f"{name} needs unpickling, which can run any code, so it is refused. Use a "
-            ".safetensors version, or set NINEFOLD_ALLOW_PICKLE=1 if you trust its source."
-        )
+        raise pickle_refused(name)
 
 
 def _exists(path: Path) -> bool:
@@ -275,11 +263,3 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):  # longer than names may be, or not to be looked at
         return False
-
-
-def _stat(path: Path) -> tuple[int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return (stat.st_size, stat.st_mtime_ns)

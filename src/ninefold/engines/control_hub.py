@@ -18,9 +18,8 @@ from ninefold.engines.hub_download import HubRepository
 from ninefold.engines.ip_adapters import ENCODERS, image_encoder_folder, ip_adapter_info
 from ninefold.engines.references import HubName
 from ninefold.engines.settings import EngineSettings
-from ninefold.engines.tensor_shapes import tensor_shapes
 from ninefold.engines.weight_files import pick, weight_files
-from ninefold.engines.weight_headers import pickle_refused
+from ninefold.engines.weight_headers import pickle_refused, read_safetensors
 
 _CONFIG, _WEIGHTS = "config.json", ".safetensors"
 #: No part of the path begins with a dot, so none leads out of the repository.
@@ -80,7 +79,7 @@ class ControlInHub:
             raise self._unfit(repository, f"expected a {_WEIGHTS} file, got {file}.")
         snapshot = repository.fetch([file, *_configs(repository, file)])
         path = snapshot / file
-        if ip_adapter_info(str(self), tensor_shapes(path)) is not None:
+        if ip_adapter_info(str(self), read_safetensors(path).shapes) is not None:
             encoder = image_encoder_folder(str(self), path, settings.control)
             if encoder.is_relative_to(snapshot):
                 folder = encoder.relative_to(snapshot).as_posix()

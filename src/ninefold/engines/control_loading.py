@@ -20,8 +20,8 @@ from ninefold.engines.ip_adapters import image_encoder_folder, read_ip_adapter
 from ninefold.engines.loading import LOADING, quiet
 from ninefold.engines.residency import ModelKey
 from ninefold.engines.resources import EngineResources
-from ninefold.engines.tensor_shapes import tensor_shapes
 from ninefold.engines.unet_control import is_original
+from ninefold.engines.weight_headers import read_safetensors
 
 _WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 #: Parts that a ControlNet of Z-Image takes from the model that it steers.
@@ -134,7 +134,7 @@ def _network(files: ControlFiles, dtype: Any) -> Any:
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / CONFIG_FILE).write_text(json.dumps(dict(files.config)), encoding="utf-8")
-        if is_original(tensor_shapes(files.path)):
+        if is_original(read_safetensors(files.path).shapes):
             return network_class.from_single_file(str(files.path), config=name, **options)
         (folder / _WEIGHTS_NAME).symlink_to(files.path.absolute())
         return network_class.from_pretrained(name, use_safetensors=True, **options)

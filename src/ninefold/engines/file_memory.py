@@ -123,6 +123,16 @@ class FileMemory:
             return []
 
 
+def size_and_time(path: Path) -> tuple[int, int] | None:
+    """The size of a file or folder and when it changed, in bytes and nanoseconds; None where it is
+    not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return (stat.st_size, stat.st_mtime_ns)
+
+
 def memory_key(path: Path) -> str:
     """The absolute path as text, which SQLite takes; names that are no UTF-8 too."""
     return os.fsencode(os.path.abspath(path)).decode("utf-8", "backslashreplace")

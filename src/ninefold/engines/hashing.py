@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import struct
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.file_memory import FileMemory, FileStamp
+from ninefold.engines.weight_headers import read_safetensors
 
 #: Bytes from which a file is hashed once for all processes rather than once in each.
 _WORTH_REMEMBERING = 1 << 24
@@ -110,25 +111,8 @@ def lora_hash(path: Path) -> str:
     return known[:12]
 
 
-def read_safetensors_header(path: Path) -> tuple[tuple[str, ...], Mapping[str, str]]:
-    """Names of the tensors in a safetensors file, and its metadata.
-
-    Raises `ModelError` for a file that is none, or that is cut short.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return tuple(file.keys()), file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise ModelError(
-            f"{path.name} is not a readable safetensors file: {error}. Download or convert it "
-            "again."
-        ) from error
-
-
 def _read_lora_hash(path: Path) -> str:
-    declared = read_safetensors_header(path)[1].get("sshs_model_hash", "")
+    declared = read_safetensors(path).metadata.get("sshs_model_hash", "")
     if len(declared) >= 12:
         return declared
     with path.open("rb") as stream:  # eight bytes say how long the header is

@@ -14,7 +14,7 @@ from typing import Any
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.control import ControlInfo
-from ninefold.engines.tensor_shapes import Shapes, tensor_shapes
+from ninefold.engines.weight_headers import Shapes, read_safetensors
 
 #: How tensors of the two parts begin, and the part's name in diffusers.
 _PARTS = {
@@ -87,7 +87,7 @@ def image_encoder_folder(name: str, path: Path, extra: Path) -> Path:
     Looked for beside the file, in the folder above it, and in `extra`, the folder of control
     models: the first whose output is as wide as the adapter takes it. Raises `ModelError`.
     """
-    wanted = _encoder_width(tensor_shapes(path))
+    wanted = _encoder_width(read_safetensors(path).shapes)
     tried = list(dict.fromkeys(_candidates(path, extra)))
     for folder in tried:
         if wanted in _widths_of(folder):

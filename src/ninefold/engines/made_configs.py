@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Shapes = Mapping[str, tuple[int, ...]]
+from ninefold.engines.weight_headers import Shapes
+
 Config = dict[str, Any]
 
 #: Noise of Stable Diffusion 1, 2 and XL.

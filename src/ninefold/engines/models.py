@@ -12,6 +12,7 @@ from ninefold.engines import builtin, hub
 from ninefold.engines.diffusers_internals import knows_class
 from ninefold.engines.families import Configs, Family, family_of_class
 from ninefold.engines.file_kinds import Recognised, recognise
+from ninefold.engines.file_memory import size_and_time
 from ninefold.engines.layouts import (
     Component,
     Layout,
@@ -68,7 +69,7 @@ class ModelFiles:
             for path in (item.folder, item.folder / item.config_name)
         ]
         places = dict.fromkeys((*(path.parent for path in files), *files, *configs))
-        return (str(self.path), self.pipeline_class, *((str(p), _stat(p)) for p in places))
+        return (str(self.path), self.pipeline_class, *((str(p), size_and_time(p)) for p in places))
 
 
 def builtin_models(root: Path = builtin.ROOT) -> tuple[str, ...]:
@@ -237,11 +238,3 @@ def _model(name: str, path: Path, layout: Layout) -> ModelFiles:
     found, recognised_by = family_of_class(layout.pipeline_class).for_model(layout.configs(), name)
     loads = found.loads or layout.pipeline_class
     return ModelFiles(name, path, layout.weights, loads, found, recognised_by, layout)
-
-
-def _stat(path: Path) -> tuple[int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return (stat.st_size, stat.st_mtime_ns)

@@ -20,13 +20,13 @@ from ninefold.engines.hashing import file_sha256
 from ninefold.engines.residency import ModelKey
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
+from ninefold.engines.weight_headers import PICKLES
 
 #: ONNX files are protobuf messages, which end at 2 GiB.
 MAX_BYTES = (1 << 31) - 1
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
 _CHANNELS = (1, 3, 4)
 _CUDA = "CUDAExecutionProvider"
-_PICKLES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".bin"})
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class OnnxModels:
             return self._names[reference]
         found = self._resources.local_models.find(self._kind, reference)
         path = expand_home(reference) if found is None else found.place.path
-        if path.suffix in _PICKLES:
+        if path.suffix in PICKLES:
             raise ModelError(
                 f"{path.name} needs unpickling, which can run any code, so it is refused. Export "
                 f"it to ONNX (`yolo export model={path.name} format=onnx dynamic=True`) and name "

@@ -29,8 +29,6 @@ from ninefold.engines.weight_headers import WeightsHeader
 
 #: Components that a pipeline does without.
 _OPTIONAL = frozenset({"safety_checker", "feature_extractor", "image_encoder"})
-#: Tensors of a FLUX that is given a guidance scale, as dev is and schnell is not.
-_GUIDED = ("guidance_in.in_layer.weight", "time_text_embed.guidance_embedder.linear_1.weight")
 _END, _PAD = "<|endoftext|>", "!"
 
 

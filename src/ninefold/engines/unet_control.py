@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ninefold.engines.tensor_shapes import Shapes
+from ninefold.engines.weight_headers import Shapes
 
 #: Where a tensor lies in files of the original layout, and one that only those have.
 ORIGINAL_PREFIX, ORIGINAL_MARK = "control_model.", "zero_convs.0.0.weight"

@@ -32,6 +32,9 @@ _LONGEST = 100_000_000
 _PREFIX = 8
 
 
+Shapes = Mapping[str, tuple[int, ...]]
+
+
 @dataclass(frozen=True)
 class TensorHeader:
     """One tensor; `dtype` as torch calls it (`float16`), or a kind of GGUF's (`Q4_K`)."""
@@ -55,6 +58,11 @@ class WeightsHeader:
             count[tensor.dtype] += math.prod(tensor.shape)
         return max(count, key=count.__getitem__, default="")
 
+    @property
+    def shapes(self) -> Shapes:
+        """The shape of each tensor."""
+        return {name: tensor.shape for name, tensor in self.tensors.items()}
+
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a tensor; `()` for one that is not there."""
         found = self.tensors.get(name)
@@ -75,6 +83,19 @@ def read_header(path: Path, *, allow_pickle: bool = False) -> WeightsHeader:
         return _safetensors(path)
     except OSError as error:
         raise ModelError(f"Cannot read {path.name}: {error.strerror or error}.") from error
+
+
+def read_safetensors(path: Path) -> WeightsHeader:
+    """The header of a file that can be nothing but safetensors, whatever its name ends in.
+
+    Raises `ModelError`.
+    """
+    try:
+        return _safetensors(path)
+    except CutShortError as error:
+        raise _broken(path, f"it is cut short: {error.there}") from error
+    except OSError as error:
+        raise _broken(path, str(error)) from error
 
 
 def load_pickled(path: Path, allow_pickle: bool, device: str = "cpu") -> dict[str, Any]:
@@ -119,23 +140,25 @@ def _safetensors(path: Path) -> WeightsHeader:
         if prefix.startswith(b"version "):
             raise _broken(path, "it is a pointer of Git LFS, not the file itself")
         if not 1 < length <= _LONGEST:
-            raise _broken(path, "it has no header")
+            what = "its header is too long" if length > _LONGEST else "it has no header"
+            raise _broken(path, what)
         content = stream.read(length)
     if len(content) < length:
-        raise _cut_short(path, size, _PREFIX + length)
+        raise CutShortError(path, size, _PREFIX + length)
     try:
         header = json.loads(content)
         metadata = header.pop("__metadata__", None) or {}
         tensors = {
-            name: TensorHeader(_torch_name(tensor["dtype"]), tuple(tensor["shape"]))
+            name: TensorHeader(_torch_name(tensor["dtype"]), tuple(map(int, tensor["shape"])))
             for name, tensor in header.items()
         }
+        said = {str(key): str(value) for key, value in metadata.items()}
         end = max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
         raise _broken(path, "its header is damaged") from error
     if (expected := _PREFIX + length + end) > size:
-        raise _cut_short(path, size, expected)
-    return WeightsHeader(tensors, {str(key): str(value) for key, value in metadata.items()})
+        raise CutShortError(path, size, expected)
+    return WeightsHeader(tensors, said)
 
 
 def _torch_name(dtype: str) -> str:
@@ -168,7 +191,7 @@ def _gguf(path: Path) -> WeightsHeader:
         reader = GGUFReader(path)
         for tensor in reader.tensors:
             if tensor.data_offset + tensor.n_bytes > path.stat().st_size:
-                raise _cut_short(path, path.stat().st_size, tensor.data_offset + tensor.n_bytes)
+                raise CutShortError(path, path.stat().st_size, tensor.data_offset + tensor.n_bytes)
         return WeightsHeader(
             {
                 # GGUF lists the fastest dimension first.
@@ -194,7 +217,9 @@ def _broken(path: Path, what: str, kind: str = "safetensors") -> ModelError:
     )
 
 
-def _cut_short(path: Path, size: int, expected: int) -> ModelError:
-    return ModelError(
-        f"{path.name} is cut short: {size:,} of {expected:,} bytes are there. Download it again."
-    )
+class CutShortError(ModelError):
+    """A file that ends before its last weight."""
+
+    def __init__(self, path: Path, size: int, expected: int) -> None:
+        self.there = f"{size:,} of {expected:,} bytes are there"
+        super().__init__(f"{path.name} is cut short: {self.there}. Download it again.")

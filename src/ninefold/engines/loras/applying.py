@@ -10,12 +10,12 @@ from math import prod
 from typing import Any
 
 from ninefold.core.errors import ModelError
-from ninefold.engines.hashing import read_safetensors_header
 from ninefold.engines.loras.adapters import Adapter, Rows, build, moved, shape_of
 from ninefold.engines.loras.blocks import block_weight, check_blocks
 from ninefold.engines.loras.files import LoraFile
 from ninefold.engines.loras.layers import Joined, Layer, Layers
 from ninefold.engines.loras.reading import Ordered, default_scales, ordered
+from ninefold.engines.weight_headers import read_safetensors
 
 #: Names of layers that a warning shows.
 _SHOWN = 3
@@ -98,7 +98,7 @@ def load(layers: Layers, lora: LoraFile) -> LoadedLora:
 
     if lora.blocks:
         check_blocks(lora.blocks, f"LoRA {lora.name}", layers.network, layers.outputs)
-    metadata = read_safetensors_header(lora.path)[1]
+    metadata = read_safetensors(lora.path).metadata
     tensors = load_file(lora.path)
     found = ordered(tensors)
     changes, unplaced = _placed(layers, lora, found, default_scales(metadata))

@@ -12,8 +12,8 @@ from typing import Any
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.diffusion import ModelInfo
-from ninefold.engines.hashing import read_safetensors_header
 from ninefold.engines.loras.reading import split_name
+from ninefold.engines.weight_headers import read_safetensors
 
 #: How `ss_base_model_version` of kohya's scripts or `modelspec.architecture` begin, and the family.
 _DECLARED = (
@@ -102,8 +102,8 @@ def identify_lora(path: Path) -> LoraInfo:
 
     Raises `ModelError` for a file that is cut short, no safetensors file, or no LoRA.
     """
-    names, metadata = read_safetensors_header(path)
-    shapes = _shapes(path)
+    header = read_safetensors(path)
+    names, metadata, shapes = tuple(header.tensors), header.metadata, header.shapes
     parts = {key: split for key in names if (split := split_name(key))}
     if not parts:
         raise ModelError(
@@ -182,13 +182,3 @@ def _triggers(metadata: Mapping[str, str]) -> tuple[str, ...]:
     except (ValueError, RecursionError, AttributeError, TypeError):
         return ()
     return tuple(tag for tag, _ in counts.most_common(_TRIGGERS) if tag)
-
-
-def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path.name} cannot be read: {error}.") from error
