@@ -11,9 +11,9 @@ import pytest
 
 from ninefold.engines.capacity import Capacity
 from ninefold.engines.devices import DeviceChoice
-from ninefold.engines.diffusers_call import PreparedRequest
 from ninefold.engines.diffusion import ImageToImage, ModelInfo
 from ninefold.engines.loras import LoraFile
+from ninefold.engines.prepared_request import PreparedRequest
 from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.types import Pixels
 

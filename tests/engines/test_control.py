@@ -309,7 +309,7 @@ def test_requests_share_a_call_where_their_control_is_one(
 ) -> None:
     from ninefold.engines.control_call import PreparedControl
     from ninefold.engines.control_files import find_control
-    from ninefold.engines.diffusers_call import PreparedRequest
+    from ninefold.engines.prepared_request import PreparedRequest
 
     tiny_control("sd15-controlnet", folder / "sd15-controlnet")
     tiny_control("sdxl-t2i", folder / "sdxl-t2i")

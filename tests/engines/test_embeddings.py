@@ -15,9 +15,9 @@ import pytest
 from ninefold.core.progress import SilentProgress
 from ninefold.engines.diffusers_engine import DiffusersEngine
 from ninefold.engines.embeddings.cache import EmbeddingCache
+from ninefold.engines.embeddings.call_arguments import prompt_arguments
 from ninefold.engines.embeddings.clip import chunked_arguments
 from ninefold.engines.embeddings.inversion import PromptPair
-from ninefold.engines.embeddings.passing import prompt_arguments
 from ninefold.engines.embeddings.weighted_text import WeightedText, words_from
 from ninefold.engines.families import family_of_class
 from ninefold.engines.resources import EngineResources

@@ -12,13 +12,14 @@ from ninefold.core.progress import SilentProgress
 from ninefold.engines.autoencoders import encoded
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.devices import choose_device
-from ninefold.engines.diffusers_call import DiffusersCall, PreparedRequest
+from ninefold.engines.diffusers_call import DiffusersCall
 from ninefold.engines.diffusion import ImageToImage
 from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.latent_start import LatentStart
 from ninefold.engines.loading import LoadedModel, load_model
 from ninefold.engines.model_info import describe
 from ninefold.engines.models import resolve
+from ninefold.engines.prepared_request import PreparedRequest
 from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.types import Mask, Pixels
 

@@ -12,12 +12,13 @@ import pytest
 from ninefold.core.progress import PreviewMaker
 from ninefold.engines.autoencoders import autoencoder, decoded, encoded
 from ninefold.engines.devices import choose_device
-from ninefold.engines.diffusers_call import DiffusersCall, PreparedRequest
+from ninefold.engines.diffusers_call import DiffusersCall
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, TextToImage
 from ninefold.engines.latent_start import LatentStart, denoising_pipe
 from ninefold.engines.loading import LoadedModel, load_model
 from ninefold.engines.model_info import describe
 from ninefold.engines.models import resolve
+from ninefold.engines.prepared_request import PreparedRequest
 from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.types import Mask, Pixels
 

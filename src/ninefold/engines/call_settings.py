@@ -87,3 +87,8 @@ def painting_at(pipe: Any, family: Family, width: int, height: int) -> Iterator[
 def _leads_away(guidance: Guidance, scale: float) -> bool:
     """Whether a negative prompt acts at that scale."""
     return guidance.kind == "classifier_free" and guidance.takes_negative and scale > guidance.off
+
+
+def one_or_all(values: list[Any]) -> Any:
+    """As pipelines take what may be several: a list, or the one value itself."""
+    return values if len(values) > 1 else values[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ninefold.engines.devices import DeviceChoice
-from ninefold.engines.diffusers_call import PreparedRequest
+from ninefold.engines.prepared_request import PreparedRequest
 from ninefold.engines.settings import EngineSettings
 
 #: Beyond this a call only grows longer for everyone in it.

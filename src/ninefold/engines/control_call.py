@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ninefold.core.errors import ModelError
+from ninefold.engines.call_settings import one_or_all
 from ninefold.engines.control import (
     WITH_REFERENCES,
     AskedControl,
@@ -96,27 +97,27 @@ class ControlCall:
         if controls := self._of("controlnet"):
             image = "control_image" if "control_image" in accepted else "image"
             found = {
-                image: _one_or_all([_picture(item.control.image) for item in controls]),
-                "controlnet_conditioning_scale": _one_or_all(
+                image: one_or_all([_picture(item.control.image) for item in controls]),
+                "controlnet_conditioning_scale": one_or_all(
                     [float(item.control.strength) for item in controls]
                 ),
-                "control_guidance_start": _one_or_all(
+                "control_guidance_start": one_or_all(
                     [float(item.control.start) for item in controls]
                 ),
-                "control_guidance_end": _one_or_all([float(item.control.end) for item in controls]),
+                "control_guidance_end": one_or_all([float(item.control.end) for item in controls]),
             }
             if any(item.files.info.modes for item in controls):
-                found["control_mode"] = _one_or_all([_mode(item) for item in controls])
+                found["control_mode"] = one_or_all([_mode(item) for item in controls])
         if adapters := self._of("t2i_adapter"):
             found |= {
-                "image": _one_or_all([_adapter_picture(item) for item in adapters]),
-                "adapter_conditioning_scale": _one_or_all(
+                "image": one_or_all([_adapter_picture(item) for item in adapters]),
+                "adapter_conditioning_scale": one_or_all(
                     [float(item.control.strength) for item in adapters]
                 ),
                 "adapter_conditioning_factor": float(adapters[0].control.end),
             }
         if adapters := self._of("ip_adapter"):
-            found["ip_adapter_image"] = _one_or_all(
+            found["ip_adapter_image"] = one_or_all(
                 [_picture(item.control.image) for item in adapters]
             )
         return found
@@ -147,7 +148,7 @@ class ControlCall:
             else 0.0
             for item in adapters
         ]
-        pipe.set_ip_adapter_scale(_one_or_all(scales))
+        pipe.set_ip_adapter_scale(one_or_all(scales))
 
     def _check(self, model: LoadedModel, info: ModelInfo) -> None:
         """As before it was loaded, with what its network says of itself; raises `ModelError`."""
@@ -229,7 +230,3 @@ def _adapter_picture(item: PreparedControl) -> Any:
 def _mode(item: PreparedControl) -> int | None:
     modes = MODES.get(item.files.info.network, {})
     return modes.get(item.control.mode or "")
-
-
-def _one_or_all(values: list[Any]) -> Any:
-    return values if len(values) > 1 else values[0]

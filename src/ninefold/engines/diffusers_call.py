@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,31 +16,31 @@ from ninefold.engines.call_settings import (
     call_arguments,
     guidance_of,
     negative_prompt_of,
+    one_or_all,
     painting_at,
     steps_of,
     without_effect,
 )
-from ninefold.engines.control_call import ControlCall, PreparedControl
+from ninefold.engines.control_call import ControlCall
 from ninefold.engines.defects import damaged_weight, defect_of, watched_decoding
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.diffusion import (
     Generated,
     ImageToImage,
     Inpaint,
-    ModelInfo,
     TextToImage,
     task_of,
 )
-from ninefold.engines.embeddings import Inversion, PromptPair, prompt_arguments
+from ninefold.engines.embeddings import PromptPair, prompt_arguments
 from ninefold.engines.ensemble import ends_early, handover_arguments, unfinished
 from ninefold.engines.families import Family, Task
 from ninefold.engines.generation_record import GenerationRecord, UsedEmbedding
 from ninefold.engines.latent_start import LatentStart, denoising_pipe, watch_steps
 from ninefold.engines.levers import set_levers
 from ninefold.engines.loading import LoadedModel
-from ninefold.engines.loras import LoraFile
 from ninefold.engines.loras.applying import applied
 from ninefold.engines.memory import encoders_leaving
+from ninefold.engines.prepared_request import PreparedRequest, keeps_all
 from ninefold.engines.previews import preview_maker
 from ninefold.engines.reference_images import reference_arguments, references_of
 from ninefold.engines.schedulers import build_scheduler, seed_steps
@@ -57,38 +57,8 @@ _NO_INPAINTING = (
     "This model has no inpainting; the source was changed as a whole and kept outside the mask."
 )
 
-#: Fields that differ from image to image within one call.
-_OWN = frozenset(
-    {"model", "prompt", "negative_prompt", "seed", "image", "mask", "references", "latents"}
-)
-
 #: Takes steps done, steps in all, and a preview for each request if there is one.
 BatchReport = Callable[[int, int, Sequence[PreviewMaker | None]], None]
-
-
-@dataclass(frozen=True)
-class PreparedRequest:
-    """A checked request, the model that it names and the LoRA files that it asks for."""
-
-    request: TextToImage
-    info: ModelInfo
-    loras: tuple[LoraFile, ...]
-    control: tuple[PreparedControl, ...] = ()
-    #: Textual inversions that its prompts name.
-    inversions: tuple[Inversion, ...] = ()
-    #: What of it does not act, as far as is known before it is run.
-    warnings: tuple[str, ...] = ()
-
-    def in_common(self) -> object:
-        """What requests for one model must agree in to share a call."""
-        request = self.request
-        if request.quality != "lossless":
-            return object()  # which steps are left out must not hang on others
-        names = [item.name for item in fields(request) if item.name not in _OWN]
-        keeps_all = isinstance(request, ImageToImage) and _keeps_all(request)
-        values = [getattr(request, name) for name in names]
-        control = [item.in_common() for item in self.control]
-        return type(request), values, keeps_all, self.info, self.loras, control
 
 
 @dataclass
@@ -134,7 +104,7 @@ class DiffusersCall:
     def run(self) -> list[Generated]:
         """Make the images; may be called again with the same outcome after it failed."""
         shared, pipe = self.requests[0], self.pipe
-        if isinstance(shared, ImageToImage) and _keeps_all(shared):
+        if isinstance(shared, ImageToImage) and keeps_all(shared):
             sources = [item.image for item in self.requests if isinstance(item, ImageToImage)]
             return self._made([source.copy() for source in sources], 0, [None] * len(sources))
         set_levers(self.model.base, self.levers, self.model.levers)
@@ -180,12 +150,12 @@ class DiffusersCall:
             return {}
 
         generators = [torch.Generator("cpu").manual_seed(item.seed) for item in self.requests]
-        seed_steps(pipe.scheduler, _one_or_all(generators))
+        seed_steps(pipe.scheduler, one_or_all(generators))
         arguments = {
             **call_arguments(self.family, shared),
             **({} if start else _source(self.requests)),
             **self.control.arguments(self.accepted),
-            "generator": _one_or_all(generators),
+            "generator": one_or_all(generators),
             "callback_on_step_end": callback,
             **handover_arguments(pipe, self.requests),
             **reference_arguments(self.references, (shared.width, shared.height), self.accepted),
@@ -348,10 +318,6 @@ def _decoding_apart(pipe: Any, apart: bool) -> Iterator[None]:
         vae.use_slicing = before
 
 
-def _keeps_all(request: ImageToImage) -> bool:
-    return request.strength <= 0 or (isinstance(request, Inpaint) and not request.mask.any())
-
-
 def _source(requests: Sequence[TextToImage]) -> dict[str, Any]:
     from PIL import Image
 
@@ -359,13 +325,9 @@ def _source(requests: Sequence[TextToImage]) -> dict[str, Any]:
     if not sources:
         return {}
     images = [Image.fromarray(np.ascontiguousarray(item.image)) for item in sources]
-    arguments: dict[str, Any] = {"image": _one_or_all(images), "strength": sources[0].strength}
+    arguments: dict[str, Any] = {"image": one_or_all(images), "strength": sources[0].strength}
     masks = [item.mask for item in sources if isinstance(item, Inpaint)]
     if masks:
         greys = [np.round(np.clip(mask, 0, 1) * 255).astype(np.uint8) for mask in masks]
-        arguments["mask_image"] = _one_or_all([Image.fromarray(grey) for grey in greys])
+        arguments["mask_image"] = one_or_all([Image.fromarray(grey) for grey in greys])
     return arguments
-
-
-def _one_or_all(values: list[Any]) -> Any:
-    return values if len(values) > 1 else values[0]

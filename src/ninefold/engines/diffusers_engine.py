@@ -21,7 +21,7 @@ from ninefold.engines.control_call import ControlCall, PreparedControl
 from ninefold.engines.control_files import find_control
 from ninefold.engines.control_loading import held_networks
 from ninefold.engines.devices import DeviceChoice
-from ninefold.engines.diffusers_call import DiffusersCall, PreparedRequest
+from ninefold.engines.diffusers_call import DiffusersCall
 from ninefold.engines.diffusion import (
     DIFFUSION,
     Generated,
@@ -38,6 +38,7 @@ from ninefold.engines.loras import check_fit, find_loras, known_lora, lora_files
 from ninefold.engines.memory import ladder, loading_ladder, with_ladder
 from ninefold.engines.model_info import describe
 from ninefold.engines.models import ModelFiles, builtin_models, is_diffusers_model, resolve
+from ninefold.engines.prepared_request import PreparedRequest
 from ninefold.engines.residency import ModelKey
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.schedulers import NAMES, check_scheduler

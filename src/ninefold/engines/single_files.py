@@ -16,6 +16,7 @@ from ninefold.core.errors import ModelError
 from ninefold.engines import hub
 from ninefold.engines.configs import read_json
 from ninefold.engines.file_kinds import Recognised
+from ninefold.engines.inferred_configs import MAKERS, made_index, scheduler_config
 from ninefold.engines.layouts import (
     Component,
     Layout,
@@ -23,7 +24,6 @@ from ninefold.engines.layouts import (
     read_index,
     read_weights,
 )
-from ninefold.engines.made_configs import MAKERS, made_index, scheduler_config
 from ninefold.engines.references import HubName
 from ninefold.engines.weight_headers import WeightsHeader
 

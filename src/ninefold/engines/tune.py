@@ -8,12 +8,13 @@ from functools import partial
 from typing import Any
 
 from ninefold.engines.devices import DeviceChoice
-from ninefold.engines.diffusers_call import DiffusersCall, PreparedRequest
+from ninefold.engines.diffusers_call import DiffusersCall
 from ninefold.engines.diffusion import ModelInfo, TextToImage
 from ninefold.engines.embeddings import PromptPair, chunk_count
 from ninefold.engines.levers import set_levers, usable
 from ninefold.engines.loading import LoadedModel
 from ninefold.engines.memory import is_out_of_memory
+from ninefold.engines.prepared_request import PreparedRequest
 from ninefold.engines.tuning import Measured, Tuning, measure, tuned
 from ninefold.imaging.types import Pixels
 

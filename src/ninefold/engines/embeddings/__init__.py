@@ -8,9 +8,9 @@ chunks, and those that name a textual inversion (`inversion.py`).
 """
 
 from ninefold.engines.embeddings.cache import EmbeddingCache
+from ninefold.engines.embeddings.call_arguments import prompt_arguments
 from ninefold.engines.embeddings.clip import chunk_count
 from ninefold.engines.embeddings.inversion import Inversion, PromptPair, find_inversions
-from ninefold.engines.embeddings.passing import prompt_arguments
 
 __all__ = [
     "EmbeddingCache",
