@@ -13,7 +13,8 @@
     │   ├── ConfigError               (ValueError) parameters, presets, config files
     │   │   └── WiringError           stages that cannot follow one another
     │   ├── ModelError                a model that is unknown, unreadable or refused
-    │   │   └── MemoryFullError       engines/memory.py: even the last saving step is not enough
+    │   │   ├── MemoryFullError       engines/memory.py: even the last saving step is not enough
+    │   │   └── CutShortError         engines/weight_headers.py: a file shorter than its header says
     │   ├── StorageError              (OSError) a folder that cannot be written, a full disk
     │   ├── UnauthorizedError         server/problems.py: no key, or a wrong one
     │   ├── ForbiddenError            server/problems.py: a key that may not do this
