@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from ninefold._version import __version__
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
 from ninefold.core.record import facts
 from ninefold.core.stage import StageParams
-from ninefold.core.values import Artifact, ImageRecord, Json, Output
-from ninefold.engines.generation_record import passes
-from ninefold.files.a1111 import ImageHistory, detail_record, infotext_of, upscale_record
+from ninefold.core.values import Json, Output
 from ninefold.files.embed import EmbeddedMetadata, MetadataLevel
 from ninefold.files.encode import encode
 from ninefold.files.formats import FORMATS, ImageFormat, Lossless
-from ninefold.files.infotext import Infotext
-from ninefold.files.manifest import FileRecord, build_manifest
+from ninefold.files.identifier import identify
 from ninefold.files.names import NameFields, check_template, render_name
 from ninefold.files.scrub import scrub_prompt
 from ninefold.files.store import read_alpha, read_image, write_file
-from ninefold.files.xmp import DigitalSourceType, Xmp
 from ninefold.imaging.alpha import join, lay_on, parse_colour, resize_alpha
 from ninefold.imaging.resize import fit_size, resize
 from ninefold.imaging.types import Alpha, Pixels
 from ninefold.slots import CONFIG, IMAGE, NEGATIVE_PROMPT, OUTPUTS, PROMPT, REGIONS, SEED
 from ninefold.stages.base import Colour, EngineStage, size_before
+from ninefold.stages.published_metadata import identified_by, infotext_for, manifest_for, xmp_for
 
 #: Final files lie in a folder of their own, so that no template can overwrite a stage's file.
 FOLDER = "outputs"
@@ -77,6 +74,15 @@ class PublisherParams(StageParams):
         return name
 
 
+@dataclass(frozen=True)
+class FinalImage:
+    """What is published: colours, and alpha where not all is opaque."""
+
+    pixels: Pixels
+    alpha: Alpha | None
+    identifier: bytes
+
+
 class PublisherStage(EngineStage[PublisherParams]):
     """Writes the final files with their metadata, a thumbnail and a manifest."""
 
@@ -117,52 +123,69 @@ class PublisherStage(EngineStage[PublisherParams]):
         }
 
     def _run(self, context: PipelineContext) -> None:
-        params = self.params
-        record = context[IMAGE]
-        pixels, alpha = read_image(context, record), read_alpha(context, record)
-        metadata = EmbeddedMetadata(_infotext(context), _xmp(context), params.metadata)
-        stem = self._stem(context, record)
+        params, versions = self.params, self.engines.versions
+        final = self._final(context)
+        metadata = EmbeddedMetadata(infotext_for(context), xmp_for(context), params.metadata)
+        stem = self._stem(context)
+        formats = tuple(dict.fromkeys(params.formats))
         outputs = []
-        for image_format in dict.fromkeys(params.formats):
-            info = FORMATS[image_format]
-            try:
-                data = encode(
-                    self._seen(pixels, alpha, image_format),
-                    image_format,
-                    quality=params.quality,
-                    lossless=params.lossless and info.lossless is not Lossless.NEVER,
-                    metadata=metadata,
-                )
-            except ValueError as error:
-                raise InputError(f"{self.name}.formats: {error}") from error
-            name = self.artifact_name(f"{FOLDER}/{stem}", info.suffixes[0])
-            outputs.append(self._written(context, name, image_format, pixels, data))
-            context.progress.step(len(outputs), len(params.formats) + bool(params.thumbnail))
+        for image_format in formats:
+            data = self._encoded(final, image_format, metadata)
+            name = self.artifact_name(f"{FOLDER}/{stem}", FORMATS[image_format].suffixes[0])
+            outputs.append(self._written(context, name, image_format, final, data))
+            context.progress.step(len(outputs), len(formats) + bool(params.thumbnail))
         if params.thumbnail:
-            height, width = pixels.shape[:2]
-            side = min(params.thumbnail, max(width, height))
-            size = fit_size(width, height, side=side, multiple=1)
-            small = resize(pixels, *size)
-            small_alpha = None if alpha is None else resize_alpha(alpha, *size)
-            data = encode(self._seen(small, small_alpha, ImageFormat.WEBP), ImageFormat.WEBP)
+            small = self._shrunk(final)
+            data = encode(self._seen(small, ImageFormat.WEBP), ImageFormat.WEBP)
             name = self.artifact_name(f"{FOLDER}/{stem}_thumbnail", ".webp")
             outputs.append(self._written(context, name, ImageFormat.WEBP, small, data))
         context[OUTPUTS] = tuple(outputs)
         context.add_metadata(
             self.name,
+            identifier=final.identifier.hex(),
             outputs=[output.name for output in outputs],
             metadata_level=params.metadata.value,
-            **({} if alpha is None else self._transparency()),
+            **({} if final.alpha is None else self._transparency()),
         )
         if params.manifest:
-            data = _manifest(context, outputs, dict(self.engines.versions))
+            data = manifest_for(context, outputs, versions)
             name = self.artifact_name(f"{FOLDER}/manifest", ".json")
             write_file(context, self.name, name, data, "application/json")
 
-    def _seen(
-        self, pixels: Pixels, alpha: Alpha | None, image_format: ImageFormat
-    ) -> NDArray[np.uint8]:
+    def _final(self, context: PipelineContext) -> FinalImage:
+        """The image as the files will show it, and its identifier."""
+        record = context[IMAGE]
+        pixels, alpha = read_image(context, record), read_alpha(context, record)
+        made_by = identified_by(context, self.engines.versions)
+        return FinalImage(pixels, alpha, identify(join(pixels, alpha), made_by))
+
+    def _encoded(
+        self, final: FinalImage, image_format: ImageFormat, metadata: EmbeddedMetadata
+    ) -> bytes:
+        """A file of the image with its metadata; raises `InputError` where the format cannot."""
+        try:
+            return encode(
+                self._seen(final, image_format),
+                image_format,
+                quality=self.params.quality,
+                lossless=self.params.lossless
+                and FORMATS[image_format].lossless is not Lossless.NEVER,
+                metadata=metadata,
+            )
+        except ValueError as error:
+            raise InputError(f"{self.name}.formats: {error}") from error
+
+    def _shrunk(self, final: FinalImage) -> FinalImage:
+        """The thumbnail of an image."""
+        height, width = final.pixels.shape[:2]
+        side = min(self.params.thumbnail, max(width, height))
+        size = fit_size(width, height, side=side, multiple=1)
+        alpha = None if final.alpha is None else resize_alpha(final.alpha, *size)
+        return replace(final, pixels=resize(final.pixels, *size), alpha=alpha)
+
+    def _seen(self, final: FinalImage, image_format: ImageFormat) -> NDArray[np.uint8]:
         """What a file of the format shows: with alpha where it holds that, or on the background."""
+        pixels, alpha = final.pixels, final.alpha
         if alpha is None or (self.params.keep_alpha and FORMATS[image_format].alpha):
             return join(pixels, alpha)
         return lay_on(pixels, alpha, parse_colour(self.params.background))
@@ -176,7 +199,8 @@ class PublisherStage(EngineStage[PublisherParams]):
         ]
         return {"transparent": kept, "background": self.params.background}
 
-    def _stem(self, context: PipelineContext, record: ImageRecord) -> str:
+    def _stem(self, context: PipelineContext) -> str:
+        record = context[IMAGE]
         fields = NameFields(
             job_id=context.job_id,
             seed=context.get(SEED) or 0,
@@ -195,12 +219,12 @@ class PublisherStage(EngineStage[PublisherParams]):
         context: PipelineContext,
         name: str,
         image_format: ImageFormat,
-        pixels: Pixels,
+        final: FinalImage,
         data: bytes,
     ) -> Output:
         media_type = FORMATS[image_format].media_type
         artifact = write_file(context, self.name, name, data, media_type)
-        height, width = pixels.shape[:2]
+        height, width = final.pixels.shape[:2]
         return Output(
             name, artifact.path, image_format.value, media_type, width, height, artifact.sha256
         )
@@ -208,64 +232,3 @@ class PublisherStage(EngineStage[PublisherParams]):
 
 def _today() -> str:
     return datetime.now(UTC).date().isoformat()
-
-
-def _infotext(context: PipelineContext) -> Infotext | None:
-    """What was done to the image, in A1111's terms; None where that is too little to tell."""
-    made = passes(context.metadata)
-    details = (
-        detail_record(entry)
-        for name, entry in context.metadata.items()
-        if name.partition("_")[0] == "detailer"
-    )
-    return infotext_of(
-        ImageHistory(
-            prompt=context.get(PROMPT) or "",
-            negative_prompt=context.get(NEGATIVE_PROMPT) or "",
-            seed=context.get(SEED),
-            first=next(iter(made.values()), None),
-            refiner=made.get("refiner"),
-            restorer=made.get("restorer"),
-            upscale=upscale_record(context.metadata.get("upscaler", {})),
-            details=[record for record in details if record is not None],
-            loras={lora.name: lora.hash for record in made.values() for lora in record.loras},
-            embeddings={
-                item.name: item.hash for record in made.values() for item in record.embeddings
-            },
-            version=f"ninefold {__version__}",
-        )
-    )
-
-
-def _xmp(context: PipelineContext) -> Xmp:
-    made = context.metadata.get("text_to_image")
-    photo = made is None or "source" in made
-    kind = DigitalSourceType.TRAINED
-    if photo:
-        painted = bool(passes(context.metadata))
-        kind = DigitalSourceType.COMPOSITE if painted else DigitalSourceType.ENHANCED
-    return Xmp(kind, system="ninefold", system_version=__version__)
-
-
-def _manifest(context: PipelineContext, outputs: list[Output], versions: dict[str, str]) -> bytes:
-    finals = {output.name for output in outputs}
-    records = [
-        FileRecord(item.name, item.sha256, item.path.stat().st_size, item.media_type, item.stage)
-        for item in (*context.artifacts, *_region_files(context))
-    ]
-    config: Json = context.get(CONFIG) or {}
-    return build_manifest(
-        job_id=context.job_id,
-        config=config,
-        stages=context.metadata,
-        artifacts=[item for item in records if item.name not in finals],
-        outputs=[item for item in records if item.name in finals],
-        versions={"ninefold": __version__, **versions},
-        started_at=context.created_at,
-        finished_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-    )
-
-
-def _region_files(context: PipelineContext) -> list[Artifact]:
-    regions = context.get(REGIONS) or ()
-    return [item for region in regions for item in (region.before, region.after)]
