@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -23,7 +25,7 @@ from ninefold.files.embed import (
     read_xmp,
 )
 from ninefold.files.encode import Compression, encode
-from ninefold.files.exif import Exif, read_exif, write_exif
+from ninefold.files.exif import Exif, read_exif, read_exif_texts, write_exif
 from ninefold.files.infotext import Infotext
 from ninefold.files.png import add_text, read_text
 from ninefold.files.xmp import DigitalSourceType, Xmp, parse_xmp
@@ -280,3 +282,56 @@ def test_a_prompt_too_long_for_jpeg_says_so(picture: NDArray[np.uint8]) -> None:
     with pytest.raises(ValueError, match="shorten the prompt"):
         encode(picture, "jpeg", metadata=metadata)
     assert read_infotext(encode(picture, "png", metadata=metadata)) is not None
+
+
+def test_text_chunks_are_bounded_together() -> None:
+    bomb = zlib.compress(bytes(20 << 20), 9)
+    chunks = [(b"zTXt", f"key{n}".encode() + b"\0\0" + bomb) for n in range(50)]
+    chunks += [(b"tEXt", b"seen\0no more")]
+    texts = read_text(with_chunks(chunks))
+    assert list(texts) == ["key0"]
+    many = [(b"tEXt", f"{n}".encode() + b"\0x") for n in range(3000)]
+    assert len(read_text(with_chunks(many))) == 1000
+
+
+def test_utf8_in_a_latin_chunk_is_read_and_latin_that_looks_so_is_kept() -> None:
+    written = with_chunks([(b"tEXt", b"parameters\0" + "a café".encode())])
+    assert read_text(written) == {"parameters": "a café"}
+    for text in ("Ã©", "é", "plain"):
+        assert read_text(add_text(with_chunks([]), {"parameters": text})) == {"parameters": text}
+
+
+def test_entries_that_share_their_bytes_take_no_memory_of_their_own() -> None:
+    count, size = 60_000, 8 << 20
+    entries = b"".join(struct.pack(">HHII", tag, 7, size, 16) for tag in range(count))
+    directory = struct.pack(">H", count) + entries + bytes(4)
+    block = b"MM\0*" + struct.pack(">I", 16 + size) + bytes(size + 8) + directory
+    tracemalloc.start()
+    read_exif(block)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 << 20
+
+
+def test_other_texts_of_exif() -> None:
+    image = Image.new("RGB", (8, 8))
+    exif = image.getexif()
+    exif[0x0110] = 'prompt:{"1": {}}'
+    exif[0x0131] = "Fooocus v2"
+    assert read_exif_texts(exif.tobytes()) == {
+        "Model": 'prompt:{"1": {}}',
+        "Software": "Fooocus v2",
+    }
+    assert read_exif_texts(b"") == read_exif_texts(b"MM\0*" + b"\xff" * 40) == {}
+
+
+def with_chunks(chunks: list[tuple[bytes, bytes]]) -> bytes:
+    """A PNG file of one pixel with these chunks before its pixels."""
+    buffer = BytesIO()
+    Image.new("RGB", (1, 1)).save(buffer, "PNG")
+    data = buffer.getvalue()
+    parts = [
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    ]
+    return data[:33] + b"".join(parts) + data[33:]

@@ -1,4 +1,4 @@
-"""The EXIF fields that matter here: user comment, orientation, and the mark for Adobe RGB.
+"""The EXIF fields that matter here: texts, orientation, and the mark for Adobe RGB.
 
 Read and written by hand: a corrupt block must never stop a good image from opening, and readers
 of A1111's infotext expect a big-endian comment, which Pillow's EXIF class does not promise.
@@ -8,6 +8,7 @@ Layout: TIFF 6.0 section 2, Exif 2.32 section 4.6.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -24,6 +25,18 @@ _JIS = b"JIS\0\0\0\0\0"
 _TOO_LONG_FOR_CHANCE = 16
 _BYTE, _ASCII, _SHORT, _LONG, _UNDEFINED, _UTF8 = 1, 2, 3, 4, 7, 129
 _PREFIX = b"Exif\0\0"
+#: Texts beside the user comment, by the names that exiftool has for them.
+_TEXTS = {
+    0x010E: "ImageDescription",
+    0x010F: "Make",
+    0x0110: "Model",
+    0x0131: "Software",
+    0x013B: "Artist",
+    0x927C: "MakerNote",
+}
+
+#: Raw values by tag: views into the block, for many may name the same bytes.
+_Entries = Mapping[int, memoryview]
 
 
 @dataclass(frozen=True)
@@ -52,35 +65,59 @@ def write_exif(comment: str) -> bytes:
 
 def read_exif(block: bytes) -> Exif:
     """What `block` says, with or without its `Exif` prefix; the defaults where it is corrupt."""
-    tiff = block.removeprefix(_PREFIX)
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
-    if order is None:
-        return Exif()
+    order, first, inner = _directories(block)
     try:
-        first = _directory(tiff, order, struct.unpack_from(order + "I", tiff, 4)[0])
-        inner: dict[int, bytes] = {}
-        if _EXIF_POINTER in first:
-            at = struct.unpack(order + "I", first[_EXIF_POINTER][:4])[0]
-            inner = _directory(tiff, order, at)
-        interop: dict[int, bytes] = {}
-        if _INTEROP_POINTER in inner:
-            at = struct.unpack(order + "I", inner[_INTEROP_POINTER][:4])[0]
-            interop = _directory(tiff, order, at)
+        interop = _pointed(block, order, inner, _INTEROP_POINTER)
         turned = first.get(_ORIENTATION, b"")
         orientation = struct.unpack(order + "H", turned[:2])[0] if len(turned) >= 2 else 1
     except struct.error:
         return Exif()
     value = inner.get(_USER_COMMENT) or first.get(_USER_COMMENT)  # some write it beside the size
-    comment = _comment(value, order) if value else None
-    adobe_rgb = interop.get(_INTEROP_INDEX, b"").rstrip(b"\0 ") == _ADOBE_RGB
+    comment = _comment(bytes(value), order) if value else None
+    adobe_rgb = bytes(interop.get(_INTEROP_INDEX, b"")[:8]).rstrip(b"\0 ") == _ADOBE_RGB
     return Exif(orientation if 1 <= orientation <= 8 else 1, comment, adobe_rgb)
 
 
-def _directory(tiff: bytes, order: str, at: int) -> dict[int, bytes]:
+def read_exif_texts(block: bytes) -> dict[str, str]:
+    """The texts of `block` beside its user comment, by exiftool's names; none where it is corrupt.
+
+    UTF-8, which EXIF's ASCII is to most writers, else Latin-1.
+    """
+    _, first, inner = _directories(block)
+    found = {}
+    for tag, name in _TEXTS.items():
+        value = bytes(first.get(tag) or inner.get(tag) or b"").strip(b"\0 ")
+        if value:
+            found[name] = _first_that_decodes(value, "utf-8", "latin-1")
+    return found
+
+
+def _directories(block: bytes) -> tuple[str, _Entries, _Entries]:
+    """The byte order, and the directories of the image and of EXIF; empty where it is corrupt."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block.removeprefix(_PREFIX)[:4], "")
+    if not order:
+        return ">", {}, {}
+    tiff = memoryview(block)[len(block) - len(block.removeprefix(_PREFIX)) :]
+    try:
+        first = _directory(tiff, order, struct.unpack_from(order + "I", tiff, 4)[0])
+        return order, first, _pointed(block, order, first, _EXIF_POINTER)
+    except struct.error:
+        return order, {}, {}
+
+
+def _pointed(block: bytes, order: str, entries: _Entries, tag: int) -> _Entries:
+    """The directory that an entry points to; raises `struct.error` where it cannot be read."""
+    if tag not in entries:
+        return {}
+    tiff = memoryview(block)[len(block) - len(block.removeprefix(_PREFIX)) :]
+    return _directory(tiff, order, struct.unpack(order + "I", entries[tag][:4])[0])
+
+
+def _directory(tiff: memoryview, order: str, at: int) -> dict[int, memoryview]:
     """The raw values of one directory, by tag; only the types that are needed here."""
     # Pillow writes comments as bytes, not as the specification's undefined type.
     sizes = {_BYTE: 1, _ASCII: 1, _SHORT: 2, _LONG: 4, _UNDEFINED: 1, _UTF8: 1}
-    entries: dict[int, bytes] = {}
+    entries: dict[int, memoryview] = {}
     (count,) = struct.unpack_from(order + "H", tiff, at)
     for index in range(count):
         place = at + 2 + 12 * index

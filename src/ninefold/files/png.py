@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,11 @@ from numpy.typing import NDArray
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_END = len(SIGNATURE) + 25  # the signature and the IHDR chunk
 _STRIP_BYTES = 1 << 20
-_MAX_TEXT = 16 << 20
+#: Bytes of all texts of a file together, once they are inflated, and how many there may be.
+_MAX_TEXT, _MAX_TEXTS = 32 << 20, 1000
 _ADLER_BASE = 65_521
+#: How much larger than its body an inflated text can be, about.
+_LARGEST_RATIO = 1032
 _MAX_THREADS = 4
 _COLOUR_TYPES = {3: 2, 4: 6}
 
@@ -72,18 +76,25 @@ def add_text(png: bytes, texts: Mapping[str, str]) -> bytes:
 def read_text(png: bytes) -> dict[str, str]:
     """Every text of `png` by keyword (tEXt, zTXt, iTXt), the first where a keyword repeats.
 
-    A chunk that does not decode is left out. Raises ValueError where the file is no PNG.
+    A tEXt that is UTF-8 is read so: many write it, whatever the format says. A chunk that does not
+    decode is left out, and so is what goes beyond 32 MiB or 1,000 texts in all. Raises ValueError
+    where the file is no PNG.
     """
     if not png.startswith(SIGNATURE):
         raise ValueError("PNG text: expected a PNG file, got other bytes; check the file")
     texts: dict[str, str] = {}
+    left = _MAX_TEXT
     for kind, body in _chunks(png, (b"tEXt", b"zTXt", b"iTXt")):
-        try:
-            key, text = _read_text_chunk(kind, body)
-        except (ValueError, zlib.error):
+        key = body[:80].partition(b"\0")[0].decode("latin-1")
+        if not key or key in texts or len(texts) == _MAX_TEXTS or len(body) > left:
             continue
-        if key:
-            texts.setdefault(key, text)
+        try:
+            data, codec = _text_of_chunk(kind, body, left)
+            texts[key] = data.decode(codec)
+        except (ValueError, zlib.error):
+            left -= _LARGEST_RATIO * len(body)  # as much may have been inflated in vain
+            continue
+        left -= len(data)
     return texts
 
 
@@ -129,11 +140,12 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 def _text_chunk(key: str, text: str) -> bytes:
     keyword = key.encode("latin-1") + b"\0"
-    try:
-        return _chunk(b"tEXt", keyword + text.encode("latin-1"))
-    except UnicodeEncodeError:
-        encoded = text.encode("utf-8", "replace")
-        return _chunk(b"iTXt", keyword + b"\0\0\0\0" + encoded)
+    with suppress(UnicodeEncodeError):
+        latin = text.encode("latin-1")
+        if _codec(latin) == "latin-1" or latin.isascii():
+            return _chunk(b"tEXt", keyword + latin)
+    encoded = text.encode("utf-8", "replace")
+    return _chunk(b"iTXt", keyword + b"\0\0\0\0" + encoded)
 
 
 def _chunks(png: bytes, kinds: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:
@@ -148,22 +160,32 @@ def _chunks(png: bytes, kinds: Collection[bytes]) -> Iterator[tuple[bytes, bytes
         at += 12 + length
 
 
-def _read_text_chunk(kind: bytes, body: bytes) -> tuple[str, str]:
-    keyword, _, rest = body.partition(b"\0")
-    key = keyword.decode("latin-1")
+def _text_of_chunk(kind: bytes, body: bytes, most: int) -> tuple[bytes, str]:
+    """The encoded text of a chunk, and its codec."""
+    _keyword, _, rest = body.partition(b"\0")
     if kind == b"tEXt":
-        return key, rest.decode("latin-1")
+        return rest, _codec(rest)
     if kind == b"zTXt":
-        return key, _inflate(rest[1:]).decode("latin-1")
+        text = _inflate(rest[1:], most)
+        return text, _codec(text)
     compressed = rest[:1] == b"\1"
     _language, _, rest = rest[2:].partition(b"\0")
     _translated, _, text = rest.partition(b"\0")
-    return key, (_inflate(text) if compressed else text).decode("utf-8")
+    return _inflate(text, most) if compressed else text, "utf-8"
 
 
-def _inflate(data: bytes) -> bytes:
+def _codec(text: bytes) -> str:
+    """How a text that should be Latin-1 is encoded."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8"
+
+
+def _inflate(data: bytes, most: int) -> bytes:
     inflater = zlib.decompressobj()
-    text = inflater.decompress(data, _MAX_TEXT)
+    text = inflater.decompress(data, most)
     if not inflater.eof:
-        raise ValueError(f"expected a whole text of at most {_MAX_TEXT} bytes")
+        raise ValueError(f"expected a whole text of at most {most} bytes")
     return text

@@ -6,6 +6,7 @@ Sources: XMP specification part 1 (ISO 16684-1), IPTC Photo Metadata Standard 20
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from xml.sax.saxutils import escape
@@ -67,6 +68,22 @@ def format_xmp(xmp: Xmp) -> bytes:
 def parse_xmp(packet: bytes) -> Xmp | None:
     """What a packet says, or None where it names no source type that is known here.
 
+    Raises ValueError as `parse_packet`.
+    """
+    found: dict[str, str] = {}
+    for description in parse_packet(packet):
+        found |= {name: value for name, value in description.attrib.items() if value}
+        found |= {child.tag: child.text for child in description if child.text}
+    kind = found.get(f"{{{_IPTC}}}DigitalSourceType", "").rpartition("/")[2]
+    if kind not in set(DigitalSourceType):
+        return None
+    values = {attribute: found.get(f"{{{_IPTC}}}{name}") for name, attribute in _PROPERTIES}
+    return Xmp(DigitalSourceType(kind), **values)
+
+
+def parse_packet(packet: bytes) -> Iterator[ElementTree.Element]:
+    """The descriptions of a packet, whose attributes and children are its properties.
+
     Raises ValueError where it is over 1 MiB, is no XML, or declares entities (which can be made to
     grow without end).
     """
@@ -78,15 +95,7 @@ def parse_xmp(packet: bytes) -> Xmp | None:
         root = ElementTree.fromstring(packet.strip(b"\0\r\n\t "))
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise ValueError(f"XMP: expected XML, got a packet that does not parse: {error}") from error
-    found: dict[str, str] = {}
-    for description in root.iter(f"{{{_RDF}}}Description"):
-        found |= {name: value for name, value in description.attrib.items() if value}
-        found |= {child.tag: child.text for child in description if child.text}
-    kind = found.get(f"{{{_IPTC}}}DigitalSourceType", "").rpartition("/")[2]
-    if kind not in set(DigitalSourceType):
-        return None
-    values = {attribute: found.get(f"{{{_IPTC}}}{name}") for name, attribute in _PROPERTIES}
-    return Xmp(DigitalSourceType(kind), **values)
+    yield from root.iter(f"{{{_RDF}}}Description")
 
 
 def _escape(value: str) -> str:
