@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pylibjxl
 from PIL import Image
 
 from ninefold.core.progress import Progress
@@ -22,6 +23,8 @@ from ninefold.testing import fake_engines
 from ninefold.testing.helpers import files_in, run
 
 Stage = PipelineStage[Any]
+
+pylibjxl.register_pillow()  # so that Pillow opens JPEG XL files in tests, by a reader not ours
 
 
 def picture(width: int, height: int, seed: int = 9) -> Pixels:

@@ -50,7 +50,7 @@ _params: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         {},
         optional={
             "formats": st.lists(
-                st.sampled_from(["png", "jpeg", "webp", "avif"]), min_size=1, max_size=4
+                st.sampled_from(["png", "jpeg", "webp", "avif", "jxl"]), min_size=1, max_size=5
             ),
             "manifest": st.booleans(),
         },

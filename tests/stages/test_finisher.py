@@ -218,7 +218,7 @@ def test_a_lut_that_cannot_be_read_is_refused(
     [
         ("none.png", None, "expected a file that can be read"),
         ("empty.png", b"", "an empty file"),
-        ("text.png", b"hello", "expected PNG, JPEG, WEBP, AVIF"),
+        ("text.png", b"hello", "expected PNG, JPEG, WEBP, AVIF, JXL"),
         ("cut.png", b"\x89PNG\r\n\x1a\n\0\0", "corrupt or cut short"),
     ],
 )

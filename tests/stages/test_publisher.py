@@ -22,7 +22,7 @@ from ninefold.testing import fake_engines
 from ..support import box_mask, files_in, picture, pixels_of, run
 from .contract import StageContract
 
-ALL = ["png", "jpeg", "webp", "avif"]
+ALL = ["png", "jpeg", "webp", "avif", "jxl"]
 
 
 class TestPublisherContract(StageContract):
@@ -61,6 +61,7 @@ def test_every_format_decodes_to_the_right_size(tmp_path: Path) -> None:
     assert [output.format for output in outputs] == ALL
     assert [output.name for output in outputs] == [
         "outputs/job.png", "outputs/job.jpg", "outputs/job.webp", "outputs/job.avif",
+        "outputs/job.jxl",
     ]  # fmt: skip
     source = picture(64, 48).astype(int)
     for output in outputs:
@@ -92,7 +93,7 @@ def test_quality_and_lossless(tmp_path: Path) -> None:
     context = published(tmp_path, formats=ALL, lossless=True)
     for output in context[OUTPUTS]:
         same = np.array_equal(pixels_of(output.path), picture(64, 48))
-        assert same == (output.format in {"png", "webp"})
+        assert same == (output.format in {"png", "webp", "jxl"})
 
 
 @pytest.mark.parametrize(("side", "size"), [(16, (16, 12)), (48, (48, 36)), (2048, (64, 48))])
@@ -259,7 +260,7 @@ def test_alpha_is_in_every_format_that_holds_it(tmp_path: Path) -> None:
     rgba = _transparent()
     context = published(tmp_path, image=rgba, formats=ALL, thumbnail=16)
     files = {output.name: output.path for output in context[OUTPUTS]}
-    for name in ("outputs/job.png", "outputs/job.webp", "outputs/job.avif"):
+    for name in ("outputs/job.png", "outputs/job.webp", "outputs/job.avif", "outputs/job.jxl"):
         layers = _layers_of(files[name]).astype(int)
         assert np.abs(layers[..., 3] - rgba[..., 3]).max() <= (16 if "avif" in name else 0)
         seen = rgba[..., 3] > 200
@@ -268,7 +269,7 @@ def test_alpha_is_in_every_format_that_holds_it(tmp_path: Path) -> None:
     assert thumbnail[0, 0, 3] == 0
     assert thumbnail[0, -1, 3] == 255
     entry = context.metadata["publisher"]
-    assert entry["transparent"] == ["png", "webp", "avif"]
+    assert entry["transparent"] == ["png", "webp", "avif", "jxl"]
     assert entry["background"] == "#ffffff"
     assert read_infotext(files["outputs/job.png"].read_bytes()) is None  # nothing was painted
 
@@ -328,3 +329,13 @@ def test_alpha_passes_all_nine_stages(tmp_path: Path) -> None:
         for text in entry.get("warnings", ())
         if "transparent" in text
     ]
+
+
+def test_a_format_without_its_library_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    stage = PublisherStage(engines=fake_engines(), formats=["png", "jxl"])
+    (problem,) = stage.problems(PipelineContext(tmp_path, image=picture(64, 48)))
+    assert "pip install 'ninefold[jxl]', or choose another format" in problem
+    assert not list(PublisherStage(engines=fake_engines()).problems(PipelineContext(tmp_path)))

@@ -2,9 +2,9 @@
 
 Every function takes the file's bytes or its path, goes by content and never by suffix, turns the
 picture upright by its EXIF orientation, takes the first frame of an animation, and raises
-ValueError, with what was expected, got and the remedy, for anything that is not a whole PNG, JPEG,
-WebP or AVIF file within the limits, or whose colour profile cannot be used. Colours come out as
-sRGB, by the profile that the file has (`profiles`); those of a file without one are taken as sRGB.
+ValueError, with what was expected, got and the remedy, for anything that is not a whole file of one
+of our formats within the limits, or whose colour profile cannot be used. Colours come out as sRGB,
+by the profile that the file has (`profiles`); those of a file without one are taken as sRGB.
 """
 
 from __future__ import annotations
@@ -123,6 +123,8 @@ def _opened(source: bytes | Path, limits: ImageLimits) -> Iterator[tuple[Image.I
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format == "JXL":  # its codestream has its own, by which it is decoded
+        return 1
     block = image.info.get("exif")
     return read_exif(block).orientation if isinstance(block, bytes) else 1
 

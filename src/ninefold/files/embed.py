@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from ninefold.files.exif import read_exif, write_exif
 from ninefold.files.infotext import Infotext, format_infotext, parse_infotext
+from ninefold.files.jxl import load_metadata
 from ninefold.files.opening import ImageLimits, open_image
 from ninefold.files.png import read_text
 from ninefold.files.scrub import is_prompt_key, is_secret_key, scrub_prompt, scrub_text
@@ -72,35 +73,37 @@ def carry(metadata: EmbeddedMetadata) -> Carried:
 
 
 def read_parameters(data: bytes, limits: ImageLimits | None = None) -> str | None:
-    """The raw generation text of a PNG, JPEG, WebP or AVIF file, or None where it has none.
+    """The raw generation text of an image file, or None where it has none.
 
-    Raises ValueError where `data` is none of these or its header is corrupt.
+    Raises ValueError where `data` is no image that can be read, or its header is corrupt.
     """
     with open_image(data, limits) as image:
+        load_metadata(image)
         text = read_text(data).get(PARAMETERS) if image.format == "PNG" else None
         return read_exif(image.info.get("exif") or b"").comment if text is None else text
 
 
 def read_infotext(data: bytes) -> Infotext | None:
-    """The infotext of a PNG, JPEG, WebP or AVIF file, or None where it has none.
+    """The infotext of an image file, or None where it has none.
 
     Text that is a JSON object, as SwarmUI writes it, is no infotext: get it from
-    `read_parameters`. Raises ValueError where `data` is none of the four formats or its header is
-    corrupt.
+    `read_parameters`. Raises ValueError where `data` is no image that can be read, or its
+    header is corrupt.
     """
     text = read_parameters(data)
     return None if text is None or _is_json_object(text) else parse_infotext(text)
 
 
 def read_xmp(data: bytes) -> bytes | None:
-    """The XMP packet of a PNG, JPEG, WebP or AVIF file, or None where it has none.
+    """The XMP packet of an image file, or None where it has none.
 
-    Raises ValueError where `data` is none of these or its header is corrupt.
+    Raises ValueError where `data` is no image that can be read, or its header is corrupt.
     """
     with open_image(data) as image:
         if image.format == "PNG":
             text = read_text(data).get(XMP_KEYWORD)
             return text.encode() if text else None
+        load_metadata(image)
         packet = image.info.get("xmp")
         return packet if isinstance(packet, bytes) else None
 

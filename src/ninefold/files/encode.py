@@ -1,4 +1,4 @@
-"""Pixels out as PNG, JPEG, WebP or AVIF, with their metadata: the same bytes every time."""
+"""Pixels out as files of any format, with their metadata: the same bytes every time."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from PIL import Image
 
 from ninefold.files.embed import PARAMETERS, XMP_KEYWORD, Carried, EmbeddedMetadata, carry
 from ninefold.files.formats import FORMATS, FormatInfo, ImageFormat, Lossless, image_format
+from ninefold.files.jxl import write_jxl
 from ninefold.files.png import add_srgb, add_text, write_png
 from ninefold.files.profiles import srgb_profile
 
@@ -47,13 +48,16 @@ def encode(
     cores.
 
     Raises ValueError for other arrays, sizes, qualities and alpha that the format cannot hold,
-    `lossless` where the format is always lossy, and metadata too long for it.
+    `lossless` where the format is always lossy, metadata too long for it, and JPEG XL where its
+    library is not installed.
     """
     info = FORMATS[image_format(format)]
     _check(pixels, info, quality, lossless)
     carried = carry(metadata)
     if info.format is ImageFormat.PNG:
         return _png(pixels, compression, carried)
+    if info.format is ImageFormat.JXL:
+        return _jxl(pixels, None if lossless else quality or info.quality, compression, carried)
     options = _options(info, quality or info.quality, lossless, compression)
     options |= {"exif": carried.exif or b"", "xmp": carried.xmp or b""}
     if info.format is not ImageFormat.AVIF:  # Pillow writes sRGB's coding points there
@@ -71,6 +75,14 @@ def _png(pixels: NDArray[np.uint8], compression: Compression, carried: Carried) 
     if carried.xmp is not None:
         texts[XMP_KEYWORD] = carried.xmp.decode()
     return add_srgb(add_text(data, texts))
+
+
+def _jxl(
+    pixels: NDArray[np.uint8], quality: int | None, compression: Compression, carried: Carried
+) -> bytes:
+    fast = compression is Compression.FAST
+    effort = (1, 3) if quality is None else (3, 5)
+    return write_jxl(pixels, quality, effort[not fast], carried.exif, carried.xmp)
 
 
 def _options(
@@ -134,7 +146,7 @@ def _check(
     if channels == 4 and not info.alpha:
         raise ValueError(
             f"{name}: expected pixels without alpha, which the format cannot hold; lay them on a "
-            "colour, or write png, webp or avif"
+            "colour, or write png, webp, avif or jxl"
         )
     if max(pixels.shape) > info.max_side:
         raise ValueError(
@@ -144,4 +156,4 @@ def _check(
     if quality is not None and not 1 <= quality <= 100:
         raise ValueError(f"{name}: expected a quality from 1 to 100, got {quality}; change it")
     if lossless and info.lossless is Lossless.NEVER:
-        raise ValueError(f"{name}: expected a lossless format, got {name}; use png or webp")
+        raise ValueError(f"{name}: expected a lossless format, got {name}; use png, webp or jxl")

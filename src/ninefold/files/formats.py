@@ -1,4 +1,4 @@
-"""The four file formats ninefold reads and writes, as data."""
+"""The five file formats ninefold reads and writes, as data."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from enum import StrEnum
 from types import MappingProxyType
 
 
+class RefusedError(ValueError):
+    """Our own refusal of a file, apart from the ValueErrors that Pillow and the system raise."""
+
+
 class ImageFormat(StrEnum):
     """A file format, by the name that configs and the command line use."""
 
@@ -15,6 +19,7 @@ class ImageFormat(StrEnum):
     JPEG = "jpeg"
     WEBP = "webp"
     AVIF = "avif"
+    JXL = "jxl"
 
 
 class Lossless(StrEnum):
@@ -66,6 +71,10 @@ FORMATS: Mapping[ImageFormat, FormatInfo] = MappingProxyType(
             FormatInfo(
                 ImageFormat.AVIF, "image/avif", (".avif",), Lossless.NEVER, True, 32_768, 80
             ),
+            # Only with the extra `jxl`; the format itself would hold 2**30.
+            FormatInfo(
+                ImageFormat.JXL, "image/jxl", (".jxl",), Lossless.OPTIONAL, True, 32_768, 90
+            ),
         )
     }
 )
@@ -86,13 +95,15 @@ def image_format(name: str) -> ImageFormat:
 
 
 def sniff(data: bytes) -> ImageFormat | None:
-    """The format that the first bytes of `data` declare, or None where it is none of the four."""
+    """The format that the first bytes of `data` declare, or None where it is none of those here."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return ImageFormat.PNG
     if data.startswith(b"\xff\xd8\xff"):
         return ImageFormat.JPEG
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return ImageFormat.WEBP
+    if data.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")):
+        return ImageFormat.JXL
     if data[4:8] == b"ftyp":
         # The size field counts the box header; a file may lead with a container brand (mif1).
         brands = data[8 : min(int.from_bytes(data[:4], "big"), 256)]
@@ -109,8 +120,6 @@ _FOREIGN = (
     (b"MM\0*", "TIFF (or a camera's raw file)"),
     (b"II+\0", "BigTIFF"),
     (b"MM\0+", "BigTIFF"),
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL"),
     (b"\0\0\0\x0cjP  ", "JPEG 2000"),
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"8BPS", "Photoshop (PSD)"),
@@ -126,7 +135,7 @@ _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 
 
 def foreign_format(data: bytes) -> str | None:
-    """What `data` seems to be where it is none of the four formats, or None where nobody knows."""
+    """What `data` seems to be where it is none of our formats, or None where nobody knows."""
     if data[4:8] == b"ftyp":
         heif = data[8:12] in _HEIF_BRANDS
         return "HEIC (a phone's photo: share or export it as JPEG)" if heif else "a video (MP4)"

@@ -14,19 +14,17 @@ from pathlib import Path
 from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 from PIL.ImageFile import ImageFile
 
-from ninefold.files.formats import FORMATS, ImageFormat, foreign_format, sniff
+from ninefold.files.formats import FORMATS, ImageFormat, RefusedError, foreign_format, sniff
+from ninefold.files.jxl import JXL_MISSING, JxlImageFile, jxl_installed
 
 _READERS: dict[ImageFormat, Callable[[BytesIO], ImageFile]] = {
     ImageFormat.PNG: PngImagePlugin.PngImageFile,
     ImageFormat.JPEG: JpegImagePlugin.JpegImageFile,
     ImageFormat.WEBP: WebPImagePlugin.WebPImageFile,
     ImageFormat.AVIF: AvifImagePlugin.AvifImageFile,
+    ImageFormat.JXL: JxlImageFile,
 }
 _WARNINGS = threading.Lock()
-
-
-class RefusedError(ValueError):
-    """Our own refusal, apart from the ValueErrors that Pillow and the system raise."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,8 @@ def read_bytes(source: bytes | Path, limits: ImageLimits) -> bytes:
 def open_image(data: bytes, limits: ImageLimits | None = None) -> Iterator[ImageFile]:
     """Open `data`, its pixels not yet decoded, for the body of a `with`.
 
-    Only PNG, JPEG, WebP and AVIF, recognised by content. Whatever Pillow raises inside the body
-    becomes a ValueError too, which says what is wrong and what to do.
+    Only PNG, JPEG, WebP, AVIF and, with its extra, JPEG XL, recognised by content. Whatever Pillow
+    raises inside the body becomes a ValueError too, which says what is wrong and what to do.
     """
     limits = limits or ImageLimits()
     kind = sniff(data)
@@ -67,6 +65,8 @@ def open_image(data: bytes, limits: ImageLimits | None = None) -> Iterator[Image
         if not data:
             raise ValueError(f"image: expected {known}, got an empty file; export or copy it again")
         raise ValueError(f"image: expected {known}, got {got}; convert it to one of those first")
+    if kind is ImageFormat.JXL and not jxl_installed():
+        raise RefusedError(f"image: {JXL_MISSING}, or convert the file to PNG")
     with _pillow_errors(kind):
         # The reader is called by itself: `Image.open` would try other formats, and warn of a large
         # size before the limits below are asked. Warnings are process-wide, hence the lock.

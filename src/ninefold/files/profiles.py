@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from ninefold.files.exif import read_exif
-from ninefold.files.opening import RefusedError
+from ninefold.files.formats import RefusedError
+from ninefold.files.jxl_header import JxlColours
 from ninefold.files.png import find_chunk
 
 MAX_PROFILE = 8 << 20
@@ -43,6 +44,8 @@ _CODED_CURVES = {
     5: (2.8,),
     8: _LINEAR,
 }
+#: ISO/IEC 18181-1, table E.7: H.273's numbers, but for 2 (unknown) and 17 (of cinemas).
+_JXL_CURVES = {**_CODED_CURVES, 17: (2.6,)}
 _HDR_CURVES = {16: "PQ", 18: "HLG"}
 
 _BRADFORD = np.array(
@@ -102,9 +105,10 @@ def srgb_profile() -> bytes:
 def profile_of(image: Image.Image, data: bytes = b"") -> bytes | None:
     """The profile of an image's colours, or None where they are sRGB or nothing is said.
 
-    In the order of precedence: an ICC profile, coding points (PNG's `cICP`, AVIF's `nclx`), PNG's
-    `sRGB`, `gAMA` and `cHRM`, and a camera's mark for Adobe RGB in EXIF. `data` are the bytes of
-    the file. Raises ValueError for a profile that is broken, too large, or for high dynamic range.
+    In the order of precedence: an ICC profile, JPEG XL's header, coding points (PNG's `cICP`,
+    AVIF's `nclx`), PNG's `sRGB`, `gAMA` and `cHRM`, and a camera's mark for Adobe RGB in EXIF.
+    `data` are the bytes of the file. Raises ValueError for a profile that is broken, too large, or
+    for high dynamic range.
     """
     info: Mapping[Any, Any] = image.info
     if "icc_profile" in info:
@@ -114,6 +118,8 @@ def profile_of(image: Image.Image, data: bytes = b"") -> bytes | None:
                 f"image: expected a whole colour profile, got one that is damaged; {_REMEDY}"
             )
         return bytes(profile) or None
+    if isinstance(colours := info.get("colours"), JxlColours):
+        return _profile_of_header(colours)
     if (points := _coding_points(data)) is not None:
         return _profile_of_points(*points)
     if "srgb" in info:
@@ -228,11 +234,7 @@ def _coding_points(data: bytes) -> tuple[int, int] | None:
 
 
 def _profile_of_points(primaries: int, curve: int) -> bytes | None:
-    if curve in _HDR_CURVES:
-        raise RefusedError(
-            "image: expected standard dynamic range, got an HDR image "
-            f"({_HDR_CURVES[curve]}); export it as an SDR image in sRGB"
-        )
+    _refuse_hdr(curve)
     if primaries not in _CODED_PRIMARIES or curve not in _CODED_CURVES:
         raise RefusedError(
             "image: expected colours that are known here, got coding points "
@@ -240,6 +242,26 @@ def _profile_of_points(primaries: int, curve: int) -> bytes | None:
         )
     found = _CODED_PRIMARIES[primaries], _CODED_CURVES[curve]
     return None if found == (_BT709, _SRGB_CURVE) else matrix_profile(*found, _D65)
+
+
+def _refuse_hdr(curve: int) -> None:
+    if curve in _HDR_CURVES:
+        raise RefusedError(
+            "image: expected standard dynamic range, got an HDR image "
+            f"({_HDR_CURVES[curve]}); export it as an SDR image in sRGB"
+        )
+
+
+def _profile_of_header(colours: JxlColours) -> bytes:
+    """The profile of what the header of a JPEG XL file names."""
+    _refuse_hdr(colours.curve)
+    curve = _JXL_CURVES.get(colours.curve) if colours.gamma is None else (colours.gamma,)
+    if curve is None or not 0.1 <= curve[0] <= 10:
+        raise _unusable(f"the curve {colours.gamma or colours.curve} (JPEG XL)")
+    try:
+        return matrix_profile(colours.primaries or _BT709, curve, colours.white)
+    except (ValueError, ZeroDivisionError, struct.error) as error:
+        raise _unusable("primaries that make no colour space (JPEG XL)") from error
 
 
 def _profile_of_chunks(gamma: Any, chromaticity: Any) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -19,6 +20,7 @@ from ninefold.files.embed import EmbeddedMetadata, MetadataLevel
 from ninefold.files.encode import encode
 from ninefold.files.formats import FORMATS, ImageFormat, Lossless
 from ninefold.files.identifier import identify
+from ninefold.files.jxl import JXL_MISSING, jxl_installed
 from ninefold.files.names import NameFields, check_template, render_name
 from ninefold.files.scrub import scrub_prompt
 from ninefold.files.store import read_alpha, read_image, write_file
@@ -97,6 +99,11 @@ class PublisherStage(EngineStage[PublisherParams]):
         """Set `outputs`."""
         await run_blocking(context, self._run, context)
         return context
+
+    def problems(self, context: PipelineContext) -> Iterator[str]:
+        """Whether the library of each format is installed."""
+        if ImageFormat.JXL in self.params.formats and not jxl_installed():
+            yield f"{self.name}.formats: {JXL_MISSING}, or choose another format."
 
     def output_size(
         self, context: PipelineContext, size: tuple[int, int] | None
