@@ -282,6 +282,20 @@ def test_on_error_reaches_the_pipeline(tmp_path: Path) -> None:
     assert context["image"].made_by == "text_to_image"
 
 
+def test_the_prompts_of_a_config_are_defaults(tmp_path: Path) -> None:
+    made = config("prompt", "text_to_image", prompt="a {tent}", negative_prompt="fog", seed=1)
+    assert PipelineConfig.parse(yaml.safe_load(made.to_yaml())) == made
+    context = run(made.build(fake_engines()).execute(PipelineContext(tmp_path)))
+    assert context.metadata["prompt"]["template"] == "a {tent}"
+    assert context.get("negative_prompt") == "fog"
+    given = PipelineContext(tmp_path, prompt="a house")
+    assert run(made.build(fake_engines()).execute(given)).get("prompt") == "a house"
+    with pytest.raises(ConfigError, match=r"prompt: .*at most 20000 characters"):
+        config("prompt", prompt="x" * 20_001)
+    with pytest.raises(ConfigError, match="prompt: expected text"):
+        config("prompt", prompt="a\0b")
+
+
 def test_the_seed_and_model_of_a_config_are_defaults(tmp_path: Path) -> None:
     made = config("text_to_image", seed=11, model="poster")
     first = run(made.build(fake_engines()).execute(PipelineContext(tmp_path, prompt="x")))

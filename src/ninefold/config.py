@@ -31,13 +31,13 @@ from ninefold.core.stage import PipelineStage
 from ninefold.core.wiring import OnError, Step, step_names
 from ninefold.engines.references import with_components
 from ninefold.parameter_text import parse_parameter
-from ninefold.slots import CONFIG, MAX_SEED, MODEL, SEED
+from ninefold.slots import CONFIG, MAX_PROMPT, MAX_SEED, MODEL, NEGATIVE_PROMPT, PROMPT, SEED
 from ninefold.stages.base import DIFFUSION_MODEL, SamplingParams
 from ninefold.stages.control import named_images
 from ninefold.stages.registry import find_stage, stage_types
 
 #: Fields of a config that settings may name beside the stages' parameters.
-_OWN = ("model", "components", "seed")
+_OWN = ("prompt", "negative_prompt", "model", "components", "seed")
 
 _PRESETS = files("ninefold") / "presets"
 
@@ -81,6 +81,12 @@ class PipelineConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     description: str = Field("", description="One line on what it is for.")
+    prompt: str | None = Field(
+        None, max_length=MAX_PROMPT, description="What the image shows where no prompt is given."
+    )
+    negative_prompt: str | None = Field(
+        None, max_length=MAX_PROMPT, description="What it does not show where none is given."
+    )
     model: Annotated[str, DIFFUSION_MODEL] | None = Field(
         None, description="The diffusion model where none is given."
     )
@@ -98,7 +104,9 @@ class PipelineConfig(BaseModel):
     )
     stages: tuple[StageConfig, ...] = Field(min_length=1, description="The stages, in order.")
 
-    _without_nul = field_validator("description", "model", "components")(check_texts)
+    _without_nul = field_validator(
+        "description", "prompt", "negative_prompt", "model", "components"
+    )(check_texts)
 
     @model_validator(mode="after")
     def _components_of_a_model(self) -> Self:
@@ -165,7 +173,13 @@ class PipelineConfig(BaseModel):
     def _defaults(self) -> dict[str, Any]:
         """The slots that it sets where nobody gives them."""
         model = None if self.model is None else with_components(self.model, self.components)
-        found = {MODEL.name: model, SEED.name: self.seed, CONFIG.name: self.document()}
+        found = {
+            PROMPT.name: self.prompt,
+            NEGATIVE_PROMPT.name: self.negative_prompt,
+            MODEL.name: model,
+            SEED.name: self.seed,
+            CONFIG.name: self.document(),
+        }
         return {name: value for name, value in found.items() if value is not None}
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from ninefold.engines.settings import EngineSettings, Folder
+from ninefold.slots import MAX_PROMPT
 
 #: Fewest characters of a secret.
 _LEAST_SECRET = 32
@@ -112,7 +113,7 @@ class Settings(JobSettings):
     )
     max_group: PositiveInt = Field(100, le=10_000, description="Jobs in one group.")
     max_stages: PositiveInt = Field(32, description="Stages in one config.")
-    max_prompt: PositiveInt = Field(4000, le=4000, description="Characters of a prompt.")
+    max_prompt: PositiveInt = Field(4000, le=MAX_PROMPT, description="Characters of a prompt.")
     max_body: PositiveInt = Field(2**20, description="Bytes of a request without images.")
     max_image_bytes: PositiveInt = Field(
         16 * 2**20, le=2**27, description="Bytes of an uploaded image file."

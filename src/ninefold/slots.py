@@ -24,9 +24,10 @@ from ninefold.core.values import (
     Verdict,
     WorkPath,
 )
+from ninefold.prompts.resolving import MAX_TEXT
 
-#: Longest prompt that is taken, in characters.
-MAX_PROMPT = 4000
+#: Longest prompt that is taken, in characters: as long as one may become by its choices.
+MAX_PROMPT = MAX_TEXT
 #: Most reference images of one job.
 MAX_REFERENCES = 16
 #: Seeds are below this.

@@ -34,7 +34,7 @@ def refused(outcome: Outcome, *expected: str) -> None:
         ((), ["prompt", 'ninefold run "a red house"']),
         (("",), ["prompt: expected text, got none"]),
         (("   ",), ["prompt: expected text, got none"]),
-        (("x" * 4001,), ["prompt", "4000 characters"]),
+        (("x" * 20_001,), ["prompt", "20000 characters"]),
         (("a", "--preset", "ful"), ["preset 'ful'", "Did you mean 'full'?"]),
         (("a", "--model", "nothing"), ["model", "nothing", "poster"]),
         (("a", "--model", "~nobody-here/a.safetensors"), ["model", "~nobody-here", "poster"]),

@@ -238,3 +238,18 @@ def test_resume_of_a_failed_first_stage_does_not_take_its_own_image(cli: Cli) ->
     again = cli("run", "--resume", folder, "--json")
     assert again.code == failed.code == 1
     assert len(again.document["metadata"]["inspector"]["attempts"]) == 1
+
+
+def test_the_prompt_may_stand_in_the_config(cli: Cli) -> None:
+    Path("mine.yaml").write_text(
+        "prompt: a green tent\nnegative_prompt: fog\n"
+        "stages: [{stage: prompt}, {stage: text_to_image}, {stage: publisher}]\n"
+    )
+    done = cli("run", "--config", "mine.yaml", "--seed", "1", "--json")
+    assert done.code == 0, done.err
+    metadata = done.document["metadata"]["prompt"]
+    assert (metadata["prompt"], metadata["negative_prompt"]) == ("a green tent", "fog")
+    tagged = cli("run", "--config", "mine.yaml", "--lora", "sketch:0.5", "--json").document
+    assert tagged["metadata"]["prompt"]["loras"][0]["name"] == "sketch"
+    other = cli("run", "a house", "--config", "mine.yaml", "--json").document
+    assert other["metadata"]["prompt"]["prompt"] == "a house"

@@ -115,3 +115,19 @@ def test_the_folder_of_wildcards_is_that_of_the_engines(open_door: Open, tmp_pat
     door = open_door(engines=fake_engines(wildcards=tmp_path))
     job = door.done(DRAFT | {"input": {"prompt": "a house __place__", "seed": 1}})
     assert job["metadata"]["prompt"]["prompt"] == "a house by the sea"
+
+
+def test_the_prompt_of_a_config(open_door: Open) -> None:
+    door = open_door(max_prompt=100, worker=False)
+    config = {"prompt": "a {red|blue} house", "stages": _config()["config"]["stages"]}
+    group = door.client.post(
+        "/v1/groups", json={"config": config, "inputs": [{}], "variants": True}
+    ).json()
+    assert [job["input"]["prompt"] for job in group["jobs"]] == ["a red house", "a blue house"]
+    for key, asked in {
+        "config.prompt": {"config": {**config, "prompt": "x" * 101}},
+        "overrides.negative_prompt": {"overrides": {"negative_prompt": "x" * 101}},
+    }.items():
+        answer = door.client.post("/v1/jobs", json={**asked, "input": {"prompt": "a"}})
+        assert answer.status_code == 422
+        assert f"{key}: expected at most 100 characters" in answer.text

@@ -225,10 +225,10 @@ def test_a_prompt_of_lora_tags_alone_is_refused() -> None:
 
 
 def test_an_oversized_prompt_is_refused() -> None:
-    with pytest.raises(InputError, match=r"prompt: .*at most 4000 characters"):
+    with pytest.raises(InputError, match=r"prompt: .*at most 20000 characters"):
         resolved("x" * (MAX_PROMPT + 1))
-    with pytest.raises(InputError, match=r"prompt: .*at most 4000 characters"):
-        resolved("__long__ __long__", wildcards={"long": ["x" * 3000]})
+    with pytest.raises(InputError, match=r"prompt: .*longer than 20,000 characters"):
+        resolved("__long__ __long__", wildcards={"long": ["x" * 15_000]})
 
 
 @settings(max_examples=40)
@@ -299,8 +299,8 @@ def test_inputs_hold_no_nul_characters_and_no_half_of_a_pair(slot: str) -> None:
 
 
 def test_styles_are_measured_before_they_are_filled_in() -> None:
-    with pytest.raises(ConfigError, match=r"prompt\.style_texts\.x: .*at most 4000 characters"):
-        PromptStage(style_texts={"x": "a" * 4001})
+    with pytest.raises(ConfigError, match=r"prompt\.style_texts\.x: .*at most 20000 characters"):
+        PromptStage(style_texts={"x": "a" * 20_001})
     styles = dict.fromkeys("abcd", "{prompt}" * 400)
     stage = PromptStage(styles=tuple(styles), style_texts=styles)
     context = PipelineContext("/nowhere", prompt="a red house " * 300, seed=1)

@@ -136,9 +136,12 @@ def with_prompt(options: RunOptions) -> RunOptions:
 
 def given_slots(options: RunOptions, config: PipelineConfig) -> dict[str, Any]:
     """The slots that were given, as they were given; the config names pictures by their files."""
+    prompt = options.prompt
+    if prompt is None and options.sampling.loras:  # which stand before the config's own
+        prompt = config.prompt
     pictures = {name: expand_home(name) for name in config.control_images()}
     slots = {
-        "prompt": options.sampling.tagged(options.prompt),
+        "prompt": options.sampling.tagged(prompt),
         "negative_prompt": options.negative,
         "image": options.image,
         "mask": options.mask,

@@ -252,7 +252,7 @@ def every_variant(
     """
     found: list[dict[str, Any]] = []
     for number, slots in enumerate(inputs):
-        prompt = slots.get("prompt")
+        prompt = slots.get("prompt", pipeline.defaults.get("prompt"))
         if not isinstance(prompt, str):  # reported with the job's other problems
             found.append(dict(slots))
             continue

@@ -45,6 +45,7 @@ class Limits:
         stages = stages if isinstance(stages, list) else []
         if len(stages) > self._settings.max_stages:
             yield f"config.stages: expected at most {self._settings.max_stages}, got {len(stages)}."
+        yield from self._length_problems(document, "config")
         yield from self._named_problems(named_models(PipelineConfig, document))
         for item in stages:
             if isinstance(item, Mapping) and isinstance(params := item.get("params"), Mapping):
@@ -60,6 +61,7 @@ class Limits:
             if dot:
                 given.setdefault(name, {})[parameter] = value
             else:
+                yield from self._length_problems({name: value}, "overrides")
                 yield from self._named_problems(named_models(PipelineConfig, {name: value}))
         for name, params in given.items():
             if (step := config.step_named(name)) is not None:
@@ -79,14 +81,19 @@ class Limits:
 
     def input_problems(self, slots: Mapping[str, Any], where: str) -> Iterator[str]:
         """What an input may not say."""
+        yield from self._length_problems(slots, where)
+        yield from self.model_problems(slots.get(MODEL.name), f"{where}.{MODEL.name}")
+
+    def _length_problems(self, slots: Mapping[str, Any], where: str) -> Iterator[str]:
+        """Prompts that are longer than they may be here."""
         for name in (PROMPT.name, NEGATIVE_PROMPT.name):
-            length = len(slots.get(name) or "")
+            prompt = slots.get(name)
+            length = len(prompt) if isinstance(prompt, str) else 0
             if length > self._settings.max_prompt:
                 yield (
                     f"{where}.{name}: expected at most {self._settings.max_prompt} characters, got "
                     f"{length}."
                 )
-        yield from self.model_problems(slots.get(MODEL.name), f"{where}.{MODEL.name}")
 
     def variants(
         self, config: PipelineConfig, inputs: Sequence[Mapping[str, Any]], count: int

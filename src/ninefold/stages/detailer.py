@@ -27,6 +27,7 @@ from ninefold.slots import (
     DETAIL_PATH,
     IMAGE,
     MASK,
+    MAX_PROMPT,
     PROMPT,
     REGIONS,
     SEED,
@@ -79,11 +80,11 @@ class DetailerParams(PromptedParams):
     strength: float = Field(0.4, gt=0, le=1, description="How far a region may change.")
     prompt: str = Field(
         "{prompt}",
-        max_length=4000,
+        max_length=MAX_PROMPT,
         description="What to paint: {prompt} and {label} are filled in; [SEP] between regions, "
         "[SKIP] leaves one as it is. Choices, wildcards and LoRA tags as in the image's prompt.",
     )
-    class_prompts: dict[str, Annotated[str, Field(max_length=4000)]] = Field(
+    class_prompts: dict[str, Annotated[str, Field(max_length=MAX_PROMPT)]] = Field(
         default_factory=dict, description="A prompt of its own for a label."
     )
 

@@ -30,7 +30,9 @@ class PromptParams(StageParams):
     """Parameters of `prompt`."""
 
     negative_prompt: str = Field(
-        "", max_length=4000, description="What the image should not show; added to the input's."
+        "",
+        max_length=MAX_PROMPT,
+        description="What the image should not show; added to the input's.",
     )
     styles: tuple[str, ...] = Field((), description="Names of styles to apply, in order.")
     style_texts: dict[str, Annotated[str, StringConstraints(max_length=MAX_PROMPT)]] = Field(

@@ -20,7 +20,17 @@ from ninefold.imaging.colour import transfer_colour
 from ninefold.imaging.resize import resize, round_to_multiple
 from ninefold.imaging.tiles import Tile, plan_tiles, seam_lines
 from ninefold.imaging.types import Pixels
-from ninefold.slots import IMAGE, PROMPT, RESTORED_PATH, SEAMS, SEED, TILING, WILDCARDS, next_seed
+from ninefold.slots import (
+    IMAGE,
+    MAX_PROMPT,
+    PROMPT,
+    RESTORED_PATH,
+    SEAMS,
+    SEED,
+    TILING,
+    WILDCARDS,
+    next_seed,
+)
 from ninefold.stages.base import CONDITIONING, LOST_TILING
 from ninefold.stages.prompted import PromptedParams, PromptedStage
 
@@ -39,7 +49,7 @@ class RestorerParams(PromptedParams):
     )
     prompt: str = Field(
         "",
-        max_length=4000,
+        max_length=MAX_PROMPT,
         description="What the tiles show; {prompt} is filled in, choices, wildcards and LoRA tags "
         "are as in the image's prompt. With the whole prompt even a tile "
         "of bare sky gets the subject.",

@@ -16,6 +16,7 @@ from ninefold.core.values import Json
 from ninefold.server.sdapi.controlnet import entry_of
 from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
 from ninefold.server.sdapi.samplers import scheduler_of
+from ninefold.slots import MAX_PROMPT
 
 #: What ADetailer's own models find, by a part of their names; None: what a unit names.
 _FINDS: dict[str, str | None] = {
@@ -44,8 +45,8 @@ class Unit(BaseModel):
     ad_tab_enable: bool = Field(
         True, validation_alias=AliasChoices("ad_tab_enable", "ad_tap_enable")
     )
-    ad_prompt: str = Field("", max_length=4000)
-    ad_negative_prompt: str = Field("", max_length=4000)
+    ad_prompt: str = Field("", max_length=MAX_PROMPT)
+    ad_negative_prompt: str = Field("", max_length=MAX_PROMPT)
     ad_confidence: float = Field(0.3, ge=0, le=1)
     ad_mask_filter_method: Literal["Area", "Confidence"] = "Area"
     ad_mask_k: int = Field(0, ge=0, le=100)
