@@ -29,6 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
         {
             "catalogue",
             "model_catalog",
+            "provenance",
             "config",
             "config_text",
             "job_schema",
@@ -38,7 +39,7 @@ LAYERS: tuple[frozenset[str], ...] = (
         }
     )
     | frozenset({"settings", "testing"}),
-    frozenset({"sheets", "stages"}),
+    frozenset({"stages"}),
     frozenset({"slots"}),
     frozenset({"files"}),
     frozenset({"engines"}),

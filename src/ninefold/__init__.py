@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from ninefold.core.wiring import Step
     from ninefold.jobs.executor import JobExecutor
     from ninefold.jobs.model import Group, Job
+    from ninefold.provenance.report import ProvenanceReport
+    from ninefold.provenance.verification import verify
     from ninefold.slots import (
         IMAGE,
         MASK,
@@ -79,6 +81,8 @@ _HOMES = {
     "ninefold.core.wiring": ("Step",),
     "ninefold.jobs.executor": ("JobExecutor",),
     "ninefold.jobs.model": ("Group", "Job"),
+    "ninefold.provenance.report": ("ProvenanceReport",),
+    "ninefold.provenance.verification": ("verify",),
     "ninefold.slots": (
         "IMAGE",
         "MASK",
@@ -127,6 +131,7 @@ __all__ = [
     "PipelineContext",
     "PipelineStage",
     "Previews",
+    "ProvenanceReport",
     "Region",
     "Rewind",
     "Slot",
@@ -140,6 +145,7 @@ __all__ = [
     "WiringError",
     "__version__",
     "stage",
+    "verify",
 ]
 
 

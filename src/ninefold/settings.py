@@ -65,6 +65,11 @@ class JobSettings(EngineSettings):
     cache_gb: float = Field(
         10.0, ge=0, lt=1e6, description="GiB that the stage cache may hold; 0 keeps none."
     )
+    trust_anchors: Folder | None = Field(
+        None,
+        description="A PEM file of the certificates that `verify` trusts; by default it trusts "
+        "none, and says so.",
+    )
 
     @property
     def cache_bytes(self) -> int:

@@ -10,7 +10,6 @@ import typer
 from ninefold.cli import arguments as a
 from ninefold.cli import jobs_app as jobs
 from ninefold.cli import serve_app as service
-from ninefold.cli import sheets_app as sheets
 from ninefold.cli.guard import guarded
 from ninefold.cli.image_options import ImageOptions, with_image_options
 from ninefold.cli.models_app import models_app
@@ -87,7 +86,6 @@ def run(
     return run_images(options, context.obj)
 
 
-app.command()(sheets.sheet)
 app.command()(jobs.submit)
 app.add_typer(jobs.jobs_app, name="jobs")
 app.command()(jobs.worker)
@@ -164,6 +162,34 @@ def tune(
     from ninefold.cli.tune import tune
 
     return tune(engines_for(settings_file, context.obj), model, size, steps, rounds, as_json)
+
+
+@app.command()
+@guarded
+def verify(
+    context: typer.Context,
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Image files; - reads one from stdin.")
+    ],
+    trust: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.pem", help="Certificates that are trusted, in PEM form."),
+    ] = None,
+    data: a.Data = None,
+    settings_file: a.SettingsFile = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a file, each on a line.")
+    ] = False,
+) -> int:
+    """Show what the marks of image files say of where they come from.
+
+    Signature and certificate, what was done by which software and model, what was changed since,
+    and the watermark. Nothing is fetched. Exit codes: 0 intact (made by ninefold and whole), 1
+    altered, 3 foreign or unproven, 2 unreadable; of several files the first of 2, 1, 3 and 0.
+    """
+    from ninefold.cli.verify import verify_files
+
+    return verify_files(files, trust, data, settings_file, as_json, context.obj)
 
 
 @config_app.command("show")

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import ModelError
-from ninefold.core.paths import ending
 from ninefold.engines.diffusers_internals import (
     component_class,
     empty_network,
@@ -45,9 +44,9 @@ class Checkpoint:
     @cached_property
     def tensors(self) -> Mapping[str, Any]:
         """Its tensors by name, mapped where the format allows."""
-        if ending(self.path) in PICKLES:
+        if self.path.suffix in PICKLES:
             return load_pickled(self.path, self.allow_pickle)
-        if ending(self.path) == ".gguf":
+        if self.path.suffix == ".gguf":
             return read_gguf(self.path)
         from safetensors.torch import load_file
 
@@ -85,7 +84,7 @@ class Checkpoint:
 
     def _quantisation(self, dtype: Any) -> dict[str, Any]:
         """Of a GGUF file, weights stay as they are, and are unpacked for each product."""
-        if ending(self.path) != ".gguf":
+        if self.path.suffix != ".gguf":
             return {}
         from diffusers import GGUFQuantizationConfig
 
@@ -143,10 +142,10 @@ def _part(tensors: Mapping[str, Any], prefix: str, name: str, dtype: Any) -> dic
             f"{name} packs several weights into a byte in a way that is not read here. Use an "
             "fp8, GGUF or 16-bit version of it."
         )
-    for scales in _SCALES:
-        for key in [key for key in found if key.endswith(scales)]:
+    for ending in _SCALES:
+        for key in [key for key in found if key.endswith(ending)]:
             scale = found.pop(key)
-            weight = key.removesuffix(scales) + ".weight"
+            weight = key.removesuffix(ending) + ".weight"
             if weight in found:
                 found[weight] = _scaled(found[weight], scale, dtype)
     return found

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import ModelError
-from ninefold.core.paths import ending
 from ninefold.engines.families import Configs
 
 
@@ -58,5 +57,5 @@ def _holds(path: Path) -> str:
 
 def _models_in(folder: Path) -> Iterator[str]:
     for path in folder.iterdir():
-        if ending(path) in (".safetensors", ".gguf") or (path / "model_index.json").is_file():
+        if path.suffix in (".safetensors", ".gguf") or (path / "model_index.json").is_file():
             yield f"{folder.name}/{path.name}"

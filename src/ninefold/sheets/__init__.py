@@ -1,1 +1,0 @@
-"""Many pictures in one, with what they were made by: contact sheets and grids."""
