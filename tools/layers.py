@@ -39,7 +39,7 @@ LAYERS: tuple[frozenset[str], ...] = (
         }
     )
     | frozenset({"settings", "testing"}),
-    frozenset({"stages"}),
+    frozenset({"sheets", "stages"}),
     frozenset({"slots"}),
     frozenset({"files"}),
     frozenset({"engines"}),

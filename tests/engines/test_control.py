@@ -403,6 +403,26 @@ def test_a_file_in_the_original_layout_is_the_same_model(
     assert np.array_equal(made[0], made[1])
 
 
+@pytest.mark.parametrize(
+    "change", [{"strength": 0.0}, {"start": 0.1, "end": 0.2}, {"start": 0.9}, {"end": 0.1}]
+)
+def test_an_entry_that_acts_in_no_step_changes_nothing_and_is_reported(
+    change: dict[str, Any],
+    tiny_models: Callable[[str], Path],
+    folder: Path,
+    engines: EngineSet,
+    edges: Pixels,
+) -> None:
+    tiny_control("sd15-controlnet", folder / "sd15-controlnet")
+    run = engines.diffusion.run
+    model = tiny_models("sd15")
+    steered = asked(model, control=(Control("sd15-controlnet", edges, **change),))
+    found = run(steered, QUIET)
+    assert np.array_equal(found.image, run(asked(model), QUIET).image)
+    (warning,) = found.record.warnings
+    assert "sd15-controlnet did not act" in warning
+
+
 def original_name(name: str) -> str:
     """The name that the authors' code gives a tensor of the tiny ControlNet."""
     import re

@@ -12,12 +12,14 @@ from ninefold.engines import builtin
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.detection import DETECTION
 from ninefold.engines.file_memory import FileMemory, FileStamp
+from ninefold.engines.hashing import lora_hash, read_sha256
 from ninefold.engines.local_models import lookup as lookup_module
 from ninefold.engines.local_models.identity import Identity, identify
 from ninefold.engines.local_models.lookup import LocalModels
 from ninefold.engines.local_models.places import Place
 from ninefold.engines.settings import EngineSettings
 from ninefold.engines.upscaling import UPSCALING
+from ninefold.engines.weight_headers import read_header, read_safetensors
 from tests.engines.conftest import needs_builtin
 from tests.local_models.conftest import checkpoint, diffusers_folder, lora, safetensors
 
@@ -197,3 +199,43 @@ def test_a_short_name_goes_to_the_engine_that_reads_its_file(tmp_path: Path) -> 
         for kind, name in ((UPSCALING, "soft"), (DETECTION, "find"))
     }
     assert accepting == {"soft": ["spandrel_upscaling"], "find": ["transformers_detection"]}
+
+
+def test_endings_in_capitals_are_endings(tmp_path: Path) -> None:
+    folder, loras = tmp_path / "models", tmp_path / "own-loras"
+    shouted = checkpoint(folder / "Stable-diffusion" / "shouted.SAFETENSORS")
+    mixed = lora(loras / "Mixed.SafeTensors")
+    models = LocalModels(settings(tmp_path, folder))
+    assert names(models) == {("diffusion", "shouted"), ("lora", "Mixed")}
+    for text in ("shouted", "shouted.SAFETENSORS"):
+        found = models.find("diffusion", text)
+        assert found is not None
+        assert found.place.path == shouted
+        assert not found.identity.problem
+    engines = build_engines(settings(tmp_path, folder))
+    assert "shouted" in engines.diffusion.models()
+    with pytest.raises(ModelError, match=r"shouted\.SAFETENSORS: its unet"):
+        engines.diffusion.describe(str(shouted))  # which is no real one
+    assert engines.diffusion.lora_hash("poster", "Mixed") == lora_hash(mixed)
+
+
+def test_what_is_no_file_is_neither_opened_nor_listed(tmp_path: Path) -> None:
+    """A pipe that nobody writes to would be waited for, for ever."""
+    folder, loras = tmp_path / "models", tmp_path / "own-loras"
+    for place in (folder / "Stable-diffusion", loras):
+        place.mkdir(parents=True)
+        os.mkfifo(place / "pipe.safetensors")
+        (place / "folder.safetensors").mkdir()
+    kept = checkpoint(folder / "Stable-diffusion" / "kept.safetensors")
+    for beside in ("kept.json", "kept.civitai.info", "README.md"):
+        os.mkfifo(kept.with_name(beside))
+    engines = build_engines(settings(tmp_path, folder))
+    assert names(engines.local_models) == {("diffusion", "kept")}
+    assert not {"pipe", "folder"} & {*engines.diffusion.loras()}
+    pipe = kept.with_name("pipe.safetensors")
+    refused = r"pipe\.safetensors is a pipe, socket or device"
+    with pytest.raises(ModelError, match=refused):
+        engines.diffusion.describe(str(pipe))
+    for read in (read_header, read_safetensors, read_sha256):
+        with pytest.raises(ModelError, match=refused):
+            read(pipe)

@@ -317,3 +317,21 @@ def test_a_black_image_is_a_failure_of_the_stage_or_a_warning(tmp_path: Path, st
             assert any("black" in line for line in context.metadata[stage.name]["warnings"])
             manifest = (context.workdir / "outputs" / "manifest.json").read_text()
             assert "poster gave a black image" in manifest
+
+
+# -- strength ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", [TextToImageStage, DetailerStage, RestorerStage])
+@pytest.mark.parametrize(("strength", "refused"), [(1e-9, True), (9e-4, True), (1e-3, False)])
+def test_a_strength_that_leaves_no_step_of_the_longest_schedule_is_refused(
+    tmp_path: Path, stage: Any, strength: float, refused: bool
+) -> None:
+    made = pipeline(stage(engines=ENGINES, strength=strength))
+    found = problems(tmp_path, made, image=picture(64, 64))
+    expected = f"{stage.name}.strength: expected 0.001 to 1, which "
+    assert [text.startswith(expected) for text in found] == [True] * refused
+
+
+def test_strength_is_nothing_to_a_first_image(tmp_path: Path) -> None:
+    assert problems(tmp_path, pipeline(painter(strength=1e-9))) == ()

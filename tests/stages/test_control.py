@@ -182,3 +182,25 @@ def test_control_and_reference_images_are_not_mixed(tmp_path: Path) -> None:
     )
     stage = TextToImageStage(engines=fake_engines(), control=[EDGES])
     assert any("cannot act on an edit" in text for text in Pipeline([stage]).problems(context))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"strength": 0}, ["edges did not act, for its strength is 0."]),
+        ({"start": 0.1, "end": 0.2}, ["no whole step of the 4 that ran lies between 0.1 and 0.2"]),
+        ({"start": 0.5, "end": 0.75}, []),
+    ],
+)
+def test_what_does_not_act_is_reported(
+    change: dict[str, float], expected: list[str], tmp_path: Path
+) -> None:
+    slots = {"control_images": {"pose": picture(64, 64)}}
+    stage = TextToImageStage(control=[{**EDGES, **change}], steps=4)
+    _, context = painted(stage, tmp_path, **slots)
+    warnings = [
+        text for text in context.metadata["text_to_image"].get("warnings", []) if "act" in text
+    ]
+    assert len(warnings) == len(expected)
+    for text, part in zip(warnings, expected, strict=True):
+        assert part in text

@@ -10,6 +10,7 @@ import typer
 from ninefold.cli import arguments as a
 from ninefold.cli import jobs_app as jobs
 from ninefold.cli import serve_app as service
+from ninefold.cli import sheets_app as sheets
 from ninefold.cli.guard import guarded
 from ninefold.cli.image_options import ImageOptions, with_image_options
 from ninefold.cli.models_app import models_app
@@ -86,6 +87,7 @@ def run(
     return run_images(options, context.obj)
 
 
+app.command()(sheets.sheet)
 app.command()(jobs.submit)
 app.add_typer(jobs.jobs_app, name="jobs")
 app.command()(jobs.worker)

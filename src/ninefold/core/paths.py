@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Collection
+from pathlib import Path, PurePath
+
+
+def ending(path: PurePath | str) -> str:
+    """How a file's name ends, in lower case: `.safetensors` of `Model.SafeTensors`, too."""
+    return PurePath(path).suffix.lower()
 
 
 def expand_home(path: str | Path) -> Path:
@@ -11,3 +17,15 @@ def expand_home(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
+
+
+def files_below(folder: Path, endings: Collection[str]) -> list[Path]:
+    """Files below a folder, sorted, whose names end so; none where there is no such folder.
+
+    Pipes, sockets and links to nowhere are left out: opening them fails, or waits for ever. Raises
+    `OSError` for a folder that cannot be read.
+    """
+    if not folder.is_dir():
+        return []
+    found = (path for path in folder.rglob("*") if ending(path) in endings)
+    return sorted(path for path in found if path.is_file())

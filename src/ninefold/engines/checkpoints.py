@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import ModelError
+from ninefold.core.paths import ending
 from ninefold.engines.diffusers_internals import (
     component_class,
     empty_network,
@@ -44,9 +45,9 @@ class Checkpoint:
     @cached_property
     def tensors(self) -> Mapping[str, Any]:
         """Its tensors by name, mapped where the format allows."""
-        if self.path.suffix in PICKLES:
+        if ending(self.path) in PICKLES:
             return load_pickled(self.path, self.allow_pickle)
-        if self.path.suffix == ".gguf":
+        if ending(self.path) == ".gguf":
             return read_gguf(self.path)
         from safetensors.torch import load_file
 
@@ -84,7 +85,7 @@ class Checkpoint:
 
     def _quantisation(self, dtype: Any) -> dict[str, Any]:
         """Of a GGUF file, weights stay as they are, and are unpacked for each product."""
-        if self.path.suffix != ".gguf":
+        if ending(self.path) != ".gguf":
             return {}
         from diffusers import GGUFQuantizationConfig
 
@@ -142,10 +143,10 @@ def _part(tensors: Mapping[str, Any], prefix: str, name: str, dtype: Any) -> dic
             f"{name} packs several weights into a byte in a way that is not read here. Use an "
             "fp8, GGUF or 16-bit version of it."
         )
-    for ending in _SCALES:
-        for key in [key for key in found if key.endswith(ending)]:
+    for scales in _SCALES:
+        for key in [key for key in found if key.endswith(scales)]:
             scale = found.pop(key)
-            weight = key.removesuffix(ending) + ".weight"
+            weight = key.removesuffix(scales) + ".weight"
             if weight in found:
                 found[weight] = _scaled(found[weight], scale, dtype)
     return found

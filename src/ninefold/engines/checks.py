@@ -142,6 +142,14 @@ def _numbers(request: TextToImage, info: ModelInfo) -> list[str]:
     return problems
 
 
+def strength_problems(strength: float, info: ModelInfo) -> list[str]:
+    """Whether a schedule that the model can do has one step left at that strength."""
+    least = 1 / (info.family.max_steps or _MAX_STEPS)
+    if strength != 0 and not least <= strength <= 1:
+        return [f"strength: expected {least:g} to 1, which {info.name} can do, got {strength:g}."]
+    return []
+
+
 def _source(request: ImageToImage, info: ModelInfo) -> list[str]:
     problems = []
     shape = (request.height, request.width)
@@ -150,14 +158,7 @@ def _source(request: ImageToImage, info: ModelInfo) -> list[str]:
             f"image: expected uint8 {(*shape, 3)}, got {request.image.dtype} "
             f"{request.image.shape}. Resize it to the width and height asked for."
         )
-    least = 1 / info.family.max_steps if info.family.max_steps else 0.0
-    if not 0 <= request.strength <= 1:
-        problems.append(f"strength: expected 0 to 1, got {request.strength}.")
-    elif 0 < request.strength < least:
-        problems.append(
-            f"strength: expected 0, or {least:g} to 1, which {info.name} can do, got "
-            f"{request.strength}."
-        )
+    problems += strength_problems(request.strength, info)
     if isinstance(request, Inpaint) and request.mask.shape != shape:
         problems.append(f"mask: expected shape {shape}, got {request.mask.shape}.")
     return problems

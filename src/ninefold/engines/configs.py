@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import ModelError
+from ninefold.core.paths import ending
 from ninefold.engines.families import Configs
 
 
@@ -57,5 +58,5 @@ def _holds(path: Path) -> str:
 
 def _models_in(folder: Path) -> Iterator[str]:
     for path in folder.iterdir():
-        if path.suffix in (".safetensors", ".gguf") or (path / "model_index.json").is_file():
+        if ending(path) in (".safetensors", ".gguf") or (path / "model_index.json").is_file():
             yield f"{folder.name}/{path.name}"

@@ -94,6 +94,30 @@ class ControlBase:
     widths: Widths = ()
 
 
+def without_effect(control: Control, info: ControlInfo, steps: int) -> Iterator[str]:
+    """Why an entry did not act in a call that ran `steps` steps, as a warning.
+
+    diffusers lets it act in each step that lies between `start` and `end` as a whole; a T2I-Adapter
+    in the first ones.
+    """
+    if control.strength == 0:
+        yield f"control: {info.name} did not act, for its strength is 0."
+        return
+    if info.kind == "t2i_adapter":
+        acts = int(steps * control.end) > 0
+    else:
+        acts = any(
+            control.start <= index / steps and (index + 1) / steps <= control.end
+            for index in range(steps)
+        )
+    if steps and not acts:
+        yield (
+            f"control: {info.name} did not act, for no whole step of the {steps} that ran lies "
+            f"between {control.start:g} and {control.end:g} of them. Widen them, or raise the "
+            "steps."
+        )
+
+
 def used_control(control: Control, info: ControlInfo) -> UsedControl:
     """What the metadata says of an entry that acted."""
     return UsedControl(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ninefold.core.paths import ending
 from ninefold.engines.control import ControlBase, Widths
 from ninefold.engines.control_table import BASE_WIDTHS, base_of_class
 from ninefold.engines.families import Configs, Family
@@ -45,7 +46,7 @@ def widths_of(names: Mapping[str, str], config: Mapping[str, Any]) -> Widths:
 
 def _file_widths(path: Path) -> Widths:
     """Of a single file, the width of what its UNet is given of the prompt."""
-    if path.suffix != ".safetensors":
+    if ending(path) != ".safetensors":
         return ()
     return tuple(
         ("cross_attention_dim", shape[1])

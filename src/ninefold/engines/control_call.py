@@ -18,6 +18,7 @@ from ninefold.engines.control import (
     Control,
     control_problems,
     used_control,
+    without_effect,
 )
 from ninefold.engines.control_base import base_widths
 from ninefold.engines.control_files import ControlFiles
@@ -43,6 +44,10 @@ class PreparedControl:
     def record(self) -> UsedControl:
         """What the metadata says of it."""
         return used_control(self.control, self.files.info)
+
+    def warnings(self, steps: int) -> Iterator[str]:
+        """Why it did not act in a call that ran `steps` steps."""
+        yield from without_effect(self.control, self.files.info, steps)
 
     def in_common(self) -> object:
         """What requests must agree in to share a call; nothing does where it takes one image."""

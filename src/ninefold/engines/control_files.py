@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import ModelError
-from ninefold.core.paths import expand_home
+from ninefold.core.paths import ending, expand_home, files_below
 from ninefold.core.problems import suggest
 from ninefold.engines.configs import read_json
 from ninefold.engines.control import CONTROL, ControlInfo
@@ -79,7 +79,7 @@ class DiffusersControlEngine:
             model in control_names(self._settings.control)
             or self._models.knows("control", model)
             or is_file(path / CONFIG_FILE)
-            or (is_file(path) and path.suffix in (_WEIGHTS, *PICKLES))
+            or (is_file(path) and ending(path) in (_WEIGHTS, *PICKLES))
             or (not _exists(path) and ControlInHub.parse(model) is not None)
         )
 
@@ -110,7 +110,7 @@ def _gather(folder: Path, found: dict[str, Path]) -> None:
     for path in sorted(folder.rglob(CONFIG_FILE)):
         if _is_network(path):
             found[path.parent.relative_to(folder).as_posix()] = path.parent
-    for path in sorted(folder.rglob(f"*{_WEIGHTS}")):
+    for path in files_below(folder, {_WEIGHTS}):
         if not (path.parent / CONFIG_FILE).is_file():
             found[path.relative_to(folder).with_suffix("").as_posix()] = path
 
@@ -145,13 +145,13 @@ def _read(path: Path, name: str, settings: EngineSettings) -> ControlFiles:
         path = path.parent  # the weights of a diffusers folder
     if path.is_dir():
         return _folder(path, name, settings)
-    if path.suffix in PICKLES:
+    if ending(path) in PICKLES:
         _refuse_pickle(path.name, settings)
         raise ModelError(
             f"{name}: a pickled control model of one file is not read. Convert it to .safetensors, "
             "or use its diffusers folder."
         )
-    if path.suffix != _WEIGHTS:
+    if ending(path) != _WEIGHTS:
         raise ModelError(
             f"{path.name} is no control model: expected .safetensors or a diffusers folder."
         )
@@ -160,7 +160,7 @@ def _read(path: Path, name: str, settings: EngineSettings) -> ControlFiles:
 
 def _folder(path: Path, name: str, settings: EngineSettings) -> ControlFiles:
     if not (path / CONFIG_FILE).is_file():
-        inside = sorted(item.name for item in path.glob(f"*{_WEIGHTS}"))
+        inside = sorted(item.name for item in path.iterdir() if ending(item) == _WEIGHTS)
         remedy = (
             f"Name one of its files: {', '.join(inside)}."
             if inside
@@ -169,8 +169,8 @@ def _folder(path: Path, name: str, settings: EngineSettings) -> ControlFiles:
         raise ModelError(f"{name}: the folder has no {CONFIG_FILE}. {remedy}")
     config = read_json(path / CONFIG_FILE)
     files = sorted(item for item in path.iterdir() if item.is_file())
-    weights = [item for item in files if item.suffix == _WEIGHTS]
-    if not weights and (pickles := [item for item in files if item.suffix in PICKLES]):
+    weights = [item for item in files if ending(item) == _WEIGHTS]
+    if not weights and (pickles := [item for item in files if ending(item) in PICKLES]):
         _refuse_pickle(f"{name}/{pickles[0].name}", settings)
         weights = pickles
     if not weights:
@@ -247,7 +247,7 @@ def _modes(network: str, config: Mapping[str, Any]) -> tuple[str, ...]:
 def _is_network(config: Path) -> bool:
     """Whether a file is the config of a control network."""
     try:
-        content = json.loads(config.read_bytes())
+        content = json.loads(config.read_bytes()) if config.is_file() else None
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(content, dict) and content.get("_class_name") in NETWORKS

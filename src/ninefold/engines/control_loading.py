@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ninefold.core.errors import ModelError
+from ninefold.core.paths import ending
 from ninefold.engines.control import CONTROL
 from ninefold.engines.control_files import CONFIG_FILE, ControlFiles
 from ninefold.engines.devices import DeviceChoice
@@ -126,7 +127,7 @@ def _network(files: ControlFiles, dtype: Any) -> Any:
     network_class = getattr(diffusers, files.info.network)
     options: dict[str, Any] = {"torch_dtype": dtype, "local_files_only": True}
     if files.path.is_dir():
-        safe = all(path.suffix == ".safetensors" for path in files.weights)
+        safe = all(ending(path) == ".safetensors" for path in files.weights)
         variant = {"variant": "fp16"} if all(".fp16." in p.name for p in files.weights) else {}
         return network_class.from_pretrained(
             str(files.path), use_safetensors=safe, **variant, **options

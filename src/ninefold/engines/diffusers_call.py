@@ -265,7 +265,10 @@ class DiffusersCall:
 
     def _record(self, item: PreparedRequest, steps_run: int) -> GenerationRecord:
         request = item.request
-        ineffective = without_effect(item.info, request.negative_prompt, request.guidance_scale)
+        ineffective = [
+            *without_effect(item.info, request.negative_prompt, request.guidance_scale),
+            *(text for entry in item.control for text in entry.warnings(steps_run)),
+        ]
         return GenerationRecord(
             model=item.info.name,
             model_hash=item.info.hash,

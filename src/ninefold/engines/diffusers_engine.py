@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 from ninefold.core.errors import InputError, ModelError
+from ninefold.core.paths import ending
 from ninefold.core.progress import Progress
 from ninefold.core.timing import current_clock
 from ninefold.core.values import Lora
@@ -215,7 +216,7 @@ class DiffusersEngine:
         more = self._resources.local_models.paths("lora").items()
         own = set(found.values())
         return found | {
-            name: path for name, path in more if path.suffix == ".safetensors" and path not in own
+            name: path for name, path in more if ending(path) == ".safetensors" and path not in own
         }
 
     def _inversion_files(self) -> dict[str, Path]:

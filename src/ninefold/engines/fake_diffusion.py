@@ -17,7 +17,13 @@ from ninefold.core.errors import InputError
 from ninefold.core.progress import Progress
 from ninefold.core.timing import current_clock
 from ninefold.engines.checks import check_request
-from ninefold.engines.control import FAKE_FAMILY, ControlBase, FakeControl, used_control
+from ninefold.engines.control import (
+    FAKE_FAMILY,
+    ControlBase,
+    FakeControl,
+    used_control,
+    without_effect,
+)
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.ensemble import ensemble_problems
 from ninefold.engines.families import Family
@@ -190,4 +196,9 @@ def _record(request: TextToImage, info: ModelInfo) -> GenerationRecord:
         ),
         tiling=request.tiling,
         strength=request.strength if isinstance(request, ImageToImage) else None,
+        warnings=tuple(
+            text
+            for item in request.control
+            for text in without_effect(item, FakeControl().info(item.model), request.steps)
+        ),
     )

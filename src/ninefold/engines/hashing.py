@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.file_memory import FileMemory, FileStamp
-from ninefold.engines.weight_headers import read_safetensors
+from ninefold.engines.weight_headers import check_regular, read_safetensors
 
 #: Bytes from which a file is hashed once for all processes rather than once in each.
 _WORTH_REMEMBERING = 1 << 24
@@ -57,6 +57,7 @@ def read_sha256(path: Path) -> str:
     Raises `ModelError` if the file cannot be read.
     """
     before = FileStamp.of(path)
+    check_regular(path)
     try:
         with path.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import ModelError
+from ninefold.core.paths import ending
 from ninefold.engines.configs import read_json
 from ninefold.engines.families import Configs
 from ninefold.engines.weight_files import WeightFiles, pick, weight_files
@@ -71,7 +72,7 @@ class Component:
     @property
     def is_pickled(self) -> bool:
         """Whether its weights are files of `torch.save`."""
-        return any(path.suffix in PICKLES for path in self.weights)
+        return any(ending(path) in PICKLES for path in self.weights)
 
 
 @dataclass(frozen=True)
@@ -241,7 +242,7 @@ def _no_weights(where: str, names: list[str]) -> str:
         name
         for name in names
         if name.endswith((".msgpack", ".h5", ".onnx", ".onnx_data", ".xml", ".safetensors"))
-        or Path(name).suffix in PICKLES
+        or ending(name) in PICKLES
     ]
     if not other:
         return f"{where}: no weights are there. Download the model again."

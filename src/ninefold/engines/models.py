@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ninefold.core.errors import ModelError
+from ninefold.core.paths import ending
 from ninefold.engines import builtin, hub
 from ninefold.engines.diffusers_internals import knows_class
 from ninefold.engines.families import Configs, Family, family_of_class
@@ -86,7 +87,7 @@ def is_diffusers_model(reference: str, root: Path = builtin.ROOT) -> bool:
     if (local := LocalPath.parse(model)) is not None:
         if local.path.is_dir():
             return (local.path / "model_index.json").is_file()
-        return local.path.suffix in _FILES
+        return ending(local.path) in _FILES
     return HubName.parse(model) is not None
 
 
@@ -197,7 +198,7 @@ def _folder(
 def _file(
     path: Path, settings: EngineSettings, precision: Precision, given: LocalPath | None
 ) -> ModelFiles:
-    if path.suffix not in _FILES:
+    if ending(path) not in _FILES:
         raise ModelError(
             f"{path.name} is no model file: expected {', '.join(sorted(_FILES))}, or a diffusers "
             "folder."

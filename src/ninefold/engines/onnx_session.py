@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ninefold.core.errors import ModelError
-from ninefold.core.paths import expand_home
+from ninefold.core.paths import ending, expand_home
 from ninefold.core.timing import current_clock
 from ninefold.engines import builtin
 from ninefold.engines.hashing import file_sha256
@@ -141,18 +141,18 @@ class OnnxModels:
         """Models at hand: built in, or of the library."""
         built_in = [name for name, path in self._names.items() if path.is_file()]
         found = self._resources.local_models.paths(self._kind).items()
-        more = (name for name, path in found if path.suffix == ".onnx")
+        more = (name for name, path in found if ending(path) == ".onnx")
         return tuple(dict.fromkeys((*built_in, *more)))
 
     def accepts(self, reference: str) -> bool:
         """Whether it is a known name, or a path that ends in `.onnx`."""
-        if reference in self._names or Path(reference).suffix == ".onnx":
+        if reference in self._names or ending(reference) == ".onnx":
             return True
         try:
             found = self._resources.local_models.find(self._kind, reference)
         except ModelError:  # it may mean several, which is said where it is used
             return True
-        return found is not None and found.place.path.suffix == ".onnx"
+        return found is not None and ending(found.place.path) == ".onnx"
 
     def is_built_in(self, reference: str) -> bool:
         """Whether it names a built-in model, which comes before any other of that name."""
@@ -193,13 +193,13 @@ class OnnxModels:
             return self._names[reference]
         found = self._resources.local_models.find(self._kind, reference)
         path = expand_home(reference) if found is None else found.place.path
-        if path.suffix in PICKLES:
+        if ending(path) in PICKLES:
             raise ModelError(
                 f"{path.name} needs unpickling, which can run any code, so it is refused. Export "
                 f"it to ONNX (`yolo export model={path.name} format=onnx dynamic=True`) and name "
                 "the .onnx file."
             )
-        if path.suffix != ".onnx" or not path.is_file():
+        if ending(path) != ".onnx" or not path.is_file():
             raise ModelError(
                 f"No {self._kind} {reference!r}: expected {', '.join(self._names)}, or the path of "
                 "an .onnx file."

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import ModelError
+from ninefold.core.paths import ending
 from ninefold.engines import hub
 from ninefold.engines.configs import read_json
 from ninefold.engines.file_kinds import Recognised
@@ -138,7 +139,7 @@ def _weighted(
 
 def _has_weights(component: Component) -> bool:
     return component.folder.is_dir() and any(
-        path.suffix in (".safetensors", ".bin") for path in component.folder.iterdir()
+        ending(path) in (".safetensors", ".bin") for path in component.folder.iterdir()
     )
 
 
@@ -194,11 +195,11 @@ def _tokenizer(header: WeightsHeader, held: Recognised, component: Component) ->
 
 def _lacking(path: Path, held: Recognised, source: Path | None, missing: list[str]) -> str:
     name = HubName.parse(held.kind.repositories[0])
-    looked = "" if source is None else f" nor {source.name}"
+    holder = "it does not hold" if source is None else f"neither it nor {source.name} holds"
     alone = set(held.prefixes) == {held.kind.network}
     what = f"{held.kind.name}, its {held.kind.network} alone" if alone else held.kind.name
     return (
-        f"{path.name} is {what}: neither it{looked} holds {', '.join(missing)}. Name a diffusers "
+        f"{path.name} is {what}: {holder} {', '.join(missing)}. Name a diffusers "
         f"folder or a hub model that does, with --components (such as {name}), or put it beside "
         f"the file as {path.stem}/. `ninefold models pull {name}` fetches one; with "
         "NINEFOLD_ALLOW_DOWNLOAD=1 what is missing is fetched when it is needed."

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ninefold.core.errors import ModelError
-from ninefold.core.paths import expand_home
+from ninefold.core.paths import ending, expand_home
 from ninefold.core.timing import current_clock
 from ninefold.engines.enlarging import Planes, enlarged_pixels, measured_margin
 from ninefold.engines.hashing import file_sha256
@@ -59,11 +59,11 @@ class SpandrelUpscaleEngine:
     def models(self) -> tuple[str, ...]:
         """Those of the user's folders."""
         found = self._resources.local_models.paths(UPSCALING.model).items()
-        return tuple(name for name, path in found if path.suffix in _SUFFIXES)
+        return tuple(name for name, path in found if ending(path) in _SUFFIXES)
 
     def accepts(self, model: str) -> bool:
         """Whether it is a file of tensors, by its ending, or a name of one."""
-        return self._path(model).suffix in _SUFFIXES
+        return ending(self._path(model)) in _SUFFIXES
 
     def check(self, model: str) -> None:
         """Raise `ModelError` for what is no super-resolution model; it is tried on a tiny image."""
@@ -155,7 +155,7 @@ def _checked(path: Path, spandrel: Any, device: str) -> Any:
 
 
 def _tensors(path: Path) -> Any:
-    if path.suffix == ".safetensors":
+    if ending(path) == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import ModelError
+from ninefold.core.paths import ending
 
 #: Endings of files that `torch.load` reads.
 PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl"})
@@ -75,10 +76,11 @@ def read_header(path: Path, *, allow_pickle: bool = False) -> WeightsHeader:
     Raises `ModelError` for a file that is none of them, that is cut short, or that only unpickling
     could read and `allow_pickle` forbids.
     """
+    check_regular(path)
     try:
-        if path.suffix in PICKLES:
+        if ending(path) in PICKLES:
             return _pickled(path, allow_pickle)
-        if path.suffix == ".gguf":
+        if ending(path) == ".gguf":
             return _gguf(path)
         return _safetensors(path)
     except OSError as error:
@@ -90,12 +92,20 @@ def read_safetensors(path: Path) -> WeightsHeader:
 
     Raises `ModelError`.
     """
+    check_regular(path)
     try:
         return _safetensors(path)
     except CutShortError as error:
         raise _broken(path, f"it is cut short: {error.there}") from error
     except OSError as error:
         raise _broken(path, str(error)) from error
+
+
+def check_regular(path: Path) -> None:
+    """Raise `ModelError` for what is there and no file: a folder, or a pipe, which never ends."""
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe, socket or device"
+        raise ModelError(f"{path.name} is {what}, not a file of weights. Name the file itself.")
 
 
 def load_pickled(path: Path, allow_pickle: bool, device: str = "cpu") -> dict[str, Any]:

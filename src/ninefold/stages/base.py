@@ -18,7 +18,7 @@ from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
 from ninefold.core.values import ImageRecord, Json, Lora, Tiling
 from ninefold.engines.call_settings import without_effect
-from ninefold.engines.checks import task_problems, tiling_problems
+from ninefold.engines.checks import strength_problems, task_problems, tiling_problems
 from ninefold.engines.control import WITH_REFERENCES, Control
 from ninefold.engines.diffusion import Generated, ModelInfo, TextToImage
 from ninefold.engines.engine_set import EngineSet
@@ -188,6 +188,10 @@ class DiffusionStage(EngineStage[S]):
             info = self.model_info(context)
             for problem in task_problems(self.task, info) if self.task else ():
                 yield f"{self.name}: {problem}"
+            strength = self.strength(context)
+            if strength is not None:
+                for problem in strength_problems(strength, info):
+                    yield f"{self.name}.{problem}"
             most = info.family.max_steps
             if most and (self.params.steps or 0) > most:
                 yield (
@@ -205,6 +209,11 @@ class DiffusionStage(EngineStage[S]):
             yield from mask_problems(context, context[IMAGE].size)
         if not unusable:
             yield from self._control_problems(context)
+
+    def strength(self, context: PipelineContext) -> float | None:
+        """How far it may change an image; None where it makes one, or where that is no parameter
+        of its own."""
+        return getattr(self.params, "strength", None) if IMAGE in self.requires else None
 
     def _control_problems(self, context: PipelineContext) -> Iterator[str]:
         if self.params.control and not self.changes_image:

@@ -148,7 +148,9 @@ def control_of(
         else:
             pixels = read_image(context, record)
             if not whole:
-                _check_shape(pixels, size if crop is None else context[IMAGE].size, entry, warn)
+                _check_shape(
+                    pixels, size if crop is None else context[IMAGE].size, known.name, warn
+                )
                 pixels = pixels if crop is None else _part(pixels, context[IMAGE].size, crop)
         if not whole:
             low, high = entry.low_threshold, entry.high_threshold
@@ -207,12 +209,12 @@ def _part(pixels: Pixels, size: tuple[int, int], crop: Box) -> Pixels:
     return np.ascontiguousarray(pixels[top:bottom, left:right])
 
 
-def _check_shape(pixels: Pixels, size: tuple[int, int], entry: ControlParams, warn: Warn) -> None:
+def _check_shape(pixels: Pixels, size: tuple[int, int], name: str, warn: Warn) -> None:
     """Warn where a picture is stretched to an image of `size`."""
     height, width = pixels.shape[:2]
     if not same_shape((width, height), size, slack=max(_SLACK, _SLACK_PIXELS / min(size))):
         warn(
-            f"control: the picture of {entry.model}, {width}x{height}, was stretched to "
+            f"control: the picture of {name}, {width}x{height}, was stretched to "
             f"{size[0]}x{size[1]}. Crop or pad it to the image's shape."
         )
 

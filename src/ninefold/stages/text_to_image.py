@@ -129,6 +129,10 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
                     f"Nearest: {' or '.join(map(str, nearest))}."
                 )
 
+    def strength(self, context: PipelineContext) -> float | None:
+        """That of image-to-image, where an image is given."""
+        return self.params.strength if IMAGE in context else None
+
     def _refiner_problems(self, info: ModelInfo) -> Iterator[str]:
         """Whether the refiner is at hand, and can go on with what the model began."""
         where, refiner = f"{self.name}.refiner", self.params.refiner

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import InputError, ModelError
+from ninefold.core.paths import ending, files_below
 from ninefold.core.problems import suggest
 from ninefold.engines.diffusion import ModelInfo
 from ninefold.engines.hashing import file_sha256
@@ -61,11 +62,9 @@ class Span:
 
 def inversion_files(folder: Path) -> dict[str, Path]:
     """Inversions at hand by name: the path in the folder without its suffix."""
-    paths = sorted(folder.rglob("*")) if folder.is_dir() else ()
     return {
         path.relative_to(folder).with_suffix("").as_posix(): path
-        for path in reversed(paths)
-        if path.suffix in _SUFFIXES and path.is_file()
+        for path in reversed(files_below(folder, _SUFFIXES))
     }
 
 
@@ -164,7 +163,7 @@ def _read_vectors(path: Path, _state: tuple[int, int]) -> tuple[Any, ...]:
     import torch
 
     try:
-        if path.suffix == ".safetensors":
+        if ending(path) == ".safetensors":
             from safetensors.torch import load_file
 
             content: Any = load_file(path)
@@ -173,7 +172,7 @@ def _read_vectors(path: Path, _state: tuple[int, int]) -> tuple[Any, ...]:
     except Exception as error:  # pickle's and zip's many types
         hint = (
             "Download it again."
-            if path.suffix == ".safetensors"
+            if ending(path) == ".safetensors"
             else "What needs more than tensors could run any code: convert it to .safetensors."
         )
         raise ModelError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import ModelError
+from ninefold.core.paths import ending
 from ninefold.engines.embeddings.inversion import inversion_base
 from ninefold.engines.file_kinds import recognise
 from ninefold.engines.local_models.model_card import ModelCard, clean, read_model_card
@@ -120,9 +121,9 @@ def identify(place: Place, *, allow_pickle: bool = False, thorough: bool = False
     try:
         if path.is_dir():
             return _folder(place)
-        if path.suffix == ".onnx":
+        if ending(path) == ".onnx":
             return _onnx(place)
-        if path.suffix in PICKLES and not thorough:
+        if ending(path) in PICKLES and not thorough:
             return _pickled(place)
         return _weights(place, read_header(path, allow_pickle=allow_pickle))
     except ModelError as error:
@@ -147,7 +148,7 @@ def _weights(place: Place, header: WeightsHeader) -> Identity:
     )
     if kind == "diffusion":
         return _diffusion(found, header, path)
-    if kind == "lora" and path.suffix == ".safetensors":
+    if kind == "lora" and ending(path) == ".safetensors":
         return _lora(found, path)
     if kind == "embedding":
         rows, widths = embedding_vectors(header)
@@ -308,7 +309,7 @@ def _with_weights(found: Identity, files: Sequence[Path]) -> Identity:
     sizes: dict[str, int] = {}
     parameters, problem = 0, "" if files else "no weights are there"
     for file in files:
-        if file.suffix in PICKLES:
+        if ending(file) in PICKLES:
             problem = problem or f"{file.name} is pickled"
             continue
         try:
@@ -365,7 +366,7 @@ def precision_name(dtype: str) -> str:
 def _format(path: Path) -> str:
     if is_folder(path):
         return "diffusers" if is_file(path / INDEX) else "transformers"
-    return "pickle" if path.suffix in PICKLES else path.suffix.removeprefix(".")
+    return "pickle" if ending(path) in PICKLES else ending(path).removeprefix(".")
 
 
 def _json(path: Path, *, optional: bool = False) -> Mapping[str, Any]:

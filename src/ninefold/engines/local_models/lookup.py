@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 from ninefold.core.errors import ModelError
+from ninefold.core.paths import ending
 from ninefold.core.problems import suggest
 from ninefold.engines.file_memory import FileMemory, FileStamp, memory_key
 from ninefold.engines.local_models.entries import Entries
@@ -223,7 +224,7 @@ def _named(found: Iterator[tuple[Place, Identity]]) -> Iterator[LocalModel]:
 
 def _texts(place: Place) -> tuple[str, ...]:
     """What a model may be called, shortest first."""
-    suffix = place.path.suffix if place.path.suffix in SUFFIXES else ""
+    suffix = place.path.suffix if ending(place.path) in SUFFIXES else ""
     names = [place.stem, f"{place.stem}{suffix}", place.name, f"{place.name}{suffix}"]
     longer = [f"{place.source}/{place.name}", f"{place.source}/{place.name}{suffix}"]
     return tuple(dict.fromkeys([*names, *longer]))

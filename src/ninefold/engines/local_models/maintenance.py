@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from ninefold.core.errors import ModelError
-from ninefold.core.paths import expand_home
+from ninefold.core.paths import ending, expand_home
 from ninefold.engines.file_memory import FileMemory, FileStamp
 from ninefold.engines.hashing import read_sha256
 from ninefold.engines.local_models.entries import ADDED, Entries, Entry, FileRecord, Holding
@@ -188,7 +188,7 @@ def _entries(models: LocalModels) -> Entries:
 def _one_model(place: Place) -> Place:
     """The place, where it is one model; raises `ModelError` that names those in a folder."""
     if place.path.is_file():
-        if place.path.suffix not in SUFFIXES:
+        if ending(place.path) not in SUFFIXES:
             raise ModelError(
                 f"{place.path.name} is no model file: expected {', '.join(sorted(SUFFIXES))}, or a "
                 "folder of diffusers or transformers."

@@ -181,6 +181,8 @@ def _json(path: Path) -> Mapping[str, Any]:
 def _text(path: Path) -> str:
     """The beginning of a text file; empty where it cannot be read."""
     try:
+        if not path.is_file():
+            return ""
         with path.open("rb") as stream:
             return stream.read(_MOST_BYTES).decode("utf-8", "replace")
     except OSError:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from ninefold.core.paths import expand_home
+from ninefold.core.paths import ending, expand_home
 
 Kind = Literal[
     "diffusion",
@@ -183,7 +183,7 @@ class Search:
         if folder != base and _is_model(folder, names):
             self.places.append(Place(folder, _name(folder, base), source, hint))
             return
-        files = {Path(name).stem for name in names if Path(name).suffix in SUFFIXES}
+        files = {Path(name).stem for name in names if ending(name) in SUFFIXES}
         for entry in entries:
             path = Path(entry.path)
             if entry.name.startswith(".") or entry.name.lower() in _PASSED_OVER:
@@ -292,13 +292,13 @@ def _is_model(folder: Path, names: set[str]) -> bool:
         return True
     return CONFIG in names and any(
         name.startswith(("model", "diffusion_pytorch_model", "pytorch_model"))
-        and Path(name).suffix in (".safetensors", ".bin")
+        and ending(name) in (".safetensors", ".bin")
         for name in names
     )
 
 
 def _may_be_model(path: Path, hint: Kind | None) -> bool:
-    return path.suffix in SUFFIXES and (path.suffix not in _VAGUE or hint is not None)
+    return ending(path) in SUFFIXES and (ending(path) not in _VAGUE or hint is not None)
 
 
 def is_folder(entry: os.DirEntry[str] | Path) -> bool:

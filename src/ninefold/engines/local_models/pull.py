@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ninefold.core.errors import ModelError
+from ninefold.core.paths import ending
 from ninefold.core.problems import suggest
 from ninefold.engines.families import family_in_table
 from ninefold.engines.hashing import file_sha256
@@ -83,12 +84,12 @@ def _wanted(
             if file not in files:
                 known = suggest(file, files) or f" It has {_listed(repository, files)}."
                 raise ModelError(f"{name} has no file {file!r}.{known}")
-            if PurePosixPath(file).suffix in PICKLES and not settings.allow_pickle:
+            if ending(file) in PICKLES and not settings.allow_pickle:
                 raise pickle_refused(file)
         yield from asked
     elif INDEX in files:
         needed = list(pipeline_files(repository, _half))
-        pickled = [path for path in needed if PurePosixPath(path).suffix in PICKLES]
+        pickled = [path for path in needed if ending(path) in PICKLES]
         if pickled and not settings.allow_pickle:
             raise _pickled_alone(repository, pickled[0])
         yield from needed
@@ -121,7 +122,7 @@ def _network(repository: HubRepository) -> Iterator[str]:
 
 
 def _only_file(repository: HubRepository) -> str:
-    single = [path for path in repository.files if PurePosixPath(path).suffix in _SINGLE]
+    single = [path for path in repository.files if ending(path) in _SINGLE]
     if len(single) == 1:
         return single[0]
     if not single:
@@ -133,7 +134,7 @@ def _only_file(repository: HubRepository) -> str:
 
 
 def _no_weights(repository: HubRepository) -> ModelError:
-    pickled = [path for path in repository.files if PurePosixPath(path).suffix in PICKLES]
+    pickled = [path for path in repository.files if ending(path) in PICKLES]
     if pickled:
         return _pickled_alone(repository, pickled[0])
     return ModelError(

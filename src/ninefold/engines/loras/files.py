@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ninefold.core.errors import InputError
+from ninefold.core.paths import files_below
 from ninefold.core.problems import suggest
 from ninefold.core.values import Lora
 from ninefold.engines import builtin
@@ -49,7 +50,7 @@ def lora_files(folder: Path, builtin_root: Path = builtin.ROOT) -> dict[str, Pat
 
 
 def _files(root: Path) -> dict[str, Path]:
-    paths = root.rglob("*.safetensors") if root.is_dir() else ()
+    paths = files_below(root, {".safetensors"})
     return {path.relative_to(root).with_suffix("").as_posix(): path for path in paths}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ninefold.core.errors import ConfigError, ModelError
+from ninefold.core.paths import ending
 from ninefold.engines.diffusion import ModelInfo
 from ninefold.imaging.resize import RESAMPLERS
 from ninefold.slots import resolve_model
@@ -121,6 +122,5 @@ def _match(name: str, known: Sequence[str]) -> str | None:
 
 
 def _stem(name: str) -> str:
-    for suffix in _SUFFIXES:
-        name = name.removesuffix(suffix)
-    return name
+    suffix = ending(name)
+    return name[: -len(suffix)] if suffix in _SUFFIXES else name
