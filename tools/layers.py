@@ -53,7 +53,15 @@ IN_CORE = frozenset({"pydantic", "pydantic_core", "typing_extensions", "ninefold
 IN_CORE |= sys.stdlib_module_names
 #: What stages share; the rest of the folder are stages.
 SHARED_BY_STAGES = frozenset(
-    {"base", "control", "prompted", "published_metadata", "registry", "__init__"}
+    {
+        "base",
+        "control",
+        "prompted",
+        "published_metadata",
+        "published_record",
+        "registry",
+        "__init__",
+    }
 )
 
 

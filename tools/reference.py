@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ninefold.engines.sampler_table import (
     SAMPLERS,
     SCHEDULES,
 )
+from ninefold.files.manifest import manifest_schema
 from ninefold.settings import Settings
 from ninefold.stages import OPTIONAL, STAGES
 
@@ -85,6 +87,7 @@ def pages() -> dict[str, str]:
         "stages.md": stages_page(),
         "settings.md": settings_page(),
         "samplers.md": samplers_page(),
+        "manifest.schema.json": json.dumps(manifest_schema(), indent=2) + "\n",
     }
 
 

@@ -61,7 +61,7 @@ def test_unknown_or_missing_source_is_none() -> None:
         b'<!DOCTYPE a [<!ENTITY b "bbbbbbbb"><!ENTITY c "&b;&b;&b;">]><a>&c;</a>',
         '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a []><a/>'.encode("utf-16"),
         b'<?xml version="1.0" encoding="nonsense"?><a/>',
-        b" " * ((1 << 20) + 1),
+        b" " * ((1 << 24) + 1),
     ],
 )
 def test_hostile_packets_are_refused(packet: bytes) -> None:

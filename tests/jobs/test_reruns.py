@@ -69,7 +69,7 @@ def test_rerun_with_another_input_begins_where_it_is_read(here: Place, said_in: 
             assert (other.status, other.seed, other.reused) == ("succeeded", 9, ())
             assert other.parent == first.id
             assert other.metadata["prompt"]["prompt"] == "a tree"
-            anew = await jobs.submit("full", {"prompt": "a tree", "seed": 9}, cache=False)
+            anew = await jobs.submit(config, {"prompt": "a tree", "seed": 9}, cache=False)
             assert _digests(other)[:-1] == _digests(await jobs.wait(anew.id, 60))[:-1]
             assert (said_in == "config") is ("seed" in other.config)
             # The prompt is read by the stage before the one that reads the model.

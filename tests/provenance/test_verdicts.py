@@ -19,7 +19,7 @@ from PIL import Image, PngImagePlugin
 
 from ninefold.core.errors import InputError
 from ninefold.files.embed import XMP_KEYWORD
-from ninefold.files.manifest import FileRecord, build_manifest
+from ninefold.files.manifest import FileRecord, RunRecord, build_manifest
 from ninefold.files.manifest_store import ManifestStore
 from ninefold.files.xmp import DigitalSourceType, Xmp, format_xmp
 from ninefold.imaging.types import Pixels
@@ -274,17 +274,28 @@ def stored(folder: Path, data: bytes) -> ManifestStore:
     """A manifest store that knows a file."""
     digest = hashlib.sha256(data).hexdigest()
     record = build_manifest(
-        job_id="20260101-000000-abcdef",
         config={},
+        inputs={},
         stages={"text_to_image": {"prompt": "a secret garden"}},
         artifacts=[],
-        outputs=[FileRecord("house.png", digest, len(data), "image/png", "publisher")],
         versions={},
+    )
+    file = FileRecord(
+        name="house.png",
+        sha256=digest,
+        bytes=len(data),
+        media_type="image/png",
+        stage="publisher",
+    )
+    run = RunRecord(
+        job_id="20260101-000000-abcdef",
         started_at="2026-11-28T05:00:00Z",
         finished_at="2026-11-28T05:00:01Z",
+        outputs=(file,),
+        stages={},
     )
     store = ManifestStore(folder)
-    store.save(IDENTIFIER, record)
+    store.save(IDENTIFIER, record.with_run(run).to_json())
     return store
 
 

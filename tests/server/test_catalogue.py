@@ -12,6 +12,7 @@ from ninefold.catalogue import other_models
 from ninefold.config import PipelineConfig
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.settings import EngineSettings
+from ninefold.files.manifest import manifest_schema
 from ninefold.imaging.resize import RESAMPLERS
 from ninefold.job_schema import Failure, File, ListedJob, Output, Verdict
 from ninefold.server import create_app
@@ -43,6 +44,7 @@ def test_stages_presets_and_schema(idle: Door) -> None:
     assert [preset["name"] for preset in presets] == ["draft", "standard", "full"]
     assert PipelineConfig.parse(presets[2]["config"]) == PipelineConfig.preset("full")
     assert idle.client.get("/v1/config/schema").json() == PipelineConfig.model_json_schema()
+    assert idle.client.get("/v1/manifest/schema").json() == manifest_schema()
 
 
 def test_models_are_listed_as_openai_lists_them(idle: Door) -> None:

@@ -14,8 +14,9 @@ from PIL import Image
 from ninefold import ConfigError, InputError, Pipeline, PipelineContext, __version__
 from ninefold.config import PipelineConfig
 from ninefold.files.embed import read_infotext, read_parameters
+from ninefold.files.identifier import identify
 from ninefold.files.manifest import read_manifest
-from ninefold.slots import OUTPUTS
+from ninefold.slots import FINISHED_PATH, OUTPUTS
 from ninefold.stages import PublisherStage
 from ninefold.testing import fake_engines
 
@@ -183,23 +184,46 @@ def test_a_second_publisher_leaves_the_files_of_the_first(tmp_path: Path) -> Non
 
 def test_the_manifest_names_every_file_with_its_true_hash(tmp_path: Path) -> None:
     context = full_run(tmp_path, negative_prompt="people")
-    document = read_manifest((tmp_path / "outputs" / "manifest.json").read_bytes())
-    records = [*document["artifacts"], *document["outputs"]]
+    manifest = read_manifest((tmp_path / "outputs" / "manifest.json").read_bytes())
+    assert manifest.run is not None
+    records = [*manifest.artifacts, *manifest.run.outputs]
     for record in records:
-        data = (tmp_path / record["name"]).read_bytes()
-        assert record["sha256"] == hashlib.sha256(data).hexdigest()
-        assert record["bytes"] == len(data)
-    named = {record["name"] for record in records}
+        data = (tmp_path / record.name).read_bytes()
+        assert record.sha256 == hashlib.sha256(data).hexdigest()
+        assert record.bytes == len(data)
+    named = {record.name for record in records}
     assert named == files_in(tmp_path) - {"outputs/manifest.json"}
-    assert [record["name"] for record in document["outputs"]] == [
+    assert [record.name for record in manifest.run.outputs] == [
         output.name for output in context[OUTPUTS]
     ]
-    assert document["job_id"] == "job"
+    assert manifest.run.job_id == "job"
+    assert manifest.run.started_at <= manifest.run.finished_at
+    document = manifest.document()
     assert document["config"]["stages"] == PipelineConfig.preset("full").document()["stages"]
     assert set(document["stages"]) == {step.stage for step in PipelineConfig.preset("full").stages}
-    assert document["stages"]["text_to_image"] == context.metadata["text_to_image"]
-    assert document["versions"] == {"ninefold": __version__, "ninefold-fake": "1"}
-    assert document["started_at"] <= document["finished_at"]
+    for stage, made in context.metadata.items():
+        told = document["stages"][stage] | document["run"]["stages"][stage]
+        assert made.items() >= told.items()
+        # The publisher's own, which was at work yet.
+        assert made.keys() - told.keys() <= {"duration_ms", "identifier"}
+        assert "duration_ms" not in document["stages"][stage]
+    versions = document["environment"]["versions"]
+    assert versions.items() >= {"ninefold": __version__, "ninefold-fake": "1"}.items()
+    assert document["inputs"] == {
+        "prompt": "a {red|red} house, (sea:1.2) <lora:sketch:0.5>",
+        "negative_prompt": "people",
+        "seed": 7,
+    }
+    pixels = pixels_of(context[FINISHED_PATH])
+    unnamed = manifest.record.model_copy(update={"identifier": None}).document()
+    assert manifest.identifier == identify(pixels, unnamed).hex()
+    assert context.metadata["publisher"]["identifier"] == manifest.identifier
+    assert document["pixels"] == {
+        "width": pixels.shape[1],
+        "height": pixels.shape[0],
+        "mode": "RGB",
+        "sha256": hashlib.sha256(pixels.tobytes()).hexdigest(),
+    }
 
 
 def test_the_manifest_can_be_left_out(tmp_path: Path) -> None:
@@ -236,7 +260,8 @@ def test_no_file_holds_an_absolute_path(tmp_path: Path) -> None:
         data += data.replace(b"\0", b"")  # EXIF holds UTF-16
         for path in (str(tmp_path), "home-of-a-user", str(Path.home()) + "/", "/work/"):
             assert path.encode() not in data, f"{path} in {name}"
-    document = read_manifest((context.workdir / "outputs" / "manifest.json").read_bytes())
+    manifest = read_manifest((context.workdir / "outputs" / "manifest.json").read_bytes())
+    document = manifest.document()
     assert document["stages"]["finisher"]["lut"] == "look.cube"
     assert document["stages"]["text_to_image"]["source"]
 

@@ -222,6 +222,12 @@ class PipelineContext:
         }
         return _dumped(data, {"workdir": self.workdir})
 
+    def first_inputs(self) -> Json:
+        """The slots before the first step, but the job's id; empty where none has begun."""
+        given = dict(next(iter(self.inputs_by_step.values()), {}))
+        given.pop("job_id", None)
+        return _dumped(given, {"workdir": self.workdir})
+
     def scratch(self) -> PipelineContext:
         """A copy whose slots can be set without a trace; all else is shared."""
         twin = copy.copy(self)

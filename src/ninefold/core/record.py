@@ -13,14 +13,25 @@ from ninefold.core.problems import problems_of
 from ninefold.core.timing import LOADED, WAITED
 from ninefold.core.values import Failure, Json
 
-#: Metadata that differs between two runs that made the same image.
-_CIRCUMSTANCES = frozenset({"duration_ms", WAITED, LOADED, "cached", "batch_size", "oom_steps"})
+#: Metadata that differs between two runs that made the same image. Names of final files may hold
+#: the job's id and the day.
+_CIRCUMSTANCES = frozenset(
+    {"duration_ms", WAITED, LOADED, "cached", "batch_size", "oom_steps", "outputs"}
+)
 
 
 def facts(metadata: Mapping[str, Json]) -> dict[str, Json]:
     """Metadata without what differs between two runs that made the same image."""
     return {
         stage: {name: value for name, value in fields.items() if name not in _CIRCUMSTANCES}
+        for stage, fields in metadata.items()
+    }
+
+
+def circumstances(metadata: Mapping[str, Json]) -> dict[str, Json]:
+    """Metadata that differs between two runs that made the same image: what `facts` leaves out."""
+    return {
+        stage: {name: value for name, value in fields.items() if name in _CIRCUMSTANCES}
         for stage, fields in metadata.items()
     }
 

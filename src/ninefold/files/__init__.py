@@ -1,12 +1,14 @@
 """Bytes in and out: image files, the metadata inside and beside them, and safe writing."""
 
 from ninefold.core.atomic import write_atomic
+from ninefold.files.canonical_json import canonical_json
 from ninefold.files.decode import ImageInfo, decode, decode_mask, decode_rgba, probe
 from ninefold.files.embed import (
     EmbeddedMetadata,
     MetadataLevel,
     read_infotext,
     read_parameters,
+    read_record,
     read_xmp,
 )
 from ninefold.files.encode import Compression, encode
@@ -18,7 +20,7 @@ from ninefold.files.infotext import (
     parse_hashes,
     parse_infotext,
 )
-from ninefold.files.manifest import FileRecord, build_manifest, canonical_json, read_manifest
+from ninefold.files.manifest import FileRecord, Manifest, build_manifest, read_manifest
 from ninefold.files.names import NameFields, check_template, render_name, slug
 from ninefold.files.opening import ImageLimits
 from ninefold.files.scrub import is_prompt_key, is_secret_key, scrub_prompt, scrub_text
@@ -36,6 +38,7 @@ __all__ = [
     "ImageLimits",
     "Infotext",
     "Lossless",
+    "Manifest",
     "MetadataLevel",
     "NameFields",
     "Xmp",
@@ -59,6 +62,7 @@ __all__ = [
     "read_infotext",
     "read_manifest",
     "read_parameters",
+    "read_record",
     "read_xmp",
     "render_name",
     "scrub_prompt",

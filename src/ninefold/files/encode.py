@@ -11,8 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ninefold.files.embed import PARAMETERS, XMP_KEYWORD, Carried, EmbeddedMetadata, carry
+from ninefold.files.embed import (
+    PARAMETERS,
+    RECORD_KEYWORD,
+    XMP_KEYWORD,
+    Carried,
+    EmbeddedMetadata,
+    carry,
+)
 from ninefold.files.formats import FORMATS, FormatInfo, ImageFormat, Lossless, image_format
+from ninefold.files.jpeg import add_extension
 from ninefold.files.jxl import write_jxl
 from ninefold.files.png import add_srgb, add_text, write_png
 from ninefold.files.profiles import srgb_profile
@@ -59,10 +67,13 @@ def encode(
     if info.format is ImageFormat.JXL:
         return _jxl(pixels, None if lossless else quality or info.quality, compression, carried)
     options = _options(info, quality or info.quality, lossless, compression)
-    options |= {"exif": carried.exif or b"", "xmp": carried.xmp or b""}
     if info.format is not ImageFormat.AVIF:  # Pillow writes sRGB's coding points there
         options["icc_profile"] = srgb_profile()
-    return _save(pixels, info.format, options)
+    exif, packet, extension = carried.exif, carried.whole_packet, b""
+    if info.format is ImageFormat.JPEG:
+        exif, packet, extension = carried.for_jpeg()
+    data = _save(pixels, info.format, options | {"exif": exif, "xmp": packet})
+    return add_extension(data, extension) if extension else data
 
 
 def _png(pixels: NDArray[np.uint8], compression: Compression, carried: Carried) -> bytes:
@@ -73,8 +84,10 @@ def _png(pixels: NDArray[np.uint8], compression: Compression, carried: Carried) 
         data = _save(pixels, ImageFormat.PNG, {"compress_level": 1, "compress_type": zlib.Z_RLE})
     texts = {PARAMETERS: carried.parameters} if carried.parameters is not None else {}
     if carried.xmp is not None:
-        texts[XMP_KEYWORD] = carried.xmp.decode()
-    return add_srgb(add_text(data, texts))
+        texts[XMP_KEYWORD] = carried.packet.decode()
+    if carried.record is not None:
+        texts[RECORD_KEYWORD] = carried.record
+    return add_srgb(add_text(data, texts, utf8=[RECORD_KEYWORD]))
 
 
 def _jxl(
@@ -82,7 +95,8 @@ def _jxl(
 ) -> bytes:
     fast = compression is Compression.FAST
     effort = (1, 3) if quality is None else (3, 5)
-    return write_jxl(pixels, quality, effort[not fast], carried.exif, carried.xmp)
+    exif, packet = carried.exif or None, carried.whole_packet or None
+    return write_jxl(pixels, quality, effort[not fast], exif, packet)
 
 
 def _options(

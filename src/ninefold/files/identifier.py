@@ -7,12 +7,13 @@ manifest store.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ninefold.files.canonical_json import canonical_json
 
 #: Bytes of an identifier.
 IDENTIFIER_BYTES = 8
@@ -25,9 +26,7 @@ def identify(pixels: NDArray[np.uint8], record: Mapping[str, Any]) -> bytes:
     same job made again has the same identifier. Raises ValueError for numbers that JSON does not
     hold.
     """
-    text = json.dumps(
-        record, ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False
-    )
-    digest = hashlib.sha256(f"{pixels.shape} {pixels.dtype}\n{text}\n".encode())
+    digest = hashlib.sha256(f"{pixels.shape} {pixels.dtype}\n".encode())
+    digest.update(canonical_json(record) + b"\n")
     digest.update(np.ascontiguousarray(pixels).data)
     return digest.digest()[:IDENTIFIER_BYTES]

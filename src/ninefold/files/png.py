@@ -62,14 +62,17 @@ def write_png(pixels: NDArray[np.uint8]) -> bytes:
     return b"".join(parts)
 
 
-def add_text(png: bytes, texts: Mapping[str, str]) -> bytes:
+def add_text(png: bytes, texts: Mapping[str, str], *, utf8: Collection[str] = ()) -> bytes:
     """`png` with one text chunk per entry, right after its header.
 
-    Keywords are 1 to 79 Latin-1 characters. A text goes into tEXt where Latin-1 holds it, else
-    into an uncompressed iTXt (ComfyUI reads no compressed one). NUL, which neither chunk can
-    hold, is left out.
+    Keywords are 1 to 79 Latin-1 characters. A text goes into tEXt where Latin-1 holds it and its
+    keyword is none of `utf8`, else into an uncompressed iTXt (ComfyUI reads no compressed one).
+    NUL, which neither chunk can hold, is left out.
     """
-    chunks = b"".join(_text_chunk(key, text.replace("\0", "")) for key, text in texts.items())
+    chunks = b"".join(
+        _text_chunk(key, text.replace("\0", ""), "utf-8" if key in utf8 else "latin-1")
+        for key, text in texts.items()
+    )
     return png[:_HEADER_END] + chunks + png[_HEADER_END:]
 
 
@@ -138,14 +141,14 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def _text_chunk(key: str, text: str) -> bytes:
+def _text_chunk(key: str, text: str, encoding: str) -> bytes:
     keyword = key.encode("latin-1") + b"\0"
-    with suppress(UnicodeEncodeError):
-        latin = text.encode("latin-1")
-        if _codec(latin) == "latin-1" or latin.isascii():
-            return _chunk(b"tEXt", keyword + latin)
-    encoded = text.encode("utf-8", "replace")
-    return _chunk(b"iTXt", keyword + b"\0\0\0\0" + encoded)
+    if encoding == "latin-1":
+        with suppress(UnicodeEncodeError):
+            latin = text.encode("latin-1")
+            if _codec(latin) == "latin-1" or latin.isascii():
+                return _chunk(b"tEXt", keyword + latin)
+    return _chunk(b"iTXt", keyword + b"\0\0\0\0" + text.encode("utf-8", "replace"))
 
 
 def _chunks(png: bytes, kinds: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:

@@ -127,13 +127,13 @@ def _stored(kept: StoredManifest, data: bytes) -> StoredManifestReport:
         record = read_manifest(kept.record)
     except ValueError:
         return StoredManifestReport()
-    outputs = [item for item in record.get("outputs", []) if isinstance(item, dict)]
+    outputs = () if record.run is None else record.run.outputs
     digest = hashlib.sha256(data).hexdigest()
     return StoredManifestReport(
-        made_at=record.get("finished_at"),
-        stages=[str(name) for name in record.get("stages", {})],
-        outputs=[str(item.get("name")) for item in outputs],
-        same_file=any(item.get("sha256") == digest for item in outputs),
+        made_at=None if record.run is None else record.run.finished_at,
+        stages=list(record.steps),
+        outputs=[item.name for item in outputs],
+        same_file=any(item.sha256 == digest for item in outputs),
     )
 
 

@@ -13,14 +13,14 @@ from pydantic import Field, field_validator
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError
-from ninefold.core.record import facts
 from ninefold.core.stage import StageParams
 from ninefold.core.values import Json, Output
-from ninefold.files.embed import EmbeddedMetadata, MetadataLevel
+from ninefold.files.embed import MAX_RECORD, EmbeddedMetadata, MetadataLevel
 from ninefold.files.encode import encode
 from ninefold.files.formats import FORMATS, ImageFormat, Lossless
 from ninefold.files.identifier import identify
 from ninefold.files.jxl import JXL_MISSING, jxl_installed
+from ninefold.files.manifest import Manifest
 from ninefold.files.names import NameFields, check_template, render_name
 from ninefold.files.scrub import scrub_prompt
 from ninefold.files.store import read_alpha, read_image, write_file
@@ -29,7 +29,8 @@ from ninefold.imaging.resize import fit_size, resize
 from ninefold.imaging.types import Alpha, Pixels
 from ninefold.slots import CONFIG, IMAGE, NEGATIVE_PROMPT, OUTPUTS, PROMPT, REGIONS, SEED
 from ninefold.stages.base import Colour, EngineStage, size_before
-from ninefold.stages.published_metadata import identified_by, infotext_for, manifest_for, xmp_for
+from ninefold.stages.published_metadata import infotext_for, xmp_for
+from ninefold.stages.published_record import manifest_for, record_for
 
 #: Final files lie in a folder of their own, so that no template can overwrite a stage's file.
 FOLDER = "outputs"
@@ -82,7 +83,8 @@ class FinalImage:
 
     pixels: Pixels
     alpha: Alpha | None
-    identifier: bytes
+    #: How it was made, with its identifier.
+    record: Manifest
 
 
 class PublisherStage(EngineStage[PublisherParams]):
@@ -121,18 +123,26 @@ class PublisherStage(EngineStage[PublisherParams]):
         return size
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
-        """What the files say of the stages before; the job and the day where names tell them."""
+        """What the files say of how they were made; the job and the day where names tell them."""
+        try:
+            record = record_for(context, self.engines.versions).document()
+        except ValueError:  # which fails the stage, once it runs
+            return None
         return {
-            "stages": facts(context.metadata),
+            "record": record,
             "job": context.job_id if "{job_id}" in self.params.name else None,
             "date": _today() if "{date}" in self.params.name else None,
-            "engines": dict(self.engines.versions),
         }
 
     def _run(self, context: PipelineContext) -> None:
-        params, versions = self.params, self.engines.versions
+        params = self.params
         final = self._final(context)
-        metadata = EmbeddedMetadata(infotext_for(context), xmp_for(context), params.metadata)
+        metadata = EmbeddedMetadata(
+            infotext_for(context),
+            xmp_for(context),
+            params.metadata,
+            self._fitting(context, final.record),
+        )
         stem = self._stem(context)
         formats = tuple(dict.fromkeys(params.formats))
         outputs = []
@@ -149,13 +159,11 @@ class PublisherStage(EngineStage[PublisherParams]):
         context[OUTPUTS] = tuple(outputs)
         context.add_metadata(
             self.name,
-            identifier=final.identifier.hex(),
+            identifier=final.record.identifier,
             outputs=[output.name for output in outputs],
-            metadata_level=params.metadata.value,
-            **({} if final.alpha is None else self._transparency()),
         )
         if params.manifest:
-            data = manifest_for(context, outputs, versions)
+            data = manifest_for(final.record, context)
             name = self.artifact_name(f"{FOLDER}/manifest", ".json")
             write_file(context, self.name, name, data, "application/json")
 
@@ -163,8 +171,26 @@ class PublisherStage(EngineStage[PublisherParams]):
         """The image as the files will show it, and its identifier."""
         record = context[IMAGE]
         pixels, alpha = read_image(context, record), read_alpha(context, record)
-        made_by = identified_by(context, self.engines.versions)
-        return FinalImage(pixels, alpha, identify(join(pixels, alpha), made_by))
+        context.add_metadata(
+            self.name,
+            metadata_level=self.params.metadata.value,
+            **({} if alpha is None else self._transparency()),
+        )
+        seen = join(pixels, alpha)
+        made = record_for(context, self.engines.versions, seen)
+        identifier = identify(seen, made.document()).hex()
+        return FinalImage(pixels, alpha, made.model_copy(update={"identifier": identifier}))
+
+    def _fitting(self, context: PipelineContext, made: Manifest) -> Manifest | None:
+        """The record for the files; None for one that they cannot hold, with a warning."""
+        if (length := len(made.to_json())) <= MAX_RECORD:
+            return made
+        context.warn(
+            self.name,
+            f"record: expected at most {MAX_RECORD:,} bytes, got {length:,}, so the files do not "
+            "hold it; manifest.json does. Give fewer wildcards in the config.",
+        )
+        return None
 
     def _encoded(
         self, final: FinalImage, image_format: ImageFormat, metadata: EmbeddedMetadata

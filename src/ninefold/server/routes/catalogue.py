@@ -11,11 +11,20 @@ from ninefold.catalogue import describe_model, describe_stage, other_models
 from ninefold.config import PipelineConfig, presets
 from ninefold.core.errors import NotFoundError
 from ninefold.core.problems import suggest
+from ninefold.files.manifest import manifest_schema
 from ninefold.model_catalog import public_facts
 from ninefold.server.auth import Known
 from ninefold.server.openai.errors import openai_responses
 from ninefold.server.problems import responses
-from ninefold.server.routes.examples import CONFIG, MODEL, MODELS, PRESETS, SCHEMA, STAGES
+from ninefold.server.routes.examples import (
+    CONFIG,
+    MANIFEST_SCHEMA,
+    MODEL,
+    MODELS,
+    PRESETS,
+    SCHEMA,
+    STAGES,
+)
 from ninefold.server.schemas import ConfigDocument, ConfigRequest
 from ninefold.server.service import Service, ServiceDep
 from ninefold.stages.registry import stage_types
@@ -158,6 +167,12 @@ async def get_model(
 async def config_schema(caller: Known) -> dict[str, Any]:
     """The JSON schema of configs."""
     return PipelineConfig.model_json_schema()
+
+
+@router.get("/manifest/schema", responses={200: MANIFEST_SCHEMA, **responses()})
+async def manifest_schema_document(caller: Known) -> dict[str, Any]:
+    """The JSON schema of `manifest.json`, and of the record inside image files."""
+    return manifest_schema()
 
 
 @router.post("/config/validate", responses={200: CONFIG, **responses(body=True)})

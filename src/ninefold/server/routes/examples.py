@@ -117,6 +117,7 @@ MODELS = _json(
     },
 )
 SCHEMA = _json("The schema.", {"type": "object", "title": "PipelineConfig"})
+MANIFEST_SCHEMA = _json("The schema.", {"type": "object", "title": "ninefold manifest"})
 CONFIG = _json("The config holds.", {"config": _DRAFT.document(), "resolved": _DRAFT.resolved()})
 _STARTED = event_document(JobStarted(1, ("prompt",)))
 EVENTS: dict[str, Any] = {
