@@ -19,6 +19,7 @@ from ninefold.engines.onnx_upscaling import OnnxUpscaleEngine
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.spandrel_upscaling import SpandrelUpscaleEngine
 from ninefold.engines.transformers_detection import TransformersDetectionEngine
+from ninefold.engines.watermark import SpreadSpectrumEngine
 
 
 class EngineClass(Protocol):
@@ -43,6 +44,7 @@ ENGINES: tuple[Any, ...] = (
     SpandrelUpscaleEngine,
     OnnxMattingEngine,
     DiffusersControlEngine,
+    SpreadSpectrumEngine,
 )
 
 

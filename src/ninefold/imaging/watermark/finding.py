@@ -1,0 +1,213 @@
+"""Searching the watermark: scale and offset by the pilots, then the bits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ninefold.imaging.arrays import check_pixels
+from ninefold.imaging.types import Floats, Pixels
+from ninefold.imaging.watermark.carriers import (
+    DATA,
+    MOST_WAVES,
+    PILOT_VALUES,
+    PILOTS,
+    Complex,
+    Integers,
+    soft_bits,
+)
+from ninefold.imaging.watermark.code import decode
+from ninefold.imaging.watermark.plane import TILE, evened, plane_of
+
+#: Pixels of the shorter side below which nothing can be found.
+LEAST_FOUND_SIDE = 64
+# How much larger than in the whole image a tile may be in relation to what is left of it: a crop to
+# half the sides makes it 2, a frame of a fifth all around 0.7.
+_LEAST_SCALE, _MOST_SCALE, _STEP = 0.7, 2.1, 0.01
+#: How many places are decoded in an image, beside the first.
+ATTEMPTS = 4
+# Offsets are told apart to this part of a tile.
+_GRID = 64
+_REACH = 2 * MOST_WAVES + 1
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMark:
+    """A watermark."""
+
+    identifier: bytes
+    #: Coded bits that were corrected.
+    errors: int
+    #: How far the pilots stand out, in standard deviations of what is no watermark.
+    score: float
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Place:
+    """Where tiles may lie: their size by the plane's, how they are turned, and their offset."""
+
+    score: float
+    down: float
+    across: float
+    turn: int
+    #: Into the grid of offsets.
+    offset: int
+
+
+def find(pixels: Pixels) -> FoundMark | None:
+    """The watermark of an image, of which parts may be missing; None where none is found.
+
+    Also in mirrored images and those turned by quarters. Raises ValueError below
+    `LEAST_FOUND_SIDE`.
+    """
+    check_pixels(pixels)
+    if min(pixels.shape[:2]) < LEAST_FOUND_SIDE:
+        height, width = pixels.shape[:2]
+        raise ValueError(
+            f"expected an image of at least {LEAST_FOUND_SIDE}x{LEAST_FOUND_SIDE} pixels, got "
+            f"{width}x{height}. It is too small to tell."
+        )
+    plane = evened(plane_of(pixels))
+    for place in _places(plane):
+        refined = _refined(plane, place)
+        values = _whitened(_spectrum(plane, refined.down, refined.across))
+        decoded = decode(_soft_bits(values, refined))
+        if decoded is not None:
+            return FoundMark(decoded.identifier, decoded.errors, refined.score)
+    return None
+
+
+def _places(plane: Floats) -> Iterator[_Place]:
+    """Where to look: the image as it was marked first, then what else the pilots speak for."""
+    yield _best(plane, 1.0, 1.0)
+    steps = range(
+        math.ceil(math.log(_LEAST_SCALE) / _STEP), math.floor(math.log(_MOST_SCALE) / _STEP) + 1
+    )
+    places = [_best(plane, math.exp(step * _STEP), math.exp(step * _STEP)) for step in steps]
+    found: list[_Place] = []
+    for place in sorted(places, reverse=True):
+        if all(abs(math.log(place.down / other.down)) > 2.5 * _STEP for other in found):
+            yield place
+            found.append(place)
+            if len(found) == ATTEMPTS:
+                return
+
+
+def _refined(plane: Floats, place: _Place) -> _Place:
+    """The best place nearby, of both directions by themselves."""
+    for step in (0.005, 0.0025):
+        place = max(
+            _best(plane, place.down * (1 + down * step), place.across * (1 + across * step))
+            for down in (-1, 0, 1)
+            for across in (-1, 0, 1)
+        )
+    return place
+
+
+def _best(plane: Floats, down: float, across: float) -> _Place:
+    """Of all offsets and turns, the one that the pilots speak for most."""
+    spectrum = _whitened(_spectrum(plane, down, across))
+    grids = np.zeros((len(TURNS), _GRID, _GRID // 2 + 1), np.complex64)
+    values = np.stack([turn.values(spectrum, PILOTS) for turn in TURNS]) * np.conj(PILOT_VALUES)
+    rows, columns = PILOTS.T
+    grids[:, rows % _GRID, columns] = values
+    on_axis = columns == 0
+    grids[:, -rows[on_axis] % _GRID, 0] = np.conj(values[:, on_axis])
+    agreement = np.fft.irfft2(grids, (_GRID, _GRID))
+    best = int(agreement.argmax())
+    score = float(agreement.flat[best]) * _GRID * _GRID / math.sqrt(2 * len(PILOTS))
+    turn, offset = divmod(best, _GRID * _GRID)
+    return _Place(score, down, across, turn, offset)
+
+
+def _soft_bits(spectrum: Complex, place: _Place) -> Floats:
+    """The coded bits at a place, each frequency as sure as the pilots near it are."""
+    down, across = divmod(place.offset, _GRID)
+
+    def moved(carriers: Integers) -> Complex:
+        waves = carriers[:, 0] * down + carriers[:, 1] * across
+        values = TURNS[place.turn].values(spectrum, carriers)
+        shifted: Complex = values * np.exp(2j * math.pi / _GRID * waves)
+        return shifted
+
+    pilots = (moved(PILOTS) * np.conj(PILOT_VALUES)).real
+    gain = np.polynomial.Polynomial.fit(_waves(PILOTS), pilots, 2)
+    return soft_bits(moved(DATA) * np.maximum(gain(_waves(DATA)), 0.05))
+
+
+def _waves(carriers: Integers) -> NDArray[np.float64]:
+    waves: NDArray[np.float64] = np.hypot(carriers[:, 0], carriers[:, 1])
+    return waves
+
+
+def _spectrum(plane: Floats, down: float, across: float) -> Complex:
+    """The plane's Fourier transform at the carriers of tiles `down` and `across` times TILE.
+
+    (2 MOST_WAVES + 1) x (MOST_WAVES + 1): waves down from -MOST_WAVES on, across from 0 on.
+    """
+    height, width = plane.shape
+    right = _waves_along(width, across)[MOST_WAVES:]
+    half = plane @ np.concatenate([right.real, right.imag]).T
+    rows = half[:, : MOST_WAVES + 1] + 1j * half[:, MOST_WAVES + 1 :]
+    spectrum: Complex = _waves_along(height, down) @ rows
+    return spectrum
+
+
+@lru_cache(maxsize=4)
+def _waves_along(length: int, scale: float) -> Complex:
+    places = (np.arange(length) + 0.5) / (TILE * scale)
+    waves = np.arange(-MOST_WAVES, MOST_WAVES + 1)
+    turns: Complex = np.exp(-2j * math.pi * np.outer(waves, places)).astype(np.complex64)
+    return turns
+
+
+_FREQUENCY: NDArray[np.float64] = np.hypot(
+    *np.mgrid[-MOST_WAVES : MOST_WAVES + 1, 0 : MOST_WAVES + 1]
+)
+_RING: Integers = np.rint(_FREQUENCY).astype(np.intp)
+_RINGS = int(_RING.max()) + 1
+_RING_SIZE = np.bincount(_RING.ravel(), minlength=_RINGS)
+
+
+def _whitened(spectrum: Complex) -> Complex:
+    """Every ring of frequencies at mean power 1, and no single one above 4."""
+    size = np.abs(spectrum)
+    power = np.bincount(_RING.ravel(), np.square(size).ravel(), _RINGS) / _RING_SIZE
+    power = np.convolve(power, (0.25, 0.5, 0.25), "same")
+    level = np.sqrt(power)[_RING] + 1e-9
+    evened_out: Complex = (spectrum / np.maximum(level, size / 2)).astype(np.complex64)
+    return evened_out
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """How an image was turned: carriers of the mark lie at others of the image."""
+
+    swapped: bool
+    down: int
+    across: int
+
+    def values(self, spectrum: Complex, carriers: Integers) -> Complex:
+        """A spectrum's values at where `carriers` (N x 2) are."""
+        down, across = carriers[:, 0] * self.down, carriers[:, 1] * self.across
+        if self.swapped:
+            down, across = across, down
+        opposite = across < 0
+        sign = np.where(opposite, -1, 1)
+        found = spectrum[down * sign + MOST_WAVES, across * sign]
+        values: Complex = np.where(opposite, np.conj(found), found)
+        return values
+
+
+#: As it was marked, mirrored both ways, and the same turned by a quarter.
+TURNS = tuple(
+    _Turn(swapped, down, across)
+    for swapped in (False, True)
+    for down in (1, -1)
+    for across in (1, -1)
+)
