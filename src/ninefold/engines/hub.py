@@ -6,12 +6,15 @@ Nothing here asks the network unless `fetch` is called.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Hashable, Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.configs import read_json
+from ninefold.engines.file_memory import size_and_time
 from ninefold.engines.hub_download import HubRepository, Report
 from ninefold.engines.layouts import Layout, Precision, read_index
 from ninefold.engines.references import HubName
@@ -20,6 +23,8 @@ from ninefold.engines.weight_files import pick, weight_files
 INDEX = "model_index.json"
 #: What a component needs beside its weights, such as words of tokenizers and chat templates.
 _BESIDE_WEIGHTS = re.compile(r".*\.(json|txt|jinja|model)")
+#: Below a repository in the cache, the folders and files that change with what it holds.
+_KEPT_IN = ("refs/*", "snapshots/*", "snapshots/*/*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -37,6 +42,19 @@ def cached_folder(name: HubName) -> Path | None:
         commit = revision if _COMMIT.fullmatch(revision) else ""
     folder = root / "snapshots" / commit
     return folder if commit and folder.is_dir() else None
+
+
+def cache_state() -> Hashable:
+    """Equal for as long as no file was added to the hub's cache or left it; a second behind."""
+    from huggingface_hub import constants
+
+    return _cache_state(Path(constants.HF_HUB_CACHE).expanduser(), int(time.monotonic()))
+
+
+@lru_cache(maxsize=1)
+def _cache_state(home: Path, _second: int) -> Hashable:
+    folders = (path for part in _KEPT_IN for path in home.glob(f"models--*/{part}"))
+    return tuple((str(path), size_and_time(path)) for path in sorted(folders))
 
 
 def find(name: HubName, *, allow_download: bool, precision: Precision) -> Path:
