@@ -80,6 +80,8 @@ def test_a_unit_may_be_off(off: dict[str, Any]) -> None:
     order = drawn({**UNIT, **off})
     assert "control" not in params(order, "text_to_image")
     assert order.control == ()
+    assert len(order.warnings) == ("enabled" not in off)  # that it is off goes without saying
+    assert all("was left out" in text for text in order.warnings)
 
 
 def test_units_act_on_the_passes_that_they_say() -> None:

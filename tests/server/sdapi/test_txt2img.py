@@ -160,12 +160,32 @@ def test_hires_fix_beyond_the_model_is_done_in_tiles() -> None:
 
 @pytest.mark.parametrize(("switch", "level", "reported"), [(None, 2, True), (0.85, 1, False)])
 def test_the_refiner_is_a_stage(switch: float | None, level: int, reported: bool) -> None:
+    """Of a model that cannot go on with the base's latents."""
     order = drawn(refiner_checkpoint="other", refiner_switch_at=switch)
     found = params(order, "refiner")
     assert found["model"] == "other.safetensors"
     assert abs(found["refinement_level"] - level) <= 1
     assert bool(order.warnings) == reported
     assert "refiner" not in names(drawn(refiner_checkpoint="other", refiner_switch_at=1))
+
+
+def test_a_refiner_makes_the_last_steps_where_it_can() -> None:
+    info = SHELF.info(None)
+    family = replace(info.family, hands_over="SDXL")
+    shelf = replace(SHELF, describe=lambda _: replace(info, family=family))
+
+    def asked(switch: float | None) -> ImageOrder:
+        refiner: dict[str, Any] = {"refiner_checkpoint": "other", "refiner_switch_at": switch}
+        return txt2img(Txt2ImgRequest(prompt="a house", **refiner), shelf, LIMITS)
+
+    for switch, handover in ((None, 0.8), (0.45, 0.45)):
+        order = asked(switch)
+        found = params(order, "text_to_image")
+        assert (found["refiner"], found["handover"]) == ("other.safetensors", handover)
+        assert "refiner" not in names(order)
+        assert order.warnings == ()
+    assert "refiner" in names(asked(0))  # over the finished image
+    assert "refiner_switch_at: is 1" in asked(1).warnings[0]
 
 
 def test_adetailer_units_are_detailers() -> None:

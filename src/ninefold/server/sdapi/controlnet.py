@@ -242,6 +242,9 @@ def _units(scripts: Mapping[str, Any], issues: RequestIssues) -> Iterator[tuple[
                 continue
             if unit.on:
                 yield where, unit
+            elif unit.enabled:
+                why = "its weight is 0" if unit.weight == 0 else "it ends before it starts"
+                issues.warn(where, f"was left out: {why}.")
 
 
 def _entry(unit: Unit, catalog: ModelCatalog, issues: RequestIssues, where: str) -> Json:

@@ -1,11 +1,13 @@
-"""Hires-fix and refiner as stages: upscaler and restorer, and refiner."""
+"""Hires-fix as stages, upscaler and restorer; and the refiner, of the first image or a stage."""
 
 from __future__ import annotations
 
 import math
 
+from ninefold.core.errors import ModelError
 from ninefold.core.values import Json
 from ninefold.engines.diffusion import ModelInfo
+from ninefold.engines.ensemble import ensemble_problems
 from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
 from ninefold.server.sdapi.samplers import scheduler_of
 from ninefold.server.sdapi.schemas import Processing, Txt2ImgRequest
@@ -22,16 +24,45 @@ _SAME = ("", "None", "Use same checkpoint")
 _LATENT = "latent"
 
 
-def refiner_stages(
-    request: Processing, sampling: Json, catalog: ModelCatalog, issues: RequestIssues
-) -> list[Json]:
-    """The refiner: it works over the finished image, not over the last steps of the first."""
-    name, switch = request.refiner_checkpoint or "", request.refiner_switch_at
+def refiner_of(
+    request: Processing,
+    base: str | None,
+    sampling: Json,
+    catalog: ModelCatalog,
+    issues: RequestIssues,
+    *,
+    takes_over: bool = True,
+) -> tuple[Json, list[Json]]:
+    """What a refiner adds to the parameters of the first image, and the stages after it.
+
+    As in A1111 it makes the last steps of the image where it can go on with the base's latents
+    and `takes_over`; else it works over the finished image.
+    """
+    name = request.refiner_checkpoint or ""
     if name in _SAME:
-        return []
+        return {}, []
     model = catalog.model(name, "refiner_checkpoint", issues)
-    wanted = 1 - (0.8 if switch is None else switch)
+    switch = 0.8 if request.refiner_switch_at is None else request.refiner_switch_at
+    if takes_over and 0 < switch < 1 and model is not None and _goes_on(base, model, catalog):
+        return {"refiner": model, "handover": switch}, []
+    return {}, _afterwards(model, switch, sampling, issues)
+
+
+def _goes_on(base: str | None, refiner: str, catalog: ModelCatalog) -> bool:
+    """Whether the refiner can go on with the base's latents."""
+    try:
+        return not any(ensemble_problems(catalog.info(base), catalog.info(refiner)))
+    except ModelError:  # of one that is not usable, which the job's check reports
+        return False
+
+
+def _afterwards(
+    model: str | None, switch: float, sampling: Json, issues: RequestIssues
+) -> list[Json]:
+    """The refiner as a stage."""
+    wanted = 1 - switch
     if wanted <= 0:
+        issues.warn("refiner_switch_at", "is 1, so that nothing was left for the refiner.")
         return []
     level = min(range(1, len(STRENGTHS)), key=lambda n: abs(STRENGTHS[n] - wanted))
     if STRENGTHS[level] != round(wanted, 6):

@@ -14,7 +14,7 @@ from ninefold.imaging.types import Mask
 from ninefold.server.blocking_requests import ImageOrder
 from ninefold.server.sdapi import images
 from ninefold.server.sdapi.controlnet import control_units
-from ninefold.server.sdapi.hires import hires_stages, refiner_stages, restored_faces
+from ninefold.server.sdapi.hires import hires_stages, refiner_of, restored_faces
 from ninefold.server.sdapi.infotext_settings import with_infotext
 from ninefold.server.sdapi.inpainting import Source, filled, inpainting, mask_of
 from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
@@ -66,8 +66,9 @@ def txt2img(request: Txt2ImgRequest, catalog: ModelCatalog, limits: ImageLimits)
     if request.enable_hr and (request.firstphase_width or request.firstphase_height):
         width = request.firstphase_width or info.native_size[0]
         height = request.firstphase_height or info.native_size[1]
-    first = {**sampling, "width": width, "height": height}
-    stages = [_painting(first), *refiner_stages(request, sampling, catalog, issues)]
+    refining, refiner = refiner_of(request, model, sampling, catalog, issues)
+    first = {**sampling, **refining, "width": width, "height": height}
+    stages = [_painting(first), *refiner]
     if request.enable_hr:
         stages += hires_stages(request, (width, height), sampling, info, catalog, issues)
     steering = control_units(
@@ -127,7 +128,9 @@ def _img2img(
         issues.refuse("init_images", "expected an image, got none.")
     if request.resize_mode == 3:
         issues.warn("resize_mode", "3 was taken for 0.")
-    refiner = refiner_stages(request, sampling, catalog, issues)
+    refining, refiner = refiner_of(
+        request, model, sampling, catalog, issues, takes_over=not request.mask
+    )
     after = always_on(request, sampling, catalog, issues)
     issues.check()
     sent = images.image_of(request.init_images[0], f"init_images.{number}", limits).flattened()
@@ -146,6 +149,8 @@ def _img2img(
     if script == SD_UPSCALE:
         if request.mask:
             issues.refuse("mask", f"cannot be used with the script {SD_UPSCALE!r}. Leave it out.")
+        if refining or refiner:
+            issues.warn("refiner_checkpoint", f"is not honoured with the script {SD_UPSCALE!r}.")
         info = catalog.info(model)
         stages = upscale_stages(request, strength, sampling, info, catalog, issues)
         stages = [*steering.steered(stages, issues), *detailers]
@@ -156,6 +161,8 @@ def _img2img(
             issues.warn("mask", "has no effect where ADetailer works alone.")
         if steering.entries:
             issues.warn("controlnet", "has no effect where ADetailer works alone.")
+        if refining or refiner:
+            issues.warn("refiner_checkpoint", "has no effect where ADetailer works alone.")
         return _order(request, model, detailers, issues, image=sent)
     mask = mask_of(source, limits, issues)
     if strength == 0 or (mask is not None and not mask.any()):
@@ -163,6 +170,8 @@ def _img2img(
             where = "denoising_strength: is 0" if strength == 0 else "mask: is blank"
             issues.warnings.append(f"{where}; nothing was painted.")
         steering.steered((), issues)
+        if refining or refiner:
+            issues.warn("refiner_checkpoint", "has no effect where nothing is painted.")
         return _order(request, model, detailers, issues, image=_unpainted(source, mask, issues))
     painted: Json = {**sampling, "strength": strength}
     if mask is None or not request.inpaint_full_res:
@@ -170,7 +179,7 @@ def _img2img(
         source = replace(source, request=request)
     size = {"width": request.width or None, "height": request.height or None}
     if mask is None:
-        painting = _painting({**painted, **size})
+        painting = _painting({**painted, **refining, **size})
         stages = [*steering.steered([painting], issues), *refiner, *detailers]
         image = source.fitted()
         return _order(request, model, stages, issues, image=image, control=steering.pictures)
