@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,23 @@ def test_help_and_bad_input(tmp_path: Path) -> None:
     unknown = ninefold(tmp_path, "run", "a <lora:none:1> house", "--preset", "draft")
     assert unknown.returncode == 2
     assert "no LoRA is called 'none'" in unknown.stderr
+
+
+def test_a_grid_that_was_killed_goes_on(tmp_path: Path) -> None:
+    arguments = ("grid", "a red house by the sea", "--x", "steps=1,2", "--size", "128x128")
+    command = [sys.executable, "-m", "ninefold", *arguments, "--preset", "draft", "--quiet"]
+    with subprocess.Popen(command, cwd=tmp_path) as process:
+        while not list(tmp_path.glob("ninefold-out/grid-*/cells/2/generated.png")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    (folder,) = tmp_path.glob("ninefold-out/grid-*")
+    assert not (folder / "grid.png").exists()
+    (first,) = folder.glob("cells/1/outputs/*.png")
+    made = first.stat().st_mtime_ns
+    done = ninefold(tmp_path, "grid", "--resume", str(folder), "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [str(folder / "grid.png"), str(folder / "grid.html")]
+    assert first.stat().st_mtime_ns == made
+    pictures = [path.read_bytes() for path in sorted(folder.glob("cells/*/outputs/*.png"))]
+    assert len(set(pictures)) == len(pictures) == 2

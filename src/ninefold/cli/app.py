@@ -88,6 +88,7 @@ def run(
 
 
 app.command()(sheets.sheet)
+app.command()(sheets.grid)
 app.command()(jobs.submit)
 app.add_typer(jobs.jobs_app, name="jobs")
 app.command()(jobs.worker)

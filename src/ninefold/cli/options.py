@@ -111,6 +111,14 @@ def resolve_config(options: RunOptions) -> PipelineConfig:
 
 def resumed(options: RunOptions, folder: Path, engines: EngineSet) -> Run:
     """The run that --resume names; raises `UserError`."""
+    refuse_beside_resume(options)
+    run = Run.load(folder)
+    _check(run.config.build(engines), run.context)
+    return run
+
+
+def refuse_beside_resume(options: RunOptions, others: Sequence[str] = ()) -> None:
+    """Raise `ConfigError` for what cannot be said with --resume; `others` are a command's own."""
     default = RunOptions()
     given = vars(options) | vars(options.sampling)
     extra = [
@@ -118,13 +126,11 @@ def resumed(options: RunOptions, folder: Path, engines: EngineSet) -> Run:
         for name, unsaid in (vars(default) | vars(default.sampling)).items()
         if name not in _HOW and given[name] != unsaid
     ]
+    extra += others
     if extra:
         raise ConfigError(
             f"--resume: goes on as the run began, so {', '.join(extra)} cannot be given with it."
         )
-    run = Run.load(folder)
-    _check(run.config.build(engines), run.context)
-    return run
 
 
 def with_prompt(options: RunOptions) -> RunOptions:
@@ -161,12 +167,18 @@ def planned(options: RunOptions, config: PipelineConfig, engines: EngineSet) -> 
     job = PipelineContext().job_id
     for index in range(options.count):
         job_id = job if options.count == 1 else f"{job}-{index + 1}"
-        yield _prepared(
+        yield prepared_run(
             options, config.with_values({"seed": next_seed(first, index)}), job_id, engines
         )
 
 
-def _prepared(options: RunOptions, config: PipelineConfig, job_id: str, engines: EngineSet) -> Run:
+def prepared_run(
+    options: RunOptions, config: PipelineConfig, job_id: str, engines: EngineSet
+) -> Run:
+    """A run whose inputs are checked and copied to its folder, called `job_id` below --out.
+
+    Raises `UserError`, and then leaves no file behind.
+    """
     out = options.out or DEFAULT_OUT
     try:
         made = not out.exists()

@@ -57,7 +57,7 @@ def tell(result: Result, shown: set[str], *, quiet: bool, as_json: bool) -> None
                 typer.echo(short(path))
         return
     if result.status == "failed":
-        say_error(_failure(context))
+        say_error(failure_message(context))
     if not quiet or result.status == "cancelled":
         made = [short(artifact.path) for artifact in context.artifacts]
         say("\n  ".join(["Made so far:", *made]) if made else "Nothing was made yet.")
@@ -101,7 +101,7 @@ _REFUSED: dict[str, Any] = {
 }
 
 
-def _failure(context: PipelineContext) -> str:
+def failure_message(context: PipelineContext) -> str:
     """What stopped the run, in one message; a bug's traceback goes to a file."""
     stage = context.error.stage if context.error else None
     try:

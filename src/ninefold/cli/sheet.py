@@ -103,9 +103,14 @@ def check_outputs(options: SheetOptions, sources: Sequence[Path] = ()) -> None:
 
 
 def write_sheets(
-    sheets: Sequence[Sheet], options: SheetOptions, title: str, names: Sequence[str] = ("",)
+    sheets: Sequence[Sheet],
+    options: SheetOptions,
+    title: str,
+    names: Sequence[str] = ("",),
+    *,
+    quiet: bool = False,
 ) -> list[Path]:
-    """Write each picture and page, and print their names.
+    """Write each picture and page, and print their names unless `quiet`.
 
     Of several sheets each becomes a picture, whose name ends in its one of `names`; a page holds
     all of them.
@@ -120,6 +125,9 @@ def write_sheets(
             continue
         for sheet, name in zip(sheets, names, strict=True):
             written.append(_write(path.with_stem(path.stem + name), _picture(sheet, options, path)))
+    if not quiet:
+        for path in written:
+            typer.echo(path)
     return written
 
 
@@ -137,7 +145,6 @@ def _picture(sheet: Sheet, options: SheetOptions, path: Path) -> bytes:
 
 def _write(path: Path, data: bytes) -> Path:
     write_atomic(path, data)
-    typer.echo(path)
     return path
 
 

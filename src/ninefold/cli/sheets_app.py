@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ninefold.cli import arguments as a
 from ninefold.cli.guard import guarded
+from ninefold.cli.image_options import ImageOptions, with_image_options
+
+if TYPE_CHECKING:
+    from ninefold.cli.sheet import SheetOptions
+    from ninefold.sheets.picture import Theme
 
 
 class ThemeName(StrEnum):
@@ -72,14 +78,89 @@ def sheet(
     Files that cannot be read are shown as what they are. Exit codes: 0 done, 1 some files could
     not be shown, 2 bad input.
     """
-    from ninefold.cli.sheet import SheetOptions, make_sheet
+    from ninefold.cli.sheet import make_sheet
 
     named = None if fields is None else [name.strip() for name in fields.split(",")]
-    options = SheetOptions(
-        out=tuple(out or [Path("sheet.png")]),
-        tile=tile,
-        theme="dark" if theme == "dark" else "light" if theme else None,
-        font=font,
-        force=force,
-    )
+    options = _look(tuple(out or [Path("sheet.png")]), tile, theme, font, force)
     return make_sheet(files, options, columns=columns, fields=named, title=title)
+
+
+def _axis(what: str) -> Any:
+    return typer.Option(metavar="NAME=VALUE,...", help=what)
+
+
+@guarded
+@with_image_options
+def grid(
+    images: ImageOptions,
+    context: typer.Context,
+    x: Annotated[
+        str | None,
+        _axis(
+            "What changes from column to column: stage.parameter, such as detailer.strength; "
+            "model, seed, size, steps, guidance, scheduler, quality, strength or components; or "
+            "prompt, whose first value is replaced in the prompt by each. 1-10:3 is 1, 4, 7, 10."
+        ),
+    ] = None,
+    y: Annotated[str | None, _axis("What changes from row to row.")] = None,
+    z: Annotated[str | None, _axis("What changes from one sheet to the next.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder that gets one folder a grid; by default ninefold-out."),
+    ] = None,
+    tile: Tile = 256,
+    fields: Annotated[
+        str, typer.Option(metavar="NAME,...", help="What to say below each picture, as of `sheet`.")
+    ] = "",
+    theme: Look = None,
+    font: Font = None,
+    as_json: a.AsJson = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Say nothing but warnings and errors on stderr.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check every cell, print the plan and stop.")
+    ] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Go on with the grid in DIR at its first open cell."),
+    ] = None,
+    settings_file: a.SettingsFile = None,
+    memory: a.Memory = None,
+) -> int:
+    """Make images of PROMPT for every combination of values, and show them on one sheet.
+
+    Everything is checked before anything runs, and what cells have in common runs once. The sheet
+    and a page are listed on stdout. Exit codes: 0 done, 1 a cell failed, 2 bad input, 130
+    interrupted.
+    """
+    from ninefold.cli.grid import GridOptions, run_grid
+    from ninefold.cli.options import RunOptions
+
+    options = RunOptions.of(
+        images,
+        out=out,
+        as_json=as_json,
+        quiet=quiet,
+        dry_run=dry_run,
+        resume=resume,
+        settings_file=settings_file,
+        memory=memory,
+    )
+    named = tuple(name.strip() for name in fields.split(",") if name.strip())
+    return run_grid(
+        GridOptions((x, y, z), options, _look((), tile, theme, font), named), context.obj
+    )
+
+
+def _look(
+    out: tuple[Path, ...],
+    tile: int,
+    theme: ThemeName | None,
+    font: Path | None,
+    force: bool = False,
+) -> SheetOptions:
+    from ninefold.cli.sheet import SheetOptions
+
+    chosen: Theme | None = "dark" if theme == "dark" else "light" if theme else None
+    return SheetOptions(out=out, tile=tile, theme=chosen, font=font, force=force)
