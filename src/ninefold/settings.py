@@ -7,7 +7,6 @@ See `core.settings` for where they come from, and docs/reference/settings.md for
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import (
@@ -21,7 +20,8 @@ from pydantic import (
     field_validator,
 )
 
-from ninefold.engines.settings import EngineSettings, Folder
+from ninefold.core.paths import Folder
+from ninefold.engines.settings import EngineSettings
 from ninefold.slots import MAX_PROMPT
 
 #: Fewest characters of a secret.
@@ -50,7 +50,6 @@ def _split(pair: str) -> tuple[str, str]:
 class JobSettings(EngineSettings):
     """Settings of everything that touches jobs: where they lie, and how they are run."""
 
-    data: Folder = Field(Path("ninefold-data"), description="The folder of jobs and their files.")
     database: str | None = Field(
         None, description="URL of the PostgreSQL database of jobs; by default a file in `data`."
     )

@@ -29,6 +29,7 @@ from ninefold.settings import Settings
 #: Libraries of which the version is worth knowing; a test holds them against pyproject.toml.
 LIBRARIES = (
     *("torch", "diffusers", "transformers", "peft", "onnxruntime", "safetensors", "numpy"),
+    *("c2pa-python", "cryptography"),
     *("pillow", "pydantic", "dbos", "sqlalchemy", "alembic", "psycopg", "fastapi", "uvicorn"),
 )
 #: What an extra brings, by a package of it.

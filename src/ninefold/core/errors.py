@@ -15,6 +15,8 @@
     │   ├── ModelError                a model that is unknown, unreadable or refused
     │   │   ├── MemoryFullError       engines/memory.py: even the last saving step is not enough
     │   │   └── CutShortError         engines/weight_headers.py: a file shorter than its header says
+    │   ├── SigningError              a key, certificate or time stamp that cannot be used
+    │   │   └── LibraryError          files/signing/sign.py: what the library cannot sign
     │   ├── StorageError              (OSError) a folder that cannot be written, a full disk
     │   ├── UnauthorizedError         server/problems.py: no key, or a wrong one
     │   ├── ForbiddenError            server/problems.py: a key that may not do this
@@ -99,6 +101,10 @@ class WiringError(ConfigError):
 
 class ModelError(UserError):
     """A model that is unknown, unreadable, changed or refused."""
+
+
+class SigningError(UserError):
+    """A key, a certificate or a time stamp authority that cannot be used to sign with."""
 
 
 class StorageError(UserError, OSError):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path, PurePath
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 
 def ending(path: PurePath | str) -> str:
@@ -29,3 +32,19 @@ def files_below(folder: Path, endings: Collection[str]) -> list[Path]:
         return []
     found = (path for path in folder.rglob("*") if ending(path) in endings)
     return sorted(path for path in found if path.is_file())
+
+
+def _expanded(value: Any) -> Any:
+    if not isinstance(value, str | Path):
+        return value
+    path = expand_home(value)
+    if path.parts[:1] and path.parts[0].startswith("~"):
+        raise ValueError(
+            f"expected a folder, and {path.parts[0]} is nobody's home; name another one, or write "
+            "the whole path of one that is called so"
+        )
+    return path
+
+
+#: A path, mostly of a folder, in which `~` is the home folder.
+Folder = Annotated[Path, BeforeValidator(_expanded)]

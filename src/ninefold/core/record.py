@@ -10,14 +10,13 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ninefold.core.errors import InputError
 from ninefold.core.problems import problems_of
-from ninefold.core.timing import LOADED, WAITED
+from ninefold.core.timing import FINISHED, LOADED, WAITED
 from ninefold.core.values import Failure, Json
 
 #: Metadata that differs between two runs that made the same image. Names of final files may hold
 #: the job's id and the day.
-_CIRCUMSTANCES = frozenset(
-    {"duration_ms", WAITED, LOADED, "cached", "batch_size", "oom_steps", "outputs"}
-)
+_CIRCUMSTANCES = frozenset({"duration_ms", WAITED, LOADED, FINISHED, "cached", "batch_size"})
+_CIRCUMSTANCES |= {"oom_steps", "outputs", "signed"}
 
 
 def facts(metadata: Mapping[str, Json]) -> dict[str, Json]:

@@ -81,7 +81,7 @@ def read_settings(
     except ValidationError as error:
         for line in problems_of(error, "", fields):
             name, rest = re.match(r"(\w*)(.*)", line, re.DOTALL).groups()  # type: ignore[union-attr]
-            problems.append(f"{places.get(name, name)}{rest}")
+            problems.append(f"{places.get(name, name)}{rest}".removeprefix(": "))
     if problems:
         raise ConfigError(problems)
     return settings

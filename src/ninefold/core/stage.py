@@ -8,6 +8,7 @@ import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar, Generic, Self
 
@@ -20,7 +21,7 @@ from ninefold.core.errors import ConfigError, ContractError, StageInputError
 from ninefold.core.model_refs import ModelCatalog, named_models
 from ninefold.core.problems import check_texts, field_names, problems_of, problems_raised
 from ninefold.core.slots import Slot
-from ninefold.core.timing import StageClock, current_clock
+from ninefold.core.timing import FINISHED, StageClock, current_clock
 from ninefold.core.values import Json
 
 
@@ -255,7 +256,8 @@ def _guarded(execute: Execute) -> Execute:
             raise
         finally:
             current_clock.reset(outer)
-            context.add_metadata(stage.name, **clock.fields())
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            context.add_metadata(stage.name, **clock.fields(), **{FINISHED: now})
         return context
 
     return run

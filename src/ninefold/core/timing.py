@@ -59,6 +59,8 @@ class StageClock:
 
 #: Names in a stage's metadata of what was no work of its own.
 WAITED, LOADED = "waited_ms", "load_ms"
+#: When the stage was done (ISO 8601, UTC); of one from the cache, when its result was made.
+FINISHED = "finished_at"
 #: The clock of the stage at hand; worker threads inherit it (`core/blocking.py`). What is added to
 #: the one that is there outside of any stage is lost.
 current_clock: ContextVar[StageClock] = ContextVar("current_clock", default=StageClock())  # noqa: B039

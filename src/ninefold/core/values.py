@@ -37,6 +37,16 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class OriginalFile:
+    """A file as a caller gave it, kept for the marks in it that say where it comes from."""
+
+    path: WorkPath
+    media_type: str
+    #: Of its bytes, in hex.
+    sha256: str
+
+
+@dataclass(frozen=True)
 class ImageRecord:
     """An image by reference: its file, and what made it."""
 
@@ -49,6 +59,8 @@ class ImageRecord:
     sha256: str
     #: The stage that wrote it, or `input`.
     made_by: str
+    #: What was given, where that carries a manifest of its own (C2PA).
+    original: OriginalFile | None = None
 
     @property
     def size(self) -> tuple[int, int]:

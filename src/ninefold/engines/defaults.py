@@ -46,7 +46,15 @@ def build_engines(settings: EngineSettings) -> EngineSet:
     def stats() -> EngineStats:
         return EngineStats(resources.residency.sizes(), resources.batches())
 
-    return EngineSet(engines, _versions(), settings.wildcards, stats, resources.local_models)
+    return EngineSet(
+        engines,
+        _versions(),
+        settings.wildcards,
+        stats,
+        resources.local_models,
+        signing=settings,
+        data=settings.data.absolute(),
+    )
 
 
 def _made(engine: EngineClass, resources: EngineResources) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 from ninefold.core.errors import ModelError
 from ninefold.core.model_refs import ModelRef
+from ninefold.core.signing import SigningKey, SigningSettings
 from ninefold.engines.detection import DETECTION, DetectionEngine
 from ninefold.engines.diffusion import DIFFUSION, DiffusionEngine
 from ninefold.engines.kinds import Engine, EngineKind
@@ -44,6 +45,13 @@ class EngineSet:
     stats: Callable[[], EngineStats] = EngineStats
     #: Models in the user's folders, and those that were added or pulled.
     local_models: LocalModels = field(default_factory=LocalModels)
+    #: The key that published files are signed with, where it is not the settings'.
+    signing_key: SigningKey | None = None
+    #: That key, and who confirms the time.
+    signing: SigningSettings = field(default_factory=SigningSettings)
+    #: The data folder, where a key to sign with and manifests of published images are kept; None
+    #: keeps neither.
+    data: Path | None = None
 
     def __getitem__(self, kind: EngineKind[E]) -> E:
         """The engine of a kind. Where there are several, what it is asked goes to the one whose

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt
 
-from ninefold.core.paths import expand_home
-from ninefold.core.settings import SettingsBase, read_settings
+from ninefold.core.paths import Folder
+from ninefold.core.settings import read_settings
+from ninefold.core.signing import SigningSettings
 from ninefold.engines.quantization import Quantization
 
 _SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*(gb|gib|g|mb|mib|m|)")
@@ -20,18 +21,6 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
-
-
-def _expanded(value: Any) -> Any:
-    if not isinstance(value, str | Path):
-        return value
-    path = expand_home(value)
-    if path.parts[:1] and path.parts[0].startswith("~"):
-        raise ValueError(
-            f"expected a folder, and {path.parts[0]} is nobody's home; name another one, or write "
-            "the whole path of one that is called so"
-        )
-    return path
 
 
 def _bytes(value: Any) -> Any:
@@ -45,12 +34,8 @@ def _bytes(value: Any) -> Any:
     return int(float(found[1]) * 2 ** (20 if found[2].startswith("m") else 30))
 
 
-#: A path, mostly of a folder, in which `~` is the home folder.
-Folder = Annotated[Path, BeforeValidator(_expanded)]
-
-
-class EngineSettings(SettingsBase):
-    """Where the models run, what may be loaded, and how much they may hold."""
+class EngineSettings(SigningSettings):
+    """Where the models run, what may be loaded, how much they may hold, and who signs."""
 
     device: Annotated[Device, BeforeValidator(_lower)] = Field(
         "auto", description="`cpu`, `cuda`, `mps`, or the best there is."
@@ -131,6 +116,12 @@ class EngineSettings(SettingsBase):
     )
     wildcards: Folder | None = Field(
         None, description="A folder of wildcards, text files with one choice a line."
+    )
+
+    data: Folder = Field(
+        Path("ninefold-data"),
+        description="The folder of jobs and their files, of the key that ninefold makes to sign "
+        "with, and of the manifests of published images.",
     )
 
     @classmethod

@@ -145,3 +145,8 @@ def foreign_format(data: bytes) -> str | None:
     if text.startswith((b"<html", b"<!doctype html")):
         return "an HTML page (of a download that failed, perhaps)"
     return next((name for start, name in _FOREIGN if data.startswith(start)), None)
+
+
+def holds_manifest(data: bytes) -> bool:
+    """Whether a file seems to carry a C2PA manifest: it is told by the names of its boxes."""
+    return b"jumb" in data and b"c2pa" in data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,10 +14,10 @@ from PIL import Image
 from ninefold.core.atomic import write_atomic
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError, StorageError
-from ninefold.core.values import ALPHA_MODE, OPAQUE_MODE, Artifact, ImageRecord
+from ninefold.core.values import ALPHA_MODE, OPAQUE_MODE, Artifact, ImageRecord, OriginalFile
 from ninefold.files.decode import decode_layers, decode_mask, layers_of, mask_of
 from ninefold.files.encode import Compression, encode
-from ninefold.files.formats import ImageFormat
+from ninefold.files.formats import FORMATS, ImageFormat, holds_manifest, sniff
 from ninefold.files.opening import OWN_LIMITS
 from ninefold.imaging.alpha import OPAQUE, join, lay_on, split, visible_colours
 from ninefold.imaging.arrays import to_bytes
@@ -96,6 +96,8 @@ class PreparedFile:
 
     path: Path
     size: tuple[int, int]
+    #: What was sent.
+    original: Path | None = None
 
 
 def prepared_image(pixels: Pixels, alpha: Alpha | None) -> bytes:
@@ -110,7 +112,8 @@ def import_image(context: PipelineContext, value: Any, stem: str = "source") -> 
     under another `stem`.
 
     Its colours become sRGB by its profile. It keeps its alpha; what is fully transparent takes on
-    the colours beside it (`visible_colours`). Raises `InputError` where it cannot be read.
+    the colours beside it (`visible_colours`). A file that carries a C2PA manifest is kept, too.
+    Raises `InputError` where it cannot be read.
     """
     name = f"{stem}.png"
     if isinstance(value, PreparedFile):
@@ -122,7 +125,8 @@ def import_image(context: PipelineContext, value: Any, stem: str = "source") -> 
     else:
         pixels, alpha = _given(_path(stem, value).name, lambda: decode_layers(Path(value)))
     height, width = pixels.shape[:2]
-    return _written(context, name, prepared_image(pixels, alpha), (width, height), "input")
+    record = _written(context, name, prepared_image(pixels, alpha), (width, height), "input")
+    return _with_original(context, record, stem, value if isinstance(value, str | Path) else None)
 
 
 def import_picture(context: PipelineContext, name: str, value: Any) -> ImageRecord:
@@ -216,12 +220,32 @@ def _write_png(
 
 
 def _take_over(context: PipelineContext, name: str, file: PreparedFile) -> ImageRecord:
+    record = _written(context, name, _bytes_of(file.path), file.size, "input")
+    return _with_original(context, record, Path(name).stem, file.original)
+
+
+def _with_original(
+    context: PipelineContext, record: ImageRecord, stem: str, given: str | Path | None
+) -> ImageRecord:
+    """The record with a copy of the file that was given, where that has a C2PA manifest."""
+    if given is None:
+        return record
+    data = _bytes_of(Path(given))
+    form = sniff(data)
+    if form is None or not holds_manifest(data):
+        return record
+    info = FORMATS[form]
+    path = _write(context, f"{stem}_original{info.suffixes[0]}", data)
+    digest = hashlib.sha256(data).hexdigest()
+    return replace(record, original=OriginalFile(path, info.media_type, digest))
+
+
+def _bytes_of(path: Path) -> bytes:
     try:
-        data = file.path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
-        name = file.path.name
+        name = path.name
         raise StorageError(f"{name}: cannot be read: {error.strerror or error}.") from None
-    return _written(context, name, data, file.size, "input")
 
 
 def _written(

@@ -12,6 +12,7 @@ from ninefold.cache import DEFAULT_MAX_BYTES, StageCache
 from ninefold.config import PipelineConfig
 from ninefold.core.errors import ConflictError, StorageError
 from ninefold.core.priority import DEFAULT_PRIORITY
+from ninefold.engines.defaults import default_engines
 from ninefold.engines.engine_set import EngineSet
 from ninefold.jobs import retention
 from ninefold.jobs.admission import Admission
@@ -307,7 +308,7 @@ class JobExecutor(JobReader):
             self._store,
             Runtime(
                 self.data,
-                self._engines,
+                replace(self._engines or default_engines(), data=self.data),
                 self.cache,
                 self._listeners,
                 on_stored=self._follower.hint,

@@ -107,7 +107,7 @@ class Uploads:
         """What the slot of a job is given for an upload: without need, nothing is decoded again."""
         ready = self._prepared(upload.id, slot)
         if ready.exists():
-            return PreparedFile(ready, (upload.width, upload.height))
+            return PreparedFile(ready, (upload.width, upload.height), self._path(upload.id))
         return self._path(upload.id)  # sent as another kind, or to an earlier version
 
     def delete(self, caller: Caller, upload_id: str) -> None:

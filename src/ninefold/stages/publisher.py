@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
-from ninefold.core.errors import InputError
+from ninefold.core.errors import InputError, SigningError, UserError
 from ninefold.core.stage import StageParams
 from ninefold.core.values import Json, Output
 from ninefold.files.embed import MAX_RECORD, EmbeddedMetadata, MetadataLevel
@@ -29,8 +29,10 @@ from ninefold.imaging.resize import fit_size, resize
 from ninefold.imaging.types import Alpha, Pixels
 from ninefold.slots import CONFIG, IMAGE, NEGATIVE_PROMPT, OUTPUTS, PROMPT, REGIONS, SEED
 from ninefold.stages.base import Colour, EngineStage, size_before
+from ninefold.stages.published_claim import provenance_of
 from ninefold.stages.published_metadata import infotext_for, xmp_for
 from ninefold.stages.published_record import manifest_for, record_for
+from ninefold.stages.published_signature import Signatures, keep_manifest, signer_for
 
 #: Final files lie in a folder of their own, so that no template can overwrite a stage's file.
 FOLDER = "outputs"
@@ -68,6 +70,11 @@ class PublisherParams(StageParams):
         description="What the files say: full (how they were made), minimal (that AI made them) "
         "or none.",
     )
+    sign: bool = Field(
+        False,
+        description="Sign the files (C2PA): who made them, by which stages and models, and that "
+        "nobody changed them since. The key is a matter of settings.",
+    )
     manifest: bool = Field(True, description="Write manifest.json: every stage, file and hash.")
 
     @field_validator("name")
@@ -103,9 +110,12 @@ class PublisherStage(EngineStage[PublisherParams]):
         return context
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
-        """Whether the library of each format is installed."""
+        """Whether the library of each format is installed, and key and certificate can sign."""
         if ImageFormat.JXL in self.params.formats and not jxl_installed():
             yield f"{self.name}.formats: {JXL_MISSING}, or choose another format."
+        if self._signs:
+            for problem in signer_for(self.engines).problems():
+                yield f"{self.name}.sign: {problem}"
 
     def output_size(
         self, context: PipelineContext, size: tuple[int, int] | None
@@ -129,28 +139,44 @@ class PublisherStage(EngineStage[PublisherParams]):
         except ValueError:  # which fails the stage, once it runs
             return None
         return {
+            "signing": signer_for(self.engines).fingerprint() if self._signs else None,
             "record": record,
             "job": context.job_id if "{job_id}" in self.params.name else None,
             "date": _today() if "{date}" in self.params.name else None,
         }
 
+    @property
+    def _signs(self) -> bool:
+        """Whether files are signed: not those that are to say nothing."""
+        return self.params.sign and self.params.metadata is not MetadataLevel.NONE
+
     def _run(self, context: PipelineContext) -> None:
         params = self.params
         final = self._final(context)
+        record = self._fitting(context, final.record)
         metadata = EmbeddedMetadata(
-            infotext_for(context),
-            xmp_for(context),
-            params.metadata,
-            self._fitting(context, final.record),
+            infotext_for(context), xmp_for(context), params.metadata, record
         )
+        signatures = self._signatures(context, final, record)
         stem = self._stem(context)
         formats = tuple(dict.fromkeys(params.formats))
-        outputs = []
+        outputs: list[Output] = []
+        failures: dict[str, UserError] = {}
         for image_format in formats:
-            data = self._encoded(final, image_format, metadata)
             name = self.artifact_name(f"{FOLDER}/{stem}", FORMATS[image_format].suffixes[0])
+            try:
+                data = self._encoded(final, image_format, metadata)
+                if signatures is not None:
+                    data = signatures.signed(name, image_format, data, self._encoder_settings)
+            except (InputError, SigningError) as error:
+                failures[name] = error
+                continue
             outputs.append(self._written(context, name, image_format, final, data))
             context.progress.step(len(outputs), len(formats) + bool(params.thumbnail))
+        if not outputs:
+            raise next(iter(failures.values()))
+        for name, failure in failures.items():
+            context.warn(self.name, f"{name} was left out: {failure}")
         if params.thumbnail:
             small = self._shrunk(final)
             data = encode(self._seen(small, ImageFormat.WEBP), ImageFormat.WEBP)
@@ -161,11 +187,42 @@ class PublisherStage(EngineStage[PublisherParams]):
             self.name,
             identifier=final.record.identifier,
             outputs=[output.name for output in outputs],
+            **({} if signatures is None else {"signed": signatures.described()}),
         )
+        manifest = manifest_for(final.record, context)
         if params.manifest:
-            data = manifest_for(final.record, context)
             name = self.artifact_name(f"{FOLDER}/manifest", ".json")
-            write_file(context, self.name, name, data, "application/json")
+            write_file(context, self.name, name, manifest, "application/json")
+        if signatures is not None:
+            identifier, kept = bytes.fromhex(final.record.identifier or ""), signatures.manifests
+            keep_manifest(context, self.name, self.engines.data, identifier, manifest, kept)
+
+    def _signatures(
+        self, context: PipelineContext, final: FinalImage, record: Manifest | None
+    ) -> Signatures | None:
+        """What signs the files; None where nothing does."""
+        if not self._signs:
+            if self.params.sign:
+                why = "the metadata level none says nothing of them; choose minimal or full."
+                context.warn(self.name, f"the files are not signed: {why}")
+            return None
+        provenance = provenance_of(
+            context,
+            self.name,
+            self._seen(final, ImageFormat.JPEG),
+            kind=xmp_for(context).source_type,
+            level=self.params.metadata,
+            record=None if record is None else record.record.to_json().decode(),
+        )
+        return Signatures(context, self.name, signer_for(self.engines), provenance)
+
+    @property
+    def _encoder_settings(self) -> Json:
+        """What signed files say of how they were encoded."""
+        if self.params.metadata is not MetadataLevel.FULL:
+            return {}
+        chosen = {"lossless": self.params.lossless, "quality": self.params.quality}
+        return {name: value for name, value in chosen.items() if value is not None}
 
     def _final(self, context: PipelineContext) -> FinalImage:
         """The image as the files will show it, and its identifier."""

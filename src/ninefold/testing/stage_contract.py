@@ -25,7 +25,7 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ModelError, StageInputError, StorageError
 from ninefold.core.progress import StageProgress
 from ninefold.core.stage import PipelineStage
-from ninefold.core.timing import LOADED, WAITED
+from ninefold.core.timing import FINISHED, LOADED, WAITED
 from ninefold.core.values import ImageRecord
 from ninefold.engines.engine_set import EngineSet
 from ninefold.files.store import read_alpha
@@ -277,7 +277,7 @@ def _comparable(context: PipelineContext) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(context.to_json())
     del document["workdir"], document["created_at"]
     for entry in document["metadata"].values():
-        for name in ("duration_ms", WAITED, LOADED):
+        for name in ("duration_ms", WAITED, LOADED, FINISHED):
             entry.pop(name, None)
     for artifact in document["artifacts"]:
         if artifact["name"] in TIMED_FILES:

@@ -1,0 +1,1 @@
+"""C2PA signatures: keys, certificates, time stamps, and what is signed."""

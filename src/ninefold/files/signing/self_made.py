@@ -1,0 +1,201 @@
+"""The certificate that ninefold makes for itself, where nobody gives it one."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from ninefold.core.atomic import write_atomic
+from ninefold.core.errors import SigningError, StorageError
+from ninefold.files.signing.certificates import Chain, belongs, read_key, sign_with
+
+#: Below the folder: the key with its chain, for its owner alone, and the root for everyone.
+KEY_FILE, ROOT_FILE = "self-made.pem", "self-made-root.pem"
+_ORGANIZATION = "ninefold, self-made"
+_YEARS = 10
+
+_log = logging.getLogger(__name__)
+
+
+class SelfMadeKey:
+    """A key and a certificate of ninefold's own, made when they are first asked for.
+
+    They lie in `folder`, one file that its owner alone may read; where there is no folder, they
+    last as long as the process. Once the certificate has expired another one is made.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+
+    @property
+    def certificates(self) -> str:
+        """The chain as PEM; raises `StorageError` and `SigningError`."""
+        return self.chain.pem
+
+    @property
+    def chain(self) -> Chain:
+        """The certificate, and the root that vouches for it."""
+        data = self._data()
+        return Chain.from_pem(data, KEY_FILE)
+
+    def sign(self, data: bytes) -> bytes:
+        """The signature of `data`."""
+        return sign_with(read_key(self._data(), KEY_FILE), data)
+
+    def _data(self) -> bytes:
+        return _in_memory() if self.folder is None else _kept(self.folder)
+
+
+@cache
+def _in_memory() -> bytes:
+    key, chain = make_self_signed()
+    return key + chain.pem.encode()
+
+
+def _kept(folder: Path) -> bytes:
+    """The file in `folder`, made where it is missing or its certificate has expired."""
+    path = folder / KEY_FILE
+    try:
+        data = _read(path)
+        if data is not None and _usable(data):
+            return data
+        return _make(folder, path, data)
+    except OSError as error:
+        raise StorageError(
+            f"{KEY_FILE}: the key that ninefold signs with cannot be kept: "
+            f"{error.strerror or error}. Make the folder writable, name another one with "
+            "NINEFOLD_DATA, or give a certificate of your own."
+        ) from None
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _usable(data: bytes) -> bool:
+    """Whether the certificate is still valid; raises `SigningError` for a damaged file."""
+    chain = Chain.from_pem(data, KEY_FILE)
+    if not belongs(read_key(data, KEY_FILE), chain):
+        raise SigningError(
+            f"{KEY_FILE}: the key and the certificate in it do not belong together. Remove the "
+            "file, and ninefold makes another one."
+        )
+    return chain.expires > datetime.now(UTC)
+
+
+def _make(folder: Path, path: Path, expired: bytes | None) -> bytes:
+    """Make key and certificate; of several processes that do so at once, one is heard by all."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.chmod(folder, 0o700)
+    key, chain = make_self_signed()
+    data = key + chain.pem.encode()
+    temporary = folder / f".{secrets.token_hex(8)}.part"
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if expired is not None and _read(path) == expired:
+            os.replace(temporary, path)
+        else:
+            with suppress(FileExistsError):
+                os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    data = path.read_bytes()
+    chain = Chain.from_pem(data, KEY_FILE)
+    root = chain.certificates[-1].public_bytes(serialization.Encoding.PEM)
+    write_atomic(folder / ROOT_FILE, root)
+    _log.warning(
+        "Published files are signed with a certificate that ninefold made for itself: readers find "
+        "them whole, and by nobody they trust. To be trusted, set NINEFOLD_SIGN_CERTIFICATE; or "
+        "give readers %s.",
+        folder / ROOT_FILE,
+    )
+    return data
+
+
+def make_self_signed(now: datetime | None = None) -> tuple[bytes, Chain]:
+    """A new ECDSA key as PEM, and its chain: a certificate and a root, whose own key is forgotten.
+
+    Nobody trusts the root who was not told to; all else about signatures by it is as it should be.
+    """
+    now = now or datetime.now(UTC)
+    root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    root_name, name = _name("ninefold root"), _name("ninefold")
+    base = (
+        x509.CertificateBuilder()
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365 * _YEARS))
+        .issuer_name(root_name)
+    )
+    root = (
+        base.subject_name(root_name)
+        .public_key(root_key.public_key())
+        .serial_number(x509.random_serial_number())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(root_key.public_key()), critical=False
+        )
+        .sign(root_key, hashes.SHA256())
+    )
+    leaf = (
+        base.subject_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False
+        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()),
+            critical=False,
+        )
+        .sign(root_key, hashes.SHA256())
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return pem, Chain((leaf, root))
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, _ORGANIZATION),
+            x509.NameAttribute(NameOID.COMMON_NAME, common),
+        ]
+    )
+
+
+def _usage(signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
