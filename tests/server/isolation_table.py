@@ -130,6 +130,9 @@ PROBES: dict[str, Probe] = {
     "POST /v1/images/generations": Probe(waits=True, json={"prompt": "a tree"}),
     "POST /v1/images/edits": Probe(waits=True, data={"prompt": "a tree"}, files=_FILES),
     "POST /v1/images/variations": Probe(waits=True, files=_FILES),
+    "POST /v1/content_provenance_checks": Probe(
+        public=True, scope="any", files={"file": ("a.png", png(seed=1))}
+    ),
     "POST /sdapi/v1/txt2img": Probe(waits=True, json={"prompt": "a tree"}),
     "POST /sdapi/v1/img2img": Probe(waits=True, json={"prompt": "a", "init_images": [_PNG]}),
     "POST /sdapi/v1/extra-single-image": Probe(waits=True, json={"image": _PNG}),

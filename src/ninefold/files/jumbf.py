@@ -20,8 +20,8 @@ from ninefold.files.formats import ImageFormat
 #: Chunks, segments or boxes of a file above which C2PA's reader takes seconds.
 MOST_PARTS = {
     ImageFormat.PNG: 12_000,
-    ImageFormat.JPEG: 200_000,
-    ImageFormat.WEBP: 200_000,
+    ImageFormat.JPEG: 20_000,
+    ImageFormat.WEBP: 20_000,
     ImageFormat.AVIF: 2_000,
     ImageFormat.JXL: 2_000,
 }

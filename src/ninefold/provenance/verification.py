@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 from ninefold.core.errors import ConfigError, InputError
@@ -60,10 +62,11 @@ class Verifier:
     find_watermark: FindWatermark | None = None
     limits: ImageLimits = _DEFAULT_LIMITS
 
-    def verify(self, source: bytes | Path) -> ProvenanceReport:
+    def verify(self, source: bytes | Path, stop: Event | None = None) -> ProvenanceReport:
         """The report on a file.
 
-        Raises `InputError` for what is no readable PNG, JPEG, WebP or AVIF file within the limits.
+        Raises `InputError` for what is no readable image file within the limits, and
+        `CancelledError` once `stop` is set, before the pixels are looked through.
         """
         try:
             data = read_bytes(source, self.limits)
@@ -72,6 +75,8 @@ class Verifier:
                 probe(data, self.limits)  # what has a manifest is judged though it be damaged
         except ValueError as error:
             raise InputError(f"{str(error).removeprefix('image: ')}.") from None
+        if stop is not None and stop.is_set():
+            raise CancelledError
         watermark = self._watermark(data, claims)
         evidence = Evidence(claims, watermark, read_marks(data, self.limits))
         verdict, reasons = decide(evidence)
@@ -137,7 +142,9 @@ def _stored(kept: StoredManifest, data: bytes) -> StoredManifestReport:
     )
 
 
-def verifier_for(settings: JobSettings, engines: EngineSet | None = None) -> Verifier:
+def verifier_for(
+    settings: JobSettings, engines: EngineSet | None = None, limits: ImageLimits = _DEFAULT_LIMITS
+) -> Verifier:
     """What the settings say: whom they trust, and where manifests of published images lie.
 
     Raises `ConfigError` for a file of trust anchors that cannot be used.
@@ -146,6 +153,7 @@ def verifier_for(settings: JobSettings, engines: EngineSet | None = None) -> Ver
     return Verifier(
         anchors=None if anchors is None else read_anchors(anchors),
         store=ManifestStore(settings.data / MANIFESTS),
+        limits=limits,
     )
 
 

@@ -9,7 +9,8 @@ from fastapi import FastAPI
 
 from ninefold.core.errors import ConfigError
 from ninefold.core.problems import suggest
-from ninefold.server.openai import routes
+from ninefold.provenance.verification import verifier_for
+from ninefold.server.openai import provenance, routes
 from ninefold.server.openai.errors import problem_response
 from ninefold.server.parts import ServerPart
 from ninefold.server.service import Service
@@ -19,12 +20,20 @@ class OpenAIPart(ServerPart):
     """Its routes, and its form of errors for them and for the list of models."""
 
     router = routes.router
-    error_forms = dict.fromkeys(("/v1/images", "/v1/models"), problem_response)
+    router.include_router(provenance.router)
+    error_forms = dict.fromkeys(
+        ("/v1/images", "/v1/models", "/v1/content_provenance_checks"), problem_response
+    )
 
     @asynccontextmanager
     async def running(self, app: FastAPI, service: Service) -> AsyncIterator[None]:
-        """Nothing runs beside requests; raises `ConfigError` for names that cannot be served."""
+        """Nothing runs beside requests; raises `ConfigError` for names that cannot be served, and
+        for trust anchors that cannot be used."""
         await service.call(check_aliases, service)
+        verifier = await service.call(
+            verifier_for, service.settings, service.engines, service.image_limits
+        )
+        app.state.provenance_checks = provenance.ProvenanceChecks(verifier, service.closing)
         yield
 
 

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from ninefold.core.errors import InputError
 
 #: Fields that hold files; all others hold text.
-_FILES = frozenset({"image", "image[]", "mask"})
+_FILES = frozenset({"image", "image[]", "mask", "file"})
 #: Fields that may occur several times: images are counted where they are used.
 _LISTS = frozenset({"image", "image[]"})
 #: Most files and fields that are read.
