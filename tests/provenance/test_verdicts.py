@@ -9,7 +9,6 @@ import struct
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from ninefold.core.errors import InputError
+from ninefold.engines.watermark import FoundWatermark
 from ninefold.files.embed import XMP_KEYWORD
 from ninefold.files.manifest import FileRecord, RunRecord, build_manifest
 from ninefold.files.manifest_store import ManifestStore
@@ -36,16 +36,9 @@ from tests.provenance.signing import (
 OTHER = bytes(range(21, 29))
 
 
-@dataclass(frozen=True)
-class Found:
-    """What the fake search for the watermark returns."""
-
-    identifier: bytes
-
-
 def watermark(identifier: bytes | None) -> FindWatermark:
     """A search that finds an identifier, or nothing, in any picture."""
-    return lambda pixels: None if identifier is None else Found(identifier)
+    return lambda pixels: None if identifier is None else FoundWatermark(identifier, 0, 9.0)
 
 
 def check(data: bytes, mark: bytes | None = None, **given: object) -> ProvenanceReport:

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from ninefold.cli.guard import BAD_INPUT, DONE, FAILED, say_error
+from ninefold.cli.settings import engines_for
 from ninefold.core.errors import InputError
 from ninefold.core.json_text import json_text
 from ninefold.core.settings import read_settings
@@ -54,7 +55,7 @@ def verify_files(
     """Print a report on each file; the exit code is that of the worst of them."""
     flags = {"trust_anchors": trust, "data": data}
     settings = read_settings(JobSettings, file=settings_file, flags=flags, part=True)
-    verifier = verifier_for(settings, engines)
+    verifier = verifier_for(settings, engines_for(settings_file, engines))
     codes = {_verify_file(name, verifier, as_json) for name in files}
     return next(code for code in _WORST_FIRST if code in codes)
 

@@ -7,13 +7,15 @@ import re
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Protocol
 
 from ninefold.core.errors import ConfigError, InputError
 from ninefold.core.settings import read_settings
+from ninefold.engines.defaults import default_engines
 from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.watermark import BUILTIN, WATERMARK, FoundWatermark
 from ninefold.files.decode import decode, probe
 from ninefold.files.formats import sniff
 from ninefold.files.jumbf import find_store
@@ -37,14 +39,6 @@ MANIFESTS = "manifests"
 _DEFAULT_LIMITS = ImageLimits()
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----")
 _MOST_ANCHORS = 4 << 20
-
-
-class FoundWatermark(Protocol):
-    """What a search for the watermark found."""
-
-    @property
-    def identifier(self) -> bytes:
-        """Eight bytes."""
 
 
 #: Looks for the watermark in pixels; raises `InputError` for a picture that is too small.
@@ -143,7 +137,7 @@ def _stored(kept: StoredManifest, data: bytes) -> StoredManifestReport:
 
 
 def verifier_for(
-    settings: JobSettings, engines: EngineSet | None = None, limits: ImageLimits = _DEFAULT_LIMITS
+    settings: JobSettings, engines: EngineSet, limits: ImageLimits = _DEFAULT_LIMITS
 ) -> Verifier:
     """What the settings say: whom they trust, and where manifests of published images lie.
 
@@ -153,6 +147,7 @@ def verifier_for(
     return Verifier(
         anchors=None if anchors is None else read_anchors(anchors),
         store=ManifestStore(settings.data / MANIFESTS),
+        find_watermark=partial(engines[WATERMARK].find, BUILTIN),
         limits=limits,
     )
 
@@ -169,7 +164,8 @@ def verify(
     Raises `InputError` for what is no readable image file, `ConfigError` for settings.
     """
     settings = read_settings(JobSettings, flags={"trust_anchors": trust, "data": data}, part=True)
-    return verifier_for(settings).verify(source if isinstance(source, bytes) else Path(source))
+    verifier = verifier_for(settings, default_engines())
+    return verifier.verify(source if isinstance(source, bytes) else Path(source))
 
 
 def read_anchors(source: Path | str) -> str:

@@ -20,6 +20,7 @@ from ninefold.provenance.verification import Verifier, verifier_for
 from ninefold.server.openai.provenance import ProvenanceChecks
 from ninefold.server.problems import BusyError
 from ninefold.settings import Settings
+from ninefold.testing import fake_engines
 from tests.provenance.signing import authority, plain, signed
 from tests.server.doors import Served, served
 
@@ -101,7 +102,7 @@ def test_bad_requests(here: Served) -> None:
 def test_anchors_that_cannot_be_used_stop_the_start(tmp_path: Path) -> None:
     """Said once, and not with each request."""
     with pytest.raises(ConfigError, match="trust anchors: expected a PEM file"):
-        verifier_for(Settings(trust_anchors=tmp_path / "none.pem"))
+        verifier_for(Settings(trust_anchors=tmp_path / "none.pem"), fake_engines())
 
 
 class SlowVerifier(Verifier):
