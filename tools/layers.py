@@ -32,6 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "provenance",
             "config",
             "config_text",
+            "inspection",
             "job_schema",
             "parameter_text",
             "runs",

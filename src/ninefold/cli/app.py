@@ -144,6 +144,25 @@ def doctor(
 
 @app.command()
 @guarded
+def inspect(
+    context: typer.Context,
+    file: a.ImageFile,
+    settings_file: a.SettingsFile = None,
+    as_json: a.AsJson = False,
+) -> int:
+    """Show what an image file says of how it was made, whichever tool wrote it.
+
+    Reads AUTOMATIC1111, Forge, ComfyUI, InvokeAI, Fooocus, NovelAI, SwarmUI and others. Exit codes:
+    0 it was read, though it may say nothing, 2 it cannot be read.
+    """
+    from ninefold.cli.inspect import inspect as inspect_one
+    from ninefold.cli.settings import engines_for
+
+    return inspect_one(file, engines_for(settings_file, context.obj), as_json)
+
+
+@app.command()
+@guarded
 def tune(
     context: typer.Context,
     model: Annotated[
@@ -230,3 +249,26 @@ def config_schema() -> int:
     from ninefold.cli.configs import show_schema
 
     return show_schema()
+
+
+@config_app.command("from")
+@guarded
+def config_from(
+    context: typer.Context,
+    file: a.ImageFile,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="A .yaml or .json file to write."),
+    ] = None,
+    settings_file: a.SettingsFile = None,
+    as_json: a.AsJson = False,
+) -> int:
+    """Print a config for an image like that of FILE, as `run --config` takes it.
+
+    What the config does not hold is listed on stderr. Exit codes: 0 done, 2 the file cannot be read
+    or says nothing of how it was made.
+    """
+    from ninefold.cli.inspect import config_from as config_from_file
+    from ninefold.cli.settings import engines_for
+
+    return config_from_file(file, engines_for(settings_file, context.obj), out, as_json)

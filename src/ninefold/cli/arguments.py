@@ -80,6 +80,9 @@ Control = Annotated[
         help="A ControlNet, T2I-Adapter or IP-Adapter and its picture; repeatable.",
     ),
 ]
+ImageFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="An image: PNG, JPEG, WebP or AVIF.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 SettingsFile = Annotated[

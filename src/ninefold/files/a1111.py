@@ -30,7 +30,7 @@ _UNION_TYPES = {
     "inpaint": "Inpaint",
 }
 #: How ADetailer ends the keys of its first units.
-_ORDINALS = ("", " 2nd", " 3rd", *(f" {number}th" for number in range(4, 11)))
+ORDINALS = ("", " 2nd", " 3rd", *(f" {number}th" for number in range(4, 11)))
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def _unit(entry: UsedControl) -> str:
 def _detailed(history: ImageHistory) -> dict[str, Any]:
     """Each detailer that painted, by ADetailer's keys, or that it painted a mask that was given."""
     fields: dict[str, Any] = {}
-    for record, ending in zip(history.details, _ORDINALS, strict=False):
+    for record, ending in zip(history.details, ORDINALS, strict=False):
         if record.detector is None:
             fields["Inpaint area"] = "Only masked"
             continue

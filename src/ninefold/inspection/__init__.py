@@ -1,0 +1,130 @@
+"""What an image file says of how it was made, whichever tool wrote it, and a config from that.
+
+For the command line, the service and Python alike: `inspect_file` and `config_from_file`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+from ninefold.config import PipelineConfig
+from ninefold.core.errors import InputError
+from ninefold.core.model_refs import ModelRef
+from ninefold.core.values import Json
+from ninefold.engines.engine_set import EngineSet
+from ninefold.files.opening import ImageLimits, read_bytes
+from ninefold.files.readers import Generation, read_file
+from ninefold.inspection.config_builder import ConfigFromFile, build_config
+from ninefold.inspection.model_finder import FoundModel, ModelFinder
+
+__all__ = [
+    "ConfigFromFile",
+    "FileDescription",
+    "FoundModel",
+    "ModelFinder",
+    "config_from_file",
+    "inspect_file",
+]
+
+_DEFAULT_LIMITS = ImageLimits()
+_NOTHING = (
+    "says nothing of how it was made: no text that a known tool writes. Sites and editors often "
+    "remove it; ask for the file as it was saved first"
+)
+
+
+@dataclass(frozen=True)
+class FileDescription:
+    """What a file says. Without anything to say, `generation` and `made` are None."""
+
+    format: str
+    #: Of the file, in pixels.
+    width: int
+    height: int
+    #: Where texts were found, for people.
+    places: tuple[str, ...]
+    generation: Generation | None = None
+    made: ConfigFromFile | None = None
+
+    @property
+    def silent(self) -> str:
+        """Why there is nothing to tell; empty where there is something."""
+        return _NOTHING if self.generation is None else ""
+
+    def document(self) -> Json:
+        """As JSON values, the same in the command line and the service."""
+        made = self.made
+        return {
+            "format": self.format,
+            "width": self.width,
+            "height": self.height,
+            "found_in": list(self.places),
+            "generation": None if self.generation is None else self.generation.document(),
+            "config": None if made is None else made.config.document(),
+            "not_taken_over": [] if made is None else list(made.not_taken_over),
+            "notes": [] if made is None else list(made.notes),
+            "models": [] if made is None else [model.document() for model in made.models],
+        }
+
+
+def inspect_file(
+    source: bytes | str | PathLike[str],
+    engines: EngineSet | None = None,
+    *,
+    limits: ImageLimits = _DEFAULT_LIMITS,
+    served: Callable[[ModelRef], Sequence[str]] | None = None,
+) -> FileDescription:
+    """What an image file says of how it was made; `source` is its path or its bytes.
+
+    The models that it names are looked up among those of `engines`, by default the settings'; with
+    `served`, among the names that it gives for a kind. Nothing is run or loaded, and pixels are
+    decoded only to look for text in them. Raises `InputError` for what is no PNG, JPEG, WebP or
+    AVIF file, is corrupt or too large.
+    """
+    data = source if isinstance(source, bytes) else _read(Path(source), limits)
+    found = read_file(data, limits)
+    carriers, generation = found.carriers, found.generation
+    made = None
+    if generation is not None:
+        finder = ModelFinder(engines or _default_engines(), served)
+        made = build_config(generation, (carriers.width, carriers.height), finder)
+    return FileDescription(
+        carriers.format.value,
+        carriers.width,
+        carriers.height,
+        tuple(carriers.places()),
+        generation,
+        made,
+    )
+
+
+def config_from_file(
+    source: bytes | str | PathLike[str], engines: EngineSet | None = None
+) -> PipelineConfig:
+    """A config for an image like that of a file, which `inspect_file` tells more of.
+
+    Raises `InputError` as that does, and where the file says nothing.
+    """
+    found = inspect_file(source, engines)
+    if found.made is None:
+        name = "the file" if isinstance(source, bytes) else Path(source).name
+        raise InputError(f"{name} {found.silent}.")
+    return found.made.config
+
+
+def _read(path: Path, limits: ImageLimits) -> bytes:
+    try:
+        return read_bytes(path, limits)
+    except ValueError as error:
+        raise InputError(f"{path}: {str(error).rstrip('.')}.") from None
+
+
+def _default_engines() -> EngineSet:
+    from ninefold.engines.defaults import (
+        default_engines,  # torch and its like, once they are needed
+    )
+
+    return default_engines()
