@@ -19,7 +19,7 @@ from tests.readers.makers import jpeg, picture, png, saved, stealth, user_commen
 from tests.readers.test_infotext_tools import said
 
 DREAM = '"a \\"red\\" house [blurry, fog]" -s 50 -S 42 -W 512 -H 768 -C 7.5 -A k_lms -f 0.6'
-SD_METADATA = {
+SD_METADATA: dict[str, Any] = {
     "model": "stable diffusion",
     "model_weights": "stable-diffusion-1.5",
     "model_hash": "cc6cb27103417325ff94f52b7a5d2dde45a7515b25c255d8e396c90014281516",

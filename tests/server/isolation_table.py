@@ -125,6 +125,7 @@ PROBES: dict[str, Probe] = {
     "GET /v1/models/{model}": Probe(public=True, scope="any", path={"model": "model"}),
     "GET /v1/config/schema": Probe(public=True, scope="any"),
     "GET /v1/manifest/schema": Probe(public=True, scope="any"),
+    "POST /v1/inspect": Probe(public=True, scope="any", files={"file": ("a.png", png(seed=1))}),
     "POST /v1/config/validate": Probe(public=True, scope="any", json={"preset": "draft"}),
     # Who waits for images holds no ids; tests/server/sdapi/test_sessions.py tells keys apart.
     "POST /v1/images/generations": Probe(waits=True, json={"prompt": "a tree"}),

@@ -15,7 +15,7 @@ from ninefold.engines.engine_set import EngineSet
 from ninefold.inspection import ConfigFromFile, FileDescription, inspect_file
 
 #: Letters of a value in the overview; `--json` has all of it.
-_LONGEST = 300
+_LONGEST = 600
 
 
 def inspect(file: Path, engines: EngineSet, as_json: bool) -> int:

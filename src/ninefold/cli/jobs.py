@@ -194,7 +194,7 @@ def _changes(
 def _lines(found: Sequence[Job]) -> Iterator[str]:
     width = max((len(job.id) for job in found), default=0)
     for job in found:
-        prompt = _one_line(str(job.input.get("prompt", "")))
+        prompt = _one_line(_prompt(job))
         yield f"{job.id:<{width}}  {job.status:<9}  {_time(job.created_at)}  {prompt}".rstrip()
 
 
@@ -202,7 +202,7 @@ def _summary(job: Job) -> Iterator[str]:
     yield f"{job.id}  {job.status}"
     attempts = ", ".join(f"{step} {count}" for step, count in job.attempts.items())
     facts: dict[str, object] = {
-        "prompt": _one_line(str(job.input.get("prompt", "")), 2 * PROMPT_WIDTH),
+        "prompt": _one_line(_prompt(job), 2 * PROMPT_WIDTH),
         "stage": job.stage,
         "seed": job.seed,
         "attempts": attempts,
@@ -258,3 +258,8 @@ def _time(stamp: str | None) -> str | None:
     if stamp is None:
         return None
     return datetime.fromisoformat(stamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _prompt(job: Job) -> str:
+    """What a job was given, itself or in its config."""
+    return str(job.input.get("prompt") or job.config.get("prompt") or "")

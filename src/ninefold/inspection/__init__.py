@@ -5,19 +5,20 @@ For the command line, the service and Python alike: `inspect_file` and `config_f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
 from ninefold.config import PipelineConfig
 from ninefold.core.errors import InputError
-from ninefold.core.model_refs import ModelRef
 from ninefold.core.values import Json
 from ninefold.engines.engine_set import EngineSet
+from ninefold.files.infotext import Infotext, parse_infotext
 from ninefold.files.opening import ImageLimits, read_bytes
 from ninefold.files.readers import Generation, read_file
+from ninefold.files.readers.values import MAX_INFOTEXT, read_object
 from ninefold.inspection.config_builder import ConfigFromFile, build_config
+from ninefold.inspection.infotext import as_infotext
 from ninefold.inspection.model_finder import FoundModel, ModelFinder
 
 __all__ = [
@@ -48,6 +49,23 @@ class FileDescription:
     places: tuple[str, ...]
     generation: Generation | None = None
     made: ConfigFromFile | None = None
+    #: The text in the place that most tools use, as it is.
+    parameters: str = ""
+
+    @property
+    def own_infotext(self) -> Infotext | None:
+        """The infotext that the file has itself."""
+        text = self.parameters
+        if not text or len(text) > MAX_INFOTEXT or read_object(text):
+            return None
+        return parse_infotext(text)
+
+    @property
+    def infotext(self) -> Infotext | None:
+        """The same, or what another tool said in these terms."""
+        if (own := self.own_infotext) is not None or self.generation is None:
+            return own
+        return as_infotext(self.generation)
 
     @property
     def silent(self) -> str:
@@ -75,12 +93,12 @@ def inspect_file(
     engines: EngineSet | None = None,
     *,
     limits: ImageLimits = _DEFAULT_LIMITS,
-    served: Callable[[ModelRef], Sequence[str]] | None = None,
+    finder: ModelFinder | None = None,
 ) -> FileDescription:
     """What an image file says of how it was made; `source` is its path or its bytes.
 
-    The models that it names are looked up among those of `engines`, by default the settings'; with
-    `served`, among the names that it gives for a kind. Nothing is run or loaded, and pixels are
+    The models that it names are looked up among those of `engines`, by default the settings', or by
+    a `finder`. Nothing is run or loaded, and pixels are
     decoded only to look for text in them. Raises `InputError` for what is no PNG, JPEG, WebP or
     AVIF file, is corrupt or too large.
     """
@@ -89,7 +107,7 @@ def inspect_file(
     carriers, generation = found.carriers, found.generation
     made = None
     if generation is not None:
-        finder = ModelFinder(engines or _default_engines(), served)
+        finder = finder or ModelFinder(engines or _default_engines())
         made = build_config(generation, (carriers.width, carriers.height), finder)
     return FileDescription(
         carriers.format.value,
@@ -98,6 +116,7 @@ def inspect_file(
         tuple(carriers.places()),
         generation,
         made,
+        carriers.parameters,
     )
 
 

@@ -97,7 +97,7 @@ class _Builder:
             "seed": self._seed(said.seed, "seed"),
         }
         stages = [self.found.stage("prompt", {}), self._first(info)]
-        stages += self._hires(info) if said.hires is not None else []
+        stages += [] if said.hires is None else self._hires(said.hires, info)
         stages += [item for unit in said.detailers if (item := self._detailer(unit)) is not None]
         stages.append(self.found.stage("publisher", {}))
         document["stages"] = stages
@@ -174,10 +174,9 @@ class _Builder:
         self.found.notes.append(f"{name} {side}: {found} is the nearest that {info.name} can do.")
         return found
 
-    def _hires(self, info: ModelInfo | None) -> list[Json]:
+    def _hires(self, hires: HiresPass, info: ModelInfo | None) -> list[Json]:
         """The upscaler, and the restorer that paints over what it made."""
-        said, hires = self.said, self.said.hires
-        assert hires is not None
+        said = self.said
         stages: list[Json] = []
         factor = hires.factor
         enlarged: Json = {"width": hires.width, "height": hires.height}

@@ -110,3 +110,14 @@ def _problem(stage: str, params: Json) -> str | None:
     except ValidationError as error:
         return "; ".join(problems_of(error, stage))
     return None
+
+
+def a1111_names(sampler: str, schedule: str) -> tuple[str, str]:
+    """A sampler and schedule of any tool by A1111's names; as they are where it has none."""
+    found = find_scheduler(sampler, "automatic") if sampler else None
+    if found is None or found.sampler.name == "default":
+        return sampler, schedule
+    if (asked := find_schedule(schedule) if schedule else None) is not None:
+        found = SchedulerName(found.sampler, asked)
+    name, kind = found.a1111
+    return name, kind or schedule

@@ -24,7 +24,7 @@ from ninefold.server.metrics import MetricsPart
 from ninefold.server.openai.extension import OpenAIPart
 from ninefold.server.parts import ServerPart
 from ninefold.server.problems import Problem
-from ninefold.server.routes import catalogue, groups, health, jobs, uploads
+from ninefold.server.routes import catalogue, groups, health, inspection, jobs, uploads
 from ninefold.server.sdapi.extension import SdapiPart
 from ninefold.server.service import Service
 from ninefold.server.tracing import TracingPart
@@ -36,7 +36,7 @@ _THREADS = 32
 #: Seconds between two looks for uploads that nobody needs any more.
 _EXPIRE = 600.0
 
-_ROUTERS = tuple(module.router for module in (health, jobs, groups, uploads, catalogue))
+_ROUTERS = tuple(module.router for module in (health, jobs, groups, uploads, inspection, catalogue))
 #: What lies beside the API itself.
 _PARTS: tuple[ServerPart, ...] = (
     OpenAIPart(),
@@ -71,7 +71,7 @@ def create_app(
     )
     forms = {prefix: form for part in _PARTS for prefix, form in part.error_forms.items()}
     problems.install(app, forms)
-    large = ("/v1/uploads", *forms)
+    large = ("/v1/uploads", "/v1/inspect", *forms)
     app.add_middleware(
         TurnsForBodies,
         limit=lambda request: request.app.state.service.preparing,

@@ -128,3 +128,50 @@ EVENTS: dict[str, Any] = {
         }
     },
 }
+INSPECTION = _json(
+    "What the file says.",
+    {
+        "format": "png",
+        "width": 512,
+        "height": 768,
+        "found_in": ["PNG text parameters"],
+        "generation": {
+            "tool": "AUTOMATIC1111",
+            "version": "v1.10.1",
+            "prompt": "a red house",
+            "seed": 7,
+            "steps": 20,
+            "sampler": "DPM++ 2M",
+            "schedule": "Karras",
+            "width": 512,
+            "height": 768,
+            "model": {"name": "poster"},
+            "other": {"ENSD": "31337"},
+        },
+        "config": {
+            "description": "From an image of AUTOMATIC1111.",
+            "prompt": "a red house",
+            "model": "poster",
+            "seed": 7,
+            "stages": [
+                {"stage": "prompt"},
+                {
+                    "stage": "text_to_image",
+                    "params": {"steps": 20, "scheduler": "dpmpp_2m_karras"},
+                },
+                {"stage": "publisher"},
+            ],
+        },
+        "not_taken_over": ["ENSD: 31337"],
+        "notes": [],
+        "models": [
+            {
+                "kind": "diffusion",
+                "name": "poster",
+                "here": "poster",
+                "found_by": "name",
+                "at_hand": True,
+            }
+        ],
+    },
+)

@@ -15,8 +15,9 @@ from ninefold.core.values import Json
 from ninefold.engines.generation_record import GenerationRecord, passes
 from ninefold.files.a1111 import sampling_fields
 from ninefold.files.embed import read_parameters
-from ninefold.files.infotext import Infotext, parse_infotext
+from ninefold.files.infotext import Infotext, format_infotext, parse_infotext
 from ninefold.files.opening import OWN_LIMITS
+from ninefold.inspection import FileDescription
 from ninefold.jobs import Job
 from ninefold.server.blocking_requests import warnings_of
 from ninefold.server.sdapi.schemas import Img2ImgRequest, Processing
@@ -96,16 +97,21 @@ def images_answer(
     )
 
 
-def png_info(text: str | None, info: Infotext | None) -> PngInfoAnswer:
-    """What an image's text says; `Size` also as its two numbers, as A1111 gives it."""
+def png_info(found: FileDescription) -> PngInfoAnswer:
+    """What an image's text says; `Size` also as its two numbers, as A1111 gives it. What is no
+    infotext becomes some, as A1111 does it for NovelAI."""
+    info = found.infotext
+    text = found.parameters
     parameters: dict[str, Any] = {}
     if info is not None:
         parameters = {"Prompt": info.prompt, "Negative prompt": info.negative_prompt}
         parameters |= info.fields
         if (size := info.size) is not None:
             parameters |= {"Size-1": size[0], "Size-2": size[1]}
-    items = {} if text is None else {"parameters": text}
-    return PngInfoAnswer(info=text or "", items=items, parameters=parameters)
+        if found.own_infotext is None:
+            text = format_infotext(info)
+    items = {"parameters": text} if text else {}
+    return PngInfoAnswer(info=text, items=items, parameters=parameters)
 
 
 def warnings_for(found: Sequence[FinishedImage], warnings: Sequence[str]) -> list[str]:

@@ -12,12 +12,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from ninefold.core.errors import InputError, NotFoundError
-from ninefold.files.embed import read_infotext, read_parameters
+from ninefold.core.errors import NotFoundError
 from ninefold.jobs import Job
 from ninefold.server.auth import Known, Reader, Submitter
 from ninefold.server.blocking_requests import ImageOrder, answer, completed, final_image, submitted
 from ninefold.server.callers import Caller
+from ninefold.server.inspection import described_file
 from ninefold.server.sdapi.answers import (
     ExtrasAnswer,
     ExtrasBatchAnswer,
@@ -180,16 +180,9 @@ async def sdapi_extra_batch_images(call: CallDep, asked: ExtrasBatchRequest) -> 
 async def sdapi_png_info(
     service: ServiceDep, _caller: Known, asked: PngInfoRequest
 ) -> PngInfoAnswer:
-    """The text that an image holds, of any tool that writes infotext."""
+    """What an image says of how it was made, of any tool, as infotext."""
     data = from_base64(asked.image, "image")
-
-    def read() -> PngInfoAnswer:
-        try:
-            return png_info(read_parameters(data), read_infotext(data))
-        except ValueError as error:
-            raise InputError(f"{error}.") from None
-
-    return await service.call(read)
+    return png_info(await service.call(described_file, service, data))
 
 
 @router.post("/interrogate", responses=sdapi_responses(404, example=CAPTION, body=True))
@@ -200,16 +193,13 @@ async def sdapi_interrogate(
     data = from_base64(asked.image, "image")
 
     def read() -> str:
-        try:
-            info = read_infotext(data)
-        except ValueError as error:
-            raise InputError(f"{error}.") from None
-        if info is None or not info.prompt:
+        said = described_file(service, data).generation
+        if said is None or not said.prompt:
             raise NotFoundError(
                 f"model: no model at hand describes images, {asked.model[:80]!r} neither; and this "
                 "image holds no prompt."
             )
-        return info.prompt
+        return said.prompt
 
     return {"caption": await service.call(read)}
 
