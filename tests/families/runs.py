@@ -16,6 +16,7 @@ from ninefold.core.progress import SilentProgress
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.diffusion import DIFFUSION, Generated, ImageToImage, TextToImage
 from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.processors import read_processor, reads_videos
 from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.types import Pixels
 from ninefold.testing import fake_engines
@@ -84,14 +85,31 @@ def executed(engines: EngineSet, preset: str, folder: Path, job: Path) -> Pipeli
     return context
 
 
+def processors(folder: Path) -> dict[str, Any]:
+    """The parts of a model that transformers does not load without torchvision."""
+    import transformers
+
+    index = json.loads((folder / "model_index.json").read_text())
+    found = {
+        name: getattr(transformers, value[1])
+        for name, value in index.items()
+        if isinstance(value, list) and str(value[1]).endswith("VLProcessor")
+    }
+    return {
+        name: read_processor(reader, folder / name)
+        for name, reader in found.items()
+        if reads_videos(reader)
+    }
+
+
 def loaded_by_hand(case: Case, folder: Path) -> Any:
     """The pipeline as diffusers loads it."""
     import diffusers as untyped
 
     diffusers: Any = untyped
-    if case.model == "cascade":  # whose index names a module that diffusers 0.42 has moved
+    if case.model in ("cascade", "wuerstchen"):  # whose index names a module that was moved
         diffusers.pipelines.wuerstchen = import_module("diffusers.pipelines.deprecated.wuerstchen")
-    pipe = getattr(diffusers, case.pipeline).from_pretrained(str(folder))
+    pipe = getattr(diffusers, case.pipeline).from_pretrained(str(folder), **processors(folder))
     pipe.set_progress_bar_config(disable=True)
     for name, value in case.attributes.items():
         setattr(pipe, name, value)
@@ -112,4 +130,5 @@ def by_hand(case: Case, folder: Path) -> Pixels:
         generator=torch.Generator("cpu").manual_seed(7),
         **case.by_hand,
     )
-    return np.asarray(made.images[0])
+    images = made.images if hasattr(made, "images") else made.image
+    return np.asarray(images[0].convert("RGB"))

@@ -51,6 +51,25 @@ WITHOUT = {
     "lcm": False,
     "cascade": False,
 }
+#: Further families without one, each of latents laid out in a way of its own.
+LAYOUTS = {
+    "bria-fibo": False,
+    "bria-fibo-2": False,
+    "dreamlite": False,
+    "ernie-image": False,
+    "hunyuan-dit": False,
+    "hunyuan-image": False,
+    "ideogram-4": False,
+    "kandinsky-5": False,
+    "krea-2": False,
+    "latent-diffusion": True,
+    "longcat-image": False,
+    "nucleus-image": False,
+    "prx": False,
+    "qwen-image-2.1": False,
+    "wuerstchen": False,
+    "z-image-omni": False,
+}
 #: Steps that run where more do: PNDM makes its second one twice.
 EXTRA = {"instruct-pix2pix": 1}
 #: Families with one, to which ours is compared.
@@ -138,7 +157,7 @@ def difference(one: Pixels, other: Pixels) -> float:
     return float(np.abs(one.astype(int) - other.astype(int)).mean())
 
 
-@pytest.mark.parametrize("name", names(WITHOUT))
+@pytest.mark.parametrize("name", names({**WITHOUT, **LAYOUTS}))
 def test_strength_says_how_far_it_goes(
     model_of: Callable[[str], Model], picture: Pixels, name: str
 ) -> None:
@@ -238,7 +257,7 @@ def test_it_is_what_diffusers_own_image_to_image_gives(
     assert ours.std() > 0.01
 
 
-@pytest.mark.parametrize("name", names({**WITHOUT, **WITH}))
+@pytest.mark.parametrize("name", names({**WITHOUT, **WITH, **LAYOUTS}))
 def test_the_last_preview_is_the_image(model_of: Callable[[str], Model], name: str) -> None:
     """At a size that is decoded whole; what a step leaves is scaled back as the pipeline does."""
     model = model_of(name)

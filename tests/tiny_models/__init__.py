@@ -14,15 +14,25 @@ guidance, steps and strength all show in the pixels. Tokenizers know single char
 
 from __future__ import annotations
 
-from tests.tiny_models import flux, kandinsky, others, stable_diffusion, transformers
+from tests.tiny_models import (
+    flux,
+    further,
+    kandinsky,
+    others,
+    qwen,
+    stable_diffusion,
+    transformers,
+)
 from tests.tiny_models.registry import NAMES, build_tiny, tiny_model
 
 __all__ = [
     "NAMES",
     "build_tiny",
     "flux",
+    "further",
     "kandinsky",
     "others",
+    "qwen",
     "stable_diffusion",
     "tiny_model",
     "transformers",

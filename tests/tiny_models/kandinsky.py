@@ -7,6 +7,7 @@ from typing import Any
 import diffusers as untyped
 
 from tests.tiny_models.parts import (
+    LETTERS,
     WIDTH,
     clip_encoder,
     clip_tokenizer,
@@ -50,42 +51,92 @@ def image_encoder() -> Any:
     )
 
 
-@tiny("kandinsky-2.2")
-def _() -> Any:
+def kandinsky_unet(**changes: Any) -> Any:
+    """The UNet of Kandinsky 2."""
+    return unet(
+        16,
+        **{
+            "sample_size": 64,
+            "in_channels": 4,
+            "out_channels": 8,
+            "down_block_types": ("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+            "up_block_types": ("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+            "mid_block_type": "UNetMidBlock2DSimpleCrossAttn",
+            "encoder_hid_dim": WIDTH,
+            "attention_head_dim": 4,
+            "resnet_time_scale_shift": "scale_shift",
+            **changes,
+        },
+    )
+
+
+def kandinsky_2() -> dict[str, Any]:
+    """What Kandinsky 2.1 and 2.2 have in common: decoder and prior."""
     from transformers import CLIPImageProcessor
 
-    return diffusers.KandinskyV22CombinedPipeline(
-        unet=unet(
-            16,
-            sample_size=64,
-            in_channels=4,
-            out_channels=8,
-            down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
-            up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
-            mid_block_type="UNetMidBlock2DSimpleCrossAttn",
-            addition_embed_type="image",
-            encoder_hid_dim=WIDTH,
-            encoder_hid_dim_type="image_proj",
-            attention_head_dim=4,
-            resnet_time_scale_shift="scale_shift",
+    return {
+        "movq": movq(),
+        "prior_prior": diffusers.PriorTransformer(
+            num_attention_heads=2, attention_head_dim=8, num_layers=1, embedding_dim=WIDTH
         ),
+        "prior_image_encoder": image_encoder(),
+        "prior_text_encoder": clip_encoder(projection=True),
+        "prior_tokenizer": clip_tokenizer(),
+        "prior_scheduler": diffusers.UnCLIPScheduler(
+            variance_type="fixed_small_log", prediction_type="sample", num_train_timesteps=1000
+        ),
+        "prior_image_processor": CLIPImageProcessor(size=32, crop_size=32),
+    }
+
+
+@tiny("kandinsky-2.1")
+def _() -> Any:
+    from diffusers.pipelines.kandinsky.text_encoder import MCLIPConfig, MultilingualCLIP
+    from transformers import XLMRobertaTokenizer
+
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "▁"]
+    vocabulary = [(name, -2.0) for name in [*special, *LETTERS]]
+    return diffusers.KandinskyCombinedPipeline(
+        text_encoder=MultilingualCLIP(
+            MCLIPConfig(
+                numDims=WIDTH,
+                transformerDimensions=WIDTH,
+                vocab_size=len(vocabulary),
+                hidden_size=WIDTH,
+                intermediate_size=2 * WIDTH,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                max_position_embeddings=80,
+            )
+        ),
+        tokenizer=XLMRobertaTokenizer(vocab=vocabulary, model_max_length=77),
+        unet=kandinsky_unet(
+            encoder_hid_dim_type="text_image_proj",
+            addition_embed_type="text_image",
+            cross_attention_dim=WIDTH,
+        ),
+        scheduler=diffusers.DDIMScheduler(
+            beta_start=0.00085,
+            beta_end=0.012,
+            clip_sample=False,
+            set_alpha_to_one=False,
+            steps_offset=1,
+        ),
+        **kandinsky_2(),
+    )
+
+
+@tiny("kandinsky-2.2")
+def _() -> Any:
+    return diffusers.KandinskyV22CombinedPipeline(
+        unet=kandinsky_unet(addition_embed_type="image", encoder_hid_dim_type="image_proj"),
         scheduler=diffusers.DDPMScheduler(
             beta_start=0.00085,
             beta_end=0.012,
             clip_sample=False,
             variance_type="learned_range",
         ),
-        movq=movq(),
-        prior_prior=diffusers.PriorTransformer(
-            num_attention_heads=2, attention_head_dim=8, num_layers=1, embedding_dim=WIDTH
-        ),
-        prior_image_encoder=image_encoder(),
-        prior_text_encoder=clip_encoder(projection=True),
-        prior_tokenizer=clip_tokenizer(),
-        prior_scheduler=diffusers.UnCLIPScheduler(
-            variance_type="fixed_small_log", prediction_type="sample", num_train_timesteps=1000
-        ),
-        prior_image_processor=CLIPImageProcessor(size=32, crop_size=32),
+        **kandinsky_2(),
     )
 
 
@@ -141,5 +192,40 @@ def _() -> Any:
         prior_prior=cascade(16, 16, clip_text_in_channels=WIDTH, clip_image_in_channels=WIDTH),
         prior_text_encoder=clip_encoder(projection=True),
         prior_tokenizer=clip_tokenizer(),
+        prior_scheduler=diffusers.DDPMWuerstchenScheduler(),
+    )
+
+
+@tiny(
+    "wuerstchen",
+    decoder=["wuerstchen", "WuerstchenDiffNeXt"],
+    vqgan=["wuerstchen", "PaellaVQModel"],
+    prior_prior=["wuerstchen", "WuerstchenPrior"],
+)
+def _() -> Any:
+    from diffusers.pipelines.deprecated.wuerstchen import PaellaVQModel
+    from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_diffnext import (
+        WuerstchenDiffNeXt,
+    )
+    from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_prior import WuerstchenPrior
+
+    return diffusers.WuerstchenCombinedPipeline(
+        tokenizer=clip_tokenizer(),
+        text_encoder=clip_encoder(),
+        decoder=WuerstchenDiffNeXt(
+            c_cond=WIDTH,
+            c_hidden=[16, 16],
+            nhead=[-1, 2],
+            blocks=[1, 1],
+            level_config=["CT", "CTA"],
+            clip_embd=WIDTH,
+            inject_effnet=[False, True],
+            effnet_embd=16,
+        ),
+        scheduler=diffusers.DDPMWuerstchenScheduler(),
+        vqgan=PaellaVQModel(bottleneck_blocks=1, embed_dim=8, num_vq_embeddings=16),
+        prior_tokenizer=clip_tokenizer(),
+        prior_text_encoder=clip_encoder(),
+        prior_prior=WuerstchenPrior(c_in=16, c=16, c_cond=WIDTH, c_r=8, depth=1, nhead=2),
         prior_scheduler=diffusers.DDPMWuerstchenScheduler(),
     )

@@ -126,11 +126,11 @@ def qwen3_encoder(layers: int = 3, *, causal: bool = False) -> Any:
     return build(Qwen3Config(**config(num_hidden_layers=layers)))
 
 
-def qwen_vl_encoder() -> Any:
+def qwen_vl_encoder(layers: int = 2) -> Any:
     """Qwen 2.5 with eyes, as Qwen-Image reads it."""
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-    text = config()
+    text = config(num_hidden_layers=layers)
     del text["head_dim"]
     return Qwen2_5_VLForConditionalGeneration(
         Qwen2_5_VLConfig(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import diffusers as untyped
 
 from tests.tiny_models.parts import (
+    LETTERS,
     clip_encoder,
     clip_tokenizer,
     flow_scheduler,
@@ -203,4 +205,65 @@ def _() -> Any:
         scheduler=euler(),
         requires_aesthetics_score=True,
         force_zeros_for_empty_prompt=False,
+    )
+
+
+@tiny("sdxl-pix2pix")
+def _() -> Any:
+    parts = stable_diffusion_xl().components
+    pipeline = diffusers.StableDiffusionXLInstructPix2PixPipeline
+    names = ("vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
+    return pipeline(**{name: parts[name] for name in names}, unet=xl_unet(in_channels=8))
+
+
+def chatglm_tokenizer() -> Any:
+    """ChatGLM's, whose words a file of sentencepiece holds."""
+    import io
+    from tempfile import mkdtemp
+
+    import sentencepiece
+    from diffusers.pipelines.kolors.tokenizer import ChatGLMTokenizer
+
+    words = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([" ".join(LETTERS)]),
+        model_writer=words,
+        vocab_size=len(LETTERS) + 5,
+        model_type="char",
+        character_coverage=1.0,
+        minloglevel=2,
+    )
+    # It copies the file when it is saved, so that must stay.
+    path = Path(mkdtemp()) / "tokenizer.model"
+    path.write_bytes(words.getvalue())
+    return ChatGLMTokenizer(str(path))
+
+
+@tiny("kolors")
+def _() -> Any:
+    import torch
+    from diffusers.pipelines.kolors.text_encoder import ChatGLMConfig, ChatGLMModel
+
+    text_encoder = ChatGLMModel(
+        ChatGLMConfig(
+            num_layers=2,
+            padded_vocab_size=len(LETTERS) + 20,
+            hidden_size=16,
+            ffn_hidden_size=32,
+            kv_channels=8,
+            num_attention_heads=2,
+            add_qkv_bias=True,
+            multi_query_attention=True,
+            multi_query_group_num=1,
+            original_rope=True,
+        )
+    )
+    for weight in text_encoder.parameters():  # which it leaves as they lie in memory
+        torch.nn.init.normal_(weight, std=0.2)
+    return diffusers.KolorsPipeline(
+        vae=image_vae(scaling_factor=0.13025),
+        text_encoder=text_encoder,
+        tokenizer=chatglm_tokenizer(),
+        unet=xl_unet(16, encoder_hid_dim=16, encoder_hid_dim_type="text_proj"),
+        scheduler=euler(),
     )

@@ -84,6 +84,23 @@ def painting_at(pipe: Any, family: Family, width: int, height: int) -> Iterator[
         setattr(pipe, name, before)
 
 
+@contextmanager
+def guided_by(pipe: Any, family: Family, scale: float) -> Iterator[None]:
+    """Within the block the parts of `pipe` that guide do it at this scale, where it is another than
+    the family's usual one."""
+    guidance = family.guidance
+    found = [part for name in guidance.parts if (part := getattr(pipe, name, None)) is not None]
+    before = [part.guidance_scale for part in found]
+    if scale != guidance.scale:
+        for part in found:
+            part.guidance_scale = max(scale, guidance.off)
+    try:
+        yield
+    finally:
+        for part, own in zip(found, before, strict=True):
+            part.guidance_scale = own
+
+
 def _leads_away(guidance: Guidance, scale: float) -> bool:
     """Whether a negative prompt acts at that scale."""
     return guidance.kind == "classifier_free" and guidance.takes_negative and scale > guidance.off

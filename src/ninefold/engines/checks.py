@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -44,6 +45,12 @@ def check_request(request: TextToImage, info: ModelInfo) -> None:
 def task_problems(task: Task, info: ModelInfo) -> Iterator[str]:
     """Whether a model can start from that at all, and what it is for if not."""
     family = info.family
+    for package in family.packages:
+        if find_spec(package) is None:
+            yield (
+                f"{info.name} ({family.name}) needs the package {package}. Install it: "
+                f"pip install {package}."
+            )
     if task not in family.tasks:
         instead = f": it {family.instead}" if family.instead else ""
         yield (

@@ -15,6 +15,7 @@ from ninefold.core.progress import PreviewMaker
 from ninefold.engines.call_settings import (
     call_arguments,
     guidance_of,
+    guided_by,
     negative_prompt_of,
     one_or_all,
     painting_at,
@@ -169,6 +170,7 @@ class DiffusersCall:
             with (
                 self._prompts() as prompts,
                 painting_at(pipe, self.family, shared.width, shared.height),
+                guided_by(pipe, self.family, shared.guidance_scale),
                 start.applied() if start else nullcontext(),
                 _own_randomness(shared.seed, self.device),
                 _decoding_apart(pipe, apart),
@@ -176,14 +178,16 @@ class DiffusersCall:
                 step_cache(denoising_pipe(pipe), shared.quality, total_steps) as cache,
             ):
                 arguments |= prompts
+                arguments |= start.arguments(one_or_all(generators)) if start else {}
                 out = pipe(**{key: arguments[key] for key in arguments if key in self.accepted})
         finally:
             # A cancelled call leaves offloaded networks on the device.
             pipe.maybe_free_model_hooks()
+        found = out.images if hasattr(out, "images") else out.image  # Kandinsky 5
         if ends_early(shared):
-            images, self.latents = unfinished(pipe, out.images)
+            images, self.latents = unfinished(pipe, found)
         else:
-            images = [self._sized(image.convert("RGB")) for image in out.images]
+            images = [self._sized(image.convert("RGB")) for image in found]
         self._note_quality(cache)
         refused = getattr(out, "nsfw_content_detected", None) or ()
         name, damaged = self.prepared[0].info.name, partial(damaged_weight, pipe)

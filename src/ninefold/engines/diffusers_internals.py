@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -124,11 +125,19 @@ def default_attention_kept() -> Iterator[None]:
 
 
 def packs_latents(pipe: Any) -> bool:
-    """Whether its latents are sequences of patches rather than grids of cells."""
+    """Whether its latents are sequences of patches, or cells, rather than grids of cells."""
     return hasattr(pipe, "_unpack_latents")
 
 
 def unpacked_latents(pipe: Any, latents: Any, width: int, height: int) -> Any:
     """Latents (N, patches, channels) of an image of `width` x `height` pixels as a grid of cells;
     for a pipeline that `packs_latents`."""
-    return pipe._unpack_latents(latents, height, width, pipe.vae_scale_factor)
+    unpack = getattr(pipe, "_unpack_latents_no_patch", None) or pipe._unpack_latents
+    given = {
+        "latents": latents,
+        "height": height,
+        "width": width,
+        "vae_scale_factor": pipe.vae_scale_factor,
+        "patch_size": getattr(pipe.transformer.config, "patch_size", 1),
+    }
+    return unpack(**{name: given[name] for name in signature(unpack).parameters})

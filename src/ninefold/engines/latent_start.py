@@ -63,7 +63,8 @@ class LatentStart:
     def applied(self) -> Iterator[None]:
         """Do it for calls within the block; raises `ModelError` in it where it cannot be done."""
         pipe, scheduler = self._pipe, self._scheduler
-        if not hasattr(pipe, "prepare_latents") or not self._noises:
+        takes = self._prepares or "latents" in signature(type(pipe).__call__).parameters
+        if not takes or not self._noises:
             raise ModelError(
                 f"{type(pipe).__name__} with {type(scheduler).__name__} cannot start from an "
                 "image. Choose another model for the stages that start from one, or leave them out."
@@ -75,12 +76,36 @@ class LatentStart:
         try:
             yield
         finally:
-            del pipe.prepare_latents
+            if self._prepares:
+                del pipe.prepare_latents
+
+    def arguments(self, generator: Any) -> dict[str, Any]:
+        """What the call is given beside: latents, for a pipeline that prepares none on its own."""
+        from diffusers.utils.torch_utils import randn_tensor
+
+        if self._prepares:
+            return {}
+        self._source = self._draw_source((len(self._requests),), 0)
+        shape, pipe = self._source.shape, self._pipe
+        options = {"generator": generator, "device": self._source.device, "dtype": pipe.dtype}
+        self._latents = randn_tensor(shape, **options)
+        self._noise = self._latents.float()
+        if self._masked:
+            self._free = self._draw_mask(shape, 0).to(self._source) > 0.5
+        return {"latents": self._latents}
 
     @property
     def steps_run(self) -> int:
         """How many steps the scheduler is asked for, once it made its schedule."""
         return len(self._whole) - self._begin
+
+    @property
+    def _prepares(self) -> bool:
+        return hasattr(type(self._pipe), "prepare_latents")
+
+    @property
+    def _masked(self) -> bool:
+        return all(isinstance(item, Inpaint) for item in self._requests)
 
     @property
     def _order(self) -> int:
@@ -108,8 +133,10 @@ class LatentStart:
         # Some pipelines multiply noise by what their scheduler begins with.
         unit = laid_out(lambda shape, _: torch.ones(tuple(shape))).float()
         source = laid_out(self._draw_source).float()
-        self._source, self._noise = source / unit, noise.float() / unit
-        if all(isinstance(item, Inpaint) for item in self._requests):
+        # PRX Pixel was trained on more noise than others are.
+        scale = getattr(self._pipe.config, "noise_scale", 1.0)
+        self._source, self._noise = source / unit, noise.float() / unit * scale
+        if self._masked:
             self._free = laid_out(self._draw_mask).float() / unit > 0.5
         self._latents = noise.clone()
         self._fill()
@@ -120,7 +147,7 @@ class LatentStart:
     def _draw_source(self, shape: Sequence[int], row: int) -> Any:
         images = [item.image for item in self._requests[row : row + shape[0]]]
         latents = encoded(self._pipe, images)
-        across, down = _sides(shape, latents.shape)
+        across, down = _sides(shape, latents.shape) if len(shape) > 3 else latents.shape[:1:-1]
         if (down, across) != tuple(latents.shape[-2:]):  # the pipeline rounds sizes on its own
             scale = images[0].shape[0] // latents.shape[-2]
             images = [resize(image, across * scale, down * scale) for image in images]
@@ -283,13 +310,26 @@ def _sides(shape: Sequence[int], latents: Sequence[int]) -> tuple[int, int]:
     """Width and height in cells of noise of `shape`, for latents (N, C, h, w)."""
     across = shape[3] if len(shape) == 5 and shape[2] != latents[1] else shape[-1]
     down = shape[2] if len(shape) == 5 and shape[2] != latents[1] else shape[-2]
-    return across, down
+    side = 2 if _is_patched(shape, latents) else 1
+    return across // side, down // side
+
+
+def _is_patched(shape: Sequence[int], latents: Sequence[int]) -> bool:
+    """Whether latents hold patches of 2 x 2 positions of such noise."""
+    return len(shape) == 4 and latents[1] == 4 * shape[1]
 
 
 def _arranged(latents: Any, shape: Sequence[int]) -> Any:
-    """Latents (N, C, h, w) with the axes of noise of `shape`, which may count frames."""
+    """Latents (N, C, h, w) with the axes of noise of `shape`, which may count frames, hold patches
+    apart or be a sequence of cells; a shape of one axis takes them as they are."""
+    from torch.nn.functional import pixel_shuffle
+
+    if len(shape) == 1:
+        return latents
+    if _is_patched(shape, latents.shape):
+        latents = pixel_shuffle(latents, 2)
     by_frames = (latents[:, None], latents[:, :, None], latents.movedim(1, -1)[:, None])
-    for found in (latents, *by_frames):
+    for found in (latents, *by_frames, latents.flatten(2).transpose(1, 2)):
         if tuple(found.shape) == tuple(shape):
             return found
     raise ModelError(

@@ -22,7 +22,7 @@ from ninefold.engines.weight_headers import PICKLES, read_header
 Precision = Callable[[str, frozenset[str]], str]
 
 #: Classes without weights, by their names: `TokenizersBackend`, `CLIPImageProcessorPil`.
-_WEIGHTLESS = re.compile(r".*(Tokenizer|Scheduler|Processor|Extractor)\w*")
+_WEIGHTLESS = re.compile(r".*(Tokenizer|Scheduler|Processor|Extractor|Guidance)\w*")
 #: Of a tokenizer, the files that hold its words; one of them must be there.
 _WORDS = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model")
 #: The package that reads weights quantised by a method, as a component's config names it.
@@ -68,6 +68,11 @@ class Component:
     def is_tokenizer(self) -> bool:
         """Whether it turns text into tokens."""
         return "Tokenizer" in self.class_name
+
+    @property
+    def is_processor(self) -> bool:
+        """Whether it prepares text, images and videos for a language model."""
+        return self.library == "transformers" and self.class_name.endswith("Processor")
 
     @property
     def is_pickled(self) -> bool:
@@ -202,6 +207,8 @@ def read_weights(
 def check_tokenizer(component: Component, where: str, remedy: str) -> None:
     """Raise `ModelError` for a tokenizer without its words, or that no library here reads."""
     there = [name for name in _WORDS if (component.folder / name).is_file()]
+    if not there and component.class_name.startswith("ByT5"):
+        return  # whose words are bytes
     if not there:
         raise ModelError(
             f"{where}: the tokenizer is missing ({component.class_name}: {', '.join(_WORDS[:2])} "

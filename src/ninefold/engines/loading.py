@@ -24,6 +24,7 @@ from ninefold.engines.loras import LoraFile
 from ninefold.engines.loras.applying import LoadedLora
 from ninefold.engines.memory import is_out_of_memory
 from ninefold.engines.models import ModelFiles
+from ninefold.engines.processors import read_processor, reads_videos
 from ninefold.engines.quantization import quantize
 from ninefold.engines.settings import EngineSettings
 
@@ -128,6 +129,8 @@ def _read(
                     part = _read_network(component, dtype, settings.allow_pickle)
                 elif component.is_tokenizer and component.config is not None:
                     part = _read_tokenizer(component)
+                elif component.is_processor and reads_videos(reader := _class_of(component)):
+                    part = read_processor(reader, component.folder)
                 else:
                     continue
                 # On the device before the next one is read: of the main memory, which may be the
@@ -141,7 +144,7 @@ def _read(
 
 
 def _read_network(component: Component, dtype: Any, allow_pickle: bool) -> Any:
-    network_class = component_class(component.library, component.class_name)
+    network_class = _class_of(component)
     options: dict[str, Any] = {}
     if component.library == "transformers":  # else it asks on the terminal for code in a folder
         options["trust_remote_code"] = False
@@ -160,12 +163,16 @@ def _read_network(component: Component, dtype: Any, allow_pickle: bool) -> Any:
 
 
 def _read_tokenizer(component: Component) -> Any:
-    return component_class(component.library, component.class_name).from_pretrained(
+    return _class_of(component).from_pretrained(
         str(component.folder),
         local_files_only=True,
         trust_remote_code=False,
         **(component.config or {}),
     )
+
+
+def _class_of(component: Component) -> Any:
+    return component_class(component.library, component.class_name)
 
 
 @contextmanager

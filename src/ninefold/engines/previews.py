@@ -22,8 +22,8 @@ def preview_maker(pipe: Any, latents: Any, width: int, height: int) -> PreviewMa
     The picture is uint8 RGB with the image's proportions; nothing is computed until asked for.
     """
     pipe = denoising_pipe(pipe)
-    if autoencoder(pipe) is None or latents is None:
-        return None
+    if autoencoder(pipe) is None or latents is None or not latents.is_floating_point():
+        return None  # tokens, of aMUSEd, are no latents
     latents = latents[:1].detach()
     return lambda: _decode(pipe, latents, width, height)
 

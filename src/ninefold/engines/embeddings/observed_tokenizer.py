@@ -93,4 +93,5 @@ def _tokenized(
 def rows_of_ids(ids: Any, count: int) -> list[list[int]]:
     """Token ids as lists, one for each of `count` texts."""
     rows = ids.tolist() if hasattr(ids, "tolist") else list(ids)
-    return [rows] if rows and count == 1 and isinstance(rows[0], int) else rows
+    flat = not rows or isinstance(rows[0], int)  # of one text alone, which may be blank
+    return [rows] if count == 1 and flat else rows

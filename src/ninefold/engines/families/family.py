@@ -30,6 +30,8 @@ class Guidance:
     kind: Literal["classifier_free", "embedded", "none"] = "classifier_free"
     #: The argument of the pipeline's call that carries the scale; "" where none does.
     argument: str = "guidance_scale"
+    #: Parts of the pipeline that hold the scale, where no argument carries it.
+    parts: tuple[str, ...] = ()
     scale: float = 5.0
     #: Classifier-free guidance acts at scales above this.
     off: float = 1.0
@@ -139,6 +141,8 @@ class Family:
     seamless: bool = False
     #: What LoRAs and embeddings that fit say they are for; empty where that is its own name.
     bases: tuple[str, ...] = ()
+    #: Packages that its pipelines cannot do without, beside those that ninefold installs.
+    packages: tuple[str, ...] = ()
     #: False for what was read off a pipeline's signature.
     in_table: bool = True
 

@@ -237,7 +237,7 @@ QWEN_IMAGE_2_1 = Family(
     latent_scale=16,
     patch=2,
     steps=40,
-    guidance=Guidance(argument="true_cfg_scale", scale=4.0, blank_negative=" "),
+    guidance=Guidance(argument="true_cfg_scale", scale=1.0, blank_negative=" "),
 )
 
 Z_IMAGE = Family(
@@ -309,6 +309,7 @@ LONGCAT_IMAGE = Family(
     steps=50,
     guidance=Guidance(scale=4.5),
     prompt_tokens=512,
+    arguments={"enable_prompt_rewrite": False},
 )
 
 LONGCAT_IMAGE_EDIT = Family(

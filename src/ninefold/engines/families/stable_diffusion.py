@@ -226,6 +226,7 @@ KOLORS = Family(
     scheduler="noise",
     dtype="float16",
     prompt_tokens=256,
+    packages=("sentencepiece",),
 )
 
 DEEPFLOYD_IF = Family(
@@ -249,7 +250,6 @@ DEEPFLOYD_IF = Family(
 LATENT_DIFFUSION = Family(
     name="Latent diffusion",
     text="LDMTextToImagePipeline",
-    latent_start=False,
     native=256,
     sample_size=True,
     steps=50,

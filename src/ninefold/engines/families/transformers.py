@@ -198,8 +198,7 @@ HUNYUAN_IMAGE = Family(
     native=2048,
     latent_scale=32,
     steps=50,
-    # It has a part of its own that guides, with the scale in that part's config.
-    guidance=Guidance(kind="none", argument="", scale=0.0),
+    guidance=Guidance(argument="", parts=("guider", "ocr_guider"), scale=3.5),
     prompt_tokens=1000,
     variants=(
         Variant(
@@ -221,11 +220,11 @@ HUNYUAN_IMAGE = Family(
 ERNIE_IMAGE = Family(
     name="ERNIE-Image",
     text="ErnieImagePipeline",
-    latent_start=False,
     native=1024,
     patch=2,
     steps=50,
     guidance=Guidance(scale=4.0),
+    arguments={"use_pe": False},
     variants=(
         Variant(
             name="Turbo",
@@ -252,13 +251,13 @@ GLM_IMAGE = Family(
 IDEOGRAM_4 = Family(
     name="Ideogram 4",
     text="Ideogram4Pipeline",
-    latent_start=False,
     native=2048,
     patch=2,
     steps=48,
     guidance=Guidance(scale=7.0, off=0.0, takes_negative=False),
     scheduler="own",
     prompt_tokens=2048,
+    arguments={"guidance_schedule": None},  # else it wants that in place of the scale
 )
 
 NUCLEUS_MOE = Family(
@@ -276,6 +275,7 @@ OMNIGEN = Family(
     native=1024,
     patch=2,
     steps=50,
+    packages=("torchvision",),
     guidance=Guidance(scale=2.5, takes_negative=False),
 )
 
@@ -309,7 +309,7 @@ PRX = Family(
     steps=28,
     guidance=Guidance(scale=4.0),
     prompt_tokens=256,
-    arguments=_AS_ASKED,
+    arguments={**_AS_ASKED, "skip_text_cleaning": True},
     variants=(
         Variant(
             name="1024",
@@ -327,7 +327,6 @@ PRX = Family(
 PRX_PIXEL = Family(
     name="PRX Pixel",
     text="PRXPixelPipeline",
-    latent_start=False,
     native=1024,
     latent_scale=1,
     patch=16,
@@ -335,6 +334,7 @@ PRX_PIXEL = Family(
     guidance=Guidance(scale=4.0),
     prompt_tokens=256,
     arguments=_AS_ASKED,
+    packages=("ftfy",),
 )
 
 KANDINSKY_5 = Family(
@@ -359,6 +359,7 @@ KANDINSKY_5_EDIT = Family(
     steps=50,
     guidance=Guidance(scale=3.5),
     prompt_tokens=1024,
+    size_attribute="resolutions",
 )
 
 FAMILIES = (
