@@ -97,7 +97,7 @@ class Findings:
 def name_of(found: FoundModel) -> str | None:
     """What a config calls a model: where it is not at hand by its name alone, so that it stands for
     no path and for nothing to be fetched."""
-    return found.here or file_stem(found.name) or None
+    return found.here or file_stem(found.name).replace("\0", "") or None
 
 
 def _problem(stage: str, params: Json) -> str | None:
