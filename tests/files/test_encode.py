@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from io import BytesIO
 
 import numpy as np
@@ -79,7 +80,9 @@ def test_bytes_do_not_depend_on_cores(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
         monkeypatch.setattr(AvifImagePlugin, "DEFAULT_MAX_THREADS", cores)
         small = np.ascontiguousarray(noise[:256, :256])
-        results.append((png.write_png(noise), encode(small, "avif")))
+        results.append(
+            (png.write_png(noise), encode(small, "avif"), png.write_png(noise, small=True))
+        )
     assert results[0] == results[1] == results[2]
     assert np.array_equal(pixels_of(results[0][0]), noise)
 
@@ -94,8 +97,17 @@ def test_fast_png_of_any_shape_in_any_strips(
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(png, "_STRIP_BYTES", strip)
-        data = png.write_png(pixels)
-    assert np.array_equal(pixels_of(data), pixels)
+        files = [png.write_png(pixels), png.write_png(pixels, small=True)]
+    for data in files:
+        assert np.array_equal(pixels_of(data), pixels)
+
+
+def test_small_png_is_about_as_small_as_pillow_makes_it(picture: NDArray[np.uint8]) -> None:
+    large = np.tile(picture, (6, 6, 1))
+    for pixels in (large, np.repeat(large, 3, axis=0), np.zeros_like(large)):
+        buffer = BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+        assert len(png.write_png(pixels, small=True)) <= 1.02 * len(buffer.getvalue()) + 100
 
 
 def test_views_are_encoded_as_they_look(picture: NDArray[np.uint8]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from enum import StrEnum
 from io import BytesIO
 from typing import Any
@@ -77,11 +76,7 @@ def encode(
 
 
 def _png(pixels: NDArray[np.uint8], compression: Compression, carried: Carried) -> bytes:
-    if compression is Compression.FAST:
-        data = write_png(pixels)
-    else:
-        # Run lengths over adaptive filters: level 6's size, in an eighth of its time.
-        data = _save(pixels, ImageFormat.PNG, {"compress_level": 1, "compress_type": zlib.Z_RLE})
+    data = write_png(pixels, small=compression is Compression.SMALL)
     texts = {PARAMETERS: carried.parameters} if carried.parameters is not None else {}
     if carried.xmp is not None:
         texts[XMP_KEYWORD] = carried.packet.decode()
