@@ -101,7 +101,8 @@ def test_no_secret_and_no_path_leaves(tmp_path: Path, level: str, sign: bool) ->
     assert len(files) == len(params.get("formats", FORMATS)) + 2
     for file in files:
         data = file.read_bytes()
-        for secret in (*SECRETS, str(tmp_path)):
+        words = () if level == "full" or file.suffix == ".json" else ("red house",)
+        for secret in (*SECRETS, str(tmp_path), *words):
             for encoding in ("utf-8", "utf-16-be", "utf-16-le"):
                 assert secret.encode(encoding) not in data, (file.name, secret)
 

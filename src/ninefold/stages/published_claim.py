@@ -223,12 +223,13 @@ def _parameters(entry: Json) -> Json:
     for name, value in entry.items():
         if name in named or is_secret_key(name):
             continue
+        shown = scrub_text(name)  # a plugin's names are its own
         if isinstance(value, str):
-            found[name] = scrub_prompt(value) if is_prompt_key(name) else scrub_text(value)
+            found[shown] = scrub_prompt(value) if is_prompt_key(name) else scrub_text(value)
         elif isinstance(value, bool | int | float):
-            found[name] = value
+            found[shown] = value
         elif isinstance(value, list) and len(value) == 2 and name.endswith("size"):
-            found[name] = f"{value[0]}x{value[1]}"
+            found[shown] = f"{value[0]}x{value[1]}"
     return found
 
 
