@@ -9,13 +9,13 @@ import struct
 import time
 import zlib
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+import ninefold
 from ninefold.core.errors import InputError
 from ninefold.engines.watermark import FoundWatermark
 from ninefold.files.embed import XMP_KEYWORD
@@ -25,12 +25,14 @@ from ninefold.files.xmp import DigitalSourceType, Xmp, format_xmp
 from ninefold.imaging.types import Pixels
 from ninefold.provenance.report import ProvenanceReport
 from ninefold.provenance.verification import FindWatermark, Verifier
+from tests.certificates import issue
 from tests.provenance.signing import (
     IDENTIFIER,
-    authority,
+    WHEN,
     flipped,
     plain,
     signed,
+    usual_signer,
 )
 
 OTHER = bytes(range(21, 29))
@@ -102,7 +104,7 @@ def test_signed_by_ninefold_and_whole(form: str) -> None:
     assert (unknown.verdict, unknown.c2pa.valid, unknown.c2pa.trusted) == ("intact", True, False)
     assert [item.code for item in unknown.c2pa.problems] == ["signingCredential.untrusted"]
     assert "Anyone can sign with a certificate of their own" in text_of(unknown)
-    known = check(data, IDENTIFIER, anchors=authority().pem)
+    known = check(data, IDENTIFIER, anchors=usual_signer().anchor)
     assert (known.verdict, known.c2pa.valid, known.c2pa.trusted) == ("intact", True, True)
     assert known.c2pa.problems == []
     assert known.watermark.manifest == "same"
@@ -113,14 +115,15 @@ def test_what_the_manifest_says() -> None:
     """Actions with their software and parameters, the signer, the identifier."""
     report = check(signed()).c2pa
     [action] = report.actions
-    assert (action.action, action.software, action.version) == (
-        "c2pa.created", "ninefold text_to_image", "1.2",
-    )  # fmt: skip
-    assert action.parameters == {"model": "poster", "steps": 4}
+    assert (action.action, action.stage, action.when) == ("c2pa.created", "text_to_image", WHEN)
+    assert (action.software, action.version) == ("ninefold", ninefold.__version__)
+    assert (action.parameters, action.ingredients) == ({"steps": 4}, ["poster"])
+    [model] = report.ingredients
+    assert (model.kind, model.hash) == ("diffusion", "d8ae19d9fa")
     assert action.digital_source_type == "trainedAlgorithmicMedia"
     assert (report.generator, report.generator_version) == ("ninefold", "0.1")
     assert report.signer is not None
-    assert report.signer.common_name == "Test signer"
+    assert report.signer.common_name == "test signer"
     assert report.identifier == IDENTIFIER.hex()
     assert report.signed_at is None  # without a time stamp no time is known
 
@@ -141,7 +144,7 @@ def test_ours_without_an_identifier_and_with_a_watermark() -> None:
 
 def test_marks_that_contradict_each_other() -> None:
     """Spliced: a valid manifest names one identifier, the pixels another."""
-    report = check(signed(), OTHER, anchors=authority().pem)
+    report = check(signed(), OTHER, anchors=usual_signer().anchor)
     assert (report.verdict, report.watermark.manifest) == ("altered", "other")
     assert IDENTIFIER.hex() in report.reasons[0]
     assert OTHER.hex() in report.reasons[0]
@@ -165,7 +168,7 @@ def spliced(data: bytes) -> bytes:
 IN_MANIFEST = {
     "an action": at_text(b"poster"),
     "the generator": at_text(b"ninefold", start=b"c2pa.claim.v2"),
-    "the certificate": at_text(b"Test signer", start=b"c2pa.signature"),
+    "the certificate": at_text(b"test signer", start=b"c2pa.signature"),
     "a label": at_text(b"c2pa.assertions"),
     "the length of a box": at_text(b"jumb", -4),
     "the padding": at_text(b"\x63padY", 500),
@@ -188,7 +191,7 @@ def test_ours_changed_since(what: str) -> None:
     versions = [data, checksums_renewed(data)] if what in IN_MANIFEST else [data]
     for version in versions:
         for mark in (None, IDENTIFIER, OTHER):
-            report = check(version, mark, anchors=authority().pem)
+            report = check(version, mark, anchors=usual_signer().anchor)
             assert (report.verdict, report.c2pa.valid) == ("altered", False)
             assert report.c2pa.problems
             assert all(item.message.endswith(".") for item in report.c2pa.problems)
@@ -209,12 +212,12 @@ def test_one_flipped_byte_is_found_in_every_format(form: str) -> None:
 
 def test_expired_certificate_proves_nothing() -> None:
     """Nothing was changed, so it is not altered; and nothing is proved."""
-    data = signed(signer=authority().signer(timedelta(seconds=5)))
+    data = signed(signer=issue(days=(-1, 5 / 86_400)))
     deadline = time.monotonic() + 60
-    report = check(data, IDENTIFIER, anchors=authority().pem)
+    report = check(data, IDENTIFIER, anchors=usual_signer().anchor)
     while report.c2pa.valid and time.monotonic() < deadline:
         time.sleep(0.5)
-        report = check(data, IDENTIFIER, anchors=authority().pem)
+        report = check(data, IDENTIFIER, anchors=usual_signer().anchor)
     assert (report.verdict, report.c2pa.valid) == ("unproven", False)
     assert "signingCredential.expired" in [item.code for item in report.c2pa.problems]
     assert "The certificate has expired" in text_of(report)
@@ -238,8 +241,8 @@ def test_another_program_that_worked_on_ours() -> None:
     parent = [(PHOTO_EDITOR, signed())]
     report = check(signed(generator="Photo Editor", identifier=None, ingredients=parent))
     assert report.verdict == "altered"
-    assert [(item.relationship, item.generator) for item in report.c2pa.ingredients] == [
-        ("parentOf", "ninefold")
+    assert ("parentOf", "ninefold") in [
+        (item.relationship, item.generator) for item in report.c2pa.ingredients
     ]
     part = [(PHOTO_EDITOR | {"relationship": "componentOf"}, signed())]
     report = check(signed(generator="Photo Editor", identifier=None, ingredients=part))
@@ -251,7 +254,7 @@ def test_ours_made_from_another_programs_picture() -> None:
     source = [(PHOTO_EDITOR, signed(generator="Photo Editor", identifier=None))]
     report = check(signed(ingredients=source), IDENTIFIER)
     assert report.verdict == "intact"
-    assert [item.generator for item in report.c2pa.ingredients] == ["Photo Editor"]
+    assert "Photo Editor" in [item.generator for item in report.c2pa.ingredients]
 
 
 def test_software_named_in_an_action_makes_nobody_the_maker() -> None:

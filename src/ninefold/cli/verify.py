@@ -17,6 +17,7 @@ from ninefold.engines.engine_set import EngineSet
 from ninefold.provenance.report import (
     ActionReport,
     C2paReport,
+    IngredientReport,
     ProvenanceReport,
     ProvenanceVerdict,
     WatermarkReport,
@@ -92,10 +93,7 @@ def _lines(name: str, report: ProvenanceReport) -> Iterator[str]:
         yield from _entry("actions", [_action(item) for item in report.c2pa.actions])
         yield from _entry(
             "made from",
-            [
-                " ".join(filter(None, (item.relationship, item.title, _by(item.generator))))
-                for item in report.c2pa.ingredients
-            ],
+            [_ingredient(item) for item in report.c2pa.ingredients],
         )
         yield from _entry("problems", [f"{p.message} ({p.code})" for p in report.c2pa.problems])
     yield from _entry("watermark", [_watermark(report.watermark)])
@@ -128,15 +126,18 @@ def _generator(report: C2paReport) -> str:
 
 
 def _action(action: ActionReport) -> str:
-    software = " ".join(filter(None, (action.software, action.version)))
+    software = " ".join(filter(None, (action.software, action.version))) or "unknown"
+    who = f"{action.stage} by {software}" if action.stage else software
+    what = f" with {', '.join(action.ingredients)}" if action.ingredients else ""
     shown = [
         f"{key.rpartition('.')[2]}={str(value)[:_LONGEST]}"
         for key, value in list(action.parameters.items())[:_SHOWN]
         if isinstance(value, str | int | float)
     ]
-    left = len(action.parameters) - len(shown)
-    more = f"and {left} more" if left else ""
-    words = (action.action, action.when, software, action.description, ", ".join(shown), more)
+    if left := len(action.parameters) - len(shown):
+        shown.append(f"{left} more")
+    how = f": {', '.join(shown)}" if shown else ""
+    words = (action.when, action.action, f"{who}{what}{how}", action.description)
     return "  ".join(filter(None, words))
 
 
@@ -160,8 +161,10 @@ def _watermark(report: WatermarkReport) -> str:
     return line
 
 
-def _by(generator: str | None) -> str:
-    return f"(made by {generator})" if generator else ""
+def _ingredient(item: IngredientReport) -> str:
+    model = " ".join(filter(None, (item.kind and f"({item.kind} model)", item.hash)))
+    made = f"(made by {item.generator})" if item.generator else ""
+    return " ".join(filter(None, (item.title, item.relationship, model, made)))
 
 
 def _plain(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ GENERATOR = "ninefold"
 #: What only ninefold's manifests hold: the name as CBOR has it, and names of assertions.
 _OURS_IN_BYTES = (b"\x64name\x68ninefold", b"io.ninefold.")
 _OWN_PREFIX = "io.ninefold."
+_STAGE, _KIND, _HASH = (f"{_OWN_PREFIX}{name}" for name in ("stage", "kind", "hash"))
 #: What the certificate's signature has where no trust anchor is set for it.
 UNTRUSTED = "signingCredential.untrusted"
 _UNSIGNED = "ninefold.unsignedBytes"
@@ -67,7 +68,7 @@ class Claims:
     report: C2paReport
     #: Whether the manifest says that ninefold made the file.
     ours: bool = False
-    #: Whether it names ninefold anywhere.
+    #: Whether it holds what only ninefold writes, or names it as the software of an action.
     mentions: bool = False
     #: Whether anything of file or manifest differs from what was signed.
     changed: bool = False
@@ -80,17 +81,18 @@ ABSENT = Claims(C2paReport(present=False))
 
 def read_claims(reading: C2paReading, store: FoundStore) -> Claims:
     """What the library found in a file whose manifest store is `store`."""
-    mentions = any(mark in store.data for mark in _OURS_IN_BYTES)
     report = reading.report or {}
     manifests = _mapping(report.get("manifests"))
     active = _mapping(manifests.get(str(report.get("active_manifest"))))
     if not active:
-        return _unreadable(reading, mentions)
+        return _unreadable(reading, any(mark in store.data for mark in _OURS_IN_BYTES))
     generator, version = _generator(active)
     ours = generator == GENERATOR
+    actions = list(_actions(active))[:_MOST_ITEMS]
+    mentions = ours or _mentions(active, actions)
     statuses = _Statuses.of(_mapping(report.get("validation_results")))
     problems = [*statuses.failures, *statuses.time_stamps]
-    loose = [*store.changes, *unsigned_changes(store.data)] if ours or mentions else []
+    loose = [*store.changes, *unsigned_changes(store.data)] if mentions else []
     problems += [
         Finding(code=_UNSIGNED, message=f"Changed where no signature covers it: {text}.")
         for text in dict.fromkeys(loose)
@@ -114,7 +116,7 @@ def read_claims(reading: C2paReading, store: FoundStore) -> Claims:
             signed_at=signed_at if stamped else None,
             time_trusted="timeStamp.trusted" in successes if stamped else None,
             identifier=_identifier(active),
-            actions=list(_actions(active))[:_MOST_ITEMS],
+            actions=actions,
             ingredients=list(_ingredients(active, manifests))[:_MOST_ITEMS],
             problems=problems[:_MOST_ITEMS],
         ),
@@ -198,6 +200,10 @@ def _assertions(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str,
 
 
 def _actions(manifest: Mapping[str, Any]) -> Iterator[ActionReport]:
+    titles = {
+        _text(_mapping(item).get("label")): _text(_mapping(item).get("title")) or "untitled"
+        for item in _list(manifest.get("ingredients"))
+    }
     for label, data in _assertions(manifest):
         if not label.startswith("c2pa.actions"):
             continue
@@ -210,15 +216,32 @@ def _actions(manifest: Mapping[str, Any]) -> Iterator[ActionReport]:
                 agent = agents[index]
             named = {"name": agent} if isinstance(agent, str) else _mapping(agent)
             source = _text(entry.get("digitalSourceType"))
+            parameters = dict(_mapping(entry.get("parameters")))
+            used = [
+                str(_mapping(link).get("url")).rpartition("/")[2]
+                for link in _list(parameters.pop("ingredients", None))[:_MOST_ITEMS]
+            ]
             yield ActionReport(
                 action=_text(entry.get("action")) or "unknown",
+                stage=_text(parameters.pop(_STAGE, None)),
+                ingredients=[titles[name] for name in used if name in titles],
                 when=_text(entry.get("when")),
                 software=_text(named.get("name")),
                 version=_text(named.get("version")),
                 digital_source_type=source.rpartition("/")[2] if source else None,
                 description=_text(entry.get("description")),
-                parameters=_bounded(_mapping(entry.get("parameters")), _DEPTH),
+                parameters=_bounded(parameters, _DEPTH),
             )
+
+
+def _mentions(manifest: Mapping[str, Any], actions: Sequence[ActionReport]) -> bool:
+    """Whether a manifest holds what ninefold writes, whatever its generator is called."""
+    labels = (label for label, _ in _assertions(manifest))
+    return (
+        any(action.stage is not None or action.software == GENERATOR for action in actions)
+        or any(label.startswith(_OWN_PREFIX) for label in labels)
+        or _identifier(manifest) is not None
+    )
 
 
 def _ingredients(
@@ -231,6 +254,8 @@ def _ingredients(
             title=_text(found.get("title")),
             relationship=_text(found.get("relationship")),
             generator=_generator(own)[0] if own else None,
+            kind=_text(_mapping(found.get("metadata")).get(_KIND)),
+            hash=_text(_mapping(found.get("metadata")).get(_HASH)),
         )
 
 

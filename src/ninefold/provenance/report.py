@@ -36,6 +36,7 @@ class ActionReport(_Part):
     """Something that was done to the image, as its manifest says."""
 
     action: str = Field(description="C2PA's name of the action, such as `c2pa.created`.")
+    stage: str | None = Field(None, description="The stage of ninefold's that did it.")
     when: str | None = Field(None, description="The time that the manifest gives, ISO 8601.")
     software: str | None = Field(None, description="The software that did it.")
     version: str | None = Field(None, description="The version of that software.")
@@ -43,6 +44,7 @@ class ActionReport(_Part):
         None, description="IPTC's digital source type, without its address."
     )
     description: str | None = None
+    ingredients: list[str] = Field([], description="Titles of the models and images it used.")
     parameters: dict[str, Any] = Field({}, description="What the manifest says of how.")
 
 
@@ -56,6 +58,8 @@ class IngredientReport(_Part):
         "`inputTo` for a model or reference.",
     )
     generator: str | None = Field(None, description="What made it, by its own manifest.")
+    kind: str | None = Field(None, description="Of a model: what for, such as `diffusion`.")
+    hash: str | None = Field(None, description="Of a model: the first hex digits of its SHA-256.")
 
 
 class SignerReport(_Part):

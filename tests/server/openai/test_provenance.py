@@ -21,7 +21,7 @@ from ninefold.server.openai.provenance import ProvenanceChecks
 from ninefold.server.problems import BusyError
 from ninefold.settings import Settings
 from ninefold.testing import fake_engines
-from tests.provenance.signing import authority, plain, signed
+from tests.provenance.signing import plain, signed, usual_signer
 from tests.server.doors import Served, served
 
 PATH = "/v1/content_provenance_checks"
@@ -31,7 +31,7 @@ PATH = "/v1/content_provenance_checks"
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("provenance")
     anchors = folder / "anchors.pem"
-    anchors.write_text(authority().pem)
+    anchors.write_text(usual_signer().anchor)
     environment = {"NINEFOLD_TRUST_ANCHORS": str(anchors), "NINEFOLD_MAX_IMAGE_BYTES": "100000"}
     with served(folder / "data", environment=environment) as found:
         yield found
@@ -50,7 +50,7 @@ def test_openais_client_reads_the_answer(here: Served) -> None:
     assert abs(found.created_at - time.time()) < 3600
     [result] = found.results
     assert (result.type, result.outcome, result.validation_state) == ("c2pa", "detected", "trusted")
-    assert (result.issuer, result.model) == ("Test organization", "poster")
+    assert (result.issuer, result.model) == ("test signer", "poster")
     assert result.generated_at == "2026-11-28T05:00:00Z"
     assert found.verdict == "intact"
     assert found.c2pa["trusted"] is True

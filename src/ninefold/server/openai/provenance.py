@@ -31,7 +31,6 @@ router = APIRouter(tags=["openai"], route_class=FormRoute)
 
 #: Files whose marks are read at once, and that wait for it.
 _AT_ONCE, _LATER = 2, 32
-_MODEL_KEYS = ("model", "io.ninefold.model")
 
 
 class C2paResultDocument(BaseModel):
@@ -44,7 +43,9 @@ class C2paResultDocument(BaseModel):
     )
     validation_state: Literal["trusted", "valid", "invalid", "not_present"]
     issuer: str | None = Field(None, description="Whose certificate signed.")
-    model: str | None = Field(None, description="The model that the manifest names first.")
+    model: str | None = Field(
+        None, description="The diffusion model that the manifest names first."
+    )
     generated_at: str | None = Field(
         None, description="When the file was made, as the manifest says, in UTC."
     )
@@ -161,8 +162,9 @@ def _c2pa_result(report: ProvenanceReport) -> C2paResultDocument:
 
 
 def _model(report: C2paReport) -> str | None:
-    found = (action.parameters.get(key) for action in report.actions for key in _MODEL_KEYS)
-    return next((value for value in found if isinstance(value, str)), None)
+    """The first diffusion model among what the image was made with."""
+    models = (item.title for item in report.ingredients if item.kind == "diffusion")
+    return next(models, None)
 
 
 def _generated_at(report: C2paReport) -> str | None:
