@@ -15,9 +15,11 @@ import pytest
 from ninefold import Pipeline, PipelineContext
 from ninefold.core.progress import SilentProgress
 from ninefold.engines.defaults import build_engines
-from ninefold.engines.defects import damaged_weight, defect_of, watched_decoding
+from ninefold.engines.defects import damaged_addition, damaged_weight, defect_of, watched_decoding
 from ninefold.engines.diffusers_engine import DiffusersEngine
 from ninefold.engines.diffusion import Generated, TextToImage
+from ninefold.engines.embeddings import Inversion
+from ninefold.engines.loras.files import LoraFile
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.types import Mask, Pixels
@@ -176,3 +178,28 @@ def test_a_mask_that_the_models_own_inpainting_takes_for_black(
     assert "nowhere half white" in " ".join(faint.record.warnings)
     white = engine.run(inpaint(picture, half_mask, model=str(tiny_folder)), QUIET)
     assert white.record.warnings == ()
+
+
+@pytest.mark.parametrize("kind", ["LoRA", "embedding"])
+def test_a_damaged_lora_or_embedding_is_named(kind: str, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    found = {}
+    for name, value in (("sound", 1.0), ("broken", float("nan")), ("endless", float("inf"))):
+        path = tmp_path / f"{name}.safetensors"
+        save_file({"emb_params": torch.full((1, 8), value)}, path)
+        found[name] = (
+            LoraFile(name, 1.0, path, None, "") if kind == "LoRA" else Inversion(name, path, "")
+        )
+    for names, expected in (
+        (["sound"], None),
+        (["sound", "broken"], f"{kind} 'broken'"),
+        (["endless"], f"{kind} 'endless'"),
+    ):
+        files: Any = [found[name] for name in names]
+        added = damaged_addition(files, ()) if kind == "LoRA" else damaged_addition((), files)
+        assert added == expected
+    reason = defect_of("tiny", "float32", 0, (), [[False]], added=lambda: "LoRA 'broken'")
+    assert reason is not None
+    assert reason.startswith("LoRA 'broken' is damaged")

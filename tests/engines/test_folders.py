@@ -267,3 +267,13 @@ def test_a_folder_of_models_says_which_it_holds(folder: Path, tmp_path: Path) ->
         resolve(str(tmp_path), SETTINGS)
     with pytest.raises(ModelError, match=r"unet is no diffusers folder"):
         resolve(str(folder / "unet"), SETTINGS)
+
+
+def test_an_autoencoder_of_another_model_is_refused(
+    folder: Path, tiny_models: Callable[[str], Path]
+) -> None:
+    shutil.rmtree(folder / "vae")
+    shutil.copytree(tiny_models("flux") / "vae", folder / "vae")
+    expected = r"sdxl: .*the unet makes latents of 4 channels, and the vae reads 16"
+    with pytest.raises(ModelError, match=expected):
+        resolve(str(folder), SETTINGS)

@@ -372,6 +372,26 @@ def test_what_a_network_alone_lacks_is_named(pipes: Callable[[str], Any], tmp_pa
         described(path)
 
 
+def test_components_of_another_unet_are_refused(
+    tiny_models: Make, pipes: Callable[[str], Any], tmp_path: Path
+) -> None:
+    """SDXL's and Stable Diffusion's networks are of one class."""
+    from tests.tiny_models.single_files import stable_diffusion_tensors
+
+    for name, other, expected in (
+        (
+            "sd15",
+            "sdxl",
+            r"is Stable Diffusion 1, and the components in sdxl.*DiffusionXLPip",
+        ),
+        ("sdxl", "sd15", r"is SDXL, and the components in sd15.*\(StableDiffusionPipeline\)"),
+    ):
+        path = save(stable_diffusion_tensors(pipes(name)), tmp_path / f"{name}.safetensors")
+        with pytest.raises(ModelError, match=expected):
+            described(path, tiny_models(other))
+        assert described(path, tiny_models(name)).name == name
+
+
 def test_components_of_another_family_are_refused(
     tiny_models: Make, pipes: Callable[[str], Any], tmp_path: Path
 ) -> None:

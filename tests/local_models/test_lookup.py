@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -239,3 +240,33 @@ def test_what_is_no_file_is_neither_opened_nor_listed(tmp_path: Path) -> None:
     for read in (read_header, read_safetensors, read_sha256):
         with pytest.raises(ModelError, match=refused):
             read(pipe)
+
+
+def test_names_hold_nothing_that_moves_the_cursor(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    checkpoint(folder / "two\nlines.safetensors", fill=b"1")
+    checkpoint(folder / "\x1b[31mred ünï.safetensors", fill=b"2")
+    models = LocalModels(settings(tmp_path, folder))
+    shown = {"two\N{REPLACEMENT CHARACTER}lines", "\N{REPLACEMENT CHARACTER}[31mred ünï"}
+    assert names(models) == {("diffusion", name) for name in shown}
+    assert all(models.find("diffusion", name) is not None for name in shown)
+
+
+def test_a_name_may_hold_what_stands_before_components(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    path = checkpoint(folder / "day|night.safetensors")
+    engines = build_engines(settings(tmp_path, folder))
+    for name in ("day|night", "day|night.safetensors", str(path)):
+        assert engines.diffusion.accepts(name)
+        with pytest.raises(ModelError, match=r"day\|night\.safetensors: its unet"):
+            engines.diffusion.describe(name)  # which is no real one
+
+
+def test_what_is_no_pickle_is_not_said_to_need_unpickling(tmp_path: Path) -> None:
+    """Of random bytes torch says the same as of code."""
+    (tmp_path / "noise.ckpt").write_bytes(bytes(range(123, 256)) * 20)
+    with pytest.raises(ModelError, match=r"noise\.ckpt is damaged, cut short, or no file of torch"):
+        read_header(tmp_path / "noise.ckpt")
+    (tmp_path / "code.ckpt").write_bytes(pickle.dumps(Path("x"), protocol=2))
+    with pytest.raises(ModelError, match=r"code\.ckpt holds more than tensors"):
+        read_header(tmp_path / "code.ckpt")

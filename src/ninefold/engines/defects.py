@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+
+from ninefold.engines.embeddings import Inversion
+from ninefold.engines.embeddings.inversion import read_vectors
+from ninefold.engines.loras import LoraFile
 
 
 @contextmanager
@@ -42,10 +46,30 @@ def damaged_weight(pipe: Any) -> str | None:
         if not hasattr(network, "named_parameters"):
             continue
         for weight, values in network.named_parameters():
-            # In float32, as torch has no such test for float8.
-            if values.is_floating_point() and not bool(values.float().isfinite().all()):
+            if not _are_numbers((values,)):
                 return f"{name}.{weight}"
     return None
+
+
+def damaged_addition(loras: Iterable[LoraFile], inversions: Iterable[Inversion]) -> str | None:
+    """The first LoRA or embedding with a value that is no number, as messages call it."""
+    from safetensors.torch import load_file
+
+    for lora in loras:
+        if not _are_numbers(load_file(lora.path).values()):
+            return f"LoRA {lora.name!r}"
+    for inversion in inversions:
+        if not _are_numbers(read_vectors(inversion.path)):
+            return f"embedding {inversion.name!r}"
+    return None
+
+
+def _are_numbers(tensors: Iterable[Any]) -> bool:
+    """Whether every value is one; in float32, as torch has no such test for float8."""
+    return all(
+        not values.is_floating_point() or bool(values.float().isfinite().all())
+        for values in tensors
+    )
 
 
 def defect_of(
@@ -55,12 +79,19 @@ def defect_of(
     refused: Sequence[Any],
     finite: Sequence[Sequence[bool]],
     damaged: Callable[[], str | None] = lambda: None,
+    added: Callable[[], str | None] = lambda: None,
 ) -> str | None:
     """Why image `index` of a call is black, and what to do; None where it is not.
 
-    `damaged` names a weight that is no number, and is asked only where the image is none.
+    `damaged` names a weight that is no number, and `added` a LoRA or embedding that holds one; they
+    are asked only where the image is none.
     """
     if any(index < len(found) and not found[index] for found in finite):
+        if (name := added()) is not None:
+            return (
+                f"{name} is damaged: it holds values that are no numbers (NaN or infinite), so all "
+                "images with it are black. Get the file again, or leave it out."
+            )
         if (weight := damaged()) is not None:
             return (
                 f"{model} is damaged: its weight {weight} holds values that are no numbers (NaN or "

@@ -23,7 +23,7 @@ from ninefold.engines.call_settings import (
     without_effect,
 )
 from ninefold.engines.control_call import ControlCall
-from ninefold.engines.defects import damaged_weight, defect_of, watched_decoding
+from ninefold.engines.defects import damaged_addition, damaged_weight, defect_of, watched_decoding
 from ninefold.engines.devices import DeviceChoice
 from ninefold.engines.diffusion import (
     Generated,
@@ -192,8 +192,16 @@ class DiffusersCall:
         refused = getattr(out, "nsfw_content_detected", None) or ()
         name, damaged = self.prepared[0].info.name, partial(damaged_weight, pipe)
         defects = [
-            defect_of(name, self.model.dtype, index, refused, finite, damaged)
-            for index in range(len(images))
+            defect_of(
+                name,
+                self.model.dtype,
+                index,
+                refused,
+                finite,
+                damaged,
+                partial(damaged_addition, item.loras, item.inversions),
+            )
+            for index, item in enumerate(self.prepared)
         ]
         return images, len(ran) - self.steps_left_out, defects
 

@@ -40,6 +40,7 @@ from ninefold.engines.memory import ladder, loading_ladder, with_ladder
 from ninefold.engines.model_info import describe
 from ninefold.engines.models import ModelFiles, builtin_models, is_diffusers_model, resolve
 from ninefold.engines.prepared_request import PreparedRequest
+from ninefold.engines.references import model_of
 from ninefold.engines.residency import ModelKey
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.schedulers import NAMES, check_scheduler
@@ -117,7 +118,8 @@ class DiffusersEngine:
 
     def accepts(self, model: str) -> bool:
         """Whether it is a known name, what diffusers may load, or a hub name."""
-        known = self._resources.local_models.knows("diffusion", model.partition("|")[0])
+        knows = self._resources.local_models.knows
+        known = any(knows("diffusion", name) for name in (model, model_of(model)))
         return known or is_diffusers_model(model, self._root)
 
     def check(self, model: str) -> None:

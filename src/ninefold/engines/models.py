@@ -23,7 +23,7 @@ from ninefold.engines.layouts import (
     read_weights,
     variants,
 )
-from ninefold.engines.references import HubName, LocalPath, split_components
+from ninefold.engines.references import HubName, LocalPath, model_of, split_components
 from ninefold.engines.settings import EngineSettings
 from ninefold.engines.single_files import complete
 from ninefold.engines.weight_headers import PICKLES, read_header
@@ -83,7 +83,7 @@ def is_diffusers_model(reference: str, root: Path = builtin.ROOT) -> bool:
     of the kind that diffusers reads."""
     if reference in builtin_models(root):
         return True
-    model = reference.partition("|")[0]
+    model = model_of(reference)
     if (local := LocalPath.parse(model)) is not None:
         if local.path.is_dir():
             return (local.path / "model_index.json").is_file()
@@ -235,7 +235,19 @@ def _near(path: Path, held: Recognised) -> LocalPath | None:
     return None
 
 
+def _check_latents(name: str, layout: Layout) -> None:
+    """Raise `ModelError` for a UNet whose latents the autoencoder cannot decode."""
+    configs = layout.configs()
+    unet, vae = configs("unet").get("out_channels"), configs("vae").get("latent_channels")
+    if isinstance(unet, int) and isinstance(vae, int) and unet != vae:
+        raise ModelError(
+            f"{name}: its components are of different models: the unet makes latents of {unet} "
+            f"channels, and the vae reads {vae}. Take both from one model."
+        )
+
+
 def _model(name: str, path: Path, layout: Layout) -> ModelFiles:
+    _check_latents(name, layout)
     found, recognised_by = family_of_class(layout.pipeline_class).for_model(layout.configs(), name)
     loads = found.loads or layout.pipeline_class
     return ModelFiles(name, path, layout.weights, loads, found, recognised_by, layout)

@@ -85,6 +85,11 @@ def split_components(reference: str) -> tuple[str, str | None]:
     return model, components
 
 
+def model_of(reference: str) -> str:
+    """The model of a reference, whatever it says of components."""
+    return reference if _exists(expand_home(reference)) else reference.partition(_WITH)[0]
+
+
 def _exists(path: Path) -> bool:
     try:
         return path.exists()

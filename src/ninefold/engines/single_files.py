@@ -86,12 +86,23 @@ def _index(path: Path, held: Recognised, source: Path | None) -> Layout:
         return Layout(kind.pipeline_class, components, options)
     layout = read_index(source, source.name)
     network = layout.component(kind.network)
-    if network is None or network.class_name != kind.network_class:
+    if network is None or network.class_name != kind.network_class or _differs(held, network):
         raise ModelError(
             f"{path.name} is {kind.name}, and the components in {source.name} are of another "
             f"family ({layout.pipeline_class}). Name components of {kind.repositories[0]}."
         )
     return replace(layout, pipeline_class=kind.pipeline_class) if kind.is_certain else layout
+
+
+def _differs(held: Recognised, network: Component) -> bool:
+    """Whether a file's UNet is of SDXL's kind, which sizes are told too, and a folder's is not, or
+    the other way round; their class is one."""
+    config = read_json(network.folder / network.config_name, optional=True)
+    if network.class_name != "UNet2DConditionModel" or not config:
+        return False
+    names = ("label_emb.0.0.weight", "add_embedding.linear_1.weight")
+    pooled = any(name in held.shapes for name in names)
+    return (config.get("addition_embed_type") == "text_time") != pooled
 
 
 def _found(

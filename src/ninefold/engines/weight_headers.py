@@ -119,7 +119,8 @@ def load_pickled(path: Path, allow_pickle: bool, device: str = "cpu") -> dict[st
     try:
         found = torch.load(path, map_location=device, weights_only=not allow_pickle, **options)
     except Exception as error:  # pickle, zip and torch raise types of their own
-        if "Unsupported" in str(error):  # what torch says of everything but tensors and numbers
+        # What torch says of everything but tensors and numbers, and of what is no pickle at all.
+        if "Unsupported" in str(error) and _begins_as_pickle(path):
             raise pickle_refused(path.name) from error
         raise ModelError(
             f"{path.name} is damaged, cut short, or no file of torch.save "
@@ -130,6 +131,12 @@ def load_pickled(path: Path, allow_pickle: bool, device: str = "cpu") -> dict[st
     if not isinstance(found, dict):
         raise ModelError(f"{path.name} holds no weights by name, but a {type(found).__name__}.")
     return {name: tensor for name, tensor in found.items() if isinstance(tensor, torch.Tensor)}
+
+
+def _begins_as_pickle(path: Path) -> bool:
+    """Whether a file may be one of torch.save: a zip archive, or a pickle of protocol 2 and up."""
+    with path.open("rb") as stream:
+        return stream.read(2) in (b"PK", *(bytes((0x80, protocol)) for protocol in range(2, 6)))
 
 
 def pickle_refused(name: str) -> ModelError:

@@ -86,6 +86,8 @@ class LocalModels:
         """
         if reference in other_names:
             return None, reference
+        if (model := self.find("diffusion", reference)) is not None:
+            return model, str(model.place.path)  # though there be a | in the name
         name, components = split_components(reference)
         model = self.find("diffusion", name)
         if components is not None and (other := self.find("diffusion", components)) is not None:

@@ -318,9 +318,12 @@ def is_file(entry: os.DirEntry[str] | Path) -> bool:
 
 
 def _name(path: Path, base: Path) -> str:
-    """The path below `base` as text; bytes that are no UTF-8 are shown as `?`."""
-    text = path.relative_to(base).as_posix()
-    return os.fsencode(text).decode("utf-8", "replace")
+    """The path below `base` as text; what is no UTF-8, or would move a terminal's cursor rather
+    than be printed, is shown as a mark."""
+    text = os.fsencode(path.relative_to(base).as_posix()).decode("utf-8", "replace")
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
 
 
 def _changed(path: Path) -> int | None:
