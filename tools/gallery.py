@@ -7,6 +7,7 @@ on the README's first screen.
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from ninefold import OUTPUTS, PipelineConfig, PipelineContext
+from ninefold.cli import main as command_line
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 HERO = ("a white lighthouse on the right by the sea at sunset", 7)
@@ -41,8 +43,12 @@ GAP = 8
 
 
 def main() -> None:
-    """Run the prompts and write the pictures."""
+    """Run the prompts and write the pictures; with `sheets`, those of sheets and grids alone."""
     IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        sheets(Path(folder))
+    if sys.argv[1:] == ["sheets"]:
+        return
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         finals = [
@@ -54,6 +60,26 @@ def main() -> None:
         sheet(stage_pictures(stages), 5).save(IMAGES / "stages.png", optimize=True)
         hero = run(root / "hero", *HERO, "standard", WIDE)
         final_image(hero).save(IMAGES / "hero.png", optimize=True)
+
+
+def sheets(root: Path) -> None:
+    """What `ninefold sheet` and `ninefold grid` make, as their guide shows them."""
+    out = ("--preset", "draft", "--quiet", "--out", str(root / "runs"))
+    prompt = "a {white lighthouse|red house|blue house} by the sea, sunset"
+    called("run", prompt, "--seed", "1", "--count", "6", *out)
+    files = sorted(map(str, root.glob("runs/*/outputs/*.png")))
+    look = ("--tile", "192", "--columns", "3", "--title", "By the sea", "--force")
+    called("sheet", *files, "--out", str(IMAGES / "sheet.png"), *look)
+    axes = ("--x", "steps=2,4,12", "--y", "prompt=sunset,snow")
+    called("grid", HERO[0], "--seed", str(HERO[1]), *axes, "--tile", "192", *out)
+    (grid,) = root.glob("runs/grid-*/grid.png")
+    (IMAGES / "grid.png").write_bytes(grid.read_bytes())
+
+
+def called(*arguments: str) -> None:
+    """Run the command line; raises RuntimeError where it fails."""
+    if code := command_line(list(arguments)):
+        raise RuntimeError(f"ninefold {arguments[0]}: exit code {code}")
 
 
 def run(

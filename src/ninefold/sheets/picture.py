@@ -18,7 +18,7 @@ from ninefold.sheets.tiles import PROMPT, Sheet, Tile
 Theme = Literal["light", "dark"]
 #: Lines of a caption, and of its prompt.
 _MOST_LINES, _PROMPT_LINES = 16, 6
-_SEPARATOR = " · "
+_SEPARATOR = f"{NO_BREAK}· "
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,9 @@ class PublisherParams(StageParams):
     quality: int | None = Field(
         None, ge=1, le=100, description="Of lossy formats; by default each format's own."
     )
-    lossless: bool = Field(False, description="Keep every pixel where the format can (WebP).")
+    lossless: bool = Field(
+        False, description="Keep every pixel where the format can (WebP, JPEG XL)."
+    )
     name: str = Field(
         "{model}-{seed}",
         description="File name without its suffix; fields are job_id, seed, model, index, date, "
