@@ -15,6 +15,9 @@ import pytest
 from ninefold.cli import doctor
 from ninefold.core.plugins import Plugin
 from ninefold.engines import builtin
+from ninefold.files.manifest_store import ManifestStore
+from ninefold.files.signing.self_made import SelfMadeKey
+from tests.certificates import issue
 from tests.cli.conftest import Cli, Outcome
 
 PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
@@ -153,3 +156,37 @@ def test_versions_are_shown_of_what_ninefold_stands_on() -> None:
     assert set(doctor.LIBRARIES) <= needed
     for extra, name in doctor.EXTRAS.items():
         assert any(text.startswith(name) for text in project["optional-dependencies"][extra])
+
+
+# -- signing --------------------------------------------------------------------------------------
+
+
+def test_who_signs(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "data"
+
+    def certificate() -> dict[str, Any]:
+        return finding(cli("doctor", "--json", "--data", str(data)), "certificate")
+
+    assert certificate()["found"].startswith("none yet; the first signed file makes one;")
+    assert not data.exists()
+    key = SelfMadeKey(data / "signing").certificates
+    assert certificate()["found"].startswith("ninefold, until 20")
+    assert certificate()["needed"] is False
+    (data / "signing" / "self-made.pem").write_text(key)
+    outcome = cli("doctor", "--json", "--data", str(data))
+    assert outcome.code == 1
+    assert "Remove the" in finding(outcome, "certificate")["remedy"]
+    for name, value in issue().write(tmp_path / "keys").items():
+        monkeypatch.setenv(name, value)
+    assert re.match(r"test signer, until \d{4}-\d\d-\d\d$", certificate()["found"])
+    (tmp_path / "keys" / "key.pem").chmod(0o644)
+    loose = finding(cli("doctor", "--json", "--data", str(data)), "key")
+    assert loose["remedy"] == f"chmod 600 {tmp_path}/keys/key.pem"
+    issue(days=(-9, -1)).write(tmp_path / "keys")
+    outcome = cli("doctor", "--json", "--data", str(data))
+    assert outcome.code == 1
+    assert "expired on" in finding(outcome, "certificate")["remedy"]
+    assert "PRIVATE" not in outcome.out
+    ManifestStore(data / "manifests").save(bytes(8), b"{}")
+    outcome = cli("doctor", "--json", "--data", str(data))
+    assert finding(outcome, "manifests")["found"].startswith("of 1 published images")

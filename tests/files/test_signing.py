@@ -369,11 +369,12 @@ def test_a_damaged_one_is_not_replaced_in_silence(tmp_path: Path) -> None:
     key, _ = make_self_signed()
     _, chain = make_self_signed()
     (tmp_path / KEY_FILE).write_bytes(key + chain.pem.encode())
-    with pytest.raises(SigningError, match=r"do not belong together\. Remove the file"):
+    with pytest.raises(SigningError, match=r"got something else\. Remove the file"):
         SelfMadeKey(tmp_path).sign(b"x")
     (tmp_path / KEY_FILE).write_bytes(b"")
-    with pytest.raises(SigningError, match="expected certificates in PEM"):
+    with pytest.raises(SigningError, match=r"got something else\. Remove the file"):
         SelfMadeKey(tmp_path).sign(b"x")
+    assert len(list(key_problems(SelfMadeKey(tmp_path)))) == 1
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

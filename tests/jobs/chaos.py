@@ -18,7 +18,7 @@ from pathlib import Path
 from ninefold.jobs import Job, JobExecutor
 from ninefold.jobs.spec import JobSpec
 from tests.jobs import postgres
-from tests.jobs.conftest import Place
+from tests.jobs.conftest import UNSIGNED, Place
 from tests.jobs.processes import WorkerProcess
 
 STEPS = 9
@@ -63,7 +63,7 @@ async def chaos(place: Place, jobs: int, kills: int, seed: int, workers: int = 2
     begun = time.monotonic()
     async with place.jobs(worker=False) as executor:
         inputs = [{"prompt": "a red house", "seed": number} for number in range(jobs)]
-        group = await executor.submit_group("full", inputs)
+        group = await executor.submit_group(UNSIGNED, inputs)
         crew = [_worker(place, f"w{number}") for number in range(workers)]
         seen: dict[tuple[str, int], str] = {}
         try:
@@ -97,7 +97,7 @@ async def _undisturbed(place: Place, jobs: int) -> list[list[tuple[str, str]]]:
     calm = Place(place.data / "calm", None)
     async with calm.jobs(cache_bytes=0) as executor:
         inputs = [{"prompt": "a red house", "seed": number} for number in range(jobs)]
-        group = await executor.submit_group("full", inputs)
+        group = await executor.submit_group(UNSIGNED, inputs)
         return [_digests(await executor.wait(job.id, 300)) for job in group.jobs]
 
 

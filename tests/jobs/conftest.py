@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ninefold.config import PipelineConfig
 from ninefold.jobs import JobExecutor
 from ninefold.testing import fake_engines
 from tests.jobs import postgres
@@ -27,6 +28,8 @@ NINE = (
     "publisher",
 )
 INPUT = {"prompt": "a red house", "seed": 7}
+#: For jobs of which the bytes are compared: signatures hold times and random numbers.
+UNSIGNED = PipelineConfig.preset("full").with_settings(["publisher.sign=false"])
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ninefold import PipelineConfig
 from ninefold.core.errors import ConfigError, InputError
 from ninefold.testing import fake_engines
-from tests.jobs.conftest import INPUT, NINE, Place
+from tests.jobs.conftest import INPUT, NINE, UNSIGNED, Place
 from tests.support import run
 
 
@@ -30,7 +29,7 @@ def test_a_failed_job_is_rerun_from_where_it_stopped(place: Place) -> None:
 def test_rerun_with_a_change_reuses_what_came_before(place: Place) -> None:
     async def scenario() -> None:
         async with place.jobs() as jobs:
-            first = await jobs.wait((await jobs.submit("full", INPUT)).id, 60)
+            first = await jobs.wait((await jobs.submit(UNSIGNED, INPUT)).id, 60)
             again = await jobs.rerun(first.id, changes={"upscaler.upscale_factor": 3})
             again = await jobs.wait(again.id, 60)
             await jobs.prune(0)  # the parent's files go, the child's stay
@@ -38,7 +37,7 @@ def test_rerun_with_a_change_reuses_what_came_before(place: Place) -> None:
             whole = await jobs.wait(
                 (
                     await jobs.submit(
-                        PipelineConfig.preset("full").with_settings(["upscaler.upscale_factor=3"]),
+                        UNSIGNED.with_settings(["upscaler.upscale_factor=3"]),
                         INPUT,
                         cache=False,
                     )
@@ -54,7 +53,7 @@ def test_rerun_with_a_change_reuses_what_came_before(place: Place) -> None:
 
 @pytest.mark.parametrize("said_in", ["config", "input"])
 def test_rerun_with_another_input_begins_where_it_is_read(here: Place, said_in: str) -> None:
-    config = PipelineConfig.preset("full")
+    config = UNSIGNED
     given = {"prompt": "a red house"}
     if said_in == "config":
         config = config.with_settings(["seed=7"])

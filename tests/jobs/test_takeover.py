@@ -8,7 +8,7 @@ import time
 import pytest
 
 from ninefold.jobs import Job, JobExecutor, JobStageRetried, JobStageStarted
-from tests.jobs.conftest import Place
+from tests.jobs.conftest import UNSIGNED, Place
 from tests.jobs.processes import WorkerProcess, worker
 from tests.support import run
 
@@ -19,7 +19,7 @@ TAKEOVER, SLACK = 15, 15
 
 async def _running(jobs: JobExecutor, stage: str) -> Job:
     """A job that has just begun `stage`."""
-    job = await jobs.submit("full", INPUT, cache=False)
+    job = await jobs.submit(UNSIGNED, INPUT, cache=False)
     async for event in jobs.events(job.id):
         if isinstance(event, JobStageStarted) and event.stage == stage:
             break
@@ -134,7 +134,7 @@ def test_what_was_cut_ends_with_the_same_bytes(place: Place) -> None:
     async def scenario() -> None:
         calm = Place(place.data / "calm", None)
         async with calm.jobs(cache_bytes=0) as jobs:
-            expected = _digests(await jobs.wait((await jobs.submit("full", INPUT)).id, 60))
+            expected = _digests(await jobs.wait((await jobs.submit(UNSIGNED, INPUT)).id, 60))
         async with place.jobs(worker=False) as jobs:
             with worker(place, delay=0.2, name="one") as first:
                 job = await _running(jobs, "detailer")
@@ -154,7 +154,7 @@ def test_the_built_in_model_is_cut_and_ends_with_the_same_bytes(here: Place) -> 
         async with place.jobs(worker=False, engines=None) as jobs:
             with worker(place, real=True, name="one") as first:
                 if not cut:
-                    return await jobs.wait((await jobs.submit("full", INPUT)).id, 300)
+                    return await jobs.wait((await jobs.submit(UNSIGNED, INPUT)).id, 300)
                 job = await _running(jobs, "detailer")
                 first.kill()
             with worker(place, real=True, name="one"):

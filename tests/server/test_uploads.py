@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 
+from ninefold.files.signing.self_made import SelfMadeKey
+from ninefold.files.signing.sign import FileSigner
+from tests.certificates import active_manifest
+from tests.files.test_signing import claim, image_file
 from tests.server.conftest import Door, png
-from tests.support import files_in
+from tests.support import files_in, picture
 
 
 def _stored(door: Door) -> list[str]:
@@ -47,3 +51,21 @@ def test_uploads_expire_and_jobs_keep_their_copies(door: Door) -> None:
     rerun = door.client.post(job["links"]["rerun"], json={}).json()
     door.client.get(rerun["links"]["events"])
     assert door.client.get(rerun["links"]["self"]).json()["status"] == "succeeded"
+
+
+def test_an_upload_with_a_manifest_is_kept_as_an_ingredient(door: Door) -> None:
+    photo = FileSigner(SelfMadeKey(None)).sign(image_file("jpeg", picture(64, 64)), claim("jpeg"))
+    publisher = {"stage": "publisher", "params": {"sign": True}}
+    asked = {
+        "config": {"stages": [{"stage": "upscaler"}, publisher]},
+        "input": {"image": door.upload(photo.data)},
+    }
+    job = door.done(asked)
+    assert job["status"] == "succeeded", job
+    data = door.client.get(job["outputs"][0]["url"]).content
+    (parent,) = [
+        item
+        for item in active_manifest(data, "image/png")["ingredients"]
+        if item["relationship"] == "parentOf"
+    ]
+    assert parent["active_manifest"] == active_manifest(photo.data, "image/jpeg")["label"]

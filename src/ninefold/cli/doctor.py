@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -23,8 +24,12 @@ from ninefold.core.paths import expand_home
 from ninefold.core.settings import read_settings
 from ninefold.engines import builtin
 from ninefold.engines.defaults import build_engines
+from ninefold.files.manifest_store import KEYS, MANIFESTS, ManifestStore
 from ninefold.jobs.database import database_url, inspect_database, shown
 from ninefold.settings import Settings
+
+if TYPE_CHECKING:  # cryptography takes its time
+    from ninefold.files.signing.certificates import Chain
 
 #: Libraries of which the version is worth knowing; a test holds them against pyproject.toml.
 LIBRARIES = (
@@ -110,6 +115,7 @@ def _findings(
         found = f"{plugin.package} {plugin.version}, {plugin.what} {plugin.value}"
         yield Finding("plugins", plugin.name, found, plugin.problem, needed=False)
     yield from _folders(settings, data)
+    yield from _signing(settings, (data or settings.data).absolute())
     yield from _database(settings, data, database)
 
 
@@ -220,6 +226,46 @@ def _folders(settings: Settings, data: Path | None) -> Iterator[Finding]:
             str(settings.wildcards),
             None if settings.wildcards.is_dir() else remedy,
         )
+
+
+def _signing(settings: Settings, data: Path) -> Iterator[Finding]:
+    """The key of published files; the data folder is left as it is."""
+    from ninefold.files.signing.keys import (
+        FileKey,
+        chain_of,
+        key_for,
+        key_problems,
+        readable_by_others,
+    )
+    from ninefold.files.signing.self_made import SelfMadeKey
+
+    key = key_for(settings, data / KEYS)
+    problem = next(key_problems(key), None)
+    if isinstance(key, SelfMadeKey):
+        chain = None if problem else key.existing
+        made = "none yet; the first signed file makes one" if chain is None else _named(chain)
+        note = "readers trust only a certificate of your own, in NINEFOLD_SIGN_CERTIFICATE"
+        found = "cannot be used" if problem else f"{made}; self-made, which nobody trusts"
+        yield Finding("signing", "certificate", found, problem or note, needed=bool(problem))
+    elif problem is not None:
+        yield Finding("signing", "certificate", "cannot sign", problem)
+    else:
+        yield Finding("signing", "certificate", _named(chain_of(key)))
+    if isinstance(key, FileKey):
+        loose = readable_by_others(key.key_file)
+        found = "others may read it" if loose else "for its owner alone"
+        remedy = f"chmod 600 {key.key_file}" if loose else None
+        yield Finding("signing", "key", f"{key.key_file}: {found}", remedy, needed=False)
+    stamps = "none; set NINEFOLD_TIMESTAMP_URL for signatures that outlive the certificate"
+    if settings.timestamp_url is not None:
+        stamps = f"{settings.timestamp_url}, {settings.timestamp_policy}"
+    yield Finding("signing", "time stamps", stamps)
+    kept = sum(1 for _ in ManifestStore(data / MANIFESTS).identifiers())
+    yield Finding("signing", "manifests", f"of {kept} published images, in {data / MANIFESTS}")
+
+
+def _named(chain: Chain) -> str:
+    return f"{chain.subject}, until {chain.expires:%Y-%m-%d}"
 
 
 def _database(settings: Settings, data: Path | None, database: str | None) -> Iterator[Finding]:

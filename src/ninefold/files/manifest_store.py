@@ -15,6 +15,8 @@ from ninefold.core.atomic import write_atomic
 from ninefold.core.errors import InputError
 from ninefold.files.identifier import IDENTIFIER_BYTES
 
+#: Below the data folder: keys to sign with that ninefold made, and the store.
+KEYS, MANIFESTS = "signing", "manifests"
 _RECORD = "manifest.json"
 _C2PA = ".c2pa"
 
@@ -64,8 +66,12 @@ class ManifestStore:
         )
 
     def identifiers(self) -> Iterator[bytes]:
-        """Every identifier that has an entry, in order."""
-        for record in sorted(self.folder.glob(f"??/*/{_RECORD}")):
+        """Every identifier that has an entry, in order; none where the folder cannot be read."""
+        try:
+            records = sorted(self.folder.glob(f"??/*/{_RECORD}"))
+        except OSError:
+            return
+        for record in records:
             try:
                 yield bytes.fromhex(record.parent.name)
             except ValueError:

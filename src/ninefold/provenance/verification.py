@@ -20,7 +20,7 @@ from ninefold.files.decode import decode, probe
 from ninefold.files.formats import sniff
 from ninefold.files.jumbf import find_store
 from ninefold.files.manifest import read_manifest
-from ninefold.files.manifest_store import ManifestStore, StoredManifest
+from ninefold.files.manifest_store import MANIFESTS, ManifestStore, StoredManifest
 from ninefold.files.opening import ImageLimits, read_bytes
 from ninefold.imaging.types import Pixels
 from ninefold.provenance.c2pa_reader import read_c2pa
@@ -34,8 +34,6 @@ from ninefold.provenance.report import (
 from ninefold.provenance.verdict import Evidence, decide
 from ninefold.settings import JobSettings
 
-#: Where manifests of published images lie, in the data folder.
-MANIFESTS = "manifests"
 _DEFAULT_LIMITS = ImageLimits()
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----")
 _MOST_ANCHORS = 4 << 20

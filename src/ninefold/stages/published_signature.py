@@ -10,21 +10,18 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.values import Json
 from ninefold.engines.engine_set import EngineSet
 from ninefold.files.formats import FORMATS, ImageFormat
-from ninefold.files.manifest_store import ManifestStore
+from ninefold.files.manifest_store import KEYS, MANIFESTS, ManifestStore
 from ninefold.stages.published_claim import Provenance
 
 if TYPE_CHECKING:  # cryptography takes its time
     from ninefold.files.signing.sign import FileSigner
-
-#: Below the folder that an engine set names.
-_KEYS, _MANIFESTS = "signing", "manifests"
 
 
 def signer_for(engines: EngineSet) -> FileSigner:
     """What signs files, as the settings of `engines` say."""
     from ninefold.files.signing.sign import FileSigner
 
-    folder = None if engines.data is None else engines.data / _KEYS
+    folder = None if engines.data is None else engines.data / KEYS
     return FileSigner.from_settings(engines.signing, folder, engines.signing_key)
 
 
@@ -75,7 +72,7 @@ def keep_manifest(
     if folder is None:
         return
     try:
-        ManifestStore(folder / _MANIFESTS).save(identifier, manifest, c2pa)
+        ManifestStore(folder / MANIFESTS).save(identifier, manifest, c2pa)
     except OSError as error:
         context.warn(
             stage,

@@ -146,14 +146,19 @@ def key_for(
     return SelfMadeKey(folder)
 
 
+def chain_of(key: SigningKey) -> Chain:
+    """The certificates that speak for a key; raises `SigningError`."""
+    return Chain.from_pem(key.certificates.encode(), "certificate")
+
+
 def key_problems(key: SigningKey) -> Iterator[str]:
     """What would stop signing, as far as that is known before anything is signed; makes nothing."""
-    if isinstance(key, SelfMadeKey):
-        return
     try:
-        chain = Chain.from_pem(key.certificates.encode(), "certificate")
+        chain = key.existing if isinstance(key, SelfMadeKey) else chain_of(key)
     except SigningError as error:
         yield str(error)
+        return
+    if chain is None:
         return
     yield from chain.problems()
     if isinstance(key, FileKey | CommandKey):

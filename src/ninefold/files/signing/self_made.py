@@ -45,8 +45,13 @@ class SelfMadeKey:
     @property
     def chain(self) -> Chain:
         """The certificate, and the root that vouches for it."""
-        data = self._data()
-        return Chain.from_pem(data, KEY_FILE)
+        return Chain.from_pem(self._data(), KEY_FILE)
+
+    @property
+    def existing(self) -> Chain | None:
+        """What of it is there already; raises `SigningError` for a damaged file."""
+        data = None if self.folder is None else _existing(self.folder)
+        return Chain.from_pem(data, KEY_FILE) if data is not None and _usable(data) else None
 
     def sign(self, data: bytes) -> bytes:
         """The signature of `data`."""
@@ -60,6 +65,14 @@ class SelfMadeKey:
 def _in_memory() -> bytes:
     key, chain = make_self_signed()
     return key + chain.pem.encode()
+
+
+def _existing(folder: Path) -> bytes | None:
+    """The file in `folder`, where there is one that can be read."""
+    try:
+        return _read(folder / KEY_FILE)
+    except OSError:
+        return None
 
 
 def _kept(folder: Path) -> bytes:
@@ -87,11 +100,15 @@ def _read(path: Path) -> bytes | None:
 
 def _usable(data: bytes) -> bool:
     """Whether the certificate is still valid; raises `SigningError` for a damaged file."""
-    chain = Chain.from_pem(data, KEY_FILE)
-    if not belongs(read_key(data, KEY_FILE), chain):
+    try:
+        chain = Chain.from_pem(data, KEY_FILE)
+        whole = belongs(read_key(data, KEY_FILE), chain)
+    except SigningError:
+        whole = False
+    if not whole:
         raise SigningError(
-            f"{KEY_FILE}: the key and the certificate in it do not belong together. Remove the "
-            "file, and ninefold makes another one."
+            f"{KEY_FILE}: expected the key and the certificate that ninefold made, got something "
+            "else. Remove the file, and ninefold makes others."
         )
     return chain.expires > datetime.now(UTC)
 

@@ -13,7 +13,7 @@ from ninefold.core.signing import SigningKey, SigningSettings
 from ninefold.core.values import Json
 from ninefold.files.signing.certificates import Chain
 from ninefold.files.signing.claim import Claim
-from ninefold.files.signing.keys import key_for, key_problems
+from ninefold.files.signing.keys import chain_of, key_for, key_problems
 from ninefold.files.signing.self_made import SelfMadeKey
 from ninefold.files.signing.time_stamps import TimeStamper
 
@@ -56,7 +56,7 @@ class FileSigner:
     @property
     def chain(self) -> Chain:
         """The key's certificates; raises `SigningError` for those that nobody would accept."""
-        chain = Chain.from_pem(self.key.certificates.encode(), "certificate")
+        chain = chain_of(self.key)
         for problem in chain.problems():
             raise SigningError(problem)
         return chain
