@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from ninefold.core.errors import InputError
-from ninefold.provenance.c2pa_reader import close_readers
+from ninefold.files.c2pa_reader import close_readers
 from ninefold.provenance.verification import Verifier
 from tests.provenance.hostile import BOMBS, HostileFile, mutated
 from tests.provenance.signing import flipped, signed

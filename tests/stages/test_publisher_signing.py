@@ -6,6 +6,7 @@ import errno
 import json
 import shutil
 import subprocess
+import zlib
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +23,8 @@ from ninefold.core.settings import read_settings
 from ninefold.core.signing import SigningSettings
 from ninefold.core.values import Output
 from ninefold.engines.engine_set import EngineSet
+from ninefold.files.embed import read_infotext
+from ninefold.files.jxl import jxl_installed
 from ninefold.files.manifest_store import ManifestStore
 from ninefold.files.signing.self_made import SelfMadeKey
 from ninefold.files.signing.sign import FileSigner
@@ -201,6 +204,46 @@ def test_a_source_is_opened_and_its_manifest_kept(tmp_path: Path) -> None:
     assert parent["title"] == "source image"
     assert b"holiday" not in data
     assert (context.workdir / "source_original.jpg").read_bytes() == photo.data
+
+
+def test_a_source_whose_manifest_is_broken_is_signed_without_it(tmp_path: Path) -> None:
+    photo = FileSigner(SelfMadeKey(None)).sign(image_file("png", picture(64, 48)), claim())
+    source = tmp_path / "broken.png"
+    source.write_bytes(_with_crc(photo.data.replace(b"jumdc2pa", b"jumdc2pX")))
+    context = published(tmp_path / "job", only("upscaler"), image=source, prompt=None, seed=None)
+    data = context[OUTPUTS][0].path.read_bytes()
+    assert validation(data, "image/png") == ("Valid", UNTRUSTED)
+    (warning,) = context.metadata["publisher"]["warnings"]
+    assert warning.startswith("source_original.png: its C2PA manifest cannot be read")
+    (parent,) = [
+        item
+        for item in active_manifest(data, "image/png")["ingredients"]
+        if item["relationship"] == "parentOf"
+    ]
+    assert "active_manifest" not in parent
+
+
+def _with_crc(data: bytes) -> bytes:
+    """A PNG file whose chunks have the right checksums."""
+    out, place = bytearray(data[:8]), 8
+    while place < len(data):
+        length = int.from_bytes(data[place : place + 4], "big")
+        chunk = data[place + 4 : place + 8 + length]
+        out += data[place : place + 4] + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+        place += 12 + length
+    return bytes(out)
+
+
+@pytest.mark.skipif(not jxl_installed(), reason="the extra jxl is not installed")
+def test_jpeg_xl_is_signed_too(tmp_path: Path) -> None:
+    context = published(tmp_path, only("prompt", "text_to_image", formats=["jxl"]))
+    (output,) = context[OUTPUTS]
+    data = output.path.read_bytes()
+    assert validation(data, output.media_type) == ("Valid", UNTRUSTED)
+    manifest = active_manifest(data, output.media_type)
+    assert done(manifest)[-1] == ("c2pa.converted", "publisher")
+    assert read_infotext(data) is not None
+    assert pixels_of(output.path).shape == (128, 128, 3)
 
 
 def test_a_source_without_a_manifest_is_an_ingredient_too(tmp_path: Path) -> None:

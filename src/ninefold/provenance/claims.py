@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ninefold.files.c2pa_reader import C2paReading
 from ninefold.files.identifier import IDENTIFIER_BYTES
 from ninefold.files.jumbf import FoundStore, unsigned_changes
-from ninefold.provenance.c2pa_reader import C2paReading
 from ninefold.provenance.report import (
     ActionReport,
     C2paReport,

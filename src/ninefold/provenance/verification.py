@@ -16,6 +16,7 @@ from ninefold.core.settings import read_settings
 from ninefold.engines.defaults import default_engines
 from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.watermark import BUILTIN, WATERMARK, FoundWatermark
+from ninefold.files.c2pa_reader import read_c2pa
 from ninefold.files.decode import decode, probe
 from ninefold.files.formats import sniff
 from ninefold.files.jumbf import find_store
@@ -23,7 +24,6 @@ from ninefold.files.manifest import read_manifest
 from ninefold.files.manifest_store import MANIFESTS, ManifestStore, StoredManifest
 from ninefold.files.opening import ImageLimits, read_bytes
 from ninefold.imaging.types import Pixels
-from ninefold.provenance.c2pa_reader import read_c2pa
 from ninefold.provenance.claims import ABSENT, Claims, read_claims
 from ninefold.provenance.marks import read_marks
 from ninefold.provenance.report import (

@@ -16,8 +16,9 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.record import facts
 from ninefold.core.timing import FINISHED
 from ninefold.core.values import ImageRecord, Json
+from ninefold.files.c2pa_reader import read_c2pa
 from ninefold.files.embed import MetadataLevel
-from ninefold.files.formats import FORMATS, ImageFormat
+from ninefold.files.formats import FORMATS, ImageFormat, image_format
 from ninefold.files.scrub import is_prompt_key, is_secret_key, scrub_prompt, scrub_text
 from ninefold.files.signing.claim import Action, Claim, Ingredient
 from ninefold.files.xmp import DigitalSourceType
@@ -59,12 +60,12 @@ class Provenance:
     when: str
     stage: str
 
-    def claim(self, name: str, image_format: ImageFormat, parameters: Mapping[str, Any]) -> Claim:
+    def claim(self, name: str, form: ImageFormat, parameters: Mapping[str, Any]) -> Claim:
         """Of a file; in any format but that of the files between stages, it was converted."""
-        media_type = FORMATS[image_format].media_type
+        media_type = FORMATS[form].media_type
         actions = self.actions
-        if image_format is not ImageFormat.PNG:
-            what = {"format": image_format.value, **parameters}
+        if form is not ImageFormat.PNG:
+            what = {"format": form.value, **parameters}
             converted = Action("c2pa.converted", self.when, self.stage, parameters=what)
             actions = (*actions, converted)
         return Claim(
@@ -95,7 +96,7 @@ def provenance_of(
     """
     full = level is MetadataLevel.FULL
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    ingredients = list(_given(context, full))
+    ingredients = list(_given(context, stage, full))
     actions = list(_opened(context, ingredients))
     entries = facts(context.metadata)
     for name in dict.fromkeys((*context.completed, *entries)):
@@ -162,27 +163,42 @@ def _idle(stage: str, entry: Json) -> bool:
     return stage == "finisher" and entry.keys() <= {"size"}
 
 
-def _given(context: PipelineContext, full: bool) -> Iterator[Ingredient]:
+def _given(context: PipelineContext, stage: str, full: bool) -> Iterator[Ingredient]:
     """The images that a caller gave: the one that was opened, and what others were made after."""
     first = next(iter(context.inputs_by_step.values()), context.data)
     source = first.get(IMAGE.name)
     if isinstance(source, ImageRecord) and source.made_by == "input":
-        yield _image(_SOURCE, "source image", "parentOf", source)
-    for number, record in enumerate(first.get(REFERENCES.name) or (), 1):
+        yield Ingredient(_SOURCE, "source image", "parentOf", *_file_of(context, stage, source))
+    named = [
+        (f"{_REFERENCE}-{number}", f"reference {number}", record)
+        for number, record in enumerate(first.get(REFERENCES.name) or (), 1)
+    ]
+    named += [
+        (f"{_CONTROL}-{name}", scrub_text(f"control image {name}"), record)
+        for name, record in (first.get(CONTROL_IMAGES.name) or {}).items()
+    ]
+    for identity, title, record in named:
         if full or record.original:
-            yield _image(f"{_REFERENCE}-{number}", f"reference {number}", "inputTo", record)
-    for name, record in (first.get(CONTROL_IMAGES.name) or {}).items():
-        if full or record.original:
-            yield _image(f"{_CONTROL}-{name}", f"control image {name}", "inputTo", record)
+            yield Ingredient(identity, title, "inputTo", *_file_of(context, stage, record))
 
 
-def _image(identity: str, title: str, relationship: Any, record: ImageRecord) -> Ingredient:
-    original = record.original
-    path, media_type = (original.path, original.media_type) if original else (record.path, _PNG)
-    return Ingredient(identity, scrub_text(title), relationship, path.read_bytes(), media_type)
+def _file_of(context: PipelineContext, stage: str, record: ImageRecord) -> tuple[bytes, str]:
+    """An image's file and its media type: as it was given, where that has a manifest.
 
-
-_PNG = FORMATS[ImageFormat.PNG].media_type
+    Its manifest is foreign: what cannot be read apart from this process is left out, for it might
+    end it.
+    """
+    if (original := record.original) is not None:
+        data = original.path.read_bytes()
+        reading = read_c2pa(data, image_format(original.media_type))
+        if reading.report is not None:
+            return data, original.media_type
+        context.warn(
+            stage,
+            f"{original.path.name}: its C2PA manifest cannot be read ({reading.error}), so the "
+            "files do not hold it.",
+        )
+    return record.path.read_bytes(), FORMATS[ImageFormat.PNG].media_type
 
 
 def _used(entry: Json, ingredients: list[Ingredient]) -> Iterator[str]:
