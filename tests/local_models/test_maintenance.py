@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from ninefold.core.errors import ModelError
-from ninefold.engines.local_models.entries import Entries
+from ninefold.engines.local_models.entries import Entries, Entry
 from ninefold.engines.local_models.lookup import LocalModels
 from ninefold.engines.local_models.maintenance import AddAs, add_model, remove_model, verify_models
 from ninefold.engines.settings import EngineSettings
@@ -30,7 +34,8 @@ def models(tmp_path: Path) -> LocalModels:
 def left(tmp_path: Path) -> set[str]:
     """The files in ninefold's own folder."""
     folder = tmp_path / "library"
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {path.relative_to(folder).as_posix() for path in files}
 
 
 @pytest.mark.parametrize("how", ["link", "copy", "reference"])
@@ -209,3 +214,49 @@ def test_what_was_damaged_from_the_start_is_named(models: LocalModels, tmp_path:
     bad = [item for item in verify_models(models, "cut") if item.is_bad]
     assert [item.file for item in bad] == ["cut.safetensors"]
     assert "cut.safetensors is cut short" in bad[0].problem
+
+
+def test_two_that_add_one_name_at_once_get_one_model(
+    models: LocalModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both found the name free and have their copies ready before either is kept."""
+    files = [
+        checkpoint(tmp_path / str(number) / "twin.safetensors", fill=str(number).encode())
+        for number in range(4)
+    ]
+    ready = threading.Barrier(len(files), timeout=60)
+    copy = shutil.copystat
+
+    def copied(*args: object) -> None:
+        copy(*args)  # type: ignore[arg-type]
+        ready.wait()
+
+    monkeypatch.setattr(shutil, "copystat", copied)
+
+    def added(file: Path) -> Entry | str:
+        try:
+            return add_model(models, str(file), how="copy")
+        except ModelError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(len(files)) as pool:
+        outcomes = list(pool.map(added, files))
+    (entry,) = [item for item in outcomes if isinstance(item, Entry)]
+    assert sum("'twin' is there already" in str(item) for item in outcomes) == len(files) - 1
+    assert entry.path.read_bytes() == files[outcomes.index(entry)].read_bytes()
+    assert set(states(models, "twin").values()) == {"whole"}
+    assert left(tmp_path) == {"entries/twin.json", "files/twin.safetensors"}
+
+
+def test_what_a_killed_command_left_is_removed_a_day_later(
+    models: LocalModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    abandoned = tmp_path / "library" / "files" / ".0123456789abcdef"
+    (abandoned / "unet").mkdir(parents=True)
+    add_model(models, str(checkpoint(tmp_path / "one.safetensors")), how="copy")
+    assert abandoned.is_dir()  # it may be another's that is at work
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 90_000)
+    add_model(models, str(checkpoint(tmp_path / "two.safetensors")), how="copy")
+    assert not abandoned.exists()
+    assert (tmp_path / "library" / "files" / "one.safetensors").is_file()

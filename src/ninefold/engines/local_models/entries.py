@@ -9,9 +9,11 @@ An entry is written last and removed last, so that what an interrupted command l
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -87,6 +89,14 @@ class Entries:
         """The entry of a name, if there is one; raises `ModelError` where it cannot be read."""
         path = self._file(name)
         return _read(path) if path.is_file() else None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Within the block no other process or thread changes the library; raises `OSError`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # let go of when it is closed
+            yield
 
     def add(self, entry: Entry) -> None:
         """Write an entry, in place of one of the same name."""

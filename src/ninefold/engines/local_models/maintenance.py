@@ -6,9 +6,10 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,8 @@ from ninefold.engines.settings import EngineSettings
 #: How a model can be added: a hard link, or a copy where there can be none; a copy; where it is.
 AddAs = Literal["link", "copy", "reference"]
 
+#: Seconds after which what was to become a model is no longer worked on.
+_ABANDONED = 86_400.0
 _NAME = re.compile(r"[^\s./\\:|@~-][^/\\:|@]*")
 
 
@@ -59,9 +62,9 @@ def add_model(
             "be named where one of its kind is expected."
         )
     entries = Entries(settings.library)
-    taken = models.find(identity.kind, name) is not None
-    if taken or entries.get(name) is not None:
-        raise ModelError(f"{name!r} is there already. Choose another --name, or remove it first.")
+    if models.find(identity.kind, name) is not None:
+        raise _taken(name)
+    _check_free(entries, name, path)
     files = {
         file.relative_to(path).as_posix() if path.is_dir() else "": file for file in _files(path)
     }
@@ -69,10 +72,13 @@ def add_model(
     records = {
         below: FileRecord(file.stat().st_size, read_sha256(file)) for below, file in files.items()
     }
-    holding, kept = _keep(path, files, entries, name, how)
-    entry = Entry(name, identity.kind, holding, kept, str(path.absolute()), records)
-    entries.add(entry)
-    return entry
+    kept = Entry(name, identity.kind, "reference", path.absolute(), str(path.absolute()), records)
+    if how == "reference":
+        with entries.locked():
+            _check_free(entries, name, path)
+            entries.add(kept)
+        return kept
+    return _keep(kept, files, entries, how)
 
 
 def remove_model(models: LocalModels, name: str) -> Entry:
@@ -80,13 +86,16 @@ def remove_model(models: LocalModels, name: str) -> Entry:
 
     Raises `ModelError` for any other.
     """
-    entry = find_entry(models, name)
-    others = [item for item in _entries(models).all() if item.name != entry.name]
-    if entry.holding == "hub":
-        remove_from_cache(entry, others)
-    elif entry.is_own:
-        _remove(entry.path)
-    _entries(models).remove(entry)
+    find_entry(models, name)
+    entries = _entries(models)
+    with entries.locked():
+        entry = find_entry(models, name)
+        others = [item for item in entries.all() if item.name != entry.name]
+        if entry.holding == "hub":
+            remove_from_cache(entry, others)
+        elif entry.is_own:
+            _remove(entry.path)
+        entries.remove(entry)
     return entry
 
 
@@ -218,13 +227,15 @@ def _files(path: Path) -> list[Path]:
     )
 
 
-def _keep(
-    source: Path, files: Mapping[str, Path], entries: Entries, name: str, how: AddAs
-) -> tuple[Holding, Path]:
-    """Link or copy files below the library, whole or not at all; what was done, and where."""
-    if how == "reference":
-        return "reference", source.absolute()
-    target = entries.files / (name if source.is_dir() else f"{name}{source.suffix}")
+def _taken(name: str) -> ModelError:
+    return ModelError(f"{name!r} is there already. Choose another --name, or remove it first.")
+
+
+def _check_free(entries: Entries, name: str, source: Path) -> None:
+    """Raise `ModelError` where an entry has the name, or its files lie where these would."""
+    if entries.get(name) is not None:
+        raise _taken(name)
+    target = _target(entries, name, source)
     for other in {target.name, target.stem}:
         owner = entries.get(other)
         if owner is not None and owner.is_own and owner.path.name == target.name:
@@ -232,6 +243,16 @@ def _keep(
                 f"{target} is where the model {other!r} is kept. Choose another --name, or remove "
                 "it first."
             )
+
+
+def _target(entries: Entries, name: str, source: Path) -> Path:
+    return entries.files / (name if source.is_dir() else f"{name}{source.suffix}")
+
+
+def _keep(entry: Entry, files: Mapping[str, Path], entries: Entries, how: AddAs) -> Entry:
+    """Link or copy the files of a new entry below the library and write it, whole or not at all;
+    the entry as it is then."""
+    source, target = entry.path, _target(entries, entry.name, entry.path)
     staged = entries.files / f".{secrets.token_hex(8)}"
     holding: Holding = "link" if how == "link" else "copy"
     try:
@@ -246,9 +267,13 @@ def _keep(
                     holding = "copy"
             shutil.copyfile(file, copy)
             shutil.copystat(file, copy)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _remove(target)  # no entry names it: a command that was interrupted left it there
-        os.replace(staged, target)
+        kept = replace(entry, holding=holding, path=target)
+        with entries.locked():
+            _check_free(entries, entry.name, source)
+            _sweep(staged)
+            _remove(target)  # no entry names it: a command that was interrupted left it there
+            os.replace(staged, target)
+            entries.add(kept)
     except OSError as error:
         raise ModelError(
             f"{source.name} cannot be kept in {entries.files} ({error.strerror or error}). Free "
@@ -257,7 +282,16 @@ def _keep(
     finally:
         with suppress(OSError):
             _remove(staged)
-    return holding, target
+    return kept
+
+
+def _sweep(staged: Path) -> None:
+    """Remove what commands that were killed have left beside this one's: nobody copies for a whole
+    day."""
+    for path in staged.parent.glob(".*"):
+        with suppress(OSError):
+            if path != staged and time.time() - path.lstat().st_ctime > _ABANDONED:
+                _remove(path)
 
 
 def _remove(path: Path) -> None:

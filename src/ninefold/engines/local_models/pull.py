@@ -52,7 +52,8 @@ def pull_model(
     for path in paths:
         below = [*wanted, *readme] if is_folder else [""]
         entry = _entry(models, repository, path, below)
-        entries.add(entry)
+        with entries.locked():
+            entries.add(entry)
         found.append(entry)
     return tuple(found)
 
