@@ -43,7 +43,7 @@ SIDES = (1024, 4096)
 HERO = Path(__file__).resolve().parent.parent / "docs" / "images" / "hero.png"
 ROUNDS = 3
 PUBLISHED = 4096
-#: Of the issue of both figures: on two cores.
+#: What is aimed at on two cores without other work.
 SECONDS, MEGABYTES = 4.0, 1000.0
 Encoder = Callable[[Pixels], bytes]
 

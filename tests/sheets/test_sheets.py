@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from PIL import ImageFont
 from ninefold.files.embed import EmbeddedMetadata
 from ninefold.files.encode import encode
 from ninefold.files.infotext import Infotext
+from ninefold.files.png import add_text
 from ninefold.files.xmp import Xmp
 from ninefold.sheets.page import sheet_page
 from ninefold.sheets.picture import SheetStyle, check_fits, draw_sheet
@@ -57,6 +59,30 @@ def test_fields_are_chosen_by_name(tmp_path: Path) -> None:
     }
     assert dict(tile_of(file, 64, ("all",)).caption)["Note"] == "odd"
     assert tile_of(file, 64, ()).caption == ()
+
+
+def test_files_of_other_tools_are_read(tmp_path: Path) -> None:
+    graph = {
+        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sdxl.safetensors"}},
+        "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "a blue tent", "clip": ["1", 1]}},
+        "3": {"class_type": "CLIPTextEncode", "inputs": {"text": "fog", "clip": ["1", 1]}},
+        "4": {"class_type": "EmptyLatentImage",
+              "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+        "5": {"class_type": "KSampler",
+              "inputs": {"model": ["1", 0], "positive": ["2", 0], "negative": ["3", 0],
+                         "latent_image": ["4", 0], "seed": 11, "steps": 9, "cfg": 6.5,
+                         "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}},
+        "6": {"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["1", 2]}},
+        "7": {"class_type": "SaveImage", "inputs": {"images": ["6", 0]}},
+    }  # fmt: skip
+    file = tmp_path / "comfy.png"
+    plain = encode(np.zeros((64, 64, 3), np.uint8), "png")
+    file.write_bytes(add_text(plain, {"prompt": json.dumps(graph)}))
+    said = dict(tile_of(file, 64, ("all",)).caption)
+    assert (said["Prompt"], said["Negative prompt"]) == ("a blue tent", "fog")
+    assert (said["Steps"], said["Seed"], said["CFG scale"]) == ("9", "11", "6.5")
+    assert said["Tool"] == "ComfyUI"
+    assert "sdxl" in said["Model"]
 
 
 def test_files_that_are_no_pictures_say_what_they_are(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_no_secret_and_no_path_leaves(tmp_path: Path, level: str, sign: bool) ->
         pytest.skip("what says nothing cannot be signed")
     params: dict[str, Any] = {"metadata": level, "sign": sign, "thumbnail": 64}
     if sign:
-        params["formats"] = ["png", "jpeg"]
+        params["formats"] = ["png", "jpeg", "jxl"]
     published(tmp_path, **params)
     files = sorted((tmp_path / "outputs").iterdir())
     assert len(files) == len(params.get("formats", FORMATS)) + 2

@@ -44,7 +44,7 @@ from tests.files.test_signing import UNTRUSTED, claim, image_file
 
 from ..support import box_mask, files_in, picture, pixels_of, run
 
-MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp", "avif": "image/avif"}
+MEDIA_TYPES = {kind: f"image/{kind}" for kind in ("png", "jpeg", "webp", "avif", "jxl")}
 FULL = PipelineConfig.preset("full")
 
 
@@ -94,7 +94,8 @@ def with_settings(engines: EngineSet, **environ: str) -> EngineSet:
 
 
 def test_each_stage_is_an_action_in_every_format(tmp_path: Path) -> None:
-    context = published(tmp_path)
+    formats = f"publisher.formats=[{', '.join(MEDIA_TYPES)}]"
+    context = published(tmp_path, FULL.with_settings([formats]))
     *pictures, thumbnail = context[OUTPUTS]
     assert [output.format for output in pictures] == list(MEDIA_TYPES)
     for output in pictures:

@@ -12,6 +12,7 @@ from ninefold.files.embed import read_infotext, read_xmp
 from ninefold.files.formats import FORMATS
 from ninefold.files.infotext import Infotext
 from ninefold.files.opening import OWN_LIMITS, read_bytes
+from ninefold.files.readers import Generation, read_file
 from ninefold.files.scrub import is_prompt_key, is_secret_key, scrub_prompt, scrub_text
 from ninefold.files.xmp import parse_xmp
 from ninefold.imaging.resize import fit_size, resize
@@ -80,8 +81,9 @@ def image_files(paths: Iterable[Path]) -> list[Path]:
 def tile_of(path: Path, side: int, fields: Sequence[str] = USUAL_FIELDS) -> Tile:
     """The picture of a file, at most `side` pixels wide and high, and the fields that it has.
 
-    Fields are `Prompt`, `Negative prompt` and names of infotext, in any case; `all` stands for
-    every one. A file that cannot be read becomes a tile that says so.
+    Fields are `Prompt`, `Negative prompt`, `Tool`, and names of infotext, whichever tool wrote the
+    file, in any case; `all` stands for every one. A file that cannot be read becomes a tile that
+    says so.
     """
     try:
         data = read_bytes(path, OWN_LIMITS)
@@ -89,18 +91,19 @@ def tile_of(path: Path, side: int, fields: Sequence[str] = USUAL_FIELDS) -> Tile
     except ValueError as error:
         return Tile(path.name, None, problem=str(error).removeprefix("image: "))
     try:
+        found = read_file(data, OWN_LIMITS).generation
         info = read_infotext(data)
         by_ai = (packet := read_xmp(data)) is not None and parse_xmp(packet) is not None
     except ValueError:  # damaged metadata of a good picture
-        info, by_ai = None, False
-    said = _said(info) if info else {}
+        found, info, by_ai = None, None, False
+    said = _said(found, info) if found else {}
     return Tile(
         path.name,
         picture,
         tuple(_chosen(said, fields)),
-        None if info else "no generation data in the file",
+        None if found else "no generation data in the file",
         tuple(said),
-        by_ai or info is not None,
+        by_ai or found is not None,
     )
 
 
@@ -111,14 +114,31 @@ def _fitted(pixels: Pixels, side: int) -> Pixels:
     return resize(pixels, *fit_size(width, height, side=side, multiple=1))
 
 
-def _said(info: Infotext) -> dict[str, str]:
+def _said(found: Generation, info: Infotext | None) -> dict[str, str]:
     """All that the file says, without paths and secrets: a sheet is a file to be passed on."""
-    said = {PROMPT: scrub_prompt(info.prompt)}
-    if info.negative_prompt:
-        said[NEGATIVE] = scrub_prompt(info.negative_prompt)
-    for name, value in info.fields.items():
-        if not is_secret_key(name):
-            said[name] = scrub_prompt(value) if is_prompt_key(name) else scrub_text(value)
+    sides = (found.width, found.height)
+    values: dict[str, object] = {
+        PROMPT: found.prompt,
+        NEGATIVE: found.negative_prompt,
+        "Steps": found.steps,
+        "Sampler": " ".join(filter(None, (found.sampler, found.schedule))),
+        "CFG scale": found.guidance_scale,
+        "Seed": found.seed,
+        "Size": None if None in sides else f"{found.width}x{found.height}",
+        "Model": found.model.name,
+        "Denoising strength": found.strength,
+        "LoRAs": ", ".join(lora.name for lora in found.loras),
+        "Tool": found.tool,
+    }
+    values |= {name: value for name, value in found.other.items() if name not in values}
+    if info is not None:
+        values |= {name: value for name, value in info.fields.items() if not values.get(name)}
+    said: dict[str, str] = {}
+    for name, value in values.items():
+        text = f"{value:g}" if isinstance(value, float) else str("" if value is None else value)
+        if text and not is_secret_key(name):
+            prompt = name in (PROMPT, NEGATIVE) or is_prompt_key(name)
+            said[name] = scrub_prompt(text) if prompt else scrub_text(text)
     return said
 
 
