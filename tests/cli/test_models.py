@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -27,7 +28,7 @@ def engines(tmp_path: Path) -> EngineSet:
     folder = tmp_path / "models"
     checkpoint(folder / "checkpoints" / "base.safetensors")
     diffusers_folder(folder / "checkpoints" / "turbo", "StableDiffusionPipeline")
-    (folder / "checkpoints" / "old.ckpt").write_bytes(b"pickled")
+    (folder / "checkpoints" / "old.ckpt").write_bytes(pickle.dumps(Path(), protocol=2))
     metadata = {
         "modelspec.license": "MIT",
         "modelspec.title": "Ink",
