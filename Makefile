@@ -16,7 +16,7 @@ CLIENTS := tests/server/clients
 # Handed over by the environment, so that quotes in a prompt stay what they are.
 export PROMPT SEED PRESET
 
-.PHONY: chaos demo families test lint format types layers docs bench fuzz models quality clean
+.PHONY: chaos demo families reproduce test lint format types layers docs bench fuzz models quality clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/ninefold run "$$PROMPT" --preset "$$PRESET" --seed "$$SEED"
@@ -26,6 +26,9 @@ test: lint types layers $(CLIENTS)/.venv/.installed
 
 families: $(VENV)/.installed-dev
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "families or not families" tests/families
+
+reproduce: $(VENV)/.installed-dev
+	@OMP_NUM_THREADS=1 $(BIN)/python -m bench.reproduce
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

@@ -30,6 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "catalogue",
             "model_catalog",
             "provenance",
+            "reproduction",
             "config",
             "config_text",
             "inspection",

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from ninefold.jobs.model import Group, Job
     from ninefold.provenance.report import ProvenanceReport
     from ninefold.provenance.verification import verify
+    from ninefold.reproduction.report import ReproductionReport
+    from ninefold.reproduction.reproducing import reproduce
     from ninefold.slots import (
         IMAGE,
         MASK,
@@ -86,6 +88,8 @@ _HOMES = {
     "ninefold.jobs.model": ("Group", "Job"),
     "ninefold.provenance.report": ("ProvenanceReport",),
     "ninefold.provenance.verification": ("verify",),
+    "ninefold.reproduction.report": ("ReproductionReport",),
+    "ninefold.reproduction.reproducing": ("reproduce",),
     "ninefold.slots": (
         "IMAGE",
         "MASK",
@@ -137,6 +141,7 @@ __all__ = [
     "Previews",
     "ProvenanceReport",
     "Region",
+    "ReproductionReport",
     "Rewind",
     "SigningError",
     "Slot",
@@ -151,6 +156,7 @@ __all__ = [
     "__version__",
     "config_from_file",
     "inspect_file",
+    "reproduce",
     "stage",
     "verify",
 ]

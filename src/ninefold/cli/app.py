@@ -214,6 +214,55 @@ def verify(
     return verify_files(files, trust, data, settings_file, as_json, context.obj)
 
 
+@app.command()
+@guarded
+def reproduce(
+    context: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(help="An image of ninefold's, or the manifest.json beside it.")
+    ],
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="MANIFEST", help="The manifest of an image that holds no record."),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="NAME=FILE",
+            help="What it was made from, where it is not found: image, mask, references.1, "
+            "finisher.lut; also model=NAME. Repeatable.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Keep the new files in this folder.")
+    ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Go on where a model or an input is another.")
+    ] = False,
+    as_json: a.AsJson = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Say nothing but errors on stderr.")
+    ] = False,
+    data: a.Data = None,
+    settings_file: a.SettingsFile = None,
+    memory: a.Memory = None,
+) -> int:
+    """Make the image of FILE again, and say whether it is the same.
+
+    What it takes is in the file's record, or in the manifest store. Models are compared with their
+    hashes before anything runs. Exit codes: 0 identical, 3 perceptually equal (PSNR from 40 dB and
+    SSIM from 0.98), 4 different, 1 a stage failed, 2 it cannot be made again.
+    """
+    from ninefold.cli.reproduce import ReproduceOptions
+    from ninefold.cli.reproduce import reproduce as reproduce_file
+
+    options = ReproduceOptions(
+        file, record, tuple(inputs or ()), out, anyway, as_json, quiet, data, settings_file, memory
+    )
+    return reproduce_file(options, context.obj)
+
+
 @config_app.command("show")
 @guarded
 def config_show(

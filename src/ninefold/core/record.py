@@ -13,10 +13,10 @@ from ninefold.core.problems import problems_of
 from ninefold.core.timing import FINISHED, LOADED, WAITED
 from ninefold.core.values import Failure, Json
 
-#: Metadata that differs between two runs that made the same image. Names of final files may hold
-#: the job's id and the day.
+#: Metadata that differs between two runs that made the same image, or is made of the rest. Names
+#: of final files may hold the job's id and the day.
 _CIRCUMSTANCES = frozenset({"duration_ms", WAITED, LOADED, FINISHED, "cached", "batch_size"})
-_CIRCUMSTANCES |= {"oom_steps", "outputs", "signed"}
+_CIRCUMSTANCES |= {"oom_steps", "outputs", "signed", "identifier"}
 
 
 def facts(metadata: Mapping[str, Json]) -> dict[str, Json]:

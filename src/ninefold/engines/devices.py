@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ninefold.core.errors import ModelError
+from ninefold.core.values import Json
 from ninefold.engines.settings import EngineSettings
 
 
@@ -37,6 +38,41 @@ class DeviceChoice:
         import torch
 
         return torch.cuda.get_device_name() if self.name == "cuda" else self.name
+
+    def facts(self) -> Json:
+        """What decides the last digits of its numbers: the processor and its kernels, torch's
+        threads, and whether torch is to repeat itself."""
+        import torch
+
+        backends: Any = torch.backends  # of which only a part is typed
+        cuda = backends.cuda
+        kernels = {
+            "flash": cuda.flash_sdp_enabled(),
+            "memory_efficient": cuda.mem_efficient_sdp_enabled(),
+            "cudnn": cuda.cudnn_sdp_enabled(),
+            "math": cuda.math_sdp_enabled(),
+        }
+        found: Json = {
+            "device_name": self.model_name(),
+            "threads": torch.get_num_threads(),
+            "attention": [name for name, is_on in kernels.items() if is_on],
+            "deterministic": torch.are_deterministic_algorithms_enabled(),
+            "matmul_precision": torch.get_float32_matmul_precision(),
+        }
+        if self.name == "cpu":
+            found["cpu"] = backends.cpu.get_cpu_capability()
+            found["mkldnn"] = backends.mkldnn.is_available()
+        if self.name == "cuda":
+            cudnn = backends.cudnn
+            found["cuda"] = torch.version.cuda
+            found["cudnn"] = cudnn.version()
+            found["cudnn_benchmark"] = cudnn.benchmark
+            found["tf32"] = [
+                name
+                for name, is_on in (("matmul", cuda.matmul.allow_tf32), ("cudnn", cudnn.allow_tf32))
+                if is_on
+            ]
+        return found
 
     def free(self) -> int:
         """Bytes that CUDA could still give to tensors."""

@@ -302,6 +302,7 @@ class DiffusersCall:
             quality=request.quality,
             tiling=request.tiling,
             steps_left_out=self.steps_left_out,
+            runtime=self.device.facts(),
             batch_size=len(self.requests),
             oom_steps=tuple(self.model.oom_steps),
             warnings=tuple(dict.fromkeys([*item.warnings, *self.warnings, *ineffective])),

@@ -6,7 +6,6 @@ steps reported; errors of the right type) and knows nothing of art.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any
@@ -32,6 +31,8 @@ from ninefold.engines.generation_record import GenerationRecord, UsedLora
 from ninefold.engines.loras import known_lora
 from ninefold.engines.schedulers import NAMES, check_scheduler
 from ninefold.imaging.types import Pixels
+
+_LORA_HASH = "fa4e00000000"
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ class FakeDiffusion(FakeModels):
         return self.known_loras
 
     def lora_hash(self, model: str, lora: str) -> str:
-        """A digest of the name."""
-        return hashlib.sha256(lora.encode()).hexdigest()[:12]
+        """The same for all; raises `InputError` for an unknown name."""
+        known_lora(lora, self.known_loras)
+        return _LORA_HASH
 
     def check_lora(self, model: str, lora: str) -> None:
         """Raise `InputError` for an unknown name."""
@@ -190,7 +192,7 @@ def _record(request: TextToImage, info: ModelInfo) -> GenerationRecord:
         refiner_hash=info.hash if request.refiner else "",
         handover=request.handover,
         dtype="uint8",
-        loras=tuple(UsedLora(lora.name, lora.weight, "fa4e00000000") for lora in request.loras),
+        loras=tuple(UsedLora(lora.name, lora.weight, _LORA_HASH) for lora in request.loras),
         control=tuple(
             used_control(item, FakeControl().info(item.model)) for item in request.control
         ),

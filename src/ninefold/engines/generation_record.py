@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from ninefold.core.values import Json, Tiling
 
@@ -119,6 +120,8 @@ class GenerationRecord:
     refiner: str | None = None
     refiner_hash: str = ""
     handover: float = 1.0
+    #: What its numbers hang on beside the model: `DeviceChoice.facts`.
+    runtime: Mapping[str, Any] = field(default_factory=dict)
     #: Images that were made in the same call.
     batch_size: int = 1
     #: What was done to make room for it.
@@ -162,6 +165,8 @@ class GenerationRecord:
                 "refiner_hash": self.refiner_hash,
                 "handover": self.handover,
             }
+        if self.runtime:
+            found["runtime"] = dict(self.runtime)
         if self.batch_size > 1:
             found["batch_size"] = self.batch_size
         if self.oom_steps:
@@ -200,6 +205,7 @@ class GenerationRecord:
             refiner=entry.get("refiner"),
             refiner_hash=str(entry.get("refiner_hash", "")),
             handover=float(entry.get("handover", 1)),
+            runtime=entry.get("runtime", {}),
             batch_size=entry.get("batch_size", 1),
             oom_steps=tuple(entry.get("oom_steps", ())),
             warnings=tuple(entry.get("warnings", ())),

@@ -7,12 +7,15 @@ label can make a choice, name a wildcard or bring a LoRA.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ninefold.core.errors import InputError
 from ninefold.core.values import Lora
+from ninefold.prompts.loras import tag_content
 from ninefold.prompts.resolved import possible_loras, resolve_parts
 from ninefold.prompts.wildcards import Wildcards
+from ninefold.prompts.writing import escape
 
 #: Longest prompt that filling in may make, in characters.
 MAX_FILLED = 20_000
@@ -87,6 +90,16 @@ def resolve_template(
 def template_loras(text: str, where: str, wildcards: Wildcards | None = None) -> tuple[str, ...]:
     """As `possible_loras`, of a prompt with placeholders."""
     return possible_loras(_marked(text), where, wildcards)
+
+
+def written_template(parts: Sequence[TemplatePart], separator: str | None) -> str:
+    """A template that is resolved to `parts`, whatever the seed and the wildcards."""
+    texts = [
+        _unmarked(escape(part.marked))
+        + "".join(f"<lora:{tag_content(lora)}>" for lora in part.loras)
+        for part in parts
+    ]
+    return f" {separator} ".join(texts) if separator else "".join(texts)
 
 
 def as_text(label: str) -> str:

@@ -158,11 +158,12 @@ class DetailerStage(PromptedStage[DetailerParams]):
     def _run(self, context: PipelineContext) -> None:
         before = context[IMAGE]
         image = read_image(context, before)
+        parts = self.noted_prompts(context)
         found = self._find(context, image)
         regions = []
         if found:
             info = self.model_info(context)
-            prompts = self._prompts(context, info, [item.label for item in found])
+            prompts = self._prompts(context, info, parts, [item.label for item in found])
             for index, (item, prompt) in enumerate(zip(found, prompts, strict=True)):
                 if prompt is not None:
                     progress = PartialProgress(context.progress, index, len(found))
@@ -246,10 +247,13 @@ class DetailerStage(PromptedStage[DetailerParams]):
                 yield _Found(label, score, soft, box)
 
     def _prompts(
-        self, context: PipelineContext, info: ModelInfo, labels: Sequence[str]
+        self,
+        context: PipelineContext,
+        info: ModelInfo,
+        parts: Mapping[str, Sequence[TemplatePart]],
+        labels: Sequence[str],
     ) -> Sequence[OwnPrompt | None]:
         """The prompt of each region; None leaves a region as it is."""
-        parts = self.resolved_prompts(context)
         prompts: list[OwnPrompt | None] = []
         for index, label in enumerate(labels):
             name = _class_prompt(label)

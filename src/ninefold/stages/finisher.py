@@ -115,7 +115,7 @@ class FinisherStage(PipelineStage[FinisherParams]):
         changed = self.params.model_dump(exclude_defaults=True, exclude={"lut", "overlay"})
         for name, path in (("lut", params.lut), ("overlay", params.overlay)):
             if path is not None:
-                changed[name] = path.name
+                changed |= {name: path.name, f"{name}_sha256": file_sha256(path)}
         context.add_metadata(self.name, **changed, size=list(record.size))
 
     def _toned(self, context: PipelineContext, image: Pixels) -> Pixels:

@@ -161,6 +161,8 @@ class InspectorStage(EngineStage[InspectorParams]):
             value = measures.seam_strength(image, seams.columns, seams.rows)
             yield "seam", value, _above("Seams: strength", value, params.max_seam)
         if params.detector is not None:
+            digest = self.engines.detection.hash(params.detector)
+            context.add_metadata(self.name, detector=params.detector, detector_hash=digest)
             wanted = _named(
                 context.get(PROMPT) or "", self.engines.detection.labels(params.detector)
             )

@@ -12,7 +12,13 @@ from ninefold.core.errors import InputError
 from ninefold.core.values import Json
 from ninefold.engines.diffusion import ModelInfo
 from ninefold.prompts import Wildcards
-from ninefold.prompts.templates import TemplatePart, as_text, resolve_template, template_loras
+from ninefold.prompts.templates import (
+    TemplatePart,
+    as_text,
+    resolve_template,
+    template_loras,
+    written_template,
+)
 from ninefold.slots import MAX_PROMPT, NEGATIVE_PROMPT, PROMPT, SEED, WILDCARDS
 from ninefold.stages.base import DiffusionStage, OwnPrompt, SamplingParams
 
@@ -50,6 +56,16 @@ class PromptedStage(DiffusionStage[Q]):
         """Its prompts in parts, with the choices that the seed makes; raises `InputError`."""
         wildcards = wildcards or self._wildcards(context)
         return {name: self._resolved(context, name, wildcards) for name in self.own_prompts()}
+
+    def noted_prompts(self, context: PipelineContext) -> dict[str, tuple[TemplatePart, ...]]:
+        """As `resolved_prompts`; those with choices go into the metadata, with these made."""
+        found = self.resolved_prompts(context)
+        given = self.own_prompts()
+        written = {name: written_template(parts, self.separator) for name, parts in found.items()}
+        chosen = {name: text for name, text in written.items() if text != given[name]}
+        if chosen:
+            context.add_metadata(self.name, own_prompts=chosen)
+        return found
 
     def own_prompt(
         self,

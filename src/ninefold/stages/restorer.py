@@ -91,7 +91,7 @@ class RestorerStage(PromptedStage[RestorerParams]):
 
     def _run(self, context: PipelineContext) -> None:
         info = self.model_info(context)
-        parts = self.resolved_prompts(context)
+        parts = self.noted_prompts(context)
         own = self.own_prompt(context, info, parts["prompt"][0], parts["negative_prompt"][0])
         what = self.conditioning(context, info, own)
         before = context[IMAGE]

@@ -1,0 +1,57 @@
+"""Finding the record of how an image was made: in its file, or in the manifest store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ninefold.core.errors import InputError
+from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.watermark import WATERMARK
+from ninefold.files.decode import decode
+from ninefold.files.embed import read_record
+from ninefold.files.manifest import Manifest, read_manifest
+from ninefold.files.manifest_store import ManifestStore
+
+_REMEDY = (
+    "Files of ninefold's hold one at the metadata level full; else give the manifest.json that "
+    "was written beside it, with --record."
+)
+
+
+def read_manifest_file(path: Path) -> Manifest:
+    """A manifest.json; raises `InputError`."""
+    try:
+        return read_manifest(path.read_bytes())
+    except OSError as error:
+        raise InputError(
+            f"{path.name}: cannot be read: {error.strerror or error}. Check the path."
+        ) from None
+    except ValueError as error:
+        raise InputError(f"{path.name}: {error}.") from None
+
+
+def find_record(data: bytes, engines: EngineSet, store: ManifestStore | None) -> Manifest:
+    """How an image file was made: by its own record, else by what its watermark names.
+
+    Raises `InputError` where there is neither, or the file is no image.
+    """
+    try:
+        record = read_record(data)
+    except ValueError as error:
+        raise InputError(f"{error}. {_REMEDY}") from None
+    found = record or _by_watermark(data, engines, store)
+    if found is None:
+        raise InputError(f"expected a record of how it was made, got none. {_REMEDY}")
+    return found
+
+
+def _by_watermark(data: bytes, engines: EngineSet, store: ManifestStore | None) -> Manifest | None:
+    if store is None or not engines.engines.get(WATERMARK):
+        return None
+    watermark = engines[WATERMARK]
+    try:
+        found = watermark.find(watermark.models()[0], decode(data))
+    except ValueError:  # too small to tell
+        return None
+    kept = None if found is None else store.find(found.identifier)
+    return None if kept is None else read_manifest(kept.record)
