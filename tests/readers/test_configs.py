@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ninefold import InputError, PipelineConfig
 from ninefold.core.model_refs import ModelRef
+from ninefold.files.readers import READERS
 from ninefold.files.readers.generation import (
     DetailerPass,
     Generation,
@@ -29,6 +30,7 @@ from tests.readers.test_comfyui import basic
 from tests.readers.test_infotext_tools import A1111
 
 ENGINES = fake_engines()
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def built(said: Generation, size: tuple[int, int] = (128, 128)) -> ConfigFromFile:
@@ -278,3 +280,9 @@ def test_graphs_become_configs() -> None:
     config = config_from_file(png({"prompt": basic()}), ENGINES)
     assert (config.prompt, config.negative_prompt) == ("a red house", "fog")
     assert config.model == "base"
+
+
+def test_the_page_names_every_reader() -> None:
+    page = (ROOT / "docs/howto/read-files.md").read_text(encoding="utf-8")
+    for reader in READERS:
+        assert f"| {reader.tool} | {reader.reads} |" in page

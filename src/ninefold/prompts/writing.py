@@ -16,7 +16,12 @@ from ninefold.prompts.tree import (
     Wildcard,
 )
 
-_SPECIAL = re.compile(r"[{}|_]|\$(?=\{|\Z)|<(?=[ \t]*(?:lora|lyco)|\Z)", re.IGNORECASE)
+#: A mark to be escaped, with the backslashes before it; or those before one that needs no escape.
+_MARK = r"(?P<run>\\*)(?P<mark>{})|(?P<alone>\\+)(?=[{{}}|$_#<])"
+_ENDS = r"\$(?=\{|\Z)|<(?=[ \t]*(?:lora|lyco)|\Z)"
+_ALL = re.compile(_MARK.format(r"[{}|_]|" + _ENDS), re.IGNORECASE)
+#: The same of marks that begin a construct, which is enough where none is open.
+_OPENING = re.compile(_MARK.format(r"\{|_(?=_)|" + _ENDS), re.IGNORECASE)
 #: What would be read as the head of an option.
 _HEAD = re.compile(r"[~!@]|[+-]?[\d.]+\s*::|[\d-]+\s*\$\$")
 
@@ -28,11 +33,19 @@ def escape(text: str) -> str:
     encoder reads as one.
     """
     plain = (Text(text),) if text else ()
-    return text if try_parse(text) == plain else _escaped(text)
+    shorter = (text, _OPENING.sub(_marked, text))
+    return next((found for found in shorter if try_parse(found) == plain), _escaped(text))
 
 
 def _escaped(text: str) -> str:
-    return _SPECIAL.sub(r"\\\g<0>", text)
+    return _ALL.sub(_marked, text)
+
+
+def _marked(match: re.Match[str]) -> str:
+    """A backslash before the mark; one more before it where those there would pair with it."""
+    run, mark = match["run"] or match["alone"] or "", match["mark"]
+    even = run + "\\" * (len(run) % 2)
+    return even if mark is None else f"{even}\\{mark}"
 
 
 def written(nodes: Nodes) -> str:

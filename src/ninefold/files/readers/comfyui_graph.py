@@ -15,8 +15,8 @@ from ninefold.files.readers.values import as_list, as_text, as_whole, read_objec
 
 #: More nodes than that are not looked at.
 MAX_NODES = 5_000
-#: Deepest nesting of subgraphs.
-_MAX_DEPTH = 8
+#: Deepest nesting of subgraphs, and nodes and links of all of them, written out.
+_MAX_DEPTH, _MAX_PARTS = 8, 40_000
 _MUTED, _BYPASSED = 2, 4
 
 
@@ -119,6 +119,7 @@ class _Flattened:
     def __init__(self, definitions: Mapping[str, Mapping[str, Any]]) -> None:
         self.graph = Graph()
         self._definitions = definitions
+        self._parts = 0
         #: What an output stands for: itself, another output or a value.
         self._stands_for: dict[Link, Any] = {}
         #: Values of nodes that hold one under a name (`SetNode`).
@@ -129,8 +130,13 @@ class _Flattened:
     ) -> dict[int, Any]:
         """Add the nodes of one level; `outer` are the values of a subgraph's inputs. Returns those
         of its outputs."""
-        links = _links(level, prefix)
-        for item in map(read_object, as_list(level.get("nodes"))):
+        nodes = as_list(level.get("nodes"))
+        self._parts += len(nodes) + len(as_list(level.get("links")))
+        if self._parts > _MAX_PARTS:
+            self.graph.problems.append(f"subgraphs of more than {_MAX_PARTS:,} nodes and links")
+            return {}
+        links = _links(level)
+        for item in map(read_object, nodes):
             if len(self.graph.nodes) >= MAX_NODES:
                 self.graph.problems.append(f"a workflow of more than {MAX_NODES:,} nodes")
                 break
@@ -237,7 +243,7 @@ def _source(origin: str, slot: int, prefix: str, outer: Mapping[int, Any]) -> An
     return outer.get(slot) if origin == "-10" else Link(prefix + origin, slot)
 
 
-def _links(level: Mapping[str, Any], prefix: str) -> dict[int, tuple[str, int]]:
+def _links(level: Mapping[str, Any]) -> dict[int, tuple[str, int]]:
     """The node and the slot that each link starts at, by its number."""
     found: dict[int, tuple[str, int]] = {}
     for item in as_list(level.get("links")):
