@@ -87,12 +87,23 @@ def test_an_embedded_profile_counts(picture: NDArray[np.uint8]) -> None:
 
 def test_packed_metadata_of_other_writers(picture: NDArray[np.uint8]) -> None:
     text = "a house\nNegative prompt: fog\nSteps: 2, Seed: 5, Size: 8x8"
-    data = pylibjxl.encode(picture, exif=bytes(4) + write_exif(text)[6:], xmp=b"<x/>" * 20)
+    data = pylibjxl.encode(picture, exif=write_exif(text)[6:], xmp=b"<x/>" * 20)
     assert b"brob" in data
     info = read_infotext(data)
     assert info is not None
     assert (info.prompt, info.negative_prompt) == ("a house", "fog")
     assert read_xmp(data) == b"<x/>" * 20
+
+
+def test_packed_metadata_without_end_is_left_out(picture: NDArray[np.uint8]) -> None:
+    bomb = pylibjxl.encode(picture, lossless=True, xmp=b" " * (64 << 20))
+    assert len(bomb) < 10_000
+    assert read_xmp(bomb) is None
+    assert np.array_equal(decode(bomb), picture)
+    whole = pylibjxl.encode(picture, xmp=b" " * (16 << 20))
+    assert read_xmp(whole) == b" " * (16 << 20)
+    damaged = whole.replace(b"brobxml ", b"brobxml \xff\xff")
+    assert read_xmp(damaged) is None
 
 
 def test_metadata_lies_in_plain_boxes(picture: NDArray[np.uint8]) -> None:

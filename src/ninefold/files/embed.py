@@ -18,7 +18,6 @@ from enum import StrEnum
 from ninefold.files import jpeg
 from ninefold.files.exif import read_exif, write_exif
 from ninefold.files.infotext import Infotext, format_infotext, parse_infotext
-from ninefold.files.jxl import load_metadata
 from ninefold.files.manifest import Manifest, read_manifest
 from ninefold.files.opening import ImageLimits, open_image
 from ninefold.files.png import read_text
@@ -118,7 +117,6 @@ def read_parameters(data: bytes, limits: ImageLimits | None = None) -> str | Non
     Raises ValueError where `data` is no image that can be read, or its header is corrupt.
     """
     with open_image(data, limits) as image:
-        load_metadata(image)
         kind = image.format
         text = read_text(data).get(PARAMETERS) if kind == "PNG" else None
         text = read_exif(image.info.get("exif") or b"").comment if text is None else text
@@ -148,7 +146,6 @@ def read_xmp(data: bytes) -> bytes | None:
         if image.format == "PNG":
             text = read_text(data).get(XMP_KEYWORD)
             return text.encode() if text else None
-        load_metadata(image)
         packet = image.info.get("xmp")
         return packet if isinstance(packet, bytes) else None
 

@@ -27,6 +27,10 @@ _OPENING = _SIGNATURE + b"\0\0\0\x14ftypjxl \0\0\0\0jxl "
 _BARE = b"\xff\x0a"
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _EXIF_PREFIX = b"Exif\0\0"
+#: Boxes of metadata, by what Pillow calls it.
+_CARRIERS = {b"Exif": "exif", b"xml ": "xmp"}
+#: Bytes of metadata, once they are unpacked.
+_MAX_METADATA = 16 << 20
 
 
 def jxl_installed() -> bool:
@@ -82,18 +86,25 @@ class JxlImageFile(ImageFile.ImageFile):
     format_description = "JPEG XL"
 
     def _open(self) -> None:
-        self._data = self.fp.read() if self.fp is not None else b""
-        stream = b""
-        self.has_packed_metadata = False
-        for kind, body in _boxes(self._data):
-            if kind == b"Exif":
-                self.info.setdefault("exif", _exif(body))
-            elif kind == b"xml ":
-                self.info.setdefault("xmp", body)
+        data = self.fp.read() if self.fp is not None else b""
+        packed: dict[bytes, bytes] = {}
+        pieces: list[bytes] = []
+        for kind, body in _boxes(data):
+            if kind in _CARRIERS:
+                self.info.setdefault(_CARRIERS[kind], body)
             elif kind == b"brob":
-                self.has_packed_metadata |= body[:4] in (b"Exif", b"xml ")
-            elif kind == b"jxlc" or (kind == b"jxlp" and not stream):
-                stream = body if kind == b"jxlc" else body[4:]
+                packed.setdefault(body[:4], body[4:])
+            elif kind == b"jxlc":
+                pieces.append(body)
+            elif kind == b"jxlp":  # one of several, after its number
+                pieces.append(body[4:])
+        for kind in _CARRIERS.keys() & packed.keys():
+            if (found := _unpacked(packed[kind])) is not None:
+                self.info.setdefault(_CARRIERS[kind], found)
+        if "exif" in self.info:
+            self.info["exif"] = _exif(self.info["exif"])
+        # The library sees the codestream alone: it would unpack boxes of any size.
+        self._data = stream = b"".join(pieces)
         header = read_header(stream)
         known = _library().probe(self._data)
         if (known["width"], known["height"]) != (header.width, header.height):
@@ -113,10 +124,6 @@ class JxlImageFile(ImageFile.ImageFile):
             pixels, said = _library().decode(self._data, metadata=True)
             if said.get("icc"):
                 self.info["icc_profile"] = said["icc"]
-            if said.get("exif"):
-                self.info["exif"] = _exif(said["exif"])
-            if said.get("xmp"):
-                self.info["xmp"] = said["xmp"]
             self._data = b""
             channels = len(self.getbands())
             shape = (self.height, self.width, channels) if channels > 1 else self.size[::-1]
@@ -124,12 +131,6 @@ class JxlImageFile(ImageFile.ImageFile):
                 raise ValueError(f"expected pixels of shape {shape}, got {pixels.shape}")
             self.im = Image.fromarray(pixels).im
         return super().load()
-
-
-def load_metadata(image: Image.Image) -> None:
-    """Make `info` complete where metadata is packed, for which the pixels are decoded as well."""
-    if isinstance(image, JxlImageFile) and image.has_packed_metadata:
-        image.load()
 
 
 def _library() -> Any:
@@ -172,6 +173,25 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             return
         yield kind, data[start:end]
         at = end
+
+
+def _unpacked(body: bytes) -> bytes | None:
+    """What Brotli packed; None where it is damaged or longer than metadata may be."""
+    try:
+        import brotli
+    except ImportError:  # comes with the library, by the extra
+        return None
+    unpacker, left = brotli.Decompressor(), _MAX_METADATA
+    parts: list[bytes] = []
+    try:
+        while not unpacker.is_finished() and left > 0:
+            parts.append(unpacker.process(b"" if parts else body, output_buffer_limit=left))
+            left -= len(parts[-1])
+            if not parts[-1] and unpacker.can_accept_more_data():  # cut short
+                return None
+    except brotli.error:
+        return None
+    return b"".join(parts) if unpacker.is_finished() and left >= 0 else None
 
 
 def _exif(body: bytes) -> bytes:

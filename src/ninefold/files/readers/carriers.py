@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 
 from ninefold.files.exif import read_exif, read_exif_texts
 from ninefold.files.formats import ImageFormat
-from ninefold.files.jxl import load_metadata
 from ninefold.files.opening import ImageLimits, open_image
 from ninefold.files.png import read_text
 from ninefold.files.readers.stealth import MAX_PIXELS, read_stealth
@@ -58,7 +57,6 @@ def read_carriers(data: bytes, limits: ImageLimits) -> Carriers:
     """The texts of a file, without decoding its pixels; raises `ValueError` for what is none of
     the formats, is corrupt or too large."""
     with open_image(data, limits) as image:
-        load_metadata(image)
         kind = ImageFormat(str(image.format).lower())
         block = image.info.get("exif")
         block = block if isinstance(block, bytes) else b""
