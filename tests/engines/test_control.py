@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:`FluxPosEmbed`:FutureWarning"),
 ]
 #: Least sides of models that are native at 1024 pixels.
-SIDES = {"flux": 256, "sd3": 256}
+SIDES = {"flux": 256, "sd3": 256, "qwen-image": 256, "sana": 256, "z-image": 256}
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +76,8 @@ def by_hand(pipe: Any, side: int = 64, **arguments: Any) -> Pixels:
         width=side,
         height=side,
         num_inference_steps=3,
-        guidance_scale=3.0,
         generator=torch.Generator("cpu").manual_seed(7),
-        **arguments,
+        **({} if "true_cfg_scale" in arguments else {"guidance_scale": 3.0}) | arguments,
     )
     return np.array(out.images[0])
 
@@ -150,6 +149,57 @@ def test_a_controlnet_gives_what_diffusers_gives_by_hand(
     assert (used.model, used.kind, used.strength, used.end) == (name, "controlnet", 0.8, 0.7)
     assert used.mode == entry.mode
     assert plain.record.control == ()
+
+
+#: By the model, its network, and what is passed beside the picture when calling by hand.
+TRANSFORMERS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "hunyuan-dit": (
+        "hunyuan-controlnet",
+        "HunyuanDiT2DControlNet",
+        {"guidance_scale": 3.0, "use_resolution_binning": False},
+    ),
+    "qwen-image": (
+        "qwen-controlnet",
+        "QwenImageControlNet",
+        {"true_cfg_scale": 3.0, "negative_prompt": " ", "control_guidance_end": 0.7},
+    ),
+    "sana": (
+        "sana-controlnet",
+        "SanaControlNet",
+        {"guidance_scale": 3.0, "use_resolution_binning": False},
+    ),
+    "z-image": ("z-image-controlnet", "ZImageControlNet", {"guidance_scale": 3.0}),
+}
+
+
+@pytest.mark.families
+@pytest.mark.parametrize("base", TRANSFORMERS)
+def test_a_controlnet_of_a_transformer_gives_what_diffusers_gives_by_hand(
+    engines: EngineSet, tiny_models: Callable[[str], Path], folder: Path, base: str
+) -> None:
+    import diffusers as untyped
+
+    diffusers: Any = untyped
+    name, network, given = TRANSFORMERS[base]
+    model, control = tiny_models(base), tiny_control(name, folder / name)
+    side = SIDES.get(base, 64)
+    edges, end = drawn(side), given.get("control_guidance_end", 1.0)
+    entry = Control(name, edges, strength=0.8, end=end)
+    made = engines.diffusion.run(asked(model, control=(entry,)), QUIET)
+    net = getattr(diffusers, f"{network}Model").from_pretrained(control)
+    pipeline = f"{network.replace('2D', '')}Pipeline"
+    pipe = getattr(diffusers, pipeline).from_pretrained(model, controlnet=net)
+    expected = by_hand(
+        pipe,
+        side,
+        control_image=picture(edges),
+        controlnet_conditioning_scale=0.8,
+        **given,
+    )
+    assert np.array_equal(made.image, expected)
+    assert not np.array_equal(made.image, engines.diffusion.run(asked(model), QUIET).image)
+    (used,) = made.record.control
+    assert (used.model, used.strength, used.end) == (name, 0.8, end)
 
 
 @pytest.mark.parametrize("base", ["sd15", "sdxl", "flux", "sd3"])

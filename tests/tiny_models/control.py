@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,24 @@ def _sd3() -> Any:
     return diffusers.SD3ControlNetModel.from_config({**config, "extra_conditioning_channels": 0})
 
 
+def _like(base: str, network: str, **changes: Any) -> Any:
+    """A network with what its config has in common with that of the model's transformer."""
+    build = getattr(diffusers, network)
+    known = signature(build.__init__).parameters
+    config = dict(build_tiny(base).transformer.config)
+    return build(**{name: config[name] for name in config if name in known} | changes)
+
+
+def _z_image() -> Any:
+    return _like(
+        "z-image",
+        "ZImageControlNetModel",
+        control_layers_places=[0],
+        control_refiner_layers_places=[0],
+        control_in_dim=16,
+    )
+
+
 def _t2i() -> Any:
     return diffusers.T2IAdapter(
         channels=[8, 16, 16, 16],
@@ -63,6 +82,12 @@ _NETWORKS: dict[str, Callable[[], Any]] = {
     "flux-union": lambda: _flux(7),
     "sd3-controlnet": _sd3,
     "sdxl-t2i": _t2i,
+    "qwen-controlnet": lambda: _like("qwen-image", "QwenImageControlNetModel"),
+    "z-image-controlnet": _z_image,
+    "hunyuan-controlnet": lambda: _like(
+        "hunyuan-dit", "HunyuanDiT2DControlNetModel", transformer_num_layers=4
+    ),
+    "sana-controlnet": lambda: _like("sana", "SanaControlNetModel"),
 }
 
 

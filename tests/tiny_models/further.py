@@ -78,7 +78,7 @@ def hunyuan_dit(**transformer: Any) -> dict[str, Any]:
         "transformer": diffusers.HunyuanDiT2DModel(
             **{
                 "sample_size": 8,
-                "num_layers": 2,
+                "num_layers": 4,  # ControlNets act in less than half of them
                 "patch_size": 2,
                 "attention_head_dim": 8,
                 "num_attention_heads": 2,
@@ -210,7 +210,7 @@ def _() -> Any:
             max_num_gist_tokens=16,
             gist_step=8,
             axes_dims=(4, 6, 6),
-            axes_lens=(2048, 64, 64),
+            axes_lens=(2048, 128, 128),
         ),
         scheduler=flow_scheduler(use_dynamic_shifting=True),
         vae=flux2_vae(),

@@ -148,7 +148,7 @@ def sana(pipeline: str, scheduler: Any, **transformer: Any) -> Any:
                 "out_channels": 8,
                 "num_attention_heads": 2,
                 "attention_head_dim": 8,
-                "num_layers": 1,
+                "num_layers": 2,  # ControlNets act behind the first
                 "num_cross_attention_heads": 2,
                 "cross_attention_head_dim": 8,
                 "cross_attention_dim": 16,

@@ -43,7 +43,11 @@ from ninefold.engines.loras.applying import applied
 from ninefold.engines.memory import encoders_leaving
 from ninefold.engines.prepared_request import PreparedRequest, keeps_all
 from ninefold.engines.previews import preview_maker
-from ninefold.engines.reference_images import reference_arguments, references_of
+from ninefold.engines.reference_images import (
+    encoded_as_loaded,
+    reference_arguments,
+    references_of,
+)
 from ninefold.engines.schedulers import build_scheduler, seed_steps
 from ninefold.engines.seamless import seamless
 from ninefold.engines.step_cache import StepCache, step_cache
@@ -172,6 +176,7 @@ class DiffusersCall:
                 painting_at(pipe, self.family, shared.width, shared.height),
                 guided_by(pipe, self.family, shared.guidance_scale),
                 start.applied() if start else nullcontext(),
+                encoded_as_loaded(pipe, self.references),
                 _own_randomness(shared.seed, self.device),
                 _decoding_apart(pipe, apart),
                 watched_decoding(pipe) as finite,

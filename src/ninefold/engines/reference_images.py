@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from ninefold.engines.autoencoders import autoencoder
 from ninefold.engines.diffusion import ImageToImage, TextToImage
 from ninefold.engines.families import Family
 from ninefold.imaging.resize import resize
@@ -20,6 +22,22 @@ def references_of(request: TextToImage, family: Family) -> tuple[Pixels, ...]:
     # Its inpainting needs none: it runs where diffusers has one.
     needs = family.edit is not None and family.text is None and family.image is None
     return (request.image,) if needs else ()
+
+
+@contextmanager
+def encoded_as_loaded(pipe: Any, references: Collection[Pixels]) -> Iterator[None]:
+    """Within the block the autoencoder takes the pixels of references in any number format: Z-Image
+    Omni passes bfloat16, however its parts were loaded."""
+    model: Any = autoencoder(pipe)
+    if not references or not hasattr(model, "encode"):
+        yield
+        return
+    encode, dtype = model.encode, next(model.parameters()).dtype
+    model.encode = lambda pixels, *args, **options: encode(pixels.to(dtype), *args, **options)
+    try:
+        yield
+    finally:
+        del model.encode
 
 
 def reference_arguments(
