@@ -136,6 +136,29 @@ def test_a_network_in_diffusers_own_layout_is_known(
     assert described(save(prefixed, path), folder).family == described(folder).family
 
 
+@pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "z-image",
+        *(
+            pytest.param(name, marks=pytest.mark.families)
+            for name in ("auraflow", "flux2", "flux2-klein", "sana", "sd3")
+        ),
+    ],
+)
+def test_a_network_in_its_first_layout_takes_the_rest_from_a_folder(
+    name: str, prefix: str, tiny_models: Make, pipes: Callable[[str], Any], tmp_path: Path
+) -> None:
+    from tests.tiny_models.first_layouts import first_layout
+
+    tensors = first_layout(name, pipes(name).transformer)
+    path = save({f"{prefix}{key}": w for key, w in tensors.items()}, tmp_path / "net.safetensors")
+    folder = tiny_models(name)
+    assert described(path, folder).family == described(folder).family
+    assert close(made(path, folder), made(folder))
+
+
 def test_a_chroma_alone_takes_the_rest_from_a_folder(
     tiny_models: Make, pipes: Callable[[str], Any], tmp_path: Path
 ) -> None:

@@ -23,20 +23,20 @@ from tests.tiny_models.transformers import flux_vae, qwen_image
 diffusers: Any = untyped
 
 
-def image_processor() -> Any:
-    """Qwen's, at 4 tokens an image."""
+def image_processor(**options: Any) -> Any:
+    """Qwen's, at 4 tokens an image where nothing else is said."""
     from transformers import Qwen2VLImageProcessorPil
 
     build: Any = Qwen2VLImageProcessorPil
-    return build(min_pixels=28 * 28, max_pixels=56 * 56)
+    return build(**{"min_pixels": 28 * 28, "max_pixels": 56 * 56, **options})
 
 
-def qwen_processor(generation: int = 2) -> Any:
+def qwen_processor(generation: int = 2, **images: Any) -> Any:
     """What prepares text and images for Qwen 2 or 3, saved in the files that it ships in."""
     import transformers
 
     processor_class: Any = getattr(transformers, f"Qwen{generation}VLProcessor")
-    parts = {"image_processor": image_processor(), "tokenizer": byte_tokenizer()}
+    parts = {"image_processor": image_processor(**images), "tokenizer": byte_tokenizer()}
     if not reads_videos(processor_class):  # pragma: no cover - where torchvision is installed
         videos: Any = transformers.Qwen2VLVideoProcessor
         return processor_class(**parts, video_processor=videos(), chat_template=CHAT)
@@ -50,7 +50,7 @@ def qwen_processor(generation: int = 2) -> Any:
     return processor
 
 
-def qwen3_vl_encoder(layers: int = 3, *, bare: bool = False) -> Any:
+def qwen3_vl_encoder(layers: int = 3, *, bare: bool = False, patch: int = 14) -> Any:
     """Qwen 3 with eyes; `bare` without what makes words."""
     from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration, Qwen3VLModel
 
@@ -72,7 +72,7 @@ def qwen3_vl_encoder(layers: int = 3, *, bare: bool = False) -> Any:
                 "intermediate_size": 2 * WIDTH,
                 "num_heads": 2,
                 "out_hidden_size": WIDTH,
-                "patch_size": 14,
+                "patch_size": patch,
                 "num_position_embeddings": 16,
                 "deepstack_visual_indexes": [0],
             },
@@ -116,8 +116,9 @@ def _() -> Any:
             latents_mean=[0.1] * 16,
             latents_std=[1.5] * 16,
         ),
-        text_encoder=qwen3_vl_encoder(),
-        processor=qwen_processor(3),
+        # A token of an image stands for 32 x 32 pixels of it, as four of its latents do.
+        text_encoder=qwen3_vl_encoder(patch=16),
+        processor=qwen_processor(3, patch_size=16, max_pixels=2048 * 2048),
     )
 
 

@@ -112,8 +112,10 @@ def _arranged(
     """The tensors as diffusers takes them: by its own `names`, or as it converts them."""
     if component.class_name in _LIKE_FLUX and "img_in.bias" in tensors:
         tensors = to_diffusers(tensors)
-    if 2 * len(names & tensors.keys()) > len(names):
-        _check_whole(component.name, sorted(names - tensors.keys()))
+    missing, unknown = names - tensors.keys(), tensors.keys() - names
+    # Z-Image's first layout has most names in common with diffusers' own, but not all.
+    if not missing or (2 * len(missing) < len(names) and not unknown):
+        _check_whole(component.name, sorted(missing))
         # No others, or diffusers would try to convert what needs it not.
         return {name: tensors[name] for name in names}
     if component.class_name == "UNet2DConditionModel":

@@ -316,6 +316,7 @@ LONGCAT_IMAGE_EDIT = Family(
     name="LongCat-Image-Edit",
     text=None,
     edit="LongCatImageEditPipeline",
+    latent_start=False,
     instead="changes a reference image as the prompt says",
     native=1024,
     patch=2,
