@@ -27,7 +27,7 @@ Integers = NDArray[np.intp]
 TILES = 4
 #: Waves per tile: the longest are seen as blotches, the shortest are lost at half size.
 _LEAST_WAVES, MOST_WAVES = 4, 22
-_PILOT_EVERY = 6
+_PILOT_EVERY = 5
 _KEY = b"ninefold watermark 1"
 _HALF = math.sqrt(0.5)
 
@@ -66,7 +66,8 @@ PILOT_VALUES: Complex = np.array(
 )
 # Each coded bit is sent several times, at frequencies of every height, under changing signs.
 _ORDER = sorted(range(CODED_BITS), key=lambda bit: _digest("bit", bit))
-_BIT_OF: Integers = np.array([_ORDER[part % CODED_BITS] for part in range(2 * len(DATA))])
+#: The coded bit of each part, the real and imaginary parts of DATA in turn.
+BIT_OF: Integers = np.array([_ORDER[part % CODED_BITS] for part in range(2 * len(DATA))])
 _SIGNS: Floats = np.array(
     [1 - 2 * (_digest("sign", part)[0] & 1) for part in range(2 * len(DATA))], np.float32
 )
@@ -74,7 +75,7 @@ _SIGNS: Floats = np.array(
 
 def data_values(coded: Floats) -> Complex:
     """What the data carriers are for coded bits of 1 and -1; each of size 1."""
-    parts = (coded[_BIT_OF] * _SIGNS).reshape(-1, 2) * np.float32(_HALF)
+    parts = (coded[BIT_OF] * _SIGNS).reshape(-1, 2) * np.float32(_HALF)
     values: Complex = (parts[:, 0] + 1j * parts[:, 1]).astype(np.complex64)
     return values
 
@@ -82,4 +83,4 @@ def data_values(coded: Floats) -> Complex:
 def soft_bits(values: Complex) -> Floats:
     """The coded bits that measured values of the data carriers speak for, summed over repeats."""
     parts = np.stack([values.real, values.imag], axis=1).ravel() * _SIGNS
-    return np.bincount(_BIT_OF, parts, CODED_BITS).astype(np.float32)
+    return np.bincount(BIT_OF, parts, CODED_BITS).astype(np.float32)

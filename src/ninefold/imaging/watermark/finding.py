@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,8 @@ from ninefold.imaging.watermark.carriers import (
     soft_bits,
 )
 from ninefold.imaging.watermark.code import decode
-from ninefold.imaging.watermark.plane import TILE, evened, plane_of
+from ninefold.imaging.watermark.plane import evened, plane_of
+from ninefold.imaging.watermark.spectrum import spectrum_at, whitened
 
 #: Pixels of the shorter side below which nothing can be found.
 LEAST_FOUND_SIDE = 64
@@ -33,7 +33,6 @@ _LEAST_SCALE, _MOST_SCALE, _STEP = 0.7, 2.1, 0.01
 ATTEMPTS = 4
 # Offsets are told apart to this part of a tile.
 _GRID = 64
-_REACH = 2 * MOST_WAVES + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,8 @@ class _Place:
     down: float
     across: float
     turn: int
-    #: Into the grid of offsets.
-    offset: int
+    #: Down and across, in tiles.
+    offset: tuple[float, float]
 
 
 def find(pixels: Pixels) -> FoundMark | None:
@@ -75,7 +74,7 @@ def find(pixels: Pixels) -> FoundMark | None:
     plane = evened(plane_of(pixels))
     for place in _places(plane):
         refined = _refined(plane, place)
-        values = _whitened(_spectrum(plane, refined.down, refined.across))
+        values = whitened(spectrum_at(plane, refined.down, refined.across))
         decoded = decode(_soft_bits(values, refined))
         if decoded is not None:
             return FoundMark(decoded.identifier, decoded.errors, refined.score)
@@ -111,77 +110,49 @@ def _refined(plane: Floats, place: _Place) -> _Place:
 
 def _best(plane: Floats, down: float, across: float) -> _Place:
     """Of all offsets and turns, the one that the pilots speak for most."""
-    spectrum = _whitened(_spectrum(plane, down, across))
+    spectrum = whitened(spectrum_at(plane, down, across))
     grids = np.zeros((len(TURNS), _GRID, _GRID // 2 + 1), np.complex64)
     values = np.stack([turn.values(spectrum, PILOTS) for turn in TURNS]) * np.conj(PILOT_VALUES)
     rows, columns = PILOTS.T
     grids[:, rows % _GRID, columns] = values
     on_axis = columns == 0
     grids[:, -rows[on_axis] % _GRID, 0] = np.conj(values[:, on_axis])
-    agreement = np.fft.irfft2(grids, (_GRID, _GRID))
-    best = int(agreement.argmax())
-    score = float(agreement.flat[best]) * _GRID * _GRID / math.sqrt(2 * len(PILOTS))
-    turn, offset = divmod(best, _GRID * _GRID)
-    return _Place(score, down, across, turn, offset)
+    agreement = np.fft.irfft2(grids, (_GRID, _GRID), norm="forward").reshape(len(TURNS), -1)
+    by_turn = agreement.max(axis=1) / np.sqrt(2 * np.square(np.abs(values)).sum(axis=1) + 1e-9)
+    turn = int(by_turn.argmax())
+    offset = divmod(int(agreement[turn].argmax()), _GRID)
+    return _Place(float(by_turn[turn]), down, across, turn, (offset[0] / _GRID, offset[1] / _GRID))
 
 
 def _soft_bits(spectrum: Complex, place: _Place) -> Floats:
     """The coded bits at a place, each frequency as sure as the pilots near it are."""
-    down, across = divmod(place.offset, _GRID)
+    turn = TURNS[place.turn]
+    pilots = turn.values(spectrum, PILOTS) * np.conj(PILOT_VALUES)
+    offset = _fine_offset(pilots, place.offset)
+    measured = (pilots * _turned(PILOTS, offset)).real
+    gain = np.polynomial.Polynomial.fit(_waves(PILOTS), measured, 2)
+    data = turn.values(spectrum, DATA) * _turned(DATA, offset)
+    return soft_bits(data * np.maximum(gain(_waves(DATA)), 0.05))
 
-    def moved(carriers: Integers) -> Complex:
-        waves = carriers[:, 0] * down + carriers[:, 1] * across
-        values = TURNS[place.turn].values(spectrum, carriers)
-        shifted: Complex = values * np.exp(2j * math.pi / _GRID * waves)
-        return shifted
 
-    pilots = (moved(PILOTS) * np.conj(PILOT_VALUES)).real
-    gain = np.polynomial.Polynomial.fit(_waves(PILOTS), pilots, 2)
-    return soft_bits(moved(DATA) * np.maximum(gain(_waves(DATA)), 0.05))
+def _fine_offset(pilots: Complex, offset: tuple[float, float]) -> tuple[float, float]:
+    """The offset nearby that the pilots speak for most, to a 512th of a tile."""
+    near = np.arange(-6, 7) / (8 * _GRID)
+    rows = np.exp(2j * math.pi * np.outer(offset[0] + near, PILOTS[:, 0])) * pilots
+    columns = np.exp(2j * math.pi * np.outer(PILOTS[:, 1], offset[1] + near))
+    row, column = divmod(int((rows @ columns).real.argmax()), len(near))
+    return offset[0] + float(near[row]), offset[1] + float(near[column])
+
+
+def _turned(carriers: Integers, offset: tuple[float, float]) -> Complex:
+    waves = carriers[:, 0] * offset[0] + carriers[:, 1] * offset[1]
+    turned: Complex = np.exp(2j * math.pi * waves).astype(np.complex64)
+    return turned
 
 
 def _waves(carriers: Integers) -> NDArray[np.float64]:
     waves: NDArray[np.float64] = np.hypot(carriers[:, 0], carriers[:, 1])
     return waves
-
-
-def _spectrum(plane: Floats, down: float, across: float) -> Complex:
-    """The plane's Fourier transform at the carriers of tiles `down` and `across` times TILE.
-
-    (2 MOST_WAVES + 1) x (MOST_WAVES + 1): waves down from -MOST_WAVES on, across from 0 on.
-    """
-    height, width = plane.shape
-    right = _waves_along(width, across)[MOST_WAVES:]
-    half = plane @ np.concatenate([right.real, right.imag]).T
-    rows = half[:, : MOST_WAVES + 1] + 1j * half[:, MOST_WAVES + 1 :]
-    spectrum: Complex = _waves_along(height, down) @ rows
-    return spectrum
-
-
-@lru_cache(maxsize=4)
-def _waves_along(length: int, scale: float) -> Complex:
-    places = (np.arange(length) + 0.5) / (TILE * scale)
-    waves = np.arange(-MOST_WAVES, MOST_WAVES + 1)
-    turns: Complex = np.exp(-2j * math.pi * np.outer(waves, places)).astype(np.complex64)
-    return turns
-
-
-_FREQUENCY: NDArray[np.float64] = np.hypot(
-    *np.mgrid[-MOST_WAVES : MOST_WAVES + 1, 0 : MOST_WAVES + 1]
-)
-_RING: Integers = np.rint(_FREQUENCY).astype(np.intp)
-_RINGS = int(_RING.max()) + 1
-_RING_SIZE = np.bincount(_RING.ravel(), minlength=_RINGS)
-
-
-def _whitened(spectrum: Complex) -> Complex:
-    """Every ring of frequencies at mean power 1, and no single one above 4."""
-    size = np.abs(spectrum)
-    power = np.bincount(_RING.ravel(), np.square(size).ravel(), _RINGS) / _RING_SIZE
-    power = np.convolve(power, (0.25, 0.5, 0.25), "same")
-    level = np.sqrt(power)[_RING] + 1e-9
-    evened_out: Complex = (spectrum / np.maximum(level, size / 2)).astype(np.complex64)
-    return evened_out
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ TILE = SIDE // TILES
 # What is broader than this (sigma, in pixels of the plane) belongs to the picture.
 _COARSE = 2.0
 # Around each pixel, the level is measured this far; the least is what flat areas hold.
-_AROUND, _FLOOR, _MOST = 1.5, 2.0, 2.0
+_AROUND, _FLOOR, _MOST = 1.5, 1.0, 2.0
 # Where only a few pixels of the surroundings are active, the eye takes them for flat.
-_SEEN_AROUND = 3.0
+_SEEN_AROUND = 5.0
 
 
 def plane_size(width: int, height: int) -> tuple[int, int]:
