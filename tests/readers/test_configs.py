@@ -282,6 +282,13 @@ def test_graphs_become_configs() -> None:
     assert config.model == "base"
 
 
+def test_names_of_loras_keep_no_nul() -> None:
+    params = {"prompt": "a", "loras": "x\0y", "loraweights": "0.5"}
+    config = config_from_file(png({"parameters": {"sui_image_params": params}}), ENGINES)
+    assert config.prompt == "a <lora:xy:0.5>"
+    assert built(Generation(tool="x", prompt="a", loras=(UsedLora("x\0y", 1.0),))).config.prompt
+
+
 def test_the_page_names_every_reader() -> None:
     page = (ROOT / "docs/howto/read-files.md").read_text(encoding="utf-8")
     for reader in READERS:

@@ -25,7 +25,9 @@ def image_prompts(said: Generation, findings: Findings) -> tuple[str | None, str
         if found.here not in (None, name):
             text = text.replace(f"<lora:{name}:", f"<lora:{found.here}:")
     tags = (_tag(lora, findings) for lora in said.loras if lora.name not in named)
-    prompt = _within_limit(" ".join(filter(None, (text, *tags))), "prompt", findings)
+    prompt = _within_limit(
+        " ".join(filter(None, (text, *tags))).replace("\0", ""), "prompt", findings
+    )
     for item in said.embeddings:
         findings.find("embedding", item.name, item.hash)
     return prompt or None, negative or None

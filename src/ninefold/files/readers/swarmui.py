@@ -88,7 +88,7 @@ def _hashes(value: Any) -> dict[str, str]:
 
 def _loras(fields: Fields, prompt: str, hashes: Mapping[str, str]) -> list[UsedLora]:
     names, weights = _list(fields.raw("loras")), _list(fields.raw("loraweights"))
-    fields.drop("loratencweights" if not weights else "", "lorasectionconfinement")
+    fields.drop("lorasectionconfinement")
     tagged = tagged_loras(prompt)
     found = []
     for number, name in enumerate(names):
@@ -143,4 +143,4 @@ def _list(value: Any) -> list[str]:
     """A list, or its items with commas between."""
     if isinstance(value, list):
         return [shown(item) for item in value]
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) and value else []
+    return [part.strip() for part in as_text(value).split(",")] if as_text(value) else []
