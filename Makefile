@@ -67,6 +67,7 @@ chaos: $(VENV)/.installed-dev
 fuzz: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.server.fuzz.run --examples 500
 	@$(BIN)/python -W ignore -m tests.readers.fuzz --files 2500
+	@$(BIN)/python -m tests.provenance.fuzz --files 2500 --flips
 
 clean:
 	rm -rf $(CLIENTS)/.venv $(CLIENTS)/node_modules

@@ -14,8 +14,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from ninefold.core.errors import InputError
+from ninefold.engines.defaults import default_engines
 from ninefold.files.c2pa_reader import close_readers
-from ninefold.provenance.verification import Verifier
+from ninefold.provenance.verification import Verifier, verifier_for
+from ninefold.settings import JobSettings
 from tests.provenance.hostile import BOMBS, HostileFile, mutated
 from tests.provenance.signing import flipped, signed
 
@@ -30,7 +32,9 @@ def hostile_files(count: int) -> Iterator[HostileFile]:
         yield mutated(seed)
 
 
-def fuzz(files: Iterable[HostileFile], verifier: Verifier) -> tuple[Counter[str], list[str]]:
+def fuzz(
+    files: Iterable[HostileFile], verifier: Verifier, seconds: float = SECONDS
+) -> tuple[Counter[str], list[str]]:
     """How many files had which outcome, and what went wrong."""
     outcomes: Counter[str] = Counter()
     faults: list[str] = []
@@ -42,7 +46,7 @@ def fuzz(files: Iterable[HostileFile], verifier: Verifier) -> tuple[Counter[str]
             outcomes["unreadable"] += 1
         except Exception as error:
             faults.append(f"{file.name}: {type(error).__name__}: {error}")
-        if (took := time.perf_counter() - before) > SECONDS:
+        if (took := time.perf_counter() - before) > seconds:
             faults.append(f"{file.name}: took {took:.1f} s")
     return outcomes, faults
 
@@ -73,7 +77,9 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=2500)
     parser.add_argument("--flips", action="store_true")
     options = parser.parse_args()
-    outcomes, faults = fuzz(hostile_files(options.files), Verifier())
+    outcomes, faults = fuzz(
+        hostile_files(options.files), verifier_for(JobSettings(), default_engines())
+    )
     close_readers()
     if (held := peak()) > BYTES:
         faults.append(f"held {held >> 20} MB")

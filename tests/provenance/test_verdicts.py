@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import struct
 import time
 import zlib
@@ -19,6 +18,7 @@ import ninefold
 from ninefold.core.errors import InputError
 from ninefold.engines.watermark import FoundWatermark
 from ninefold.files.embed import XMP_KEYWORD
+from ninefold.files.exif import write_exif
 from ninefold.files.manifest import FileRecord, RunRecord, build_manifest
 from ninefold.files.manifest_store import ManifestStore
 from ninefold.files.xmp import DigitalSourceType, Xmp, format_xmp
@@ -315,11 +315,10 @@ def test_watermark_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
-        (with_text("parameters", INFOTEXT + "v1.10.1"), "a1111"),
-        (with_text("prompt", '{"3": {"class_type": "KSampler", "inputs": {}}}'), "comfyui"),
-        (with_text("invokeai_metadata", "{}"), "invokeai"),
-        (with_text("parameters", json.dumps({"sui_image_params": {"prompt": "x"}})), "swarmui"),
-        (with_text("Software", "NovelAI"), "novelai"),
+        (with_text("parameters", INFOTEXT + "v1.10.1"), "automatic1111"),
+        (with_text("prompt", '{"3": {"class_type": "SaveImage", "inputs": {}}}'), "comfyui"),
+        (with_text("invokeai_metadata", '{"positive_prompt": "x", "seed": 1}'), "invokeai"),
+        (with_text("parameters", '{"sui_image_params": {"prompt": "x"}}'), "swarmui"),
         (with_xmp(Xmp(DigitalSourceType.TRAINED, system="Other model")), "iptc"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -339,8 +338,9 @@ def test_unsigned_marks_of_others(data: bytes, kind: str) -> None:
         with_text("parameters", INFOTEXT + "ninefold 0.9.0"),
         with_xmp(Xmp(system="ninefold")),
         with_text("Comment", "a holiday"),
+        plain("JPEG", exif=write_exif("a holiday: in Rome, with ice")),
     ],
-    ids=["nothing", "our infotext", "our XMP", "a comment"],
+    ids=["nothing", "our infotext", "our XMP", "a text", "a comment"],
 )
 def test_nothing_that_proves_anything(data: bytes) -> None:
     """Our own unsigned word is no proof either; and nothing says that no AI made it."""

@@ -129,7 +129,7 @@ class WatermarkReport(_Part):
 class MarkReport(_Part):
     """Something unsigned that the file says of itself: anyone can write it."""
 
-    kind: str = Field(description="Whose form it has, such as `iptc`, `a1111` or `comfyui`.")
+    kind: str = Field(description="Whose form it has, such as `iptc` or `comfyui`.")
     by_ninefold: bool = Field(description="Whether it names ninefold.")
     text: str = Field(description="What it says.")
 

@@ -48,6 +48,11 @@ def _verdict(evidence: Evidence) -> tuple[ProvenanceVerdict, str]:
                 f"The file's manifest is {_whose(claims)} and says that the picture was made from "
                 "one whose manifest names ninefold."
             )
+        if report.generator is None and not claims.changed:
+            return ProvenanceVerdict.UNPROVEN, (
+                "The file has a C2PA manifest that could not be read here, so nothing is known of "
+                "it."
+            )
         holds = "holds" if report.valid else "does not hold"
         return ProvenanceVerdict.FOREIGN, (
             f"The file has a C2PA manifest {_whose(claims)}, which {holds}."
