@@ -92,3 +92,18 @@ def test_a_config_is_written_to_a_file(cli: Cli) -> None:
     assert (refused.code, Path("mine.txt").exists()) == (2, False)
     assert "expected a .yaml or .json file" in refused.err
     assert "cannot be written" in cli("config", "from", "graph.png", "-o", "a.png/x.yaml").err
+
+
+def test_our_own_files_give_back_their_config(cli: Cli) -> None:
+    """By their record, in every format; a long prompt goes on in JPEG's extension."""
+    prompt = "a {red|blue} house " + "by the sea " * 1200
+    formats = "publisher.formats=[png, jpeg, webp, avif]"
+    done = cli("run", prompt, "--preset", "draft", "--set", formats, "--seed", "5", "--json")
+    assert done.code == 0, done.err
+    for output in done.document["outputs"]:
+        found = cli("inspect", output["path"], "--json").document
+        assert found["generation"]["tool"] == "ninefold"
+        assert found["not_taken_over"] == []
+        config = found["config"]
+        assert (config["prompt"], config["seed"]) == (prompt, 5)
+        assert config["stages"][2]["params"] == {"formats": ["png", "jpeg", "webp", "avif"]}

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from ninefold.files.embed import RECORD_KEYWORD, read_parameters, read_record
 from ninefold.files.exif import read_exif, read_exif_texts
 from ninefold.files.formats import ImageFormat
 from ninefold.files.opening import ImageLimits, open_image
@@ -63,6 +64,11 @@ def read_carriers(data: bytes, limits: ImageLimits) -> Carriers:
         width, height = image.size
         packet = image.info.get("xmp")
     texts = read_text(data) if kind is ImageFormat.PNG else {}
+    comment = read_exif(block).comment
+    with suppress(ValueError):  # of ours, which may go on in JPEG's extension of XMP
+        if kind is not ImageFormat.PNG and (record := read_record(data)) is not None:
+            texts[RECORD_KEYWORD] = record.to_json().decode()
+            comment = comment or read_parameters(data, limits)
     xmp = texts.get(XMP_KEYWORD) or packet
     exif = read_exif_texts(block)
     for text in exif.values():
@@ -73,7 +79,7 @@ def read_carriers(data: bytes, limits: ImageLimits) -> Carriers:
         width,
         height,
         texts=texts,
-        comment=read_exif(block).comment or "",
+        comment=comment or "",
         exif=exif,
         xmp=_properties(xmp.encode("utf-8", "replace") if isinstance(xmp, str) else xmp),
     )
