@@ -60,6 +60,7 @@ SHARED_BY_STAGES |= {
     "published_metadata",
     "published_record",
     "published_signature",
+    "published_watermark",
 }
 
 

@@ -8,6 +8,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ninefold import Pipeline, PipelineConfig, PipelineContext
@@ -169,7 +170,8 @@ def test_the_output_shows_what_the_finisher_made(
 ) -> None:
     context = execute(context_in(tmp_path))
     (output, _) = context["outputs"]
-    assert (pixels_of(output.path) == pixels_of(tmp_path / "generated_finished.png")).all()
+    shown, finished = pixels_of(output.path), pixels_of(tmp_path / "generated_finished.png")
+    assert np.abs(shown.astype(int) - finished).max() == 1  # what the fake watermark changes
 
 
 # -- what can be reported beforehand -------------------------------------------------------------

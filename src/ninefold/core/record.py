@@ -16,7 +16,7 @@ from ninefold.core.values import Failure, Json
 #: Metadata that differs between two runs that made the same image, or is made of the rest. Names
 #: of final files may hold the job's id and the day.
 _CIRCUMSTANCES = frozenset({"duration_ms", WAITED, LOADED, FINISHED, "cached", "batch_size"})
-_CIRCUMSTANCES |= {"oom_steps", "outputs", "signed", "identifier"}
+_CIRCUMSTANCES |= {"oom_steps", "outputs", "signed", "identifier", "watermark_psnr"}
 
 
 def facts(metadata: Mapping[str, Json]) -> dict[str, Json]:

@@ -33,6 +33,7 @@ from ninefold.stages.published_claim import provenance_of
 from ninefold.stages.published_metadata import infotext_for, xmp_for
 from ninefold.stages.published_record import manifest_for, record_for
 from ninefold.stages.published_signature import Signatures, keep_manifest, signer_for
+from ninefold.stages.published_watermark import Watermarker
 
 #: Final files lie in a folder of their own, so that no template can overwrite a stage's file.
 FOLDER = "outputs"
@@ -77,6 +78,17 @@ class PublisherParams(StageParams):
         description="Sign the files (C2PA): who made them, by which stages and models, and that "
         "nobody changed them since. The key is a matter of settings.",
     )
+    watermark: bool = Field(
+        False,
+        description="Put the image's identifier into its pixels, invisibly: it names the manifest "
+        "where a file has lost its own. Needs 256 pixels a side.",
+    )
+    watermark_strength: float = Field(
+        1.0,
+        ge=0.25,
+        le=2,
+        description="How strong the watermark is; up to 1 the image keeps a PSNR of 40 dB.",
+    )
     manifest: bool = Field(True, description="Write manifest.json: every stage, file and hash.")
 
     @field_validator("name")
@@ -94,6 +106,8 @@ class FinalImage:
     alpha: Alpha | None
     #: How it was made, with its identifier.
     record: Manifest
+    #: Whether the identifier is in the pixels.
+    watermarked: bool = False
 
 
 class PublisherStage(EngineStage[PublisherParams]):
@@ -122,7 +136,7 @@ class PublisherStage(EngineStage[PublisherParams]):
     def output_size(
         self, context: PipelineContext, size: tuple[int, int] | None
     ) -> tuple[int, int] | None:
-        """The same; raises `InputError` for one that a format cannot hold."""
+        """The same; raises `InputError` for one that a format or the watermark cannot do with."""
         if (size := size_before(context, size)) is not None:
             for image_format in self.params.formats:
                 most = FORMATS[image_format].max_side
@@ -132,6 +146,11 @@ class PublisherStage(EngineStage[PublisherParams]):
                         f"a side, and the image will have {size[0]}x{size[1]}. Choose png, or make "
                         "it smaller."
                     )
+            problem = self._watermarker.size_problem(*size) if self.params.watermark else None
+            if problem is not None:
+                raise InputError(
+                    f"{self.name}.watermark: {problem} Or set {self.name}.watermark to false."
+                )
         return size
 
     def fingerprint(self, context: PipelineContext) -> Json | None:
@@ -142,10 +161,15 @@ class PublisherStage(EngineStage[PublisherParams]):
             return None
         return {
             "signing": signer_for(self.engines).fingerprint() if self._signs else None,
+            "watermark": self._watermarker.described() if self.params.watermark else None,
             "record": record,
             "job": context.job_id if "{job_id}" in self.params.name else None,
             "date": _today() if "{date}" in self.params.name else None,
         }
+
+    @property
+    def _watermarker(self) -> Watermarker:
+        return Watermarker(self.engines, self.params.watermark_strength)
 
     @property
     def _signs(self) -> bool:
@@ -195,8 +219,9 @@ class PublisherStage(EngineStage[PublisherParams]):
         if params.manifest:
             name = self.artifact_name(f"{FOLDER}/manifest", ".json")
             write_file(context, self.name, name, manifest, "application/json")
-        if signatures is not None:
-            identifier, kept = bytes.fromhex(final.record.identifier or ""), signatures.manifests
+        if signatures is not None or final.watermarked:
+            identifier = bytes.fromhex(final.record.identifier or "")
+            kept = {} if signatures is None else signatures.manifests
             keep_manifest(context, self.name, self.engines.data, identifier, manifest, kept)
 
     def _signatures(
@@ -215,6 +240,7 @@ class PublisherStage(EngineStage[PublisherParams]):
             kind=xmp_for(context).source_type,
             level=self.params.metadata,
             record=None if record is None else record.record.to_json().decode(),
+            watermark=bytes.fromhex(final.record.identifier or "") if final.watermarked else None,
         )
         return Signatures(context, self.name, signer_for(self.engines), provenance)
 
@@ -230,6 +256,14 @@ class PublisherStage(EngineStage[PublisherParams]):
         """The image as the files will show it, and its identifier."""
         record = context[IMAGE]
         pixels, alpha = read_image(context, record), read_alpha(context, record)
+        watermarker = self._watermarker if self.params.watermark else None
+        if watermarker is not None:
+            problem = watermarker.size_problem(record.width, record.height)
+            if problem is not None:  # of a size that nobody knew before
+                context.warn(self.name, f"the image has no watermark: {problem}")
+                watermarker = None
+            else:
+                context.add_metadata(self.name, watermark=watermarker.described())
         context.add_metadata(
             self.name,
             metadata_level=self.params.metadata.value,
@@ -238,7 +272,12 @@ class PublisherStage(EngineStage[PublisherParams]):
         seen = join(pixels, alpha)
         made = record_for(context, self.engines.versions, seen)
         identifier = identify(seen, made.document()).hex()
-        return FinalImage(pixels, alpha, made.model_copy(update={"identifier": identifier}))
+        made = made.model_copy(update={"identifier": identifier})
+        if watermarker is None:
+            return FinalImage(pixels, alpha, made)
+        marked, likeness = watermarker.marked(pixels, alpha, bytes.fromhex(identifier))
+        context.add_metadata(self.name, watermark_psnr=likeness)
+        return FinalImage(marked, alpha, made, watermarked=True)
 
     def _fitting(self, context: PipelineContext, made: Manifest) -> Manifest | None:
         """The record for the files; None for one that they cannot hold, with a warning."""
