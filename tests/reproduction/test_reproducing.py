@@ -62,11 +62,14 @@ def made(
     engines: EngineSet,
     *settings: str,
     formats: Sequence[str] = ("png",),
+    sign: bool = False,
     **data: Any,
 ) -> list[Path]:
     """The final files of a run of all nine stages."""
     config = PipelineConfig.preset("full").with_settings(settings)
-    config = config.with_values({"publisher.formats": formats, "publisher.thumbnail": 0})
+    config = config.with_values(
+        {"publisher.formats": formats, "publisher.thumbnail": 0, "publisher.sign": sign}
+    )
     context = PipelineContext(folder, **{"prompt": PROMPT, **data})
     run(config.build(engines).execute(context))
     context.raise_for_error()
@@ -85,14 +88,14 @@ def with_record(path: Path, **changes: Any) -> Path:
 
 
 def test_every_format_is_made_again(tmp_path: Path, engines: EngineSet) -> None:
-    for path in made(tmp_path / "job", engines, formats=FORMATS):
+    for path in made(tmp_path / "job", engines, formats=FORMATS, sign=True):
         report = reproduce(path, engines=engines)
         assert (report.verdict, report.same_final_pixels) == (IDENTICAL, True)
         assert (report.first_difference, report.differences, report.psnr) == (None, (), None)
 
 
 def test_the_new_files_are_the_same_to_the_byte(tmp_path: Path, engines: EngineSet) -> None:
-    first, *_ = made(tmp_path / "job", engines, f"detailer.prompt={OWN}", "publisher.sign=no")
+    first, *_ = made(tmp_path / "job", engines, f"detailer.prompt={OWN}")
     report = reproduce(first, engines=engines, out=tmp_path / "again")
     kept = {Path(path).suffix: Path(path) for path in report.outputs}
     assert kept[".png"].read_bytes() == first.read_bytes()
