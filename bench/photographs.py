@@ -61,7 +61,8 @@ def dunes(size: int, rng: Random) -> Field:
     across = _x(size) * np.cos(angle := rng.uniform(0, 3)) + _y(size) * np.sin(angle)
     ripples = np.sin((across + 0.2 * base) * rng.uniform(150, 350)) * 0.004
     lit = 0.5 + 1.2 * _slope(base + ripples, 4.0)
-    return lit[..., None] * np.array([0.85, 0.62, 0.36]) * rng.uniform(0.6, 1)
+    sand: Field = lit[..., None] * np.array([0.85, 0.62, 0.36]) * rng.uniform(0.6, 1)
+    return sand
 
 
 def lights(size: int, rng: Random) -> Field:
@@ -106,7 +107,7 @@ def clouds(size: int, rng: Random) -> Field:
 
 def thicket(size: int, rng: Random) -> Field:
     """Leaves in focus before leaves that are not."""
-    picture = _fractal(size, rng, 0.5)[..., None] * np.array([0.2, 0.35, 0.12])
+    picture: Field = _fractal(size, rng, 0.5)[..., None] * np.array([0.2, 0.35, 0.12])
     for blur, count in ((6, 300), (3, 300), (0.7, 400)):
         grown = _leaves(size, rng, count)
         cover = (grown.sum(axis=2, keepdims=True) > 0).astype(float)
@@ -138,7 +139,8 @@ def _sky(size: int, rng: Random) -> Field:
         high, low = np.array([0.12, 0.1, 0.3]), np.array([0.9, 0.45, 0.2])
     base = high + _y(size)[..., None] * (low - high)
     cover = np.clip(_fractal(size, rng, 0.5) * 3 - rng.uniform(1, 2.2), 0, 1)[..., None]
-    return base * (1 - cover) + cover * rng.uniform(0.6, 1)
+    sky: Field = base * (1 - cover) + cover * rng.uniform(0.6, 1)
+    return sky
 
 
 def _leaves(size: int, rng: Random, count: int) -> Field:
@@ -171,7 +173,8 @@ def _fractal(size: int, rng: Random, roughness: float) -> Field:
 
 
 def _line(size: int, rng: Random, roughness: float) -> Field:
-    return _fractal(size, rng, roughness)[size // 2]
+    line: Field = _fractal(size, rng, roughness)[size // 2]
+    return line
 
 
 def _slope(height: Field, steepness: float) -> Field:

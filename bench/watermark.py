@@ -76,7 +76,8 @@ def cropped(image: Pixels, part: float, rng: Random) -> Pixels:
 def levels(image: Pixels, contrast: float, brightness: float) -> Pixels:
     """The image with other contrast around mid-grey, and other brightness."""
     changed = (image.astype(np.float32) - 128) * contrast + 128 + 255 * brightness
-    return np.rint(np.clip(changed, 0, 255)).astype(np.uint8)
+    shown: Pixels = np.rint(np.clip(changed, 0, 255)).astype(np.uint8)
+    return shown
 
 
 def _frame(image: Pixels) -> Pixels:
@@ -175,7 +176,7 @@ def survival(part: str, pictures: Iterator[Pixels], rivals: Rivals) -> Iterator[
             found = find(change(marked, rng))
             right[name] += found is not None and found.identifier == identifier
             if name in ASKED:
-                rivals.read(name, partial(change, rng=rng))
+                rivals.read(name, change, rng)
         count += 1
     yield Figure(part, f"least PSNR of {count}", min(likeness), 40, unit="dB")
     yield Figure(part, "median PSNR", statistics.median(likeness), unit="dB")
@@ -228,11 +229,11 @@ class Rivals:
         self._marked = np.ascontiguousarray(values.astype(np.uint8)[..., ::-1])
         self._likeness.append(psnr(image, self._marked))
 
-    def read(self, name: str, change: Callable[[Pixels], Pixels]) -> None:
+    def read(self, name: str, change: Change, rng: Random) -> None:
         """Read it after a change."""
         if self._marked is None:
             return
-        (out,) = self._models[1].run(None, {"frame": _as_frame(change(self._marked))})
+        (out,) = self._models[1].run(None, {"frame": _as_frame(change(self._marked, rng))})
         right = (out[0] > 0.52) == (self._bits > 0.5)
         self._right.setdefault(name, []).append(float(right.mean()))
 
@@ -291,7 +292,7 @@ def _seconds(call: Callable[[], object]) -> float:
     return statistics.median(taken)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -300,7 +301,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, help="at most so many pictures of each part")
     parser.add_argument("--posters", type=Path, help="a folder of generated pictures")
     parser.add_argument("--rivagan", type=Path, help="where invisible-watermark was unpacked")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     counts = {name: min(count, args.count or count) for name, count in COUNTS.items()}
     rivals = Rivals(args.rivagan)
 

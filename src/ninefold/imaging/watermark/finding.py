@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,7 @@ _LEAST_SCALE, _MOST_SCALE, _STEP = 0.7, 2.1, 0.01
 ATTEMPTS = 4
 # Offsets are told apart to this part of a tile.
 _GRID = 64
+_ALL_TURNS = range(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +102,33 @@ def _refined(plane: Floats, place: _Place) -> _Place:
     """The best place nearby, of both directions by themselves."""
     for step in (0.005, 0.0025):
         place = max(
-            _best(plane, place.down * (1 + down * step), place.across * (1 + across * step))
+            _best(
+                plane,
+                place.down * (1 + down * step),
+                place.across * (1 + across * step),
+                (place.turn,),
+            )
             for down in (-1, 0, 1)
             for across in (-1, 0, 1)
         )
     return place
 
 
-def _best(plane: Floats, down: float, across: float) -> _Place:
-    """Of all offsets and turns, the one that the pilots speak for most."""
+def _best(plane: Floats, down: float, across: float, turns: Sequence[int] = _ALL_TURNS) -> _Place:
+    """Of all offsets, and of these turns, the one that the pilots speak for most."""
     spectrum = whitened(spectrum_at(plane, down, across))
-    grids = np.zeros((len(TURNS), _GRID, _GRID // 2 + 1), np.complex64)
-    values = np.stack([turn.values(spectrum, PILOTS) for turn in TURNS]) * np.conj(PILOT_VALUES)
+    grids = np.zeros((len(turns), _GRID, _GRID // 2 + 1), np.complex64)
+    values = np.stack([TURNS[turn].values(spectrum, PILOTS) for turn in turns])
+    values *= np.conj(PILOT_VALUES)
     rows, columns = PILOTS.T
     grids[:, rows % _GRID, columns] = values
     on_axis = columns == 0
     grids[:, -rows[on_axis] % _GRID, 0] = np.conj(values[:, on_axis])
-    agreement = np.fft.irfft2(grids, (_GRID, _GRID), norm="forward").reshape(len(TURNS), -1)
+    agreement = np.fft.irfft2(grids, (_GRID, _GRID), norm="forward").reshape(len(turns), -1)
     by_turn = agreement.max(axis=1) / np.sqrt(2 * np.square(np.abs(values)).sum(axis=1) + 1e-9)
-    turn = int(by_turn.argmax())
-    offset = divmod(int(agreement[turn].argmax()), _GRID)
-    return _Place(float(by_turn[turn]), down, across, turn, (offset[0] / _GRID, offset[1] / _GRID))
+    best = int(by_turn.argmax())
+    row, column = divmod(int(agreement[best].argmax()), _GRID)
+    return _Place(float(by_turn[best]), down, across, turns[best], (row / _GRID, column / _GRID))
 
 
 def _soft_bits(spectrum: Complex, place: _Place) -> Floats:
