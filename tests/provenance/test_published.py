@@ -31,7 +31,7 @@ FORMATS = ["png", "jpeg", "webp", "avif", *(["jxl"] if jxl_installed() else [])]
 @pytest.fixture
 def engines(tmp_path: Path) -> EngineSet:
     """Fake engines, which keep keys and manifests in a folder."""
-    return replace(fake_engines(), data=tmp_path / "data")
+    return replace(fake_engines(), marks=tmp_path / "data")
 
 
 def published(engines: EngineSet, folder: Path, **params: Any) -> list[Output]:
@@ -46,9 +46,9 @@ def published(engines: EngineSet, folder: Path, **params: Any) -> list[Output]:
 
 def report_on(engines: EngineSet, source: bytes | Path, trusted: bool = True) -> ProvenanceReport:
     """By the settings of the machine that published it."""
-    assert engines.data is not None
-    root = engines.data / "signing" / "self-made-root.pem"
-    settings = JobSettings(data=engines.data, trust_anchors=root if trusted else None)
+    assert engines.marks is not None
+    root = engines.marks / "signing" / "self-made-root.pem"
+    settings = JobSettings(marks=engines.marks, trust_anchors=root if trusted else None)
     return verifier_for(settings, engines).verify(source)
 
 

@@ -348,7 +348,7 @@ def test_another_certificate_is_another_fingerprint(tmp_path: Path) -> None:
 
 
 def test_manifests_are_kept_by_identifier(tmp_path: Path) -> None:
-    engines = replace(fake_engines(), data=tmp_path / "data")
+    engines = replace(fake_engines(), marks=tmp_path / "data")
     context = published(tmp_path / "job", FULL, engines)
     identifier = bytes.fromhex(context.metadata["publisher"]["identifier"])
     store = ManifestStore(tmp_path / "data" / "manifests")
@@ -365,7 +365,7 @@ def test_manifests_are_kept_by_identifier(tmp_path: Path) -> None:
 def test_a_store_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "manifests").write_text("in the way")
-    engines = replace(fake_engines(), data=tmp_path / "data")
+    engines = replace(fake_engines(), marks=tmp_path / "data")
     context = published(tmp_path / "job", only("prompt", "text_to_image"), engines)
     (warning,) = context.metadata["publisher"]["warnings"]
     assert "manifest could not be kept" in warning

@@ -80,7 +80,7 @@ def test_colours_of_transparent_pixels_stay(tmp_path: Path) -> None:
 
 
 def test_the_manifest_is_found_by_the_identifier(tmp_path: Path) -> None:
-    engines = replace(ENGINES, data=tmp_path / "data")
+    engines = replace(ENGINES, marks=tmp_path / "data")
     context = published(tmp_path / "job", engines)
     identifier = context.metadata["publisher"]["identifier"]
     kept = ManifestStore(tmp_path / "data" / "manifests").find(bytes.fromhex(identifier))

@@ -103,20 +103,20 @@ def _findings(
 ) -> Iterator[Finding]:
     yield from _versions()
     try:
-        settings = read_settings(Settings, file=file)
+        settings = read_settings(Settings, file=file, flags={"data": data})
     except ConfigError as error:
         for problem in error.problems:
             yield Finding("settings", "settings", "cannot be used", problem)
-        settings = read_settings(Settings, environ={})
+        settings = read_settings(Settings, environ={}, flags={"data": data})
     yield from _device(settings, ask_torch)
     yield from _memory()
     yield from _models(settings)
     for plugin in plugins():
         found = f"{plugin.package} {plugin.version}, {plugin.what} {plugin.value}"
         yield Finding("plugins", plugin.name, found, plugin.problem, needed=False)
-    yield from _folders(settings, data)
-    yield from _signing(settings, (data or settings.data).absolute())
-    yield from _database(settings, data, database)
+    yield from _folders(settings)
+    yield from _signing(settings)
+    yield from _database(settings, database)
 
 
 def _versions() -> Iterator[Finding]:
@@ -197,8 +197,8 @@ def _models(settings: Settings) -> Iterator[Finding]:
         yield Finding("models", kind, ", ".join(names) or "none")
 
 
-def _folders(settings: Settings, data: Path | None) -> Iterator[Finding]:
-    folder = (data or settings.data).absolute()
+def _folders(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data.absolute()
     # Asked of `os.path`, which answers no where it may not look or the name cannot be one.
     parent = next(place for place in (folder, *folder.parents) if os.path.exists(place))
     free = shutil.disk_usage(parent).free
@@ -228,8 +228,8 @@ def _folders(settings: Settings, data: Path | None) -> Iterator[Finding]:
         )
 
 
-def _signing(settings: Settings, data: Path) -> Iterator[Finding]:
-    """The key of published files; the data folder is left as it is."""
+def _signing(settings: Settings) -> Iterator[Finding]:
+    """The key of published files; its folder is left as it is."""
     from ninefold.files.signing.keys import (
         FileKey,
         chain_of,
@@ -239,7 +239,7 @@ def _signing(settings: Settings, data: Path) -> Iterator[Finding]:
     )
     from ninefold.files.signing.self_made import SelfMadeKey
 
-    key = key_for(settings, data / KEYS)
+    key = key_for(settings, settings.marks_folder / KEYS)
     problem = next(key_problems(key), None)
     if isinstance(key, SelfMadeKey):
         chain = None if problem else key.existing
@@ -260,17 +260,18 @@ def _signing(settings: Settings, data: Path) -> Iterator[Finding]:
     if settings.timestamp_url is not None:
         stamps = f"{settings.timestamp_url}, {settings.timestamp_policy}"
     yield Finding("signing", "time stamps", stamps)
-    kept = sum(1 for _ in ManifestStore(data / MANIFESTS).identifiers())
-    yield Finding("signing", "manifests", f"of {kept} published images, in {data / MANIFESTS}")
+    folder = settings.marks_folder / MANIFESTS
+    kept = sum(1 for _ in ManifestStore(folder).identifiers())
+    yield Finding("signing", "manifests", f"of {kept} published images, in {folder}")
 
 
 def _named(chain: Chain) -> str:
     return f"{chain.subject}, until {chain.expires:%Y-%m-%d}"
 
 
-def _database(settings: Settings, data: Path | None, database: str | None) -> Iterator[Finding]:
+def _database(settings: Settings, database: str | None) -> Iterator[Finding]:
     try:
-        url = database_url((data or settings.data).absolute(), database or settings.database)
+        url = database_url(settings.data.absolute(), database or settings.database)
     except ConfigError as error:
         yield Finding("folders", "database", "cannot be used", str(error))
         return

@@ -51,7 +51,7 @@ def submit(
             priority=priority,
             key=key,
             cache=not no_cache,
-            engines=engines_for(settings_file, context.obj),
+            engines=engines_for(settings_file, context.obj, data=data),
         )
     )
 

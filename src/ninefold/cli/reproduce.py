@@ -16,7 +16,7 @@ from ninefold.core.json_text import json_text
 from ninefold.core.settings import read_settings
 from ninefold.engines.engine_set import EngineSet
 from ninefold.reproduction.report import ReproductionReport, ReproductionVerdict
-from ninefold.reproduction.reproducing import Reproducer
+from ninefold.reproduction.reproducing import reproducer_for
 from ninefold.settings import JobSettings
 
 CODES = {
@@ -52,8 +52,8 @@ def reproduce(options: ReproduceOptions, given: EngineSet | None) -> int:
     settings = read_settings(
         JobSettings, file=options.settings_file, flags={"data": options.data}, part=True
     )
-    engines = engines_for(options.settings_file, given, options.memory)
-    reproducer = Reproducer(engines, settings.data, _inputs(options.inputs), options.anyway)
+    engines = engines_for(options.settings_file, given, options.memory, options.data)
+    reproducer = reproducer_for(settings, engines, _inputs(options.inputs), anyway=options.anyway)
     try:
         with progress_for(options.quiet or options.as_json) as observer:
             report = reproducer.reproduce(options.file, options.record, options.out, observer)

@@ -10,14 +10,19 @@ from ninefold.engines.engine_set import EngineSet
 from ninefold.settings import Settings
 
 
-def engines_for(file: Path | None, given: EngineSet | None, memory: str | None = None) -> EngineSet:
+def engines_for(
+    file: Path | None,
+    given: EngineSet | None,
+    memory: str | None = None,
+    data: Path | None = None,
+) -> EngineSet:
     """The engines `given`, or those of the settings' file, or those of the environment; `memory`
-    takes the place of what they say of it.
+    and `data` take the place of what they say of these.
 
     Raises `ConfigError` with every problem of the settings.
     """
     if given is not None:
         return given
-    if file is None and memory is None:
+    if file is None and memory is None and data is None:
         return default_engines()
-    return build_engines(read_settings(Settings, file=file, flags={"memory": memory}))
+    return build_engines(read_settings(Settings, file=file, flags={"memory": memory, "data": data}))

@@ -53,7 +53,7 @@ def build_engines(settings: EngineSettings) -> EngineSet:
         stats,
         resources.local_models,
         signing=settings,
-        data=settings.data.absolute(),
+        marks=settings.marks_folder,
     )
 
 

@@ -49,9 +49,9 @@ class EngineSet:
     signing_key: SigningKey | None = None
     #: That key, and who confirms the time.
     signing: SigningSettings = field(default_factory=SigningSettings)
-    #: The data folder, where a key to sign with and manifests of published images are kept; None
-    #: keeps neither.
-    data: Path | None = None
+    #: The folder where a key to sign with and manifests of published images are kept; None keeps
+    #: neither.
+    marks: Path | None = None
 
     def __getitem__(self, kind: EngineKind[E]) -> E:
         """The engine of a kind. Where there are several, what it is asked goes to the one whose

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt
 
-from ninefold.core.paths import Folder
+from ninefold.core.paths import Folder, expand_home
 from ninefold.core.settings import read_settings
 from ninefold.core.signing import SigningSettings
 from ninefold.engines.quantization import Quantization
@@ -118,11 +118,21 @@ class EngineSettings(SigningSettings):
         None, description="A folder of wildcards, text files with one choice a line."
     )
 
-    data: Folder = Field(
-        Path("ninefold-data"),
-        description="The folder of jobs and their files, of the key that ninefold makes to sign "
-        "with, and of the manifests of published images.",
+    data: Folder = Field(Path("ninefold-data"), description="The folder of jobs and their files.")
+    marks: Folder | None = Field(
+        None,
+        description="The folder of the key that ninefold makes to sign with, and of the manifests "
+        "of published images; by default `data` where that is set, else ~/.local/share/ninefold.",
     )
+
+    @property
+    def marks_folder(self) -> Path:
+        """Where the key and the manifests lie: never in whatever folder is the current one."""
+        if self.marks is not None:
+            return self.marks.absolute()
+        if "data" in self.model_fields_set:
+            return self.data.absolute()
+        return expand_home("~/.local/share/ninefold").absolute()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:

@@ -15,7 +15,7 @@ from ninefold.core.atomic import write_atomic
 from ninefold.core.errors import InputError
 from ninefold.files.identifier import IDENTIFIER_BYTES
 
-#: Below the data folder: keys to sign with that ninefold made, and the store.
+#: Below the folder of marks: keys to sign with that ninefold made, and the store.
 KEYS, MANIFESTS = "signing", "manifests"
 _RECORD = "manifest.json"
 _C2PA = ".c2pa"

@@ -12,8 +12,10 @@ from ninefold.cache import DEFAULT_MAX_BYTES, StageCache
 from ninefold.config import PipelineConfig
 from ninefold.core.errors import ConflictError, StorageError
 from ninefold.core.priority import DEFAULT_PRIORITY
+from ninefold.core.settings import read_settings
 from ninefold.engines.defaults import default_engines
 from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.settings import EngineSettings
 from ninefold.jobs import retention
 from ninefold.jobs.admission import Admission
 from ninefold.jobs.database import connect
@@ -74,6 +76,7 @@ class JobExecutor(JobReader):
         steps have to finish when it closes.
         """
         super().__init__(data, database, engines)
+        self._given_data = data
         self._create = create
         self._with_worker = worker
         self._name = name
@@ -308,7 +311,7 @@ class JobExecutor(JobReader):
             self._store,
             Runtime(
                 self.data,
-                replace(self._engines or default_engines(), data=self.data),
+                self.marking_engines(),
                 self.cache,
                 self._listeners,
                 on_stored=self._follower.hint,
@@ -322,6 +325,13 @@ class JobExecutor(JobReader):
             self.close()
             raise
         self._worker = worker
+
+    def marking_engines(self) -> EngineSet:
+        """The engines, with a folder for key and manifests: their own, or the settings' one."""
+        if self._engines is not None and self._engines.marks is not None:
+            return self._engines
+        settings = read_settings(EngineSettings, flags={"data": self._given_data}, part=True)
+        return replace(self._engines or default_engines(), marks=settings.marks_folder)
 
     def close(self) -> None:
         """Stop the worker, which hands back its jobs, and let go of the database."""

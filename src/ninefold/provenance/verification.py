@@ -144,7 +144,7 @@ def verifier_for(
     anchors = settings.trust_anchors
     return Verifier(
         anchors=None if anchors is None else read_anchors(anchors),
-        store=ManifestStore(settings.data / MANIFESTS),
+        store=ManifestStore(settings.marks_folder / MANIFESTS),
         find_watermark=partial(engines[WATERMARK].find, BUILTIN),
         limits=limits,
     )
@@ -156,8 +156,8 @@ def verify(
     """What the marks of an image file say of where it comes from: `verify("house.png").verdict`.
 
     `source` is a path, or the bytes of the file; `trust` a PEM file of the certificates that are
-    trusted, `data` the folder of jobs, with the manifests of published images. Both are by default
-    what `NINEFOLD_TRUST_ANCHORS` and `NINEFOLD_DATA` say. Nothing is fetched.
+    trusted, `data` a folder of jobs, with the manifests of images that they published. Both are by
+    default as the settings say. Nothing is fetched.
 
     Raises `InputError` for what is no readable image file, `ConfigError` for settings.
     """

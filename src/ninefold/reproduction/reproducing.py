@@ -19,10 +19,9 @@ from ninefold.engines import defaults
 from ninefold.engines.engine_set import EngineSet
 from ninefold.files.decode import decode_layers, probe
 from ninefold.files.manifest import Manifest, read_manifest
-from ninefold.files.manifest_store import ManifestStore
+from ninefold.files.manifest_store import MANIFESTS, ManifestStore
 from ninefold.files.store import read_alpha, read_image
 from ninefold.imaging.alpha import join
-from ninefold.provenance.verification import MANIFESTS
 from ninefold.reproduction.comparing import (
     Likeness,
     environment_differences,
@@ -45,8 +44,10 @@ class Reproducer:
     """What images are made again with."""
 
     engines: EngineSet
-    #: The data folder, with jobs and the manifests of published images; None for none.
+    #: The data folder, with jobs; None for none.
     data: Path | None = None
+    #: Manifests of published images; None for none.
+    store: ManifestStore | None = None
     #: Files and models by the names of inputs, such as `image` or `finisher.lut`.
     given: Mapping[str, str] = field(default_factory=dict)
     #: Go on where a model or an input is another.
@@ -100,11 +101,18 @@ class Reproducer:
             return _picture_of(made, file), made
         if record is not None:
             return data, read_manifest_file(record)
-        store = None if self.data is None else ManifestStore(self.data / MANIFESTS)
         try:
-            return data, find_record(data, self.engines, store)
+            return data, find_record(data, self.engines, self.store)
         except InputError as error:
             raise InputError(f"{file.name}: {error}") from None
+
+
+def reproducer_for(
+    settings: JobSettings, engines: EngineSet, given: Mapping[str, str], *, anyway: bool = False
+) -> Reproducer:
+    """What the settings say: where jobs lie, and manifests of published images."""
+    store = ManifestStore(settings.marks_folder / MANIFESTS)
+    return Reproducer(engines, settings.data, store, given, anyway)
 
 
 def reproduce(
@@ -120,14 +128,17 @@ def reproduce(
     """Make the image of a file again and compare them: `reproduce("house.png").verdict`.
 
     `inputs` are files that it was made from, by name (`image`, `mask`, `references.1`,
-    `finisher.lut`), where they are not found by their hashes. `data` is the folder of jobs, by
-    default what `NINEFOLD_DATA` says. Not to be called inside an event loop.
+    `finisher.lut`), where they are not found by their hashes. `data` is the folder of jobs, with
+    manifests of what they published, by default as the settings say. Not to be called inside
+    an event loop.
 
     Raises `UserError` where it cannot be made again, and `StageError` where a stage fails.
     """
     settings = read_settings(JobSettings, flags={"data": data}, part=True)
     given = {name: str(path) for name, path in (inputs or {}).items()}
-    reproducer = Reproducer(engines or defaults.default_engines(), settings.data, given, anyway)
+    reproducer = reproducer_for(
+        settings, engines or defaults.default_engines(), given, anyway=anyway
+    )
     manifest, folder = (None if path is None else Path(path) for path in (record, out))
     return reproducer.reproduce(Path(file), manifest, folder)
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from fastapi import FastAPI
@@ -109,6 +110,8 @@ def _lifespan(
             from ninefold.engines.defaults import build_engines
 
             own = await asyncio.to_thread(build_engines, settings)
+        elif own.marks is None:
+            own = replace(own, marks=settings.marks_folder)
         async with AsyncExitStack() as stack:
             executor = JobExecutor(
                 settings.data,

@@ -21,7 +21,7 @@ def signer_for(engines: EngineSet) -> FileSigner:
     """What signs files, as the settings of `engines` say."""
     from ninefold.files.signing.sign import FileSigner
 
-    folder = None if engines.data is None else engines.data / KEYS
+    folder = None if engines.marks is None else engines.marks / KEYS
     return FileSigner.from_settings(engines.signing, folder, engines.signing_key)
 
 

@@ -222,7 +222,7 @@ class PublisherStage(EngineStage[PublisherParams]):
         if signatures is not None or final.watermarked:
             identifier = bytes.fromhex(final.record.identifier or "")
             kept = {} if signatures is None else signatures.manifests
-            keep_manifest(context, self.name, self.engines.data, identifier, manifest, kept)
+            keep_manifest(context, self.name, self.engines.marks, identifier, manifest, kept)
 
     def _signatures(
         self, context: PipelineContext, final: FinalImage, record: Manifest | None

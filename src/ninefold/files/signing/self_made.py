@@ -87,7 +87,7 @@ def _kept(folder: Path) -> bytes:
         raise StorageError(
             f"{KEY_FILE}: the key that ninefold signs with cannot be kept: "
             f"{error.strerror or error}. Make the folder writable, name another one with "
-            "NINEFOLD_DATA, or give a certificate of your own."
+            "NINEFOLD_MARKS, or give a certificate of your own."
         ) from None
 
 
