@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from ninefold.imaging.watermark.plane import TILE
 
 _DOWN = np.arange(-MOST_WAVES, MOST_WAVES + 1)
 _ACROSS = np.arange(MOST_WAVES + 1)
+# OpenBLAS starts threads above four times 65,536 products; of complex numbers, above half of it.
+_MOST_PRODUCTS = 1 << 15
 # Pixels are taken at their middles.
 _TO_MIDDLES: Complex = np.exp(-1j * math.pi / TILE * np.add.outer(_DOWN, _ACROSS)).astype(
     np.complex64
@@ -28,10 +31,24 @@ def spectrum_at(plane: Floats, down: float, across: float) -> Complex:
     """The spectrum for tiles of `down` x `across` times TILE pixels; the image's corner is 0."""
     height, width = plane.shape
     right = _waves_along(width, across)[MOST_WAVES:]
-    half = plane @ np.concatenate([right.real, right.imag]).T
+    half = _product(plane, np.concatenate([right.real, right.imag]).T)
     rows = half[:, : MOST_WAVES + 1] + 1j * half[:, MOST_WAVES + 1 :]
-    spectrum: Complex = _waves_along(height, down) @ rows
+    spectrum: Complex = _product(_waves_along(height, down), rows)
     return spectrum
+
+
+def _product(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+    """The matrix product, in pieces so small that BLAS starts no threads for them.
+
+    Its threads wait for each other by spinning, which takes many times as long as the product
+    where other processes are at work.
+    """
+    rows, inner = left.shape
+    size = max(1, _MOST_PRODUCTS // (inner * right.shape[1]))
+    padded = np.zeros((-(-rows // size) * size, inner), left.dtype)
+    padded[:rows] = left
+    product: NDArray[Any] = padded.reshape(-1, size, inner) @ right
+    return product.reshape(-1, right.shape[1])[:rows]
 
 
 def spectrum_of(plane: Floats) -> Complex:
