@@ -218,4 +218,5 @@ OUTPUTS: Slot[tuple[Output, ...]] = Slot(
     "The final files.",
     remedy="Put publisher before this stage.",
     given=False,
+    made_from=IMAGE,
 )

@@ -50,6 +50,20 @@ def test_refused(
     assert files_in(tmp_path) == before
 
 
+@pytest.mark.parametrize("command", [("run",), ("run", "--dry-run")])
+def test_what_is_done_after_the_last_publisher_is_warned_of(
+    cli: Cli, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    stages = ["text_to_image", "publisher", "refiner"]
+    config = tmp_path / "config.yaml"
+    for names, warned in ((stages, True), ([*stages, "publisher"], False)):
+        config.write_text(json.dumps({"stages": [{"stage": name} for name in names]}))
+        outcome = cli(*command, "a red house", "--config", str(config), engines=fake_engines())
+        assert outcome.code == 0
+        said = " ".join(outcome.err.split())
+        assert ("refiner: it changes the image after publisher has made" in said) == warned
+
+
 def test_why_an_image_is_black_is_printed_and_in_the_runs_record(cli: Cli, tmp_path: Path) -> None:
     engines = fake_engines(black_seeds=[7])
     outcome = cli("run", "a", "--preset", "draft", "--seed", "7", engines=engines)

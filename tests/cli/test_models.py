@@ -57,6 +57,30 @@ def test_list_is_a_table(cli: Cli, engines: EngineSet) -> None:
     assert "    cannot be used as it is: it is pickled" in "\n".join(lines)
 
 
+def test_one_long_name_leaves_the_other_lines_as_they_are(
+    cli: Cli, engines: EngineSet, tmp_path: Path
+) -> None:
+    before = cli("models", "list", engines=engines).out.splitlines()
+    long = "a" * 150
+    lora(tmp_path / "loras" / f"{long}.safetensors", {})
+    lines = cli("models", "list", engines=engines).out.splitlines()
+    assert any(line.startswith(f"{long}  lora") for line in lines)
+    assert max(map(len, (line for line in lines if long not in line))) < max(map(len, before)) + 40
+
+
+def test_a_file_that_cannot_be_read_has_the_size_that_it_has(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(b"no weights" * 200)
+    shown = cli("models", "show", str(tmp_path / "a.safetensors")).out
+    assert "safetensors, 2 kB" in shown
+    folder = diffusers_folder(tmp_path / "b", "HologramPipeline")
+    for part in ("unet", "vae"):
+        for file in (folder / part).glob("*.safetensors"):
+            file.unlink()
+    shown = cli("models", "show", str(folder)).out
+    assert "0 B" not in shown
+    assert "b asks for the pipeline HologramPipeline" in shown
+
+
 def test_list_takes_a_kind_and_gives_json(cli: Cli, engines: EngineSet) -> None:
     found = cli("models", "list", "--kind", "lora", "--json", engines=engines).document
     assert [item["name"] for item in found] == ["sketch", "ink"]
@@ -114,7 +138,7 @@ def test_show_takes_a_path_and_the_built_in_model(cli: Cli, tmp_path: Path) -> N
 
 def test_show_opens_pickled_files_as_far_as_that_is_safe(cli: Cli, engines: EngineSet) -> None:
     shown = cli("models", "show", "old", engines=engines).out
-    assert "problem          old.ckpt holds more than tensors and needs unpickling" in shown
+    assert "problem          old.ckpt holds more than tensors, or was pickled" in shown
 
 
 def test_a_folder_that_is_not_there_is_a_warning(cli: Cli, tmp_path: Path) -> None:

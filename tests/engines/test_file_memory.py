@@ -45,16 +45,6 @@ def test_a_file_that_was_just_written_is_not_remembered(memory: FileMemory, tmp_
     assert memory.recall(file, FileStamp.of(file), "sha256") is None
 
 
-def test_forgetting_takes_every_fact_of_a_file(memory: FileMemory, tmp_path: Path) -> None:
-    file, other = _old(tmp_path / "a"), _old(tmp_path / "b")
-    for path in (file, other):
-        for fact in ("sha256", "identity"):
-            memory.remember(path, FileStamp.of(path), fact, "x")
-    memory.forget(file)
-    assert memory.recall(file, FileStamp.of(file), "identity") is None
-    assert memory.recall(other, FileStamp.of(other), "identity") == "x"
-
-
 def test_trouble_with_the_memory_is_no_trouble(tmp_path: Path) -> None:
     file = _old(tmp_path / "a")
     stamp = FileStamp.of(file)

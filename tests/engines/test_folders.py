@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from ninefold.core.errors import ModelError
 from ninefold.core.progress import SilentProgress
 from ninefold.engines.diffusers_engine import DiffusersEngine
 from ninefold.engines.hashing import weights_hash
+from ninefold.engines.model_info import describe
 from ninefold.engines.models import resolve
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
@@ -167,6 +170,20 @@ def test_pickled_tensors_need_no_flag(folder: Path) -> None:
     assert made(folder) == expected
 
 
+def test_pickles_of_any_protocol_are_read_without_a_warning(tmp_path: Path) -> None:
+    import torch
+
+    for protocol in (2, 3):
+        file = tmp_path / f"{protocol}.pt"
+        torch.save({"x": torch.ones(2)}, file, pickle_protocol=protocol)
+        command = "import sys, pathlib; from ninefold.engines.weight_headers import read_header; "
+        command += "print(*read_header(pathlib.Path(sys.argv[1])).tensors)"
+        ran = subprocess.run(
+            [sys.executable, "-c", command, file], capture_output=True, text=True, check=True
+        )
+        assert (ran.stdout, ran.stderr) == ("x\n", "")
+
+
 def test_what_only_unpickling_loads_is_refused_with_the_conversion(folder: Path) -> None:
     pickled(folder, extra=Path("x"))
     with pytest.raises(ModelError, match=r"sdxl/unet: diffusion_pytorch_model\.bin.*convert it"):
@@ -222,6 +239,64 @@ def test_a_family_that_diffusers_does_not_know_is_reported_before_anything_runs(
     edit_index(folder, _class_name="HologramPipeline")
     with pytest.raises(ModelError, match=r"sdxl asks for .*HologramPipeline.*Upgrade diffusers"):
         resolve(str(folder), SETTINGS)
+
+
+@pytest.mark.parametrize("part", ["scheduler", "unet"])
+def test_a_component_that_diffusers_does_not_know_is_reported_before_anything_runs(
+    folder: Path, part: str
+) -> None:
+    edit_index(folder, **{part: ["diffusers", "HologramThing"]})
+    with pytest.raises(ModelError, match=rf"sdxl asks for the {part} HologramThing, .*Upgrade"):
+        resolve(str(folder), SETTINGS)
+
+
+def test_a_scheduler_of_flow_matching_does_not_go_with_a_model_that_predicts_noise(
+    folder: Path,
+) -> None:
+    edit_index(folder, scheduler=["diffusers", "FlowMatchEulerDiscreteScheduler"])
+    with pytest.raises(ModelError, match=r"sdxl: .*no use for the scheduler FlowMatchEuler"):
+        resolve(str(folder), SETTINGS)
+
+
+def test_the_schedulers_class_is_that_of_the_index(folder: Path) -> None:
+    path = folder / "scheduler" / "scheduler_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"_class_name": "HologramThing"}))
+    assert describe(resolve(str(folder), SETTINGS)).scheduler_kind == "noise"
+
+
+@pytest.mark.parametrize(
+    ("config", "index"),
+    [({"_class_name": "HologramThing"}, "PNDMScheduler"), ({"prediction_type": "odd"}, None)],
+)
+def test_what_a_scheduler_cannot_do_with_its_settings_is_said(
+    folder: Path, config: dict[str, Any], index: str | None
+) -> None:
+    path = folder / "scheduler" / "scheduler_config.json"
+    if index is not None:  # which has more steps of Runge and Kutta than there are here
+        edit_index(folder, scheduler=["diffusers", index])
+        path.write_text(json.dumps(config))
+    else:
+        path.write_text(json.dumps(json.loads(path.read_text()) | config))
+    with pytest.raises(ModelError, match=r"sdxl: its scheduler, \w+, fails with these settings"):
+        made(folder)
+
+
+@pytest.mark.parametrize(
+    ("part", "changes"),
+    [
+        ("unet", {"sample_size": -4}),
+        ("unet", {"sample_size": 0}),
+        ("unet", {"sample_size": 10**9}),
+        ("vae", {"block_out_channels": [4] * 40}),
+    ],
+)
+def test_sizes_that_no_model_has_are_refused(
+    folder: Path, part: str, changes: dict[str, Any]
+) -> None:
+    path = folder / part / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(ModelError, match=r"sdxl: its configs give a size of .*Mend sample_size"):
+        describe(resolve(str(folder), SETTINGS))
 
 
 def test_a_component_with_code_of_its_own_is_not_run(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -121,18 +120,12 @@ def test_layers_that_one_family_has_alone_tell_it(
     assert identify_lora(write(tmp_path / "own.safetensors", shapes)).base == base
 
 
-def test_triggers_are_what_it_was_trained_on(tmp_path: Path) -> None:
-    tags = {"10_house": {"red house": 3, "sea": 9}, "1_more": {"red house": 7}}
+def test_whether_it_changes_text_encoders_is_told(tmp_path: Path) -> None:
     path = tmp_path / "own.safetensors"
-    write(path, lora(CROSS, 768), ss_tag_frequency=json.dumps(tags), ss_output_name="Houses")
-    assert identify_lora(path).triggers == ("red house", "sea")
-    assert identify_lora(path).title == "Houses"
+    write(path, lora(CROSS, 768))
     assert not identify_lora(path).text_encoders
-    write(path, lora("lora_te_x", 768), **{"modelspec.trigger_phrase": "ohwx man, hat"})
-    assert identify_lora(path).triggers == ("ohwx man", "hat")
+    write(path, lora("lora_te_x", 768))
     assert identify_lora(path).text_encoders
-    write(path, lora(CROSS, 768), ss_tag_frequency="[1, 2]")
-    assert identify_lora(path).triggers == ()
 
 
 @pytest.mark.parametrize(

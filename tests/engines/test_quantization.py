@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ninefold.core.errors import ModelError
+from ninefold.core.errors import ConfigError, ModelError
 from ninefold.core.progress import SilentProgress
 from ninefold.engines.defaults import build_engines
 from ninefold.engines.quantization import Quantization, quantize
@@ -69,6 +70,14 @@ def test_a_missing_library_is_named_with_the_remedy(
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(ModelError, match=r"bitsandbytes.*ninefold\[quantization\]"):
         quantize(_network(), "transformer", scheme, torch.float32)
+
+
+@pytest.mark.skipif(find_spec("bitsandbytes") is not None, reason="it is installed here")
+@pytest.mark.parametrize("scheme", ["int8", "NF4"])
+def test_a_setting_that_nothing_here_can_do_is_refused_at_the_start(scheme: str) -> None:
+    expected = r"NINEFOLD_QUANTIZATION: expected fp8 or none.*pip install 'ninefold\[quant"
+    with pytest.raises(ConfigError, match=expected):
+        EngineSettings.from_environment({"NINEFOLD_QUANTIZATION": scheme})
 
 
 def test_a_model_is_loaded_as_the_setting_says(tmp_path: Path) -> None:

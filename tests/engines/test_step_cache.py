@@ -55,6 +55,50 @@ def test_both_runs_of_a_guided_step_are_left_out_together() -> None:
     assert network.runs == 2 * (12 - cache.left_out)
 
 
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_solver_that_looks_twice_at_a_timestep_runs_its_last_look(runs: int) -> None:
+    """Timesteps as Heun's are: the first and then each one twice, so 23 looks in 12 steps."""
+    import torch
+
+    network, cache = Network(), StepCache(0.1, lambda: 23, looks=2)
+    forward = cache.wrapped(network.forward)
+    ran = []
+    for look in range(23):
+        before = network.runs
+        for _ in range(runs):
+            forward(torch.full((1, 4), 1 + look * 1e-4), torch.tensor(12 - (look + 1) // 2))
+        cache.stepped()
+        ran.append(network.runs > before)
+    assert ran[:6] == [True] * 6
+    assert ran[-1]
+    assert network.runs == runs * (23 - cache.left_out)
+    assert cache.left_out == ran.count(False) == 11
+
+
+@pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
+@pytest.mark.parametrize("scheduler", ["default", "heun", "dpm_2", "pndm"])
+def test_the_last_look_runs_whatever_the_sampler(
+    scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(tiny_model("sd15", tmp_path / "model"))
+    engines = build_engines(EngineSettings(device="cpu", loras=tmp_path))
+    ran: list[bool] = []
+    begin = StepCache._begin
+
+    def noted(self: StepCache, *args: Any) -> None:
+        begin(self, *args)
+        ran.append(self._line is None)
+
+    monkeypatch.setattr(StepCache, "_begin", noted)
+    side = engines.diffusion.describe(folder).min_size
+    own = {"width": side, "height": side, "steps": 12, "scheduler": scheduler}
+    request = text(model=folder, quality="fast", **own)
+    record = engines.diffusion.run(request, SilentProgress()).record
+    assert ran[-1]
+    assert len(ran) == record.steps_run + record.steps_left_out
+    assert ran.count(False) == record.steps_left_out
+
+
 @pytest.mark.parametrize(("family", "scheduler"), [("sd15", "ddim"), ("flux", "default")])
 def test_quality_changes_pixels_and_record_and_lossless_is_as_ever(
     family: str, scheduler: str, tmp_path: Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -196,6 +197,13 @@ def test_a_diffusers_folder(tmp_path: Path) -> None:
     assert found.parameters == 12
     assert found.card.prediction_type == "v_prediction"
     assert found.problem == ""
+
+
+def test_a_class_that_diffusers_does_not_have_is_told_with_its_name(tmp_path: Path) -> None:
+    folder = diffusers_folder(tmp_path / "a", "HologramPipeline")
+    shutil.rmtree(folder / "unet")
+    problem = identified(folder).problem
+    assert problem.startswith("a asks for the pipeline HologramPipeline, which diffusers")
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,19 @@ def test_pictures_that_nothing_names_are_refused(tmp_path: Path) -> None:
     assert "control_images: would have no effect" in problem
 
 
+def test_of_several_pictures_each_is_named_or_refused(tmp_path: Path) -> None:
+    entry = {"model": "edges", "image": "pose"}
+    stages = [TextToImageStage(engines=fake_engines(), control=[entry])]
+    given = {name: picture(64, 64) for name in ("pose", "depth", "tile")}
+    context = PipelineContext(tmp_path, prompt="a red house", control_images=given)
+    (problem,) = Pipeline(stages).unused_inputs(context)
+    assert problem.startswith("control_images: depth, tile would have no effect.")
+    del given["tile"]
+    context = PipelineContext(tmp_path, prompt="a red house", control_images=given)
+    refine = RefinerStage(engines=fake_engines(), control=[{"model": "edges", "image": "depth"}])
+    assert Pipeline([*stages, refine]).unused_inputs(context) == ()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -13,6 +13,8 @@ from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.sampler_table import SAMPLERS
 from ninefold.model_catalog import list_models, show_model
 
+#: Characters of the widest column; what is longer moves the rest of its own line alone.
+_WIDEST = 40
 _COLUMNS = ("name", "kind", "family", "precision", "size", "license", "source")
 
 
@@ -56,7 +58,7 @@ def gib(count: int) -> str:
 
 def _table(found: Sequence[Json]) -> Iterator[str]:
     rows = [_COLUMNS, *(_row(model) for model in found)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [min(max(map(len, column)), _WIDEST) for column in zip(*rows, strict=True)]
     for index, row in enumerate(rows):
         cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
         yield "  ".join(cells).rstrip()
@@ -108,8 +110,9 @@ def _family_lines(model: Json) -> Iterator[tuple[str, str]]:
 
 def _file_lines(model: Json) -> Iterator[tuple[str, str]]:
     kind = " ".join(filter(None, (model["format"], model["precision"])))
-    if kind:
-        yield "file", f"{kind}, {gib(model['size_bytes'])}"
+    size = gib(model["size_bytes"]) if model["size_bytes"] else ""
+    if kind or size:
+        yield "file", ", ".join(filter(None, (kind, size)))
     if model["parameters"]:
         yield "parameters", f"{model['parameters']:,}"
     if memory := model.get("memory_bytes"):

@@ -179,8 +179,11 @@ def _dry_run(options: RunOptions, engines: EngineSet) -> int:
 
 def _show_models(config: PipelineConfig, context: PipelineContext, engines: EngineSet) -> None:
     shown: set[str] = set()
-    for step in config.build(engines).steps:
+    pipeline = config.build(engines)
+    for step in pipeline.steps:
         stage = step.stage
+        if (warning := pipeline.warnings.get(step.name)) is not None:
+            say(f"warning: {step.name}: {warning}")
         if not isinstance(stage, DiffusionStage):
             continue
         info = stage.model_info(context)

@@ -35,7 +35,7 @@ from ninefold.core.progress import PreviewMaker, Previews, StageProgress
 from ninefold.core.record import StageRecord
 from ninefold.core.slots import Slot, find_slot
 from ninefold.core.stage import PipelineStage
-from ninefold.core.wiring import Step, numbered, wiring_problems
+from ninefold.core.wiring import Step, numbered, unseen_changes, wiring_problems
 
 #: Saves the context after each finished stage.
 Checkpoint = Callable[[PipelineContext], Awaitable[None]]
@@ -112,11 +112,21 @@ class Pipeline:
     def unused_inputs(self, context: PipelineContext) -> tuple[str, ...]:
         """Why inputs that were given would do nothing, of those that must (`Slot.must_act`)."""
         given = [find_slot(name) for name in context.data if name not in self.defaults]
-        return tuple(
-            f"{slot.name}: would have no effect. {reason}"
-            for slot in given
-            if slot.must_act and (reason := self._why_unused(slot, given)) is not None
-        )
+        found: list[str] = []
+        for slot in [slot for slot in given if slot.must_act]:
+            if (reason := self._why_unused(slot, given)) is not None:
+                found.append(f"{slot.name}: would have no effect. {reason}")
+            elif unused := self._unused_names(slot, context[slot]):
+                found.append(
+                    f"{slot.name}: {', '.join(unused)} would have no effect. No stage names "
+                    f"{'it' if len(unused) == 1 else 'them'}. Leave out what is not used."
+                )
+        return tuple(found)
+
+    @property
+    def warnings(self) -> Mapping[str, str]:
+        """What a step does in vain, by its name."""
+        return unseen_changes(self.steps)
 
     async def execute(
         self,
@@ -151,6 +161,17 @@ class Pipeline:
         return " ".join(dict.fromkeys(reasons)) or (
             "No stage of this pipeline takes it. Leave it out, or choose another pipeline."
         )
+
+    def _unused_names(self, slot: Slot[Any], value: Any) -> Sequence[str]:
+        """Of values by name, the names that no stage uses."""
+        if not isinstance(value, Mapping):
+            return ()
+        stages = [step.stage for step in self.steps]
+        takers = [stage for stage in stages if slot in (*stage.requires, *stage.accepts)]
+        used = [stage.used_names(slot) for stage in takers]
+        if any(names is None for names in used):
+            return ()
+        return sorted(value.keys() - {name for names in used for name in names or ()})
 
     def _size_problems(self, context: PipelineContext) -> Iterator[str]:
         """The first stage that would get an image of a size that it cannot take or make."""
@@ -243,6 +264,8 @@ class _Run:
         if record.failure is not None:
             self._failed(step)
         else:
+            if (warning := self.pipeline.warnings.get(step.name)) is not None:
+                context.warn(step.name, warning)
             names = tuple(artifact["name"] for artifact in record.artifacts)
             self._emit(StageFinished(step.name, record.metadata, names))
         if context.error is None:

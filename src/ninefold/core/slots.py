@@ -36,6 +36,8 @@ class Slot(Generic[T]):
     given: bool = True
     #: Whether a pipeline refuses it where none of its stages would use it.
     must_act: bool = False
+    #: What it is made from: where a later stage changes that, the change is not in it.
+    made_from: Slot[Any] | None = None
     #: Turns what a caller may hand over (such as an image file) into the slot's type; called with
     #: that and the `PipelineContext`, whose module lies above this one.
     coerce: Callable[[Any, Any], Any] | None = field(default=None, repr=False)

@@ -143,6 +143,10 @@ class PipelineStage(ABC, Generic[P]):
         """
         return {}
 
+    def used_names(self, slot: Slot[Any]) -> Collection[str] | None:
+        """Of an input that holds values by name, the names of those that it uses; None for all."""
+        return None
+
     def output_size(
         self, context: PipelineContext, size: tuple[int, int] | None
     ) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -50,6 +50,23 @@ def numbered(stages: Sequence[PipelineStage[Any] | Step]) -> Iterator[Step]:
             raise WiringError(_no_stage(step.stage))
     for step, name in zip(steps, step_names(step.name for step in steps), strict=True):
         yield step if name == step.name else replace(step, stage=step.stage.renamed(name))
+
+
+def unseen_changes(steps: Sequence[Step]) -> Mapping[str, str]:
+    """Steps that change what was already made into something else, which no later step makes anew,
+    each with a warning of that (`Slot.made_from`)."""
+    found: dict[str, str] = {}
+    last = {slot: index for index, step in enumerate(steps) for slot in step.stage.provides}
+    for slot, index in last.items():
+        maker = steps[index].name
+        for step in steps[index + 1 :] if slot.made_from is not None else ():
+            if slot.made_from in step.stage.provides:
+                found[step.name] = (
+                    f"it changes the {slot.made_from.name} after {maker} has made its "
+                    f"{slot.name}, and no later stage makes them anew. Put {maker} last, or once "
+                    "more after it."
+                )
+    return found
 
 
 def _no_stage(given: object) -> str:

@@ -36,7 +36,7 @@ from ninefold.engines.embeddings import PromptPair, prompt_arguments
 from ninefold.engines.ensemble import ends_early, handover_arguments, unfinished
 from ninefold.engines.families import Family, Task
 from ninefold.engines.generation_record import GenerationRecord, UsedEmbedding
-from ninefold.engines.latent_start import LatentStart, denoising_pipe, watch_steps
+from ninefold.engines.latent_start import LatentStart, denoising_pipe
 from ninefold.engines.levers import set_levers
 from ninefold.engines.loading import LoadedModel
 from ninefold.engines.loras.applying import applied
@@ -48,9 +48,10 @@ from ninefold.engines.reference_images import (
     reference_arguments,
     references_of,
 )
-from ninefold.engines.schedulers import build_scheduler, seed_steps
+from ninefold.engines.schedulers import build_scheduler, explain_errors, seed_steps
 from ninefold.engines.seamless import seamless
 from ninefold.engines.step_cache import StepCache, step_cache
+from ninefold.engines.wrapped_methods import watch_steps
 from ninefold.imaging.resize import resize
 from ninefold.imaging.types import Floats, Pixels
 
@@ -114,6 +115,7 @@ class DiffusersCall:
             return self._made([source.copy() for source in sources], 0, [None] * len(sources))
         set_levers(self.model.base, self.levers, self.model.levers)
         scheduler = build_scheduler(shared.scheduler, self.model.scheduler)
+        explain_errors(scheduler, self.prepared[0].info.name)
         pipe.scheduler = denoising_pipe(pipe).scheduler = scheduler
         if "cpu_offload" in self.model.oom_steps and self.model.offloaded is not pipe:
             pipe.enable_model_cpu_offload()
@@ -142,7 +144,9 @@ class DiffusersCall:
 
         def total_steps() -> int:
             known: int = getattr(denoising_pipe(pipe), "num_timesteps", 0)
-            return known or (start.steps_run if start else shared.steps)
+            if known or start is None:
+                return known or len(denoising_pipe(pipe).scheduler.timesteps)
+            return start.steps_run
 
         def on_step(latents: Any) -> None:
             ran.append(len(ran))

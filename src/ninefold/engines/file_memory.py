@@ -93,11 +93,6 @@ class FileMemory:
             statement = "INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?, ?)"
             self._ask(lambda facts: facts.executemany(statement, rows), write=True)
 
-    def forget(self, path: Path) -> None:
-        """Forget all that is remembered of a file."""
-        statement = "DELETE FROM facts WHERE path = ?"
-        self._ask(lambda facts: facts.execute(statement, (memory_key(path),)))
-
     def _ask(
         self,
         question: Callable[[sqlite3.Connection], sqlite3.Cursor],

@@ -5,17 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import wraps
 from inspect import signature
 from typing import Any
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.autoencoders import encoded
 from ninefold.engines.diffusion import ImageToImage, Inpaint
+from ninefold.engines.wrapped_methods import wrap_method
 from ninefold.imaging.resize import resize
-
-#: Takes the latents after a step.
-OnStep = Callable[[Any], None]
 
 
 def denoising_pipe(pipe: Any) -> Any:
@@ -69,10 +66,10 @@ class LatentStart:
                 f"{type(pipe).__name__} with {type(scheduler).__name__} cannot start from an "
                 "image. Choose another model for the stages that start from one, or leave them out."
             )
-        _around(pipe, "prepare_latents", self._prepared)
-        _around(scheduler, "set_timesteps", self._set_timesteps)
-        _around(scheduler, "set_begin_index", self._set_begin_index)
-        _around(scheduler, "step", self._step)
+        wrap_method(pipe, "prepare_latents", self._prepared)
+        wrap_method(scheduler, "set_timesteps", self._set_timesteps)
+        wrap_method(scheduler, "set_begin_index", self._set_begin_index)
+        wrap_method(scheduler, "step", self._step)
         try:
             yield
         finally:
@@ -255,30 +252,6 @@ class LatentStart:
 def _is_trigflow(scheduler: Any) -> bool:
     """Whether timesteps are angles from the image to the noise (https://arxiv.org/abs/2410.11081)."""
     return getattr(scheduler.config, "prediction_type", "") == "trigflow"
-
-
-def watch_steps(scheduler: Any, on_step: OnStep) -> None:
-    """Call `on_step` after each step of a scheduler, for pipelines that take no callback."""
-
-    def step(original: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        result = original(*args, **options)
-        on_step(result[0] if isinstance(result, tuple) else result.prev_sample)
-        return result
-
-    _around(scheduler, "step", step)
-
-
-def _around(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
-    """Have `owner`, one object, do `replacement`, which takes its own method first."""
-    original = getattr(owner, name, None)
-    if original is None:
-        return
-
-    @wraps(original)  # pipelines look at its signature
-    def around(*args: Any, **options: Any) -> Any:
-        return replacement(original, *args, **options)
-
-    setattr(owner, name, around)
 
 
 def _drawing(draw: Callable[[Sequence[int], int], Any]) -> Any:

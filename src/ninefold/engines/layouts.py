@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from ninefold.core.errors import ModelError
 from ninefold.core.paths import ending
 from ninefold.engines.configs import read_json
+from ninefold.engines.diffusers_internals import knows_class
 from ninefold.engines.families import Configs
 from ninefold.engines.weight_files import WeightFiles, pick, weight_files
 from ninefold.engines.weight_headers import PICKLES, read_header
@@ -169,6 +171,22 @@ def read_index(folder: Path, name: str) -> Layout:
             if (folder / key / f"{value[0]}.py").is_file():
                 raise ModelError(_own_code(name, key))
     return Layout(pipeline_class, tuple(components), options)
+
+
+def check_classes(layout: Layout, name: str) -> None:
+    """Raise `ModelError` for a pipeline, or a component of diffusers, of a class that the installed
+    version does not have."""
+    asked = {"the pipeline": layout.pipeline_class} | {
+        f"the {item.name}": item.class_name
+        for item in layout.components
+        if item.library == "diffusers"
+    }
+    for what, class_name in asked.items():
+        if not knows_class(class_name):
+            raise ModelError(
+                f"{name} asks for {what} {class_name}, which diffusers {version('diffusers')} does "
+                "not have. Upgrade diffusers, or use another model."
+            )
 
 
 def read_weights(

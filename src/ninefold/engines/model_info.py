@@ -24,6 +24,8 @@ _NETWORKS = ("unet", "transformer", "prior_prior")
 _DECODERS = ("vae", "movq", "vqvae", "vqgan", "decoder_vqgan")
 #: Sides that a model can be asked for, as parts and multiples of its native one.
 _SMALLEST, _LARGEST = 4, 4
+#: Longest side in pixels that is taken for a model's own.
+_LONGEST = 1 << 17
 
 
 def describe(
@@ -34,7 +36,7 @@ def describe(
     The sidecar may hold `native_size` [width, height], `size_multiple`, `min_size`, `max_size`,
     `words`, `examples`, `hint` and `default` {`steps`, `guidance_scale`, `guidance_rescale`,
     `scheduler`}.
-    Raises `ModelError` if a file of the model cannot be read.
+    Raises `ModelError` if a file of the model cannot be read, or gives sizes that no model has.
     """
     sidecar = {} if files.is_file else read_json(files.path / "ninefold.json", optional=True)
     family, configs = files.family, files.configs
@@ -45,7 +47,7 @@ def describe(
         multiple = int(sidecar.get("size_multiple", scale * family.patch))
         smallest = -(-max(min(width, height) // _SMALLEST, multiple) // multiple) * multiple
         largest = _largest(configs, family, scale) or _LARGEST * max(width, height)
-        return ModelInfo(
+        info = ModelInfo(
             name=files.name,
             config_hash=_config_hash(files),
             hash=hash_of(files.weights, files.path),
@@ -57,7 +59,7 @@ def describe(
             steps=int(default.get("steps", family.steps)),
             guidance_scale=float(default.get("guidance_scale", family.guidance.scale)),
             scheduler=canonical(str(default.get("scheduler", "default"))),
-            scheduler_kind=_scheduler_kind(configs, family),
+            scheduler_kind=_scheduler_kind(files),
             words=frozenset(str(word).lower() for word in sidecar.get("words", ())),
             examples=tuple(str(example) for example in sidecar.get("examples", ())),
             hint=str(sidecar.get("hint", "")),
@@ -70,6 +72,22 @@ def describe(
         )
     except (TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{files.name}/ninefold.json does not fit: {error}.") from error
+    _check_sizes(info)
+    return info
+
+
+def _check_sizes(info: ModelInfo) -> None:
+    """Raise `ModelError` for sizes in pixels that no model has."""
+    sides = (*info.native_size, info.min_size, info.max_size)
+    if all(0 < side <= _LONGEST for side in sides) and 0 < info.size_multiple <= _LONGEST:
+        return
+    width, height = info.native_size
+    raise ModelError(
+        f"{info.name}: its configs give a size of {width}x{height} in steps of "
+        f"{info.size_multiple}, at least {info.min_size} and at most {info.max_size}: expected 1 "
+        f"to {_LONGEST} pixels. Mend sample_size of its network or block_out_channels of its "
+        "autoencoder (config.json), or ninefold.json where it has one; or get the model again."
+    )
 
 
 def _config_hash(files: ModelFiles) -> str:
@@ -92,18 +110,18 @@ def _scale(configs: Configs, family: Family) -> int:
     return family.latent_scale
 
 
-def _scheduler_kind(configs: Configs, family: Family) -> SchedulerKind:
-    """By the scheduler that the model came with, else by its family."""
-    config = configs("scheduler")
-    if family.scheduler == "own" or "_class_name" not in config:
-        return family.scheduler
-    return kind_of(str(config["_class_name"]), config)
+def _scheduler_kind(files: ModelFiles) -> SchedulerKind:
+    """By the scheduler that the model is loaded with, else by its family."""
+    scheduler, known = files.layout.component("scheduler"), files.family.scheduler
+    if known == "own" or scheduler is None:
+        return known
+    return kind_of(scheduler.class_name, files.configs("scheduler"))
 
 
 def _native(configs: Configs, family: Family) -> int:
     """The side in pixels that the model was trained at."""
     sample = _first(configs, _NETWORKS).get("sample_size") if family.sample_size else None
-    if isinstance(sample, list):
+    if isinstance(sample, list) and sample:
         sample = sample[0]
     return sample * _scale(configs, family) if isinstance(sample, int) else family.native
 

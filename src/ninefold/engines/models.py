@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
 from ninefold.core.errors import ModelError
 from ninefold.core.paths import ending
 from ninefold.engines import builtin, hub
-from ninefold.engines.diffusers_internals import knows_class
 from ninefold.engines.families import Configs, Family, family_of_class
 from ninefold.engines.file_kinds import Recognised, recognise
 from ninefold.engines.file_memory import size_and_time
@@ -18,6 +16,7 @@ from ninefold.engines.layouts import (
     Component,
     Layout,
     Precision,
+    check_classes,
     check_tokenizer,
     read_index,
     read_weights,
@@ -156,11 +155,7 @@ def _folder(
     given: LocalPath | None = None,
 ) -> ModelFiles:
     layout = read_index(path, name)
-    if not knows_class(layout.pipeline_class):
-        raise ModelError(
-            f"{name} asks for the pipeline {layout.pipeline_class}, which diffusers "
-            f"{version('diffusers')} does not have. Upgrade diffusers, or use another model."
-        )
+    check_classes(layout, name)
     names = frozenset(component.name for component in layout.components)
 
     def wanted() -> str:
@@ -246,8 +241,22 @@ def _check_latents(name: str, layout: Layout) -> None:
         )
 
 
+def _check_scheduler(name: str, layout: Layout, family: Family) -> None:
+    """Raise `ModelError` for a scheduler of flow matching at a model that predicts noise."""
+    scheduler = layout.component("scheduler")
+    if scheduler is None or family.scheduler not in ("noise", "zero_snr"):
+        return
+    if scheduler.class_name.startswith("FlowMatch"):
+        raise ModelError(
+            f"{name}: its components are of different models: {family.name} has no use for the "
+            f"scheduler {scheduler.class_name}, which is for flow matching. Take both from one "
+            "model."
+        )
+
+
 def _model(name: str, path: Path, layout: Layout) -> ModelFiles:
     _check_latents(name, layout)
     found, recognised_by = family_of_class(layout.pipeline_class).for_model(layout.configs(), name)
+    _check_scheduler(name, layout, found)
     loads = found.loads or layout.pipeline_class
     return ModelFiles(name, path, layout.weights, loads, found, recognised_by, layout)

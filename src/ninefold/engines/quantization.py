@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from ninefold.core.errors import ModelError
@@ -15,6 +16,16 @@ Quantization = Literal["none", "fp8", "int8", "nf4"]
 _KEPT = ("pos_embed", "patch_embed", "norm", r"^proj_in$", r"^proj_out$", r"(^|\.)wo$")
 #: Networks that are left alone: they are small, and errors of theirs are pixels at once.
 _WHOLE = ("vae", "movq", "vqgan", "image_encoder", "safety_checker")
+
+
+def installed(scheme: Quantization) -> Quantization:
+    """The scheme; raises `ValueError` where the library for it is missing."""
+    if scheme in ("int8", "nf4") and find_spec("bitsandbytes") is None:
+        raise ValueError(
+            "expected fp8 or none, for bitsandbytes, which int8 and nf4 need, is not installed: "
+            "pip install 'ninefold[quantization]'"
+        )
+    return scheme
 
 
 def quantize(network: Any, component: str, scheme: Quantization, dtype: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ninefold.core.errors import InputError
+from ninefold.core.errors import InputError, ModelError
 from ninefold.engines.sampler_names import (
     SchedulerName,
     find_scheduler,
@@ -20,6 +20,7 @@ from ninefold.engines.sampler_names import (
     scheduler_names,
 )
 from ninefold.engines.sampler_table import EVEN, SAMPLERS, SCHEDULES, SchedulerKind
+from ninefold.engines.wrapped_methods import wrap_method
 
 #: Every name that a request may give.
 NAMES = scheduler_names()
@@ -122,6 +123,25 @@ def build_scheduler(name: str, own: Any) -> Any:
     if found is None or found.sampler.name == "default":
         return type(own).from_config(own.config)
     return _flow(found, own) if kind == "flow" else _noise(found, own)
+
+
+def explain_errors(scheduler: Any, name: str) -> None:
+    """Have what goes wrong within `scheduler`, which serves one call on the model `name`, raised as
+    `ModelError`: its settings are a stranger's, and some show what is wrong with them only then."""
+
+    def explained(original: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        try:
+            return original(*args, **options)
+        except (ValueError, TypeError, IndexError, NotImplementedError) as error:
+            first = (str(error).strip().splitlines() or [""])[0][:200]
+            raise ModelError(
+                f"{name}: its scheduler, {type(scheduler).__name__}, fails with these settings "
+                f"({type(error).__name__}: {first}). Choose more steps or another scheduler, or "
+                "get the model's scheduler_config.json again."
+            ) from error
+
+    for method in ("set_timesteps", "step"):
+        wrap_method(scheduler, method, explained)
 
 
 def seed_steps(scheduler: Any, generator: Any) -> None:

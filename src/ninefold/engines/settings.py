@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt
+from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeFloat, NonNegativeInt
 
 from ninefold.core.paths import Folder, expand_home
 from ninefold.core.settings import read_settings
 from ninefold.core.signing import SigningSettings
-from ninefold.engines.quantization import Quantization
+from ninefold.engines.quantization import Quantization, installed
 
 _SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*(gb|gib|g|mb|mib|m|)")
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -45,10 +45,13 @@ class EngineSettings(SigningSettings):
         description="Number format of diffusion models: `float32`, `bfloat16`, `float16`, or what "
         "suits device and model. float16 overflows in some models, whose images are then black.",
     )
-    quantization: Annotated[Quantization, BeforeValidator(_lower)] = Field(
-        "none",
-        description="Store weights of diffusion models and their text encoders in fewer bits, "
-        "which changes images a little: `fp8`, or with `ninefold[quantization]` `int8` and `nf4`.",
+    quantization: Annotated[Quantization, BeforeValidator(_lower), AfterValidator(installed)] = (
+        Field(
+            "none",
+            description="Store weights of diffusion models and their text encoders in fewer bits, "
+            "which changes images a little: `fp8`, or with `ninefold[quantization]` `int8` and "
+            "`nf4`.",
+        )
     )
     threads: NonNegativeInt = Field(
         0, le=1024, description="CPU threads of every engine; 0 is the libraries' own choice."

@@ -4,6 +4,8 @@ After EasyCache (https://arxiv.org/abs/2507.02860), for networks of every kind: 
 prediction follows its input is measured on the steps that run, and the change of each next input is
 added up. While that foretells less than a tolerance, the two last predictions are continued on a
 straight line over the timesteps instead of running the network.
+
+A step is one of the scheduler's, which may look twice at one timestep (Heun's, PNDM's).
 """
 
 from __future__ import annotations
@@ -14,11 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ninefold.engines.wrapped_methods import watch_steps
+
 Quality = Literal["lossless", "high", "fast"]
 
 #: How far a prediction may have moved since the last run, as a part of its mean magnitude.
 TOLERANCES: dict[Quality, float] = {"high": 0.1, "fast": 0.25}
-#: Steps at the beginning, where the composition is found, and at the end that always run.
+#: Steps at the beginning, where the composition is found, and at the end that always run; of
+#: solvers that look twice a step, as many looks more at the beginning.
 _FIRST, _LAST = 3, 1
 #: Longest row of steps that are left out.
 _ROW = 2
@@ -39,10 +44,11 @@ class _Step:
 class StepCache:
     """The state of one call; predictions are tensors, or lists of one tensor an image."""
 
-    def __init__(self, tolerance: float, total_steps: Callable[[], int]) -> None:
-        """`total_steps` is asked once the first step has begun."""
+    def __init__(self, tolerance: float, total_steps: Callable[[], int], looks: int = 1) -> None:
+        """`total_steps` is asked once the first step has begun; a solver's step has `looks`."""
         self._tolerance = tolerance
         self._total_steps = total_steps
+        self._first = _FIRST * looks
         #: Steps that were left out.
         self.left_out = 0
         self._index = -1
@@ -54,6 +60,8 @@ class StepCache:
         #: The two steps on whose line the current one lies; None where it runs.
         self._line: tuple[_Step, _Step] | None = None
         self._timestep = math.nan
+        #: Whether the scheduler made a step since the network ran.
+        self._stepped = False
         self._sample: Any = None
         self._moved = 0.0
         self._row = 0
@@ -64,7 +72,7 @@ class StepCache:
 
         def run(*args: Any, **kwargs: Any) -> Any:
             sample, timestep = _flat(_sample(args, kwargs)), _timestep(args, kwargs)
-            if timestep != self._timestep:
+            if self._stepped or timestep != self._timestep:
                 self._begin(timestep, sample)
             self._run += 1
             if self._line is not None and self._run <= len(self._line[0].outputs):
@@ -75,6 +83,10 @@ class StepCache:
 
         return run
 
+    def stepped(self) -> None:
+        """Tell that the scheduler made its step: the next run of the network belongs to another."""
+        self._stepped = True
+
     def _begin(self, timestep: float, sample: Any) -> None:
         """Decide about a step by its first input."""
         self._index += 1
@@ -82,10 +94,11 @@ class StepCache:
         self._row = self._row + 1 if self._line else 0
         self.left_out += self._line is not None
         self._timestep, self._sample, self._run = timestep, sample.clone(), 0
+        self._stepped = False
 
     def _foreseen(self, sample: Any) -> tuple[_Step, _Step] | None:
         last, before = self._last, self._before
-        inside = _FIRST <= self._index < self._total_steps() - _LAST
+        inside = self._first <= self._index < self._total_steps() - _LAST
         if not inside or last is None or before is None or self._row >= _ROW:
             return None
         if len(last.outputs) != len(before.outputs):
@@ -112,7 +125,9 @@ class StepCache:
         if self._run > 1 and self._last is not None:
             self._last.outputs.append(output)
             return
-        self._before, self._last = self._last, _Step(self._timestep, sample.clone(), [output])
+        if self._last is None or self._last.timestep != self._timestep:
+            self._before = self._last  # else no line goes through the two
+        self._last = _Step(self._timestep, sample.clone(), [output])
         self._moved = 0.0
         if self._before is not None:
             turned = _flat(output) - _flat(self._before.outputs[0])
@@ -123,14 +138,16 @@ class StepCache:
 def step_cache(
     pipe: Any, quality: Quality, total_steps: Callable[[], int]
 ) -> Iterator[StepCache | None]:
-    """Leave out steps of `pipe` while the block runs; None where `quality` forbids it, or where
-    the pipeline has no network that is run step by step."""
+    """Leave out steps of `pipe`, whose scheduler serves this call alone, while the block runs; None
+    where `quality` forbids it, or where the pipeline has no network that is run step by step."""
     found = [part for name in _NETWORKS if (part := getattr(pipe, name, None)) is not None]
     if quality == "lossless" or not found:
         yield None
         return
-    network = found[0]
-    cache = StepCache(TOLERANCES[quality], total_steps)
+    network, scheduler = found[0], pipe.scheduler
+    looks = getattr(getattr(scheduler, "solver", scheduler), "order", 1)
+    cache = StepCache(TOLERANCES[quality], total_steps, looks)
+    watch_steps(scheduler, lambda _: cache.stepped())
     own = vars(network).get("forward")  # offloading puts one of its own there
     network.forward = cache.wrapped(network.forward)
     try:

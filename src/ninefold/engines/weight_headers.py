@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
@@ -116,6 +117,8 @@ def load_pickled(path: Path, allow_pickle: bool, device: str = "cpu") -> dict[st
     import torch
 
     options: dict[str, Any] = {"mmap": True} if zipfile.is_zipfile(path) else {}
+    # Told of what it then reads all the same; not undone, for filters are the whole process's.
+    warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
     try:
         found = torch.load(path, map_location=device, weights_only=not allow_pickle, **options)
     except Exception as error:  # pickle, zip and torch raise types of their own
@@ -142,10 +145,10 @@ def _begins_as_pickle(path: Path) -> bool:
 def pickle_refused(name: str) -> ModelError:
     """The error for weights that only unpickling can read."""
     return ModelError(
-        f"{name} holds more than tensors and needs unpickling, which can run any code, so it is "
-        "refused. Use a .safetensors version; or, if you trust its source, convert it once "
-        "(torch.load(FILE, weights_only=False), then safetensors.torch.save_file of its tensors) "
-        "or set NINEFOLD_ALLOW_PICKLE=1."
+        f"{name} holds more than tensors, or was pickled by a later protocol than 3, and needs "
+        "unpickling, which can run any code, so it is refused. Use a .safetensors version; or, if "
+        "you trust its source, convert it once (torch.load(FILE, weights_only=False), then "
+        "safetensors.torch.save_file of its tensors) or set NINEFOLD_ALLOW_PICKLE=1."
     )
 
 

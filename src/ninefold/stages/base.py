@@ -234,6 +234,10 @@ class DiffusionStage(EngineStage[S]):
         why = f"No entry of {self.name}.control names one of them. Add one, or leave them out."
         return {CONTROL_IMAGES: why}
 
+    def used_names(self, slot: Slot[Any]) -> Collection[str] | None:
+        """Of pictures, those that its `control` names."""
+        return named_images(self.params.control) if slot == CONTROL_IMAGES else None
+
     def control(
         self,
         context: PipelineContext,

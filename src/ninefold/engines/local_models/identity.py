@@ -13,6 +13,8 @@ from ninefold.core.errors import ModelError
 from ninefold.core.paths import ending
 from ninefold.engines.embeddings.inversion import inversion_base
 from ninefold.engines.file_kinds import recognise
+from ninefold.engines.file_memory import size_and_time
+from ninefold.engines.layouts import check_classes, read_index
 from ninefold.engines.local_models.model_card import ModelCard, clean, read_model_card
 from ninefold.engines.local_models.onnx_header import OnnxHeader, read_onnx_header
 from ninefold.engines.local_models.places import (
@@ -34,7 +36,7 @@ from ninefold.engines.weight_files import weight_files
 from ninefold.engines.weight_headers import PICKLES, WeightsHeader, read_header
 
 #: Raised with every change to what is found of a model: what older versions found is found anew.
-VERSION = 2
+VERSION = 3
 
 _NO_CARD = ModelCard()
 #: Number formats of headers, as people name them.
@@ -132,7 +134,8 @@ def identify(place: Place, *, allow_pickle: bool = False, thorough: bool = False
         problem = f"{path.name} cannot be read: {error.strerror or error}."
     except Exception as error:  # a stranger's file: one that surprises must not hide all others
         problem = f"{path.name} is of a form that nothing here expects ({error!r})."
-    return Identity(place.hint or "other", _format(path), problem=problem)
+    size, _ = (is_file(path) and size_and_time(path)) or (0, 0)
+    return Identity(place.hint or "other", _format(path), size_bytes=size, problem=problem)
 
 
 def _weights(place: Place, header: WeightsHeader) -> Identity:
@@ -286,9 +289,15 @@ def _diffusers(place: Place) -> Identity:
         card=replace(card, prediction_type=prediction or card.prediction_type),
         details={"scheduler": text} if (text := clean(scheduler.get("_class_name"))) else {},
     )
-    return _with_weights(
+    found = _with_weights(
         found, [file for part in parts for file in _weight_files(place.path / part)]
     )
+    name = place.path.name
+    try:
+        check_classes(read_index(place.path, name), name)
+    except ModelError as error:
+        return replace(found, problem=str(error))
+    return found
 
 
 def _peft(place: Place) -> Identity:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -75,6 +75,13 @@ class LocalModels:
                 "one of these, or its path."
             )
         return found[0] if found else None
+
+    def find_all(self, kind: str, names: Iterable[str]) -> dict[str, LocalModel]:
+        """The models that short names mean, by name, in one look; without those that mean none, or
+        several."""
+        known = self._look().by_name
+        found = {name: known.get((kind, name), ()) for name in names}
+        return {name: models[0] for name, models in found.items() if len(models) == 1}
 
     def place_of(
         self, reference: str, other_names: Collection[str]

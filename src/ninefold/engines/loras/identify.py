@@ -1,14 +1,11 @@
-"""What a LoRA file says of itself in its header: what it is for, its form, rank and triggers."""
+"""What a LoRA file says of itself in its header: what it is for, its form and rank."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.diffusion import ModelInfo
@@ -75,7 +72,6 @@ _FORMS = (
 )
 #: Tensors of which one side is the rank, and which.
 _RANKS = {"lora_down": 0, "hada_w1_b": 0, "lokr_w2_b": 0, "lokr_w1_b": 0}
-_TRIGGERS = 10
 
 
 @dataclass(frozen=True)
@@ -89,12 +85,8 @@ class LoraInfo:
     format: str
     #: Largest rank; 0 where there is none.
     rank: int
-    #: Words that it was trained on, most frequent first; empty where the header has none.
-    triggers: tuple[str, ...] = ()
     #: Whether it changes text encoders, too.
     text_encoders: bool = False
-    #: Its title, where it has one.
-    title: str = ""
 
 
 def identify_lora(path: Path) -> LoraInfo:
@@ -131,9 +123,7 @@ def identify_lora(path: Path) -> LoraInfo:
         base=_base(parts, shapes, metadata),
         format=form,
         rank=max(ranks, default=0),
-        triggers=_triggers(metadata),
         text_encoders=any(re.match(r"lora_te|text_encoder", key) for key in names),
-        title=metadata.get("modelspec.title") or metadata.get("ss_output_name") or "",
     )
 
 
@@ -168,17 +158,3 @@ def _base(
         if any(re.search(pattern, layer) for layer in layers):
             return base
     return ""
-
-
-def _triggers(metadata: Mapping[str, str]) -> tuple[str, ...]:
-    phrase = metadata.get("modelspec.trigger_phrase", "").strip()
-    if phrase:
-        return tuple(word.strip() for word in phrase.split(",") if word.strip())
-    try:
-        folders: Any = json.loads(metadata.get("ss_tag_frequency", "{}"))
-        counts: Counter[str] = Counter()
-        for tags in folders.values():
-            counts.update({str(tag).strip(): int(count) for tag, count in tags.items()})
-    except (ValueError, RecursionError, AttributeError, TypeError):
-        return ()
-    return tuple(tag for tag, _ in counts.most_common(_TRIGGERS) if tag)

@@ -10,7 +10,7 @@ from ninefold.core.errors import ModelError
 from ninefold.engines.sampler_names import aliases
 from ninefold.engines.sampler_table import SAMPLERS
 from ninefold.imaging.resize import RESAMPLERS
-from ninefold.model_catalog import described, public_summary
+from ninefold.model_catalog import described, public_facts
 from ninefold.server.auth import Known
 from ninefold.server.sdapi.examples import (
     EMBEDDING,
@@ -209,8 +209,10 @@ def _models(service: Service) -> _List:
 
 def _loras(service: Service) -> _List:
     found = []
-    for name in service.engines.diffusion.loras():
-        known = public_summary(service.engines, "lora", name)
+    names = service.engines.diffusion.loras()
+    models = service.engines.local_models.find_all("lora", names)
+    for name in names:
+        known = public_facts(models[name]) if name in models else {}
         metadata = {
             "modelspec.title": known.get("title"),
             "modelspec.license": known.get("license"),
