@@ -432,3 +432,26 @@ def test_a_graph_without_a_sampler_says_what_it_has() -> None:
     assert found.other == {
         "nodes": "no sampler leads to an image that is saved: LoadImage, SaveImage"
     }
+
+
+def test_what_does_not_come_to_a_value_is_listed() -> None:
+    """Numbers that are none, strength without a source, one image of several."""
+    sampler = basic()["3"]["inputs"] | {
+        "cfg": float("nan"), "steps": "many", "denoise": 0.6, "seed": ["12", 0],
+        **{name: [f"n{at}", side] for name, at, side in (
+            ("model", 4, 0), ("positive", 6, 0), ("negative", 7, 0), ("latent_image", 5, 0))},
+    }  # fmt: skip
+    graph = basic(
+        n3={"class_type": "KSampler", "inputs": sampler},
+        n5=node("EmptyLatentImage", width=512, height=768, batch_size=4),
+        n12=node("DiceOfMine", faces=6),
+    )
+    found = said(png({"prompt": graph}))
+    assert (found.seed, found.steps, found.guidance_scale, found.strength) == (None,) * 4
+    assert found.other == {
+        "cfg of node 3": "null",
+        "steps of node 3": "many",
+        "seed of node 3": "of node 12 DiceOfMine",
+        "denoise": "0.6",
+        "batch_size": "4",
+    }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, Protocol, Self
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from ninefold.core.paths import Folder
 from ninefold.core.settings import SettingsBase
@@ -44,7 +45,6 @@ class SigningSettings(SettingsBase):
     )
     timestamp_url: str | None = Field(
         None,
-        pattern=r"^https?://[^\s/@]+(/\S*)?$",
         description="A time stamp authority (RFC 3161) that confirms when files were signed.",
     )
     timestamp_policy: Literal["prefer", "require"] = Field(
@@ -55,6 +55,17 @@ class SigningSettings(SettingsBase):
     timestamp_seconds: PositiveFloat = Field(
         10.0, le=25, description="How long the time stamp authority may take."
     )
+
+    @field_validator("timestamp_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        # A pattern of pydantic's would show what does not fit, password and all.
+        if value is not None and not re.fullmatch(r"https?://[^\s/@?#]+([/?]\S*)?", value):
+            raise ValueError(
+                "expected an address such as https://tsa.example.com, without a user name or "
+                "password, got something else"
+            )
+        return value
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:

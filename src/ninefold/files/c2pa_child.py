@@ -41,10 +41,11 @@ def main() -> None:
 
 def _read(c2pa: Any, data: bytes, kind: str, settings: dict[str, Any]) -> dict[str, str]:
     try:
-        with (
-            c2pa.Context.from_dict(settings) as context,
-            c2pa.Reader(kind, io.BytesIO(data), context=context) as reader,
-        ):
+        context = c2pa.Context.from_dict(settings)
+    except c2pa.C2paError as error:  # says nothing of the file
+        return {"error": str(error)[:2000], "kind": "Settings"}
+    try:
+        with context, c2pa.Reader(kind, io.BytesIO(data), context=context) as reader:
             text: str = reader.json()
     except c2pa.C2paError as error:
         return {"error": str(error)[:2000], "kind": type(error).__name__.strip("_")}

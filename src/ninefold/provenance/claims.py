@@ -74,6 +74,8 @@ class Claims:
     changed: bool = False
     #: Whether the image, or one that it was made from, has a manifest of ninefold's.
     from_ours: bool = False
+    #: Whether the manifest could be read; where not, nothing is known of whose it is.
+    readable: bool = True
 
 
 ABSENT = Claims(C2paReport(present=False))
@@ -133,8 +135,9 @@ def _unreadable(reading: C2paReading, mentions: bool) -> Claims:
     return Claims(
         C2paReport(present=True, problems=[finding]),
         mentions=mentions,
-        # Of a reader that ran out of time or room nothing follows for the file.
-        changed=reading.kind not in ("Timeout", "Ended", "MemoryError", "TooLarge"),
+        # Of a reader that did not get to the file's end nothing follows for the file.
+        changed=reading.kind not in ("Timeout", "Ended", "MemoryError", "TooLarge", "Settings"),
+        readable=False,
     )
 
 

@@ -48,7 +48,7 @@ def _verdict(evidence: Evidence) -> tuple[ProvenanceVerdict, str]:
                 f"The file's manifest is {_whose(claims)} and says that the picture was made from "
                 "one whose manifest names ninefold."
             )
-        if report.generator is None and not claims.changed:
+        if not claims.readable:
             return ProvenanceVerdict.UNPROVEN, (
                 "The file has a C2PA manifest that could not be read here, so nothing is known of "
                 "it."

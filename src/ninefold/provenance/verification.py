@@ -11,7 +11,10 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from ninefold.core.errors import ConfigError, InputError
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from ninefold.core.errors import ConfigError, InputError, SigningError
 from ninefold.core.settings import read_settings
 from ninefold.engines.defaults import default_engines
 from ninefold.engines.engine_set import EngineSet
@@ -23,6 +26,7 @@ from ninefold.files.jumbf import find_store
 from ninefold.files.manifest import read_manifest
 from ninefold.files.manifest_store import MANIFESTS, ManifestStore, StoredManifest
 from ninefold.files.opening import ImageLimits, read_bytes
+from ninefold.files.signing.certificates import Chain, vouches
 from ninefold.imaging.types import Pixels
 from ninefold.provenance.claims import ABSENT, Claims, read_claims
 from ninefold.provenance.marks import read_marks
@@ -181,4 +185,24 @@ def read_anchors(source: Path | str) -> str:
             f"trust anchors: expected certificates in PEM form in {str(source)!r}, got none. Each "
             "begins with -----BEGIN CERTIFICATE-----."
         )
-    return "\n".join(found) + "\n"
+    # Each is written anew: of what it cannot read the C2PA library says nothing, or all files of
+    # the world are damaged.
+    anchors = [_anchor(pem, number, source) for number, pem in enumerate(found, 1)]
+    if not any(map(vouches, anchors)):
+        raise ConfigError(
+            f"trust anchors: expected certificates of authorities in {str(source)!r}, got signers' "
+            "own, to which no chain leads. Give the root that vouches for them; that of ninefold's "
+            "own certificate is self-made-root.pem."
+        )
+    return "".join(item.public_bytes(serialization.Encoding.PEM).decode() for item in anchors)
+
+
+def _anchor(pem: str, number: int, source: Path | str) -> x509.Certificate:
+    try:
+        (found,) = Chain.from_pem(pem.encode(), "").certificates
+    except SigningError:
+        raise ConfigError(
+            f"trust anchors: certificate {number} in {str(source)!r} cannot be read. Copy it "
+            "again, or take it out."
+        ) from None
+    return found

@@ -14,6 +14,7 @@ from ninefold.engines.control import CONTROL
 from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.matting import MATTING
 from ninefold.imaging.resize import RESAMPLERS
+from ninefold.reproduction.facts import DiffusionFacts, HelperFacts, read_facts
 from ninefold.reproduction.report import Difference
 from ninefold.stages.base import DiffusionStage
 
@@ -27,7 +28,7 @@ def model_differences(
     """Models of a step that are missing or changed; `entry` is what the record says of it."""
     for name, was, hash_of in (
         *_diffusion(step.stage, entry, context, engines),
-        *_others(entry, engines),
+        *_others(step, entry, engines),
     ):
         try:
             now: str | None = hash_of()
@@ -43,34 +44,35 @@ def _diffusion(
     if not isinstance(stage, DiffusionStage):
         return
     diffusion, model = engines.diffusion, stage.model(context)
-    if "model_hash" in entry:
-        yield f"model {model}", entry["model_hash"], lambda: diffusion.describe(model).hash
+    facts = read_facts(DiffusionFacts, entry, stage.name)
+    if facts.model_hash is not None:
+        yield f"model {model}", facts.model_hash, lambda: diffusion.describe(model).hash
     refiner = getattr(stage.params, "refiner", None)
-    if refiner and "refiner_hash" in entry:
-        yield f"model {refiner}", entry["refiner_hash"], lambda: diffusion.describe(refiner).hash
-    for lora in entry.get("loras", ()):
-        if "hash" in lora:
-            name = lora["name"]
-            yield f"LoRA {name}", lora["hash"], partial(diffusion.lora_hash, model, name)
-    for item in entry.get("embeddings", ()):
-        name = item["name"]
-        yield f"embedding {name}", item["hash"], partial(_embedding, engines, model, name)
-    for used, given in zip(entry.get("control", ()), stage.params.control, strict=False):
-        yield f"control {given.model}", used["hash"], partial(engines[CONTROL].hash, given.model)
+    if refiner and facts.refiner_hash is not None:
+        yield f"model {refiner}", facts.refiner_hash, lambda: diffusion.describe(refiner).hash
+    for lora in facts.loras:
+        if lora.hash is not None:
+            hash_of = partial(diffusion.lora_hash, model, lora.name)
+            yield f"LoRA {lora.name}", lora.hash, hash_of
+    for item in facts.embeddings:
+        if item.hash is not None:
+            hash_of = partial(_embedding, engines, model, item.name)
+            yield f"embedding {item.name}", item.hash, hash_of
+    for used, given in zip(facts.control, stage.params.control, strict=False):
+        yield f"control {given.model}", used.hash, partial(engines[CONTROL].hash, given.model)
 
 
-def _others(entry: Json, engines: EngineSet) -> Iterator[_Used]:
-    if "detector_hash" in entry:
-        name = entry["detector"]
-        yield f"detector {name}", entry["detector_hash"], lambda: engines.detection.hash(name)
-    for upscaler, digest in zip(
-        entry.get("upscalers", ()), entry.get("upscaler_hashes", ()), strict=False
-    ):
+def _others(step: Step, entry: Json, engines: EngineSet) -> Iterator[_Used]:
+    facts = read_facts(HelperFacts, entry, step.name)
+    if facts.detector_hash is not None:
+        name = facts.detector
+        yield f"detector {name}", facts.detector_hash, lambda: engines.detection.hash(name)
+    for upscaler, digest in zip(facts.upscalers, facts.upscaler_hashes, strict=False):
         if upscaler not in RESAMPLERS:
             yield f"upscaler {upscaler}", digest, partial(engines.upscaling.hash, upscaler)
-    if "matting_hash" in entry:
-        matte = entry["matting"]
-        yield f"matting {matte}", entry["matting_hash"], lambda: engines[MATTING].hash(matte)
+    if facts.matting_hash is not None:
+        matte = facts.matting
+        yield f"matting {matte}", facts.matting_hash, lambda: engines[MATTING].hash(matte)
 
 
 def _embedding(engines: EngineSet, model: str, name: str) -> str:

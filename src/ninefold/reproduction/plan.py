@@ -28,6 +28,7 @@ from ninefold.core.wiring import Step
 from ninefold.engines.engine_set import EngineSet
 from ninefold.files.decode import probe
 from ninefold.files.manifest import Manifest
+from ninefold.reproduction.facts import OwnPromptFacts, PromptFacts, read_facts
 from ninefold.reproduction.inputs import (
     FileInput,
     digest,
@@ -162,12 +163,13 @@ def _own_prompts(config: PipelineConfig, record: Manifest) -> dict[str, Any]:
     """Prompts of stages, with the choices that were made."""
     values: dict[str, Any] = {}
     for step in config.build().steps:
-        for name, text in record.stages.get(step.name, {}).get("own_prompts", {}).items():
+        facts = read_facts(OwnPromptFacts, record.stages.get(step.name, {}), step.name)
+        for name, text in facts.own_prompts.items():
             parameter, _, label = name.partition(".")
             key = f"{step.name}.{parameter}"
             if label:
                 known = values.get(key) or getattr(step.stage.params, parameter, {})
-                values[key] = {**known, label: text}
+                values[key] = {**(known if isinstance(known, Mapping) else {}), label: text}
             else:
                 values[key] = text
     return values
@@ -185,11 +187,12 @@ def _unsigned(config: PipelineConfig) -> dict[str, Any]:
 
 def _resolved(stage: PromptStage, entry: Json) -> Json:
     """What the prompt stage set."""
+    facts = read_facts(PromptFacts, entry, stage.name)
     return {
-        PROMPT.name: entry["prompt"],
-        NEGATIVE_PROMPT.name: entry.get("negative_prompt", ""),
-        SEED.name: entry["seed"],
-        LORAS.name: entry.get("loras", []),
+        PROMPT.name: facts.prompt,
+        NEGATIVE_PROMPT.name: facts.negative_prompt,
+        SEED.name: facts.seed,
+        LORAS.name: facts.loras,
         WILDCARDS.name: {name: list(texts) for name, texts in stage.params.wildcards.items()},
     }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from ninefold.files.readers.carriers import Carriers
@@ -173,6 +174,12 @@ def _generation(texts: Texts, end: Node, passes: list[_Pass]) -> Generation:
         detailers=tuple(_detailers(texts, upstream)),
         controls=tuple(_controls(texts, upstream)),
     )
+    if not source and first.denoise not in (None, 1):
+        other["denoise"] = f"{first.denoise:g}"  # of noise alone
+    for node in first.before:
+        if (batch := texts.whole(node, "batch_size")) is not None and batch > 1:
+            other["batch_size"] = str(batch)  # which of them it is the file does not say
+    other |= dict(islice(texts.unread.items(), _MAX_NAMED))
     other |= _without_counterpart(texts, upstream)
     if texts.graph.problems:
         other["graph"] = "; ".join(dict.fromkeys(texts.graph.problems))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ninefold.files.readers.comfyui_graph import Graph, Link, Node
-from ninefold.files.readers.values import as_number, as_text, as_whole
+from ninefold.files.readers.values import as_number, as_text, as_whole, shown
+
+N = TypeVar("N", int, float)
 
 Polarity = Literal["positive", "negative"]
 
@@ -36,6 +39,8 @@ class Texts:
 
     graph: Graph
     used: set[str] = field(default_factory=set)
+    #: Inputs that were asked for a number, and what they hold instead.
+    unread: dict[str, str] = field(default_factory=dict)
     _steps: int = 0
 
     def prompt(self, link: Link | None, polarity: Polarity) -> str:
@@ -63,13 +68,25 @@ class Texts:
 
     def number(self, node: Node, *names: str) -> float | None:
         """The first of a node's inputs that comes to a number."""
-        found = (as_number(self.value(node.inputs.get(name))) for name in names)
-        return next((value for value in found if value is not None), None)
+        return self._first(node, names, as_number)
 
     def whole(self, node: Node, *names: str) -> int | None:
         """The same of whole numbers."""
-        found = (as_whole(self.value(node.inputs.get(name))) for name in names)
-        return next((value for value in found if value is not None), None)
+        return self._first(node, names, as_whole)
+
+    def _first(self, node: Node, names: Sequence[str], read: Callable[[Any], N | None]) -> N | None:
+        unread = {}
+        for name in names:
+            if name not in node.inputs:
+                continue
+            given = node.inputs[name]
+            if (found := read(self.value(given))) is not None:
+                return found
+            other = self.graph.node(given) if isinstance(given, Link) else None
+            what = shown(given) if other is None else f"of node {other.id} {other.type}"
+            unread[f"{name} of node {node.id}"[:200]] = what
+        self.unread |= unread
+        return None
 
     def text(self, given: Any) -> str:
         """The text that an input holds, put together where nodes do that."""

@@ -187,6 +187,12 @@ def belongs(key: PrivateKeyTypes, chain: Chain) -> bool:
     return spelled(key.public_key()) == spelled(chain.leaf.public_key())
 
 
+def vouches(certificate: x509.Certificate) -> bool:
+    """Whether a certificate may vouch for others; those of version 1 do not say, and may."""
+    basic = _extension(certificate.extensions, x509.BasicConstraints)
+    return certificate.version is x509.Version.v1 if basic is None else basic.ca
+
+
 def sign_with(key: PrivateKeyTypes, data: bytes) -> bytes:
     """The signature of `data` in the scheme that suits the key."""
     if isinstance(key, ec.EllipticCurvePrivateKey):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import subprocess
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,10 @@ from ninefold.core.errors import SigningError
 from ninefold.core.signing import SigningKey, SigningSettings
 from ninefold.files.scrub import scrub_text
 from ninefold.files.signing.certificates import Chain, belongs, read_key, sign_with
+from ninefold.files.signing.command import run_command
 from ninefold.files.signing.self_made import SelfMadeKey
 
-#: Bytes of PEM files, and of what a command writes.
+#: Bytes of PEM files.
 _MAX_BYTES = 1 << 20
 _MOST_SHOWN = 300
 
@@ -90,10 +91,8 @@ class CommandKey:
         """The signature of `data`; raises `SigningError`."""
         words = self._words()
         try:
-            done = subprocess.run(
-                words, input=data, capture_output=True, timeout=self.seconds, check=False
-            )
-        except subprocess.TimeoutExpired:
+            code, out, errors = run_command(words, data, self.seconds)
+        except TimeoutError:
             raise SigningError(
                 f"NINEFOLD_SIGN_COMMAND: {words[0]} gave no signature within {self.seconds:g} s. "
                 "Mend it, or give it longer with NINEFOLD_SIGN_SECONDS."
@@ -102,14 +101,14 @@ class CommandKey:
             raise SigningError(
                 f"NINEFOLD_SIGN_COMMAND: {words[0]} cannot be run: {error.strerror or error}."
             ) from None
-        if done.returncode or not 0 < len(done.stdout) <= _MAX_BYTES:
-            said = scrub_text(done.stderr.decode("utf-8", "replace")).strip()[-_MOST_SHOWN:]
+        if code or not out:
+            said = scrub_text(errors.decode("utf-8", "replace")).strip()[-_MOST_SHOWN:]
             raise SigningError(
                 f"NINEFOLD_SIGN_COMMAND: expected a signature on the output of {words[0]}, got "
-                f"exit code {done.returncode} and {len(done.stdout)} bytes"
+                f"exit code {code} and {len(out)} bytes"
                 f"{f' ({said})' if said else ''}. Try it by hand: bytes in, signature out."
             )
-        return done.stdout
+        return out
 
     def problems(self, chain: Chain) -> Iterator[str]:
         """Whether the command is there; it is not run."""
@@ -186,6 +185,11 @@ def _key_in(path: Path) -> PrivateKeyTypes:
 
 def _read(path: Path, setting: str) -> bytes:
     try:
+        # A pipe would wait for a writer, and could be read once.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise SigningError(
+                f"{path.name}: expected a PEM file, got a folder, pipe or device. Mend {setting}."
+            )
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except OSError as error:
