@@ -30,8 +30,9 @@ from ninefold.slots import OUTPUTS
 #: Small and quick: what is asked is whether it is the same, not whether it is good.
 _QUICK = {
     "text_to_image.steps": 2,
-    "text_to_image.width": 64,
-    "text_to_image.height": 64,
+    # Doubled by the upscaler, the least that holds a watermark.
+    "text_to_image.width": 128,
+    "text_to_image.height": 128,
     "refiner.steps": 2,
     "detailer.steps": 2,
     "detailer.confidence": 0.05,
@@ -102,10 +103,10 @@ CASES = (
 def files(folder: Path) -> None:
     """The files that the cases name."""
     folder.mkdir(parents=True, exist_ok=True)
-    y, x = np.mgrid[0:64, 0:64]
-    noise = np.random.default_rng(1).integers(0, 30, (64, 64))
-    photo = np.stack([x * 3 + noise, y * 3 + noise, 200 - x * 2 + noise], axis=2).astype(np.uint8)
-    mask = np.zeros((64, 64), np.uint8)
+    y, x = np.mgrid[0:128, 0:128]
+    noise = np.random.default_rng(1).integers(0, 30, (128, 128))
+    photo = np.stack([x + noise, y + noise, 200 - x + noise], axis=2).astype(np.uint8)
+    mask = np.zeros((128, 128), np.uint8)
     mask[16:48, 16:48] = 255
     Image.fromarray(photo).save(folder / "photo.png")
     Image.fromarray(mask).save(folder / "mask.png")

@@ -123,7 +123,7 @@ def test_a_corrupt_image_or_mask(cli: Cli, tmp_path: Path, content: bytes) -> No
 
 
 def test_image_and_mask_are_reported_together(cli: Cli) -> None:
-    both = cli("run", "x" * 5000, "--image", "one.png", "--mask", "two.png")
+    both = cli("run", "x" * 25_000, "--image", "one.png", "--mask", "two.png")
     refused(both, "error: 3 problems", "prompt:", "--image: one.png", "--mask: two.png")
 
 

@@ -15,6 +15,10 @@ from PIL import Image
 
 from ninefold.engines import defaults
 from ninefold.engines.families import FAMILIES
+from ninefold.files.embed import EmbeddedMetadata
+from ninefold.files.encode import encode
+from ninefold.files.formats import ImageFormat
+from ninefold.files.infotext import Infotext
 from ninefold.testing import fake_engines
 from tests.cli.conftest import Cli
 from tests.support import picture
@@ -62,6 +66,10 @@ def test_what_a_page_shows_works(
     monkeypatch.syspath_prepend(tmp_path)
     for name in GIVEN:
         Image.fromarray(picture(96, 64)).save(name)
+    told = EmbeddedMetadata(
+        Infotext("a red house", fields={"Steps": "20", "Seed": "7", "Size": "96x64"})
+    )
+    Path("picture.png").write_bytes(encode(picture(96, 64), ImageFormat.PNG, metadata=told))
     names: dict[str, str] = {}  # as a shell keeps them
     for block in blocks(page):
         if block.name is not None:

@@ -77,7 +77,7 @@ def test_a_missing_slot_by_index_names_its_remedy(context: PipelineContext) -> N
     ("key", "value", "reported"),
     [
         ("prompt", 3, "prompt: .*string.*3"),
-        ("prompt", "x" * (MAX_PROMPT + 1), "prompt: .*at most 4000 characters"),
+        ("prompt", "x" * (MAX_PROMPT + 1), "prompt: .*at most 20000 characters"),
         ("seed", "7", "seed: .*integer.*'7'"),
         ("seed", 1.0, "seed: .*integer"),
         ("seed", -1, "seed: .*greater than or equal to 0.*-1"),

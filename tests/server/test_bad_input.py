@@ -79,7 +79,7 @@ def test_a_body_without_its_type(untouched: Door) -> None:
 def test_every_field_is_reported_at_once(untouched: Door) -> None:
     body = {
         "preset": 7,
-        "input": {"prompt": "x" * 4001, "sed": 7, "seed": -1},
+        "input": {"prompt": "x" * 20_001, "sed": 7, "seed": -1},
         "priority": 0,
         "overides": {},
     }

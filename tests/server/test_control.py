@@ -43,7 +43,7 @@ def test_a_transparent_upload_is_laid_on_white(door: Door) -> None:
     clear, white = door.upload(held.getvalue()), io.BytesIO()
     Image.new("RGB", (64, 64), "white").save(white, "PNG")
     found = [
-        door.done(_asked({"model": "edges", "image": name}))["outputs"][0]["sha256"]
+        door.done(_asked({"model": "edges", "image": name}))["artifacts"][0]["sha256"]
         for name in (clear, door.upload(white.getvalue()))
     ]
     assert found[0] == found[1]

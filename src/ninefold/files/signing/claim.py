@@ -120,8 +120,20 @@ class Claim:
         }
         if self.thumbnail is not None:
             found["thumbnail"] = {"format": "image/jpeg", "identifier": _THUMBNAIL}
-        return found
+        valid: dict[str, Any] = _valid(found)
+        return valid
 
     def resources(self) -> dict[str, bytes]:
         """What the definition names: bytes by identifier."""
         return {} if self.thumbnail is None else {_THUMBNAIL: self.thumbnail}
+
+
+def _valid(value: Any) -> Any:
+    """JSON data whose text is UTF-8: lone surrogates, as in file names, become `?`."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_valid(key): _valid(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_valid(item) for item in value]
+    return value

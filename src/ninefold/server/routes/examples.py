@@ -111,6 +111,7 @@ MODELS = _json(
         "upscalers": ["2x", "4x", *RESAMPLERS],
         "matting": ["matting"],
         "control": [],
+        "watermark": ["ninefold"],
         "details": [
             {"id": "ink", "kind": "lora", "family": "SDXL", "triggers": ["ink drawing"]},
         ],
