@@ -147,7 +147,7 @@ def made_again(case: Case, folder: Path, engines: EngineSet) -> Iterator[Reprodu
         context.raise_for_error()
         given = {name: str(folder / value) for name, value in case.inputs.items()}
         for output in context[OUTPUTS]:
-            yield Reproducer(engines, None, given).reproduce(output.path)
+            yield Reproducer(engines, given=given).reproduce(output.path)
 
 
 def main(count: int) -> int:
