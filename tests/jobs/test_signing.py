@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ninefold import ConfigError, PipelineConfig
 from ninefold.core.settings import read_settings
 from ninefold.core.signing import SigningSettings
+from ninefold.files.decode import decode
 from ninefold.files.manifest_store import KEYS, MANIFESTS, ManifestStore
 from ninefold.jobs import Job
 from ninefold.testing import fake_engines
@@ -48,6 +50,33 @@ def test_a_rerun_signs_anew_and_the_cache_keeps_what_was_signed(here: Place) -> 
         store = ManifestStore(here.data / MANIFESTS)
         assert {item.hex() for item in store.identifiers()} == identifiers
         assert len(identifiers) == 1
+
+    run(scenario())
+
+
+def test_a_rerun_of_the_publisher_signs_the_same_pixels_anew(here: Place) -> None:
+    async def scenario() -> None:
+        async with here.jobs() as jobs:
+            # Else the rerun gets the signed file of before from the cache.
+            first = await jobs.wait((await jobs.submit(SIGNED, INPUT, cache=False)).id, 60)
+            store = ManifestStore(here.data / MANIFESTS)
+            (identifier,) = store.identifiers()
+            before = store.find(identifier)
+            child = await jobs.rerun(first.id, from_stage="publisher")
+            again = await jobs.wait(child.id, 60)
+            assert "text_to_image" in again.reused
+            files = [signed_file(here, job) for job in (first, again)]
+        assert files[0] != files[1]
+        assert validation(files[1], "image/png") == ("Valid", UNTRUSTED)
+        assert np.array_equal(decode(files[0]), decode(files[1]))
+        assert list(store.identifiers()) == [identifier]
+        after = store.find(identifier)
+        assert before is not None
+        assert after is not None
+        assert first.id in before.record.decode()
+        assert again.id in after.record.decode()
+        (kept,) = after.c2pa.values()
+        assert kept in files[1]
 
     run(scenario())
 
