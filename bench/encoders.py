@@ -1,22 +1,16 @@
-"""What encoders cost and save, and what a 4096 x 4096 image takes to publish.
+"""What lossless encoders cost and save.
 
-Run `python bench/encoders.py [lossless] [publish]`. `lossless` prints size and CPU time of files
-that keep every pixel: those between stages, and those that are published. Packages that are not
-ours to need (zlib-ng, imagecodecs for QOI) are measured where they are installed. `publish` runs
-a pipeline in a fresh process, with everything that files say and with nothing, and prints the
-publisher's wall time and the process's peak of memory (VmHWM).
+Run `python bench/encoders.py`. It prints size and CPU time of files that keep every pixel: those
+between stages, and those that are published. Packages that are not ours to need (zlib-ng,
+imagecodecs for QOI) are measured where they are installed.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import importlib
-import json
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -29,22 +23,15 @@ import numpy as np
 from PIL import Image
 
 from bench.figures import Figure, table
-from ninefold.config import PipelineConfig
-from ninefold.core.context import PipelineContext
 from ninefold.files.encode import Compression, encode
 from ninefold.files.jxl import jxl_installed
 from ninefold.files.png import write_png
 from ninefold.imaging.tone import film_grain
 from ninefold.imaging.types import Pixels
-from ninefold.stages.publisher import PublisherParams
-from ninefold.testing import fake_engines
 
 SIDES = (1024, 4096)
 HERO = Path(__file__).resolve().parent.parent / "docs" / "images" / "hero.png"
 ROUNDS = 3
-PUBLISHED = 4096
-#: What is aimed at on two cores without other work.
-SECONDS, MEGABYTES = 4.0, 1000.0
 Encoder = Callable[[Pixels], bytes]
 
 
@@ -98,64 +85,6 @@ def lossless() -> Iterator[Figure]:
                 yield Figure(kind, "", statistics.median(times) * 1000, unit="ms")
 
 
-def publish() -> Iterator[Figure]:
-    """Time and memory with all that is said of an image, and with nothing."""
-    for name in ("everything", "nothing"):
-        measured = [_published(name) for _ in range(ROUNDS)]
-        seconds, processor, peak = (
-            statistics.median(run[key] for run in measured) for key in ("wall", "cpu", "peak")
-        )
-        aim = SECONDS if name == "everything" else None
-        yield Figure("publish", f"{PUBLISHED} x {PUBLISHED}, {name}", seconds, aim, True, "s")
-        yield Figure("publish", "processor time of the same", processor, unit="s")
-        yield Figure("publish", "peak memory of the process", peak, MEGABYTES, True, "MB")
-
-
-def publish_once(name: str) -> None:
-    """Run the pipeline here and print the figures as JSON."""
-    with tempfile.TemporaryDirectory() as folder:
-        context = PipelineContext(Path(folder) / "job", prompt="a red house", seed=7)
-        params: dict[str, Any] = {"metadata": "none", "manifest": False}
-        if name == "everything":
-            params = {"metadata": "full", "thumbnail": 256}
-            params |= {mark: True for mark in ("sign", "watermark") if mark in _parameters()}
-        stages = [
-            {"stage": "prompt"},
-            {"stage": "text_to_image", "params": {"width": 256, "height": 256}},
-            {"stage": "upscaler", "params": {"upscaler": "lanczos", "upscale_factor": 8}},
-            {"stage": "upscaler", "params": {"upscaler": "lanczos", "upscale_factor": 2}},
-            {"stage": "finisher", "params": {"grain": 0.12}},
-            {"stage": "publisher", "params": params},
-        ]
-        spent: list[float] = []
-
-        def watched(event: object) -> None:
-            if getattr(event, "stage", None) == "publisher":
-                spent.append(time.process_time())
-
-        pipeline = PipelineConfig.parse({"stages": stages}).build(fake_engines())
-        asyncio.run(pipeline.execute(context, observer=watched))
-        context.raise_for_error()
-        wall = context.metadata["publisher"]["duration_ms"] / 1000
-        peak = next(
-            int(line.split()[1]) / 1000
-            for line in Path("/proc/self/status").read_text().splitlines()
-            if line.startswith("VmHWM")
-        )
-        print(json.dumps({"wall": wall, "cpu": spent[-1] - spent[0], "peak": peak}))
-
-
-def _published(name: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.encoders", "--publish-once", name]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return measured
-
-
-def _parameters() -> set[str]:
-    return set(PublisherParams.model_fields)
-
-
 def _pillow(pixels: Pixels, **options: Any) -> bytes:
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", **options)
@@ -185,12 +114,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*")
-    parser.add_argument("--publish-once", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.publish_once:
-        publish_once(arguments.publish_once)
-        return 0
-    return table(parser, {"lossless": lossless, "publish": publish}, arguments.parts)
+    return table(parser, {"lossless": lossless}, parser.parse_args().parts)
 
 
 if __name__ == "__main__":
