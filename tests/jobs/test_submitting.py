@@ -33,7 +33,7 @@ def test_the_same_key_gives_the_same_job_and_refuses_another(place: Place) -> No
     ("config", "given", "match"),
     [
         ("full", {}, "prompt"),
-        ("full", {"prompt": "x" * 5000}, "prompt"),
+        ("full", {"prompt": "x" * 25_000}, "prompt"),
         ("full", {"prompt": "a", "seed": -1}, "seed"),
         ("full", {"prompt": "a", "model": "nowhere/at-all"}, "model"),
         ("fulll", {"prompt": "a"}, "full"),
