@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import threading
 import time
@@ -41,6 +42,17 @@ def key_pem(key: Any, passphrase: bytes | None = None) -> bytes:
     )
     pem: bytes = key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, hidden)
     return pem
+
+
+def trusted_form(pem: str) -> bytes:
+    """Certificates with the header of OpenSSL's own form."""
+    return pem.replace(" CERTIFICATE", " TRUSTED CERTIFICATE").encode()
+
+
+def in_der(pem: str) -> bytes:
+    """What the first block of a PEM text holds."""
+    body = pem.split("-----")[2]
+    return base64.b64decode("".join(body.split()))
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,16 @@ def test_a_dry_run_checks_and_makes_nothing(cli: Cli) -> None:
     assert [cell["label"] for cell in plan["cells"]] == ["steps 2", "steps 3"]
 
 
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_dry_run_warns_once_of_what_is_done_in_vain(cli: Cli, more: tuple[str, ...]) -> None:
+    names = ["prompt", "text_to_image", "publisher", "finisher"]
+    Path("late.json").write_text(json.dumps({"stages": [{"stage": name} for name in names]}))
+    given = ("--config", "late.json", "--x", "steps=2,3", "--dry-run", *more)
+    done = cli("grid", "a red house", *given)
+    assert done.code == 0, done.err
+    assert done.err.count("warning: finisher: ") == 1
+
+
 class Killed(BaseException):
     """As by a signal: nothing of ours handles it."""
 

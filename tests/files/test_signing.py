@@ -26,9 +26,11 @@ from tests.certificates import (
     actions,
     active_manifest,
     assertion,
+    in_der,
     issue,
     key_pem,
     new_key,
+    trusted_form,
     validation,
 )
 from tests.support import picture
@@ -271,6 +273,10 @@ def test_a_chain_in_the_wrong_order_or_with_a_stranger(tmp_path: Path) -> None:
     [
         (b"", None, r"chain\.pem: expected certificates in PEM"),
         (b"\0\xff junk", None, r"chain\.pem: expected certificates in PEM"),
+        (trusted_form(issue().chain), None, "got OpenSSL's own TRUSTED CERTIFICATE. .*-out"),
+        (in_der(issue().chain), None, "got DER. Write it as PEM: openssl x509 -inform der"),
+        (key_pem(new_key()), None, "got a private key. Name the file of its certificate"),
+        (None, in_der(key_pem(new_key()).decode()), "got DER. Write it as PEM: openssl pkey"),
         (None, b"", r"key\.pem: expected a private key in PEM"),
         (
             None,

@@ -115,6 +115,8 @@ def test_settings() -> None:
     settings = read_settings(SigningSettings, environ)
     stamper = FileSigner.from_settings(settings, None).stamper
     assert stamper == TimeStamper("https://tsa.example/x", 3.0, "require")
-    for url in ("tsa.example", "file:///x", "http://user:secret@tsa.example"):
+    addresses = ("tsa.example", "file:///x", "http://user:secret@tsa.example")
+    impossible = ("http://[::1", "http://[x]/", "http://:80/", "http://a:b/", "http://a:70000/")
+    for url in (*addresses, *impossible):
         with pytest.raises(ConfigError, match="NINEFOLD_TIMESTAMP_URL"):
             read_settings(SigningSettings, {"NINEFOLD_TIMESTAMP_URL": url})

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import pytest
 
 from ninefold.core.errors import ConfigError
 from ninefold.provenance.verification import Verifier, read_anchors
+from tests.certificates import in_der, trusted_form
 from tests.provenance.signing import plain, signed, usual_signer
 
 ROOT = usual_signer().anchor
 LEAF = usual_signer().chain.removesuffix(ROOT)
 RUBBISH = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
-DER = base64.b64decode("".join(ROOT.splitlines()[1:-1])).decode("latin-1")
+DER = in_der(ROOT).decode("latin-1")
+TRUSTED = trusted_form(ROOT).decode()
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,8 @@ def test_files_that_can_be_used(tmp_path: Path, text: str) -> None:
     ("text", "message"),
     [
         ("", "got none"),
-        (DER, "got none"),
+        (DER, "got DER. Write it as PEM: openssl x509 -inform der"),
+        (TRUSTED, "got OpenSSL's own TRUSTED CERTIFICATE. Write it as PEM"),
         (RUBBISH, "certificate 1 in .* cannot be read"),
         (ROOT + RUBBISH, "certificate 2 in .* cannot be read"),
         (LEAF, "expected certificates of authorities .* Give the root"),

@@ -181,6 +181,7 @@ def test_what_cannot_be_read_is_refused_with_the_remedy(tmp_path: Path) -> None:
         (b"", "got an empty file; export or copy it again"),
         (b"GIF89a", "got GIF; convert it"),
         (saved(picture(), "PNG")[:20], "corrupt or cut short"),
+        (saved(picture(), "PNG")[:10], "corrupt or cut short;"),
     ):
         with pytest.raises(InputError, match=message):
             inspect_file(content, ENGINES)

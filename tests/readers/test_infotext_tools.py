@@ -148,6 +148,22 @@ def test_what_civitai_adds() -> None:
     assert found.embeddings == (NamedModel("bad", "abcdef0123"),)
 
 
+def test_what_cannot_be_understood_is_handed_on_as_it_is() -> None:
+    odd = {
+        "Size": "5x",
+        "Model hash": "none",
+        "Hashes": "{model: 1",
+        "Lora hashes": "neon",
+        "TI hashes": "bad",
+        "Hires resize": "1024",
+        "Civitai resources": "[{",
+    }
+    text = ", ".join(f"{name}: {json.dumps(value)}" for name, value in odd.items())
+    found = said(png({"parameters": f"a house\nSteps: 2, Sampler: Euler, Seed: 1, {text}"}))
+    assert found.other == odd
+    assert (found.width, found.hires, found.loras) == (None, None, ())
+
+
 def test_the_second_scheme_of_fooocus() -> None:
     text = (
         "a house, cinematic\nNegative prompt: fog\nSteps: 30, Sampler: DPM++ 2M SDE Karras, "

@@ -8,7 +8,7 @@ import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,6 +32,7 @@ from ninefold.cli.options import (
 from ninefold.cli.process import between_images, collector_held
 from ninefold.cli.progress import progress_for_each
 from ninefold.cli.report import Result, Status, as_document, failure_message, short
+from ninefold.cli.run import plan_warnings
 from ninefold.cli.settings import engines_for
 from ninefold.cli.sheet import SheetOptions, check_outputs, write_sheets
 from ninefold.core.atomic import write_atomic
@@ -130,7 +131,7 @@ def run_grid(options: GridOptions, given: EngineSet | None) -> int:
     if images.dry_run:
         with TemporaryDirectory() as place:
             grid = _begun(options, images, axes, engines, Path(place) / "grid")
-            return _show_plan(grid, images.as_json)
+            return _show_plan(grid, engines, images.as_json)
     folder = (images.out or DEFAULT_OUT) / f"grid-{PipelineContext().job_id}"
     return _finish(_begun(options, images, axes, engines, folder), engines, images)
 
@@ -304,8 +305,12 @@ def _tile(grid: Grid, result: Result) -> Tile:
     return replace(tile, name="", problem=tile.problem if tile.picture is None else None)
 
 
-def _show_plan(grid: Grid, as_json: bool) -> int:
-    config = Run.load(grid.cells[0]).config.resolved()
+def _show_plan(grid: Grid, engines: EngineSet, as_json: bool) -> int:
+    runs = [Run.load(cell) for cell in grid.cells]
+    config = runs[0].config.resolved()
+    warnings = (plan_warnings(run.config.build(engines), run.context) for run in runs)
+    for warning in dict.fromkeys(chain.from_iterable(warnings)):
+        say(f"warning: {warning}")
     if as_json:
         cells = [{"label": name} for name in grid.cell_labels]
         typer.echo(json_text({"cells": cells, "config": config}, indent=2))

@@ -25,7 +25,7 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ModelError, UserError
 from ninefold.core.events import Observer
 from ninefold.core.json_text import json_text
-from ninefold.core.pipeline import Attempt
+from ninefold.core.pipeline import Attempt, Pipeline
 from ninefold.core.record import StageRecord
 from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.core.wiring import Step
@@ -181,12 +181,9 @@ def _show_models(config: PipelineConfig, context: PipelineContext, engines: Engi
     shown: set[str] = set()
     pipeline = config.build(engines)
     for step in pipeline.steps:
-        stage = step.stage
-        if (warning := pipeline.warnings.get(step.name)) is not None:
-            say(f"warning: {step.name}: {warning}")
-        if not isinstance(stage, DiffusionStage):
+        if not isinstance(step.stage, DiffusionStage):
             continue
-        info = stage.model_info(context)
+        info = step.stage.model_info(context)
         if info.name not in shown:
             shown.add(info.name)
             say(f"model {info.name}")
@@ -194,5 +191,15 @@ def _show_models(config: PipelineConfig, context: PipelineContext, engines: Engi
             width = max(len(name) for name, _ in lines)
             for name, value in lines:
                 say(f"  {name:<{width}}  {value}")
-        for warning in stage.settings_without_effect(context, info):
-            say(f"warning: {step.name}: {warning}")
+    for warning in plan_warnings(pipeline, context):
+        say(f"warning: {warning}")
+
+
+def plan_warnings(pipeline: Pipeline, context: PipelineContext) -> Iterator[str]:
+    """What a pipeline will do in vain, as far as that is known before it runs: each stage's."""
+    for step in pipeline.steps:
+        if (warning := pipeline.warnings.get(step.name)) is not None:
+            yield f"{step.name}: {warning}"
+        if isinstance(stage := step.stage, DiffusionStage):
+            for warning in stage.settings_without_effect(context, stage.model_info(context)):
+                yield f"{step.name}: {warning}"

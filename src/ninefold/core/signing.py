@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Literal, Protocol, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveFloat, field_validator, model_validator
 
@@ -60,7 +61,7 @@ class SigningSettings(SettingsBase):
     @classmethod
     def _address(cls, value: str | None) -> str | None:
         # A pattern of pydantic's would show what does not fit, password and all.
-        if value is not None and not re.fullmatch(r"https?://[^\s/@?#]+([/?]\S*)?", value):
+        if value is not None and not _is_address(value):
             raise ValueError(
                 "expected an address such as https://tsa.example.com, without a user name or "
                 "password, got something else"
@@ -80,3 +81,13 @@ class SigningSettings(SettingsBase):
                 f"{'both' if given else 'none'}; set one of them"
             )
         return self
+
+
+def _is_address(text: str) -> bool:
+    if not re.fullmatch(r"https?://[^\s/@?#]+([/?]\S*)?", text):
+        return False
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and parts.port != 0  # asking for them raises what is wrong
+    except ValueError:
+        return False

@@ -24,6 +24,7 @@ _READERS: dict[ImageFormat, Callable[[BytesIO], ImageFile]] = {
     ImageFormat.AVIF: AvifImagePlugin.AvifImageFile,
     ImageFormat.JXL: JxlImageFile,
 }
+_FOR_PEOPLE = (OSError, SyntaxError, ValueError)
 _WARNINGS = threading.Lock()
 
 
@@ -115,7 +116,10 @@ def _pillow_errors(kind: ImageFormat) -> Iterator[None]:
     # Decoders raise whatever a corrupt field leads them to: OSError, SyntaxError, struct.error,
     # EOFError, IndexError, zlib.error, ...; a bug of ours stays visible as the cause.
     except Exception as error:
+        # What these say is meant for people; the words of others are about Pillow's own code. It
+        # hands some of them on as a SyntaxError.
+        said = str(error) if isinstance(error.__cause__ or error, _FOR_PEOPLE) else ""
         raise ValueError(
             f"image: expected a whole {kind.value.upper()} file, got one that is corrupt or cut "
-            f"short ({error}); export or copy it again"
+            f"short{f' ({said})' if said else ''}; export or copy it again"
         ) from error

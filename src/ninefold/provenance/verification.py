@@ -26,7 +26,7 @@ from ninefold.files.jumbf import find_store
 from ninefold.files.manifest import read_manifest
 from ninefold.files.manifest_store import MANIFESTS, ManifestStore, StoredManifest
 from ninefold.files.opening import ImageLimits, read_bytes
-from ninefold.files.signing.certificates import Chain, vouches
+from ninefold.files.signing.certificates import Chain, other_form, vouches
 from ninefold.imaging.types import Pixels
 from ninefold.provenance.claims import ABSENT, Claims, read_claims
 from ninefold.provenance.marks import read_marks
@@ -174,16 +174,16 @@ def read_anchors(source: Path | str) -> str:
     """The certificates in a PEM file; raises `ConfigError` where there are none."""
     try:
         with Path(source).open("rb") as file:
-            text = file.read(_MOST_ANCHORS).decode("ascii", "replace")
+            data = file.read(_MOST_ANCHORS)
     except OSError as error:
         raise ConfigError(
             f"trust anchors: expected a PEM file, got {str(source)!r}, which cannot be read "
             f"({error.strerror}). Check the path."
         ) from None
-    if not (found := _CERTIFICATE.findall(text)):
+    if not (found := _CERTIFICATE.findall(data.decode("ascii", "replace"))):
         raise ConfigError(
-            f"trust anchors: expected certificates in PEM form in {str(source)!r}, got none. Each "
-            "begins with -----BEGIN CERTIFICATE-----."
+            f"trust anchors: expected certificates in PEM form in {str(source)!r}, got "
+            f"{other_form(data) or 'none.'} Each begins with -----BEGIN CERTIFICATE-----."
         )
     # Each is written anew: of what it cannot read the C2PA library says nothing, or all files of
     # the world are damaged.

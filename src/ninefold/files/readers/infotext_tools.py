@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ninefold.core.errors import InputError
 from ninefold.files.a1111 import ORDINALS
@@ -64,9 +65,9 @@ def from_infotext(info: Infotext) -> Generation:
     """The same of infotext that was read."""
     fields = Fields(info.fields)
     tool, version = _tool(info.fields)
-    hashes = {str(key): as_hash(item) for key, item in read_object(fields.text("Hashes")).items()}
-    resources = [read_object(item) for item in as_list(read_json(fields.text("Civitai resources")))]
-    width, height = _size(fields, "Size")
+    hashes = {str(key): as_hash(item) for key, item in fields.parsed(read_object, "Hashes").items()}
+    resources = [read_object(item) for item in fields.parsed(_list, "Civitai resources")]
+    width, height = fields.parsed(_size, "Size") or (None, None)
     hires = _hires(fields)
     strength = fields.number("Denoising strength")
     if hires is not None:
@@ -142,16 +143,20 @@ def _tool(fields: Mapping[str, str]) -> tuple[str, str]:
     return "AUTOMATIC1111", version
 
 
-def _size(fields: Fields, name: str) -> tuple[int | None, int | None]:
-    text = fields.text(name)
+def _size(text: str) -> tuple[int, int] | tuple[()]:
+    """Width and height; nothing of what is no size."""
     match = _SIZE.fullmatch(text.strip())
-    return (int(match[1]), int(match[2])) if match else (None, None)
+    return (int(match[1]), int(match[2])) if match else ()
+
+
+def _list(text: str) -> list[Any]:
+    return as_list(read_json(text))
 
 
 def _model(
     fields: Fields, hashes: dict[str, str], resources: list[Mapping[str, object]]
 ) -> NamedModel:
-    name, digest = fields.text("Model"), as_hash(fields.text("Model hash"))
+    name, digest = fields.text("Model"), fields.parsed(as_hash, "Model hash")
     digest = digest or hashes.pop("model", "")
     if not name and not digest:
         named = (item for item in resources if str(item.get("type")).lower() == "checkpoint")
@@ -169,8 +174,8 @@ def _loras(
 ) -> tuple[UsedLora, ...]:
     """Those of tags, of hashes beside them, of the Additional Networks extension and Civitai's."""
     found = tagged_loras(info.prompt)
-    weights = parse_hashes(fields.text("Lora weights"))
-    known = {**parse_hashes(fields.text("Lora hashes")), **weights}
+    weights = fields.parsed(parse_hashes, "Lora weights")
+    known = {**fields.parsed(parse_hashes, "Lora hashes"), **weights}
     known = {name: digest if name not in weights else "" for name, digest in known.items()}
     known |= {
         key.partition(":")[2]: hashes.pop(key) for key in list(hashes) if key.startswith("lora:")
@@ -204,7 +209,8 @@ def _resource_name(item: Mapping[str, object]) -> str:
 def _embeddings(
     fields: Fields, hashes: dict[str, str], resources: list[Mapping[str, object]]
 ) -> tuple[NamedModel, ...]:
-    found = {name: as_hash(text) for name, text in parse_hashes(fields.text("TI hashes")).items()}
+    given = fields.parsed(parse_hashes, "TI hashes")
+    found = {name: as_hash(text) for name, text in given.items()}
     for key in list(hashes):
         if key.startswith("embed:"):
             found.setdefault(key.partition(":")[2], hashes.pop(key))
@@ -225,7 +231,7 @@ def _refiner(fields: Fields) -> RefinerPass | None:
 def _hires(fields: Fields) -> HiresPass | None:
     """The enlargement; its strength stands with the image's own."""
     factor = fields.number("Hires upscale", "Postprocess upscale by")
-    width, height = _size(fields, "Hires resize")
+    width, height = fields.parsed(_size, "Hires resize") or (None, None)
     upscaler = fields.text("Hires upscaler", "Postprocess upscaler")
     if factor is None and width is None and not upscaler:
         return None

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 #: Most characters of a JSON text: each may become some twenty-five bytes.
 MAX_JSON = 8 << 20
@@ -124,6 +126,12 @@ class Fields:
         """Text, or an empty one."""
         found = next((name for name in names if as_text(self._left.get(name))), None)
         return "" if found is None else as_text(self._left.pop(found))
+
+    def parsed(self, parse: Callable[[str], T], name: str) -> T:
+        """What `parse` makes of a text; one of which it makes nothing stays."""
+        if found := parse(as_text(self._left.get(name))):
+            del self._left[name]
+        return found
 
     def number(self, *names: str) -> float | None:
         """A finite number."""

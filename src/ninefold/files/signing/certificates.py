@@ -32,12 +32,15 @@ _CURVES = {
     "secp521r1": ("Es512", hashes.SHA512()),
 }
 _LEAST_RSA_BITS = 2048
+#: How a certificate or key in DER starts: a sequence, whose length takes one or two bytes more.
+_DER = (b"\x30\x81", b"\x30\x82")
 #: Purposes of which a signer's certificate states one: C2PA's own claim signing, documents, mail.
 _PURPOSES = (
     x509.ObjectIdentifier("1.3.6.1.4.1.62558.2.1"),
     x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"),
     ExtendedKeyUsageOID.EMAIL_PROTECTION,
 )
+_KEY_IN_DER = "DER. Write it as PEM: openssl pkey -inform der -in FILE -out NEW."
 
 E = TypeVar("E", bound=x509.ExtensionType)
 
@@ -57,8 +60,9 @@ class Chain:
                 found = x509.load_pem_x509_certificates(data)
         except ValueError:
             raise SigningError(
-                f"{where}: expected certificates in PEM (`-----BEGIN CERTIFICATE-----`), got none "
-                "that can be read. Give the signer's certificate, then those that vouch for it."
+                f"{where}: expected certificates in PEM (`-----BEGIN CERTIFICATE-----`), got "
+                f"{other_form(data) or 'none that can be read.'} Give the signer's certificate, "
+                "then those that vouch for it."
             ) from None
         return cls(tuple(found))
 
@@ -160,6 +164,20 @@ class Chain:
             ) from None
 
 
+def other_form(data: bytes) -> str:
+    """What a file holds that has no certificate in PEM, and what makes one of it; empty where
+    nobody knows."""
+    if b"-----BEGIN TRUSTED CERTIFICATE-----" in data:
+        return "OpenSSL's own TRUSTED CERTIFICATE. Write it as PEM: openssl x509 -in FILE -out NEW."
+    if b"PRIVATE KEY-----" in data:
+        return "a private key. Name the file of its certificate."
+    if b"-----BEGIN PKCS7-----" in data:
+        return "PKCS #7. Write it as PEM: openssl pkcs7 -print_certs -in FILE -out NEW."
+    if data[:2] in _DER:
+        return "DER. Write it as PEM: openssl x509 -inform der -in FILE -out NEW."
+    return ""
+
+
 def read_key(data: bytes, where: str) -> PrivateKeyTypes:
     """The private key in a PEM file; `where` names it. Raises `SigningError`."""
     try:
@@ -171,8 +189,8 @@ def read_key(data: bytes, where: str) -> PrivateKeyTypes:
         ) from None
     except Exception:  # what is said of it may hold parts of the key
         raise SigningError(
-            f"{where}: expected a private key in PEM (`-----BEGIN PRIVATE KEY-----`), got none "
-            "that can be read."
+            f"{where}: expected a private key in PEM (`-----BEGIN PRIVATE KEY-----`), got "
+            f"{_KEY_IN_DER if data[:2] in _DER else 'none that can be read.'}"
         ) from None
 
 
