@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import stat
+import subprocess
+import sys
 import threading
 from io import BytesIO
 from pathlib import Path
@@ -360,6 +362,32 @@ def test_many_that_make_it_at_once_have_the_same(tmp_path: Path) -> None:
     assert len(set(found)) == 1
 
 
+def test_processes_that_are_killed_while_they_make_it(tmp_path: Path) -> None:
+    """One is killed after each call that changes the folder: the next one goes on from there."""
+    code = """
+import os, sys
+from pathlib import Path
+from ninefold.files.signing import self_made
+name = sys.argv[2]
+def killed(original):
+    def call(*args, **kwargs):
+        result = original(*args, **kwargs)
+        os.kill(os.getpid(), 9)
+    return call
+setattr(os, name, killed(getattr(os, name)))
+self_made.SelfMadeKey(Path(sys.argv[1])).certificates
+"""
+    for call in ("mkdir", "chmod", "fsync", "link"):
+        folder = tmp_path / call
+        killed = subprocess.run([sys.executable, "-c", code, str(folder), call], check=False)
+        assert killed.returncode == -9
+        if (folder / KEY_FILE).exists():
+            assert stat.S_IMODE((folder / KEY_FILE).stat().st_mode) == 0o600
+        key = SelfMadeKey(folder)
+        assert validation(FileSigner(key).sign(image_file(), claim()).data, "image/png")[0]
+        assert (folder / ROOT_FILE).read_text() in key.certificates
+
+
 def test_an_expired_one_is_made_anew(tmp_path: Path) -> None:
     from datetime import UTC, datetime, timedelta
 
@@ -387,6 +415,20 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"self-made\.pem: the key .* cannot be kept"):
         SelfMadeKey(tmp_path / "file" / "signing").sign(b"x")
+    (problem,) = key_problems(SelfMadeKey(tmp_path / "file" / "signing"))
+    assert "cannot be kept: Not a directory. Make the folder writable" in problem
+    (tmp_path / KEY_FILE).mkdir()
+    (problem,) = key_problems(SelfMadeKey(tmp_path))
+    assert "cannot be kept: Is a directory" in problem
+
+
+def test_a_folder_that_is_not_writable_is_known_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)  # root may all
+    (problem,) = key_problems(SelfMadeKey(tmp_path / "marks" / "signing"))
+    assert "cannot be kept: Permission denied. Make the folder writable" in problem
+    assert not (tmp_path / "marks").exists()
 
 
 def test_a_chain_knows_whom_it_names() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import secrets
@@ -49,9 +50,21 @@ class SelfMadeKey:
 
     @property
     def existing(self) -> Chain | None:
-        """What of it is there already; raises `SigningError` for a damaged file."""
-        data = None if self.folder is None else _existing(self.folder)
-        return Chain.from_pem(data, KEY_FILE) if data is not None and _usable(data) else None
+        """What of it is there already, and usable.
+
+        Raises `SigningError` for a damaged file, and where none could be made, as far as that is
+        known.
+        """
+        if self.folder is None:
+            return None
+        try:
+            data = _read(self.folder / KEY_FILE)
+            if data is not None and _usable(data):
+                return Chain.from_pem(data, KEY_FILE)
+            _check_place(self.folder)
+        except OSError as error:
+            raise SigningError(_not_kept(error)) from None
+        return None
 
     def sign(self, data: bytes) -> bytes:
         """The signature of `data`."""
@@ -67,28 +80,34 @@ def _in_memory() -> bytes:
     return key + chain.pem.encode()
 
 
-def _existing(folder: Path) -> bytes | None:
-    """The file in `folder`, where there is one that can be read."""
-    try:
-        return _read(folder / KEY_FILE)
-    except OSError:
-        return None
-
-
 def _kept(folder: Path) -> bytes:
     """The file in `folder`, made where it is missing or its certificate has expired."""
     path = folder / KEY_FILE
     try:
         data = _read(path)
-        if data is not None and _usable(data):
-            return data
-        return _make(folder, path, data)
+        if data is None or not _usable(data):
+            data = _make(folder, path, data)
     except OSError as error:
-        raise StorageError(
-            f"{KEY_FILE}: the key that ninefold signs with cannot be kept: "
-            f"{error.strerror or error}. Make the folder writable, name another one with "
-            "NINEFOLD_MARKS, or give a certificate of your own."
-        ) from None
+        raise StorageError(_not_kept(error)) from None
+    _keep_root(folder, data)
+    return data
+
+
+def _not_kept(error: OSError) -> str:
+    return (
+        f"{KEY_FILE}: the key that ninefold signs with cannot be kept: "
+        f"{error.strerror or error}. Make the folder writable, free some space, name another one "
+        "with NINEFOLD_MARKS, or give a certificate of your own."
+    )
+
+
+def _check_place(folder: Path) -> None:
+    """Raise OSError where `folder` cannot be made, or nothing can be written to it."""
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _read(path: Path) -> bytes | None:
@@ -133,17 +152,24 @@ def _make(folder: Path, path: Path, expired: bytes | None) -> bytes:
                 os.link(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    data = path.read_bytes()
-    chain = Chain.from_pem(data, KEY_FILE)
-    root = chain.certificates[-1].public_bytes(serialization.Encoding.PEM)
-    write_atomic(folder / ROOT_FILE, root)
     _log.warning(
         "Published files are signed with a certificate that ninefold made for itself: readers find "
         "them whole, and by nobody they trust. To be trusted, set NINEFOLD_SIGN_CERTIFICATE; or "
         "give readers %s.",
         folder / ROOT_FILE,
     )
-    return data
+    return path.read_bytes()
+
+
+def _keep_root(folder: Path, data: bytes) -> None:
+    """Write the root beside the key where it is missing or another one's: who made the key may have
+    been killed before. Signing does without, and the next signature tries again."""
+    path = folder / ROOT_FILE
+    root = Chain.from_pem(data, KEY_FILE).certificates[-1]
+    pem = root.public_bytes(serialization.Encoding.PEM)
+    with suppress(OSError):
+        if _read(path) != pem:
+            write_atomic(path, pem)
 
 
 def make_self_signed(now: datetime | None = None) -> tuple[bytes, Chain]:
