@@ -82,9 +82,9 @@ class GivenModel(DiffusersEngine):
     def _find(self, reference: str) -> KnownModel:
         return self._given
 
-    def _load(self, files: ModelFiles) -> LoadedModel:
+    def _load(self, known: KnownModel) -> LoadedModel:
         dtype = str(self.pipe.dtype).removeprefix("torch.")
-        return LoadedModel(self.pipe, self._given.info.family, self.pipe.scheduler, dtype)
+        return LoadedModel(self.pipe, known.info.family, self.pipe.scheduler, dtype)
 
 
 def main() -> int:

@@ -233,14 +233,14 @@ async def _post(client: httpx2.AsyncClient, number: int) -> httpx2.Response:
     return await client.post("/v1/jobs", json=document)
 
 
-def image(count: int) -> float:
+def image(count: int, preset: str = "standard") -> float:
     """One image of the built-in model by the service, download included, over the same by the
     library; the median ratio of pairs."""
     from ninefold import Client, PipelineConfig, PipelineContext
     from ninefold.engines.defaults import default_engines
     from ninefold.runs import Run
 
-    config, engines, ratios = PipelineConfig.preset("standard"), default_engines(), []
+    config, engines, ratios = PipelineConfig.preset(preset), default_engines(), []
     with (
         tempfile.TemporaryDirectory(prefix="nf-") as folder,
         running(real=True) as (url, _),
@@ -254,7 +254,7 @@ def image(count: int) -> float:
             asyncio.run(run.execute(engines)).raise_for_error()
             library = time.perf_counter() - begun
             begun = time.perf_counter()
-            job = client.wait(client.submit(given, preset="standard", cache=False))
+            job = client.wait(client.submit(given, preset=preset, cache=False))
             client.download(job, Path(folder) / "service")
             ratios.append((time.perf_counter() - begun) / library)
     return statistics.median(ratios[1:])  # the first loads the model

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from threading import Thread
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+#: Bytes of a slow file that arrive at once.
+_PIECE = 5000
 #: Bytes from which a file is kept apart from the repository, and served by the other origin.
 LARGE = 1000
 
@@ -47,6 +50,8 @@ class Hub:
     cuts: dict[str, list[int]] = field(default_factory=dict)
     #: Contents that arrive instead of the true ones.
     damaged: dict[str, bytes] = field(default_factory=dict)
+    #: Files that arrive in pieces, and the seconds between two of them.
+    slow: dict[str, float] = field(default_factory=dict)
     ignores_ranges: bool = False
     #: Status codes of the next answers to requests for files.
     statuses: list[int] = field(default_factory=list)
@@ -170,7 +175,8 @@ class _Handler(BaseHTTPRequestHandler):
         cuts = self.hub.cuts.get(path, [])
         body = data[start:]
         cut = cuts.pop(0) if cuts and self.command == "GET" else None
-        self._send(206 if asked else 200, body if cut is None else body[:cut], headers)
+        pause = self.hub.slow.get(path)
+        self._send(206 if asked else 200, body if cut is None else body[:cut], headers, pause)
         if cut is not None:
             self.close_connection = True
 
@@ -191,14 +197,24 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, body, headers)
 
     def _send(
-        self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        pause: float | None = None,
     ) -> None:
         self.send_response(status)
         for name, value in {"Content-Length": "0", **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command == "GET":
+        if self.command != "GET":
+            return
+        if pause is None:
             self.wfile.write(body)
+            return
+        for at in range(0, len(body), _PIECE):
+            self.wfile.write(body[at : at + _PIECE])
+            time.sleep(pause)
 
 
 def _entry(path: str, data: bytes) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ import pytest
 from ninefold import PipelineConfig, PipelineContext
 from ninefold.cache import StageCache
 from ninefold.core.errors import ConfigError
-from ninefold.engines.diffusion import DIFFUSION, ModelInfo
+from ninefold.core.progress import Progress
+from ninefold.engines.diffusion import DIFFUSION, Generated, ModelInfo, TextToImage
 from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.fake_diffusion import FakeDiffusion
+from ninefold.engines.faults import fake_hash
 from ninefold.testing import fake_engines
 from tests.support import files_in, picture, run
 
@@ -27,6 +29,21 @@ class Rescaled(FakeDiffusion):
 
     def describe(self, model: str) -> ModelInfo:
         return replace(super().describe(model), guidance_rescale=0.7)
+
+
+@dataclass(frozen=True)
+class Replaced(FakeDiffusion):
+    """Its weights are replaced by others in every call."""
+
+    calls: list[str] = field(default_factory=list)
+
+    def describe(self, model: str) -> ModelInfo:
+        return replace(super().describe(model), hash=fake_hash(len(self.calls)))
+
+    def run(self, request: TextToImage, progress: Progress) -> Generated:
+        result = super().run(request, progress)
+        self.calls.append(request.prompt)
+        return result
 
 
 def made(
@@ -103,6 +120,16 @@ def test_a_model_that_says_otherwise_how_it_is_run_misses(
     made(tmp_path / "a", cache)
     engines = fake_engines().with_engines(DIFFUSION, Rescaled())
     found = hits(made(tmp_path / "b", cache, engines=engines))
+    assert "upscaler" in found  # the fake paints the same either way
+    assert {"text_to_image", "refiner", "detailer", "restorer"}.isdisjoint(found)
+
+
+def test_what_ran_while_its_weights_were_replaced_is_not_kept(
+    tmp_path: Path, cache: StageCache
+) -> None:
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        engines = fake_engines().with_engines(DIFFUSION, Replaced())
+        found = hits(made(folder, cache, engines=engines))
     assert "upscaler" in found  # the fake paints the same either way
     assert {"text_to_image", "refiner", "detailer", "restorer"}.isdisjoint(found)
 

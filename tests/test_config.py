@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import pickle
 from pathlib import Path
@@ -185,8 +186,8 @@ def test_every_problem_of_every_stage_is_reported_at_once() -> None:
         "prompt.stiles: unknown. Did you mean 'styles'?",
         "stage 'text_to_imge': unknown. Did you mean 'text_to_image'?",
         "upscaler.engines: unknown.",
-        "upscaler.upscale_factor: input should be less than or equal to 8, got 9.",
-        "upscaler.tile: input should be a valid integer, unable to parse string as an integer, "
+        "upscaler_2.upscale_factor: input should be less than or equal to 8, got 9.",
+        "upscaler_2.tile: input should be a valid integer, unable to parse string as an integer, "
         "got 'x'.",
         "refiner.refinement_level: input should be less than or equal to 4, got 5.",
     )
@@ -271,6 +272,13 @@ def test_stages_may_be_repeated(tmp_path: Path) -> None:
     assert {region["label"] for region in first} == {"face"}
     assert {region["label"] for region in second} == {"house"}
     assert not {region["after"] for region in first} & {region["after"] for region in second}
+    # The manifest names the files of both, as the job does.
+    manifest = next(item for item in context.artifacts if item.name.endswith("manifest.json"))
+    recorded = {item["name"]: item for item in json.loads(manifest.path.read_bytes())["artifacts"]}
+    for region in (*first, *second):
+        for name in (region["before"], region["after"]):
+            digest = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+            assert recorded[name]["sha256"] == digest
 
 
 def test_on_error_reaches_the_pipeline(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_a_config_runs_it_on_its_own_engine(site: Path, tmp_path: Path) -> None:
         "file."
     ]
     assert metadata["palette"] == "forest"
-    assert len(metadata["palette_hash"]) == 10
+    assert len(metadata["palette_hash"]) == 64
 
 
 def test_its_own_tests_pass(site: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from ninefold import ConfigError, PipelineConfig, PipelineContext
 from ninefold.catalogue import other_models
 from ninefold.core.model_refs import ModelRef, model_refs, named_models, with_choices
 from ninefold.core.stage import StageParams
+from ninefold.jobs.group_rows import GroupRow
 from ninefold.server.limits import Limits
 from ninefold.settings import Settings
 from ninefold.stages.registry import find_stage, references
@@ -22,7 +23,7 @@ from ninefold.stages.upscaler import UPSCALER_MODEL
 from ninefold.testing import fake_engines
 
 from .conftest import Install
-from .server.conftest import Open, open_door  # noqa: F401 - a fixture
+from .server.conftest import Open, empty_database, open_door  # noqa: F401 - fixtures
 
 DETECTOR = Annotated[str, ModelRef("detector")]
 Named = TypeAliasType("Named", Annotated[str, ModelRef("detector")])
@@ -293,7 +294,7 @@ def test_the_size_that_it_makes_counts() -> None:
         params = {"factor": factor}
         stages = [{"stage": "text_to_image"}, {"stage": "cut", "params": params}]
         config = PipelineConfig.parse({"stages": stages})
-        limits.check_size(config, [{"prompt": "a house"}], {})
+        limits.check_size([GroupRow(config, {"prompt": "a house"})], {})
 
     check(3)
     with pytest.raises(ConfigError, match="at most 64,000 pixels in all, got 65,536"):

@@ -36,6 +36,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "inspection",
             "job_schema",
             "parameter_text",
+            "plan_warnings",
             "runs",
             "cache",
         }
@@ -54,7 +55,9 @@ RUNTIMES = frozenset({"torch", "diffusers", "transformers", "peft", "onnxruntime
 IN_CORE = frozenset({"pydantic", "pydantic_core", "typing_extensions", "ninefold"})
 IN_CORE |= sys.stdlib_module_names
 #: What stages share; the rest of the folder are stages.
-SHARED_BY_STAGES = frozenset({"base", "control", "prompted", "registry", "__init__"})
+SHARED_BY_STAGES = frozenset(
+    {"base", "control", "parameters", "prompted", "registry", "sizes", "__init__"}
+)
 SHARED_BY_STAGES |= {
     "published_claim",
     "published_metadata",

@@ -30,7 +30,8 @@ silence; what a model cannot do is refused before anything runs.
 
 *Starts from an image* says who does it: a pipeline of diffusers, or ninefold itself by encoding the
 image and running the rest of the schedule. *Guidance* is the usual scale; *embedded* means that the
-network was trained on it, so that it costs no second pass and no negative prompt acts.
+network was trained on it, so that it costs no second pass and no negative prompt acts; where
+`true_cfg_scale` is said to, a stage's parameter of that name above 1 makes the second pass.
 """
 
 MEMORY = """## Memory
@@ -84,7 +85,7 @@ def _overview() -> Iterator[str]:
             f"{family.native}",
             f"{family.steps}",
             _guidance(family.guidance),
-            "acts" if _negative_acts(family.guidance) else "does not act",
+            _negative(family.guidance, "acts"),
             starts_by(family, "image") or "no",
             "yes" if "edit" in family.tasks else "",
             "yes" if _controls(family) else "",
@@ -100,9 +101,7 @@ def _section(family: Family) -> Iterator[str]:
         "size": _size(family),
         "steps": f"{family.steps}" + (f", at most {family.max_steps}" if family.max_steps else ""),
         "guidance": _guidance_sentence(family.guidance),
-        "negative prompt": "acts where guidance does"
-        if _negative_acts(family.guidance)
-        else "does not act",
+        "negative prompt": _negative(family.guidance, "acts where guidance does"),
         "prompt": "of any length, in chunks"
         if family.prompt_tokens is None
         else f"the first {family.prompt_tokens} tokens act",
@@ -149,8 +148,10 @@ def _guidance_sentence(guidance: Guidance) -> str:
     return f"{guidance.scale:g}; acts above {guidance.off:g}, and then costs a second pass"
 
 
-def _negative_acts(guidance: Guidance) -> bool:
-    return guidance.kind == "classifier_free" and guidance.takes_negative
+def _negative(guidance: Guidance, acts: str) -> str:
+    if guidance.kind == "classifier_free" and guidance.takes_negative:
+        return acts
+    return "acts with `true_cfg_scale`" if guidance.true_cfg_argument else "does not act"
 
 
 _KINDS = {

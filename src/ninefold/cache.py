@@ -57,10 +57,8 @@ class StageCache:
 
     async def around(self, step: Step, context: PipelineContext, attempt: Attempt) -> StageRecord:
         """The step's record from the cache, or by running it; fit for `Pipeline.execute`."""
-        try:
-            key = await run_blocking(context, cache_key, step, context)
-        except UserError:  # running the step will tell it, where failures are recorded
-            key = None
+        before = context.scratch()
+        key = await run_blocking(context, _key_or_none, step, before)
         if key is None:
             return await attempt()
         started = time.perf_counter()
@@ -73,7 +71,8 @@ class StageCache:
             made = {k: v for k, v in found.metadata.items() if k not in (WAITED, LOADED)}
             return replace(found, metadata={**made, "cached": True, "duration_ms": spent})
         record = await attempt()
-        if record.succeeded:
+        # Files that were replaced meanwhile may have been read before it or after.
+        if record.succeeded and await run_blocking(context, _key_or_none, step, before) == key:
             await run_blocking(context, self.put, key, record, context)
         return record
 
@@ -177,6 +176,13 @@ def cache_key(step: Step, context: PipelineContext) -> str | None:
         "fingerprint": fingerprint,
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+
+def _key_or_none(step: Step, context: PipelineContext) -> str | None:
+    try:
+        return cache_key(step, context)
+    except UserError:  # running the step will tell it, where failures are recorded
+        return None
 
 
 def named_files(record: StageRecord) -> tuple[tuple[str, str], ...]:

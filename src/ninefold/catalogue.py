@@ -16,6 +16,7 @@ from ninefold.engines.capabilities import capabilities
 from ninefold.engines.diffusion import DIFFUSION
 from ninefold.engines.engine_set import EngineSet
 from ninefold.model_catalog import described, public_summary
+from ninefold.stages import STAGES
 from ninefold.stages import registry as stage_registry
 
 
@@ -36,7 +37,9 @@ def describe_stage(
     return {
         "name": stage.name,
         "summary": summary_of(stage),
+        "optional": stage not in STAGES,
         **{kind: [slot.name for slot in given] for kind, given in slots.items()},
+        "important": list(stage.important),
         "params": params if choices is None else with_choices(params, choices),
     }
 

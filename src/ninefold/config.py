@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -32,12 +33,14 @@ from ninefold.core.wiring import OnError, Step, step_names
 from ninefold.engines.references import with_components
 from ninefold.parameter_text import parse_parameter
 from ninefold.slots import CONFIG, MAX_PROMPT, MAX_SEED, MODEL, NEGATIVE_PROMPT, PROMPT, SEED
-from ninefold.stages.base import DIFFUSION_MODEL, SamplingParams
 from ninefold.stages.control import named_images
+from ninefold.stages.parameters import DIFFUSION_MODEL, SamplingParams
 from ninefold.stages.registry import find_stage, stage_types
 
 #: Fields of a config that settings may name beside the stages' parameters.
 _OWN = ("prompt", "negative_prompt", "model", "components", "seed")
+#: What is said where LoRAs are asked for of a config that does not apply them.
+WITHOUT_LORAS = "expected a pipeline with the stage prompt, which applies LoRAs. Add it."
 
 _PRESETS = files("ninefold") / "presets"
 
@@ -161,11 +164,11 @@ class PipelineConfig(BaseModel):
     def _pipeline(self) -> Pipeline:
         steps = []
         problems: list[str] = []
-        for item in self.stages:
+        for name, item in zip(self._places(), self.stages, strict=True):
             try:
                 steps.append(Step(_stage(item), item.on_error))
             except ConfigError as error:
-                problems.extend(error.problems)
+                problems += (_of_step(line, item.stage, name) for line in error.problems)
         if problems:
             raise ConfigError(problems)
         return Pipeline(steps, defaults=self._defaults())
@@ -272,6 +275,11 @@ class PipelineConfig(BaseModel):
         place = self._places().get(name)
         return None if place is None else self.stages[place]
 
+    @property
+    def applies_loras(self) -> bool:
+        """Whether it has the stage that reads the LoRA tags of prompts."""
+        return any(item.stage == "prompt" for item in self.stages)
+
     def control_images(self) -> tuple[str, ...]:
         """The pictures that `control` of its stages names, each once."""
         params = [step.stage.params for step in self._pipeline.steps]
@@ -303,16 +311,25 @@ def _stage(item: StageConfig) -> PipelineStage[Any]:
     return stage(**item.params)
 
 
+def _of_step(problem: str, stage: str, name: str) -> str:
+    """A problem of a stage under the name of its step, where that is another."""
+    rest = problem.removeprefix(stage)
+    return problem if rest == problem else f"{name}{rest}"
+
+
 def _stage_problems(document: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the stages' parameters in a document that has other faults too."""
     stages = document.get("stages")
+    entries = []
     for entry in stages if isinstance(stages, list | tuple) else ():
+        with suppress(ValidationError):  # which is reported itself
+            entries.append(StageConfig.model_validate(entry))
+    names = step_names(entry.stage for entry in entries)
+    for name, entry in zip(names, entries, strict=True):
         try:
-            _stage(StageConfig.model_validate(entry))
-        except ValidationError:
-            continue
+            _stage(entry)
         except ConfigError as error:
-            yield from error.problems
+            yield from (_of_step(line, entry.stage, name) for line in error.problems)
 
 
 def presets() -> dict[str, str]:

@@ -18,6 +18,17 @@ MAX_BYTES = 2**20
 MAX_VALUES = 200_000
 
 
+def parse_document(text: str, where: str = "text") -> Any:
+    """What a text in YAML holds, or in JSON, which is YAML; raises `ConfigError`.
+
+    Errors name `where`. The text is of bounded size: whoever takes it from outside sees to that.
+    """
+    try:
+        return _parse_yaml(text)
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise _unreadable(where, error) from None
+
+
 def load_document(path: Path) -> Any:
     """What a .yaml, .json or .toml file holds; raises `ConfigError`."""
     try:
@@ -31,8 +42,12 @@ def load_document(path: Path) -> Any:
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
-        detail = " ".join(str(error).split())
-        raise ConfigError(f"{path.name}: does not parse: {detail}") from None
+        raise _unreadable(path.name, error) from None
+
+
+def _unreadable(where: str, error: Exception) -> ConfigError:
+    detail = " ".join(str(error).split())
+    return ConfigError(f"{where}: does not parse: {detail}")
 
 
 def _parse(text: str, suffix: str) -> Any:

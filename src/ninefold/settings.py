@@ -96,6 +96,10 @@ class Settings(JobSettings):
         "in answers behind a proxy.",
     )
 
+    session_hours: PositiveFloat = Field(
+        12.0, le=8760, description="How long a browser stays signed in."
+    )
+
     # -- admission ---------------------------------------------------------------------------
 
     models: tuple[str, ...] = Field(

@@ -174,7 +174,7 @@ REFINED_PATH: Slot[Path] = Slot("refined_path", WorkPath, "File of the refined i
 REGIONS: Slot[tuple[Region, ...]] = Slot(
     "regions",
     tuple[Region, ...],
-    "The regions that the detailer painted again.",
+    "The regions that detailers painted again, in order.",
     remedy="Put detailer before this stage.",
     given=False,
 )

@@ -42,6 +42,17 @@ def test_it_shows_all_at_a_glance(cli: Cli) -> None:
     assert finding(reported, "poster/unet/diffusion_pytorch_model.safetensors")["remedy"] is None
 
 
+def test_components_that_are_nowhere_are_shown(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NINEFOLD_COMPONENTS", "black-forest-labs/FLUX.1-dev,/no/such/folder")
+    reported = cli("doctor", "--json")
+    assert reported.code == 0  # they may be for models that nobody asks for
+    rows = [item for item in reported.document["findings"] if item["name"] == "components"]
+    assert [item["remedy"] for item in rows] == [
+        None,
+        "make /no/such/folder, or leave it out of components",
+    ]
+
+
 def test_what_is_missing_is_an_exit_code_and_a_remedy(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

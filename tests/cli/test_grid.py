@@ -37,6 +37,7 @@ def infotexts(document: Any) -> list[Any]:
         ("prompt=1-10,x", ("1-10", "x")),
         ("prompt=fog,", ("fog", "")),
         ("model=poster,sd-1-5", ("poster", "sd-1-5")),
+        ("lora:style/pen.v2=0.2-0.8:0.3,-1", ("0.2", "0.5", "0.8", "-1")),
     ],
 )
 def test_axes(text: str, values: tuple[str, ...]) -> None:
@@ -54,6 +55,8 @@ def test_axes(text: str, values: tuple[str, ...]) -> None:
         ("steps=9-1", "expected a range"),
         ("steps=1-9:0", "expected a range"),
         ("seed=1-99999999999", "at most 200 values"),
+        ("lora:=1", "expected the name of a LoRA, such as lora:sketch, got ''"),
+        ("lora:a<b=1", "expected the name of a LoRA, such as lora:sketch, got 'a<b'"),
     ],
 )
 def test_wrong_axes(text: str, says: str) -> None:
@@ -115,6 +118,39 @@ def test_models_seeds_and_words(cli: Cli) -> None:
     assert page.count("<img ") == 8
 
 
+def test_the_weight_of_a_lora(cli: Cli) -> None:
+    """In its tag, wherever words put it; else in one before the prompt, beside --lora."""
+    prompt = "a house <lora:sketch:0.3> at dawn"
+    done = cli("grid", prompt, "--x", "lora:sketch=0.5,1", "--y", "prompt=dawn,dusk", "--json",
+               *DRAFT)  # fmt: skip
+    assert done.code == 0, done.err
+    assert [cell["label"] for cell in done.document["cells"]] == [
+        "LoRA sketch 0.5, dawn", "LoRA sketch 1, dawn", "LoRA sketch 0.5, dusk",
+        "LoRA sketch 1, dusk",
+    ]  # fmt: skip
+    made = [cell["metadata"] for cell in done.document["cells"]]
+    assert [cell["prompt"]["loras"] for cell in made] == [
+        [{"name": "sketch", "weight": weight}] for weight in (0.5, 1, 0.5, 1)
+    ]
+    assert [cell["prompt"]["prompt"] for cell in made][::2] == [
+        "a house at dawn",
+        "a house at dusk",
+    ]
+    config = {"prompt": "a boat", "stages": [{"stage": "prompt"}, {"stage": "text_to_image"}]}
+    Path("own.json").write_text(json.dumps(config))
+    plain = cli("grid", "--config", "own.json", "--x", "lora:sketch=0,1", "--json", "--quiet")
+    assert plain.code == 0, plain.err
+    assert [
+        (cell["metadata"]["prompt"]["prompt"], cell["metadata"]["prompt"]["loras"][0]["weight"])
+        for cell in plain.document["cells"]
+    ] == [("a boat", 0), ("a boat", 1)]
+    config["stages"] = [{"stage": "text_to_image"}]
+    Path("own.json").write_text(json.dumps(config))
+    refused = cli("grid", "--config", "own.json", "--x", "lora:sketch=0,1")
+    assert refused.code == 2
+    assert "--x lora:sketch: expected a pipeline with the stage prompt" in refused.err
+
+
 def test_every_wrong_value_is_told_before_anything_is_made(cli: Cli) -> None:
     done = cli("grid", "a red house", "--x", "steps=0,5,x", "--y",
                "text_to_image.on_black=warn,sing", "--z", "prompt=sea,lake", *DRAFT)  # fmt: skip
@@ -138,6 +174,10 @@ def test_every_wrong_value_is_told_before_anything_is_made(cli: Cli) -> None:
         (("--x", "seed=1", "--resume", "x"), "so PROMPT, --preset, --x cannot be given"),
         (("--x", "model=poster,none-such"), "none-such"),
         (("--x", "nostage.gamma=1,2"), "no stage 'nostage'"),
+        (("--x", "lora:sketch=0.5,strong"), "--x lora:sketch: expected a weight from -10 to 10"),
+        (("--x", "lora:sketch=0.5,11"), "expected a weight from -10 to 10, got 11"),
+        (("--x", "lora:nib=0.5,1"), "no LoRA is called 'nib'"),
+        (("--x", "lora:sketch=0.5,1", "--lora", "sketch:0.2"), "was given beside the axis"),
     ],
 )
 def test_what_is_refused(cli: Cli, arguments: tuple[str, ...], says: str) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli
+from tests.readers.comfyui import basic
 from tests.readers.makers import picture, png, saved
-from tests.readers.test_comfyui import basic
-from tests.readers.test_infotext_tools import A1111
+from tests.readers.samples import A1111
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +107,27 @@ def test_our_own_files_give_back_their_config(cli: Cli) -> None:
         config = found["config"]
         assert (config["prompt"], config["seed"]) == (prompt, 5)
         assert config["stages"][2]["params"] == {"formats": ["png", "jpeg", "webp", "avif"]}
+
+
+def test_a_file_cannot_steer_the_terminal(cli: Cli) -> None:
+    hostile = A1111.replace("v1.10.1", "v1\x1b[2J")
+    assert hostile != A1111
+    Path("hostile.png").write_bytes(png({"parameters": hostile}))
+    shown = cli("inspect", "hostile.png")
+    assert "v1\N{REPLACEMENT CHARACTER}[2J" in shown.out
+    assert "\x1b" not in shown.out
+
+
+def test_a_file_that_cannot_be_read_is_named(cli: Cli) -> None:
+    Path("ten.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    for name in ("ten.png", "text.png"):
+        for command in (("inspect",), ("config", "from")):
+            shown = cli(*command, name)
+            assert shown.code == 2
+            assert shown.err.startswith(f"error: {name}: expected "), shown.err
+
+
+def test_a_file_without_a_prompt_says_so(cli: Cli) -> None:
+    Path("silent.png").write_bytes(png({"parameters": "Steps: 9, Sampler: Euler, Seed: 1"}))
+    assert "The file has no prompt" in cli("inspect", "silent.png").out
+    assert "The file has no prompt" not in cli("inspect", "a.png").out

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli
+from tests.forked import Forked
 from tests.support import files_in
 
 SLOW = """
@@ -24,18 +24,17 @@ sys.exit(main(engines=fake_engines(steps_delay=0.3)))
 """
 
 
-def started(folder: Path, *arguments: object) -> subprocess.Popen[str]:
+def started(folder: Path, *arguments: object) -> Forked:
     """The command line over slow fake engines, as a process."""
-    return subprocess.Popen(
-        [sys.executable, "-c", SLOW, *map(str, arguments)],
+    return Forked(
+        ["-c", SLOW, *map(str, arguments)],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
 
 
-def wait_for(process: subprocess.Popen[str], stage: str) -> str:
+def wait_for(process: Forked, stage: str) -> str:
     """Read stderr until `stage` has finished; returns what was read."""
     assert process.stderr is not None
     seen = ""
@@ -47,7 +46,7 @@ def wait_for(process: subprocess.Popen[str], stage: str) -> str:
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def running(tmp_path: Path) -> Iterator[Forked]:
     """A run of which the refiner is at work."""
     process = started(tmp_path, "run", "a red house", "--seed", 7, "--json")
     try:
@@ -65,7 +64,7 @@ def only_run(folder: Path) -> Path:
 
 
 def test_ctrl_c_keeps_what_was_made_and_says_how_to_go_on(
-    running: subprocess.Popen[str], tmp_path: Path, cli: Cli
+    running: Forked, tmp_path: Path, cli: Cli
 ) -> None:
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
@@ -92,9 +91,7 @@ def test_a_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
     assert process.returncode == 130
 
 
-def test_kill_leaves_a_run_that_can_be_resumed(
-    running: subprocess.Popen[str], tmp_path: Path, cli: Cli
-) -> None:
+def test_kill_leaves_a_run_that_can_be_resumed(running: Forked, tmp_path: Path, cli: Cli) -> None:
     running.kill()
     running.communicate()
     folder = only_run(tmp_path)

@@ -28,6 +28,7 @@ def cycle() -> weakref.ref[Node]:
 @pytest.fixture(autouse=True)
 def put_back() -> Iterator[None]:
     path = list(sys.meta_path)
+    gc.unfreeze()  # what the tests' own process has frozen
     yield
     sys.meta_path[:] = path
     gc.enable()

@@ -12,7 +12,7 @@ from ninefold.files.embed import EmbeddedMetadata, read_record
 from ninefold.files.encode import encode
 from ninefold.testing import fake_engines
 from tests.cli.conftest import Cli
-from tests.reproduction.test_reproducing import OtherDiffusion
+from tests.reproduction.making import OtherDiffusion, with_record
 
 RUN = ("run", "a {red|blue} house", "--preset", "draft", "--quiet")
 
@@ -90,3 +90,18 @@ def test_what_has_no_record(cli: Cli, tmp_path: Path) -> None:
     assert f"{plain.name}: expected a record of how it was made, got none" in outcome.err
     outcome = cli("reproduce", plain, "--record", plain.with_name("manifest.json"), "--quiet")
     assert outcome.code == 0
+
+
+def test_a_record_cannot_steer_the_terminal(cli: Cli, image: Path) -> None:
+    hostile = "Evil\x1b[2J"
+    record = read_record(image.read_bytes())
+    assert record is not None
+    versions = record.environment.versions | {hostile: "1"}
+    environment = record.environment.model_dump() | {"versions": versions}
+    outcome = cli("reproduce", with_record(image, environment=environment))
+    assert outcome.code == 0
+    assert "differs: Evil\N{REPLACEMENT CHARACTER}[2J: was 1, now not there" in outcome.err
+    entry = {"path": "/etc/passwd", "sha256": "0" * 64}
+    outcome = cli("reproduce", with_record(image, inputs={hostile: entry}))
+    assert outcome.code == 2
+    assert "error: Evil\N{REPLACEMENT CHARACTER}[2J: expected a path below" in outcome.err

@@ -44,6 +44,10 @@ def test_files_that_cannot_be_shown(cli: Cli, outputs: list[Path]) -> None:
     assert done.files == [Path("sheet.png")]
     assert "warning: note.png: expected PNG" in done.err
     assert "warning: gone.png" in done.err
+    Path("a\x1b[2J.png").write_text("hello")
+    hostile = cli("sheet", outputs[0], "a\x1b[2J.png", "--out", "h.png")
+    assert "warning: a\N{REPLACEMENT CHARACTER}[2J.png: expected PNG" in hostile.err
+    assert "\x1b" not in hostile.err
     none = cli("sheet", "note.png", "gone.png", "--out", "x.png")
     assert none.code == 2
     assert not Path("x.png").exists()

@@ -19,6 +19,7 @@ from tests.cli.test_bad_input import refused
 from tests.cli.test_interrupt import started
 from tests.cli.test_jobs import DRAFT, drain, listed, submitted
 from tests.cli.test_progress import read_all
+from tests.forked import Forked
 
 
 def test_a_worker_whose_name_is_lost_stops(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +32,7 @@ def test_a_worker_whose_name_is_lost_stops(cli: Cli, monkeypatch: pytest.MonkeyP
 
 
 @pytest.fixture
-def at_work(cli: Cli, tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def at_work(cli: Cli, tmp_path: Path) -> Iterator[tuple[str, Forked]]:
     """A slow job, and the process of the worker that runs it."""
     job = submitted(cli, "submit", "a house", *DRAFT, "--set", "text_to_image.steps=200")
     process = started(tmp_path, "worker", "--name", "mine", "--grace", 0.1)
@@ -45,9 +46,7 @@ def at_work(cli: Cli, tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[st
         process.communicate()
 
 
-def test_stopping_a_worker_hands_its_jobs_back(
-    cli: Cli, at_work: tuple[str, subprocess.Popen[str]]
-) -> None:
+def test_stopping_a_worker_hands_its_jobs_back(cli: Cli, at_work: tuple[str, Forked]) -> None:
     job, process = at_work
     refused(cli("worker", "--name", "mine"), "'mine' is running already", "--name")
     process.send_signal(signal.SIGTERM)
@@ -61,7 +60,7 @@ def test_stopping_a_worker_hands_its_jobs_back(
 
 
 def test_ctrl_c_stops_watching_and_not_the_job(
-    cli: Cli, tmp_path: Path, at_work: tuple[str, subprocess.Popen[str]]
+    cli: Cli, tmp_path: Path, at_work: tuple[str, Forked]
 ) -> None:
     job, _ = at_work
     watcher = started(tmp_path, "jobs", "watch", job)
@@ -76,9 +75,7 @@ def test_ctrl_c_stops_watching_and_not_the_job(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
-def test_watch_shows_a_bar_on_a_terminal(
-    tmp_path: Path, at_work: tuple[str, subprocess.Popen[str]]
-) -> None:
+def test_watch_shows_a_bar_on_a_terminal(tmp_path: Path, at_work: tuple[str, Forked]) -> None:
     import pty
 
     job, _ = at_work

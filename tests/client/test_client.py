@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import inspect
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -25,6 +24,7 @@ from ninefold.client.errors import (
     UnreachableError,
 )
 from tests.cli.test_light import loaded
+from tests.client.clients import Scripted, problem
 from tests.server.conftest import png
 from tests.server.process import ServerProcess, server
 
@@ -37,44 +37,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
     folder = tmp_path_factory.mktemp("client")
     with server(folder / "data", engines={"steps_delay": 0.01}) as found:
         yield found
-
-
-class Blocking:
-    """An `AsyncClient` as if it were a `Client`."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._client = AsyncClient(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._client, name)
-        return lambda *args, **kwargs: self._loop.run_until_complete(method(*args, **kwargs))
-
-    def events(self, *args: Any) -> Iterator[Event]:
-        events = self._client.events(*args)
-        try:
-            while True:
-                yield self._loop.run_until_complete(anext(events))
-        except StopAsyncIteration:
-            return
-        finally:
-            self._loop.run_until_complete(events.aclose())  # type: ignore[attr-defined]
-
-    def close(self) -> None:
-        self._loop.run_until_complete(self._client.aclose())
-        self._loop.close()
-
-
-@pytest.fixture(params=[Client, Blocking])
-def client(request: pytest.FixtureRequest, running: ServerProcess) -> Iterator[Client]:
-    found = request.param(running.url)
-    yield found
-    found.close()
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flows, "FIRST_WAIT", 0.01)
 
 
 # -- everything that there is ---------------------------------------------------------------------
@@ -187,47 +149,7 @@ def test_a_restart_in_the_middle_loses_no_event(tmp_path: Path) -> None:
     assert seen[-1].data["status"] == "succeeded"
 
 
-class Script(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
-    """Answers in order; an exception among them is raised."""
-
-    def __init__(self, *answers: httpx2.Response | Exception) -> None:
-        self.answers = list(answers)
-        self.requests: list[httpx2.Request] = []
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        self.requests.append(request)
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        return self.handle_request(request)
-
-
 JOB = {"id": "j1", "status": "queued", "priority": 100, "created_at": "2025-01-01T00:00:00+00:00"}
-
-
-def problem(status: int, **headers: str) -> httpx2.Response:
-    body = {"title": "No", "status": status, "detail": "Not now."}
-    return httpx2.Response(status, json=body, headers=headers)
-
-
-@pytest.fixture(params=[Client, Blocking])
-def scripted(request: pytest.FixtureRequest) -> Iterator[Callable[..., tuple[Client, Script]]]:
-    made: list[Any] = []
-
-    def make(*answers: httpx2.Response | Exception) -> tuple[Client, Script]:
-        script = Script(*answers)
-        made.append(request.param("http://service.example", key="nf_x", transport=script))
-        return made[-1], script
-
-    yield make
-    for client in made:
-        client.close()
-
-
-Scripted = Callable[..., tuple[Client, Script]]
 
 
 def test_passing_trouble_is_met_by_sending_the_same_again(scripted: Scripted) -> None:

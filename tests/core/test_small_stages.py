@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import Field
@@ -22,6 +22,7 @@ from ninefold import (
 )
 from ninefold.catalogue import describe_stage
 from ninefold.cli.parameters import parameters_of
+from ninefold.core.stage import NoParams
 
 from ..support import run
 from .toys import MADE, NUMBER
@@ -151,6 +152,13 @@ async def _execute(self: Any, context: PipelineContext) -> PipelineContext:
         ({"accepts": ("prompt",)}, r"Wrong\.accepts: expected a tuple of slots.*\('prompt',\)"),
         ({"provides": [MADE]}, r"Wrong\.provides: expected a tuple of slots"),
         ({"provides": None}, r"Wrong\.provides: expected a tuple of slots.*got None"),
+        ({"important": "number"}, r"Wrong\.important: expected a tuple of names.*got 'number'"),
+        ({"important": (5,)}, r"Wrong\.important: expected a tuple of names.*got \(5,\)"),
+        ({"important": ("number",)}, r"Wrong\.important: NoParams has no field 'number'\."),
+        (
+            {"params_type": DoubleParams, "important": ("tims",)},
+            r"Wrong\.important: DoubleParams has no field 'tims'\. Did you mean 'times'\?",
+        ),
         ({"execute": 3}, r"Wrong\.execute: expected `async def execute\(self, context\)`"),
     ],
 )
@@ -159,6 +167,26 @@ def test_a_wrong_declaration_is_reported_when_the_class_is_made(
 ) -> None:
     with pytest.raises(ContractError, match=reported):
         type("Wrong", (PipelineStage,), {"name": "wrong", "execute": _execute} | body)
+
+
+def test_what_is_important_may_be_of_inherited_parameters() -> None:
+    class First(PipelineStage[DoubleParams]):
+        name = "first"
+        params_type = DoubleParams
+        important: ClassVar[tuple[str, ...]] = ("times",)
+
+        async def execute(self, context: PipelineContext) -> PipelineContext:
+            return context
+
+    class Second(First):
+        important: ClassVar[tuple[str, ...]] = ()
+
+    class Third(Second):
+        important = ("times",)
+
+    assert describe_stage(Third)["important"] == ["times"]
+    with pytest.raises(ContractError, match=r"Other\.important: NoParams has no field 'times'"):
+        type("Other", (First,), {"params_type": NoParams})
 
 
 def test_every_wrong_declaration_is_reported_at_once() -> None:

@@ -2,135 +2,28 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from contextvars import ContextVar, copy_context
-from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import pytest
 
 from ninefold.core.control_flow import Cancelled
 from ninefold.core.progress import PreviewMaker, SilentProgress
-from ninefold.core.timing import StageClock, current_clock
-from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.engines.batching import Batch, Batcher
-from tests.support import run
 
-TIMEOUT = 10.0
-
-
-class OutOfMemoryError(RuntimeError):
-    """Named as torch's."""
-
-
-@dataclass
-class Cap:
-    most: int = 16
-
-    def limit(self, request: str, /) -> int:
-        return self.most
-
-    def exceeded(self, request: str, count: int, /) -> None:
-        self.most = count // 2
-
-
-@dataclass
-class Model:
-    """Runs words: those of equal length in one batch. `before` is called inside a run."""
-
-    before: Callable[[Batch[str]], object] = lambda _: None
-    steps: int = 2
-    agree: Callable[[str], object] = len
-    #: Keeps the first run going until it is set, so that others wait behind it.
-    free: threading.Event = field(default_factory=threading.Event)
-    busy: threading.Event = field(default_factory=threading.Event)
-    runs: list[tuple[str, ...]] = field(default_factory=list)
-
-    def __call__(self, batch: Batch[str]) -> Sequence[str]:
-        words = batch.take(self.agree)
-        self.runs.append(words)
-        if words == ("first",):
-            self.busy.set()
-            assert self.free.wait(TIMEOUT)
-        self.before(batch)
-        for step in range(self.steps):
-            batch.step(step + 1, self.steps, [lambda word=word: word for word in words])  # type: ignore[misc]
-        return [word.upper() for word in words]
-
-
-class Caller(threading.Thread):
-    """A job's thread: asks for one word and keeps what comes of it."""
-
-    def __init__(
-        self,
-        batcher: Batcher[str, str],
-        word: str,
-        progress: Any = None,
-        priority: int = 0,
-        accepted: int = 0,
-        turn: Turn | None = None,
-    ) -> None:
-        super().__init__()
-        self.batcher, self.word, self.turn = batcher, word, turn or Turn(priority, accepted)
-        self.progress = progress or SilentProgress()
-        self.result: str | None = None
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
-        current_turn.set(self.turn)
-        try:
-            self.result = self.batcher.run(self.word, self.progress)
-        except Exception as error:
-            self.error = error
-
-
-class Stopper(SilentProgress):
-    """Raises `error` at its first step."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-
-    def step(self, done: int, total: int, preview: PreviewMaker | None = None) -> None:
-        raise self.error
-
-
-def queue(model: Model, cap: Cap | None = None) -> Batcher[str, str]:
-    return Batcher(model, len, cap or Cap())
-
-
-@contextmanager
-def held(model: Model, batcher: Batcher[str, str]) -> Iterator[list[Caller]]:
-    """While the block runs the model is busy; callers put into the list are all waited for."""
-    first = Caller(batcher, "first")
-    first.start()
-    assert model.busy.wait(TIMEOUT)
-    callers: list[Caller] = []
-    yield callers
-    for number, caller in enumerate(callers, 1):
-        caller.start()
-        until(lambda number=number: len(batcher._waiting) == number)  # type: ignore[misc]
-    model.free.set()
-    for caller in (first, *callers):
-        caller.join(TIMEOUT)
-        assert not caller.is_alive()
-
-
-def until(true: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(int(TIMEOUT / 0.002)):
-        if true():
-            return
-        pause.wait(0.002)
-    raise AssertionError("it did not come to be")
-
-
-def results(callers: Sequence[Caller]) -> list[str | None]:
-    return [caller.result for caller in callers]
+from .batching import (
+    TIMEOUT,
+    Caller,
+    Cap,
+    Model,
+    OutOfMemoryError,
+    Stopper,
+    held,
+    queue,
+    results,
+    until,
+)
 
 
 def test_a_request_to_an_idle_model_runs_alone_and_at_once() -> None:
@@ -155,17 +48,6 @@ def test_a_run_takes_no_more_than_the_limit() -> None:
         callers += [Caller(batcher, word) for word in "abcde"]
     assert model.runs == [("first",), ("a", "b"), ("c", "d"), ("e",)]
     assert results(callers) == list("ABCDE")
-
-
-def test_the_urgent_go_first_and_the_oldest_among_equals() -> None:
-    model = Model()
-    batcher = queue(model, Cap(2))
-    with held(model, batcher) as callers:
-        callers += [
-            Caller(batcher, word, priority=priority)
-            for word, priority in (("a", 5), ("b", 5), ("cc", 1), ("d", 1), ("e", -3))
-        ]
-    assert model.runs == [("first",), ("e", "d"), ("cc",), ("a", "b")]
 
 
 def test_what_only_the_model_can_tell_apart_is_taken_apart() -> None:
@@ -345,87 +227,3 @@ def test_many_callers_and_none_is_lost() -> None:
     assert results(callers) == [caller.word for caller in callers]
     assert sum(map(len, model.runs)) == 40
     assert max(map(len, model.runs)) <= 3
-
-
-def test_the_oldest_job_goes_first_whoever_asked_first() -> None:
-    model = Model()
-    batcher = queue(model, Cap(2))
-    with held(model, batcher) as callers:
-        callers += [Caller(batcher, word, accepted=n) for n, word in ((4, "dd"), (2, "bb"))]
-        callers += [Caller(batcher, word, accepted=n) for n, word in ((3, "cc"), (1, "aa"))]
-    assert model.runs[1:] == [("aa", "bb"), ("cc", "dd")]
-
-
-def test_jobs_of_one_group_share_a_run_of_an_idle_model() -> None:
-    model, line = Model(), Line(TIMEOUT)
-    batcher = queue(model)
-    turns = [line.join(0, number, "g") for number in range(3)]
-    callers = [
-        Caller(batcher, word, turn=turn)
-        for word, turn in zip(("aa", "bb", "cc"), turns, strict=True)
-    ]
-    for caller in callers:
-        run(caller.turn.begin(["text_to_image"]))
-        caller.start()
-    for caller in callers:
-        caller.join(TIMEOUT)
-    assert model.runs == [("aa", "bb", "cc")]
-    assert results(callers) == ["AA", "BB", "CC"]
-
-
-def test_waiting_loading_and_work_are_told_apart() -> None:
-    def load_and_run(batch: Batch[str]) -> Sequence[str]:
-        threading.Event().wait(0.05)  # the model is loaded
-        words = batch.take(len)
-        threading.Event().wait(0.02)
-        return words
-
-    batcher: Batcher[str, str] = Batcher(load_and_run, len, Cap(1))
-    waits: list[int] = []
-    clocks = [StageClock(partial(waits.append, number)) for number in range(2)]
-
-    def ask(clock: StageClock) -> None:
-        current_clock.set(clock)
-        batcher.run("ab", SilentProgress())
-
-    threads = [threading.Thread(target=ask, args=(clock,)) for clock in clocks]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(TIMEOUT)
-    for fields in (clock.fields() for clock in clocks):
-        assert fields["load_ms"] >= 50
-        assert fields["duration_ms"] >= 20
-    assert max(clock.fields()["waited_ms"] for clock in clocks) >= 50  # while the other had it
-    assert waits == []  # only what lasts is reported
-
-
-def test_who_waits_for_a_model_that_works_for_others_is_reported_once() -> None:
-    began, go_on = threading.Event(), threading.Event()
-
-    def work(batch: Batch[str]) -> Sequence[str]:
-        began.set()
-        go_on.wait(TIMEOUT)
-        return batch.take(len)
-
-    batcher: Batcher[str, str] = Batcher(work, lambda word: word, Cap(1))
-    reported: dict[str, threading.Event] = {"first": threading.Event(), "second": threading.Event()}
-    counts = Counter[str]()
-
-    def ask(word: str) -> None:
-        def on_wait() -> None:
-            counts[word] += 1
-            reported[word].set()
-
-        current_clock.set(StageClock(on_wait))
-        batcher.run(word, SilentProgress())
-
-    threads = [threading.Thread(target=ask, args=(word,)) for word in reported]
-    threads[0].start()
-    assert began.wait(TIMEOUT)
-    threads[1].start()
-    assert reported["second"].wait(TIMEOUT)  # while the model still works
-    go_on.set()
-    for thread in threads:
-        thread.join(TIMEOUT)
-    assert counts == {"second": 1}

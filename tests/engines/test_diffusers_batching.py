@@ -8,7 +8,7 @@ value lies on the edge between two. Measured with the built-in model: at most 1 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,9 @@ def together(
     engine: DiffusersEngine,
     requests: Sequence[TextToImage],
     progress: Sequence[Progress] | None = None,
+    blocker: TextToImage | None = None,
 ) -> list[Any]:
-    """What each gets, results or errors, when all wait for a busy model."""
+    """What each gets, results or errors, when all wait for a model that is busy with `blocker`."""
     found: list[Any] = [None] * len(requests)
 
     def ask(index: int) -> None:
@@ -67,8 +68,8 @@ def together(
             found[index] = error
 
     gate = Gate()
-    blocker = text(model=requests[0].model, steps=1, guidance_scale=1.0)
-    threads = [threading.Thread(target=engine.run, args=(blocker, gate))]
+    first = blocker or text(model=requests[0].model, steps=1, guidance_scale=1.0)
+    threads = [threading.Thread(target=engine.run, args=(first, gate))]
     threads[0].start()
     assert gate.reached.wait(TIMEOUT)
     queue = engine._batcher(engine._find(requests[0].model))
@@ -261,3 +262,21 @@ def refuse_more_than(count: int, error: Exception, monkeypatch: pytest.MonkeyPat
         return forward(self, sample, *args, **kwargs)
 
     monkeypatch.setattr(UNet2DConditionModel, "forward", limited)
+
+
+def test_sources_that_stand_for_references_are_each_their_own(
+    engine: DiffusersEngine, tiny_models: Callable[[str], Path]
+) -> None:
+    """A model that paints from references alone is shown the source of a pass over an image."""
+    model = str(tiny_models("instruct-pix2pix"))
+    draw = np.random.default_rng(5)
+    sources = [draw.integers(0, 256, (128, 128, 3)).astype(np.uint8) for _ in range(2)]
+    requests = [
+        from_image(source, model=model, width=128, height=128, steps=2, strength=1.0)
+        for source in sources
+    ]
+    expected = alone(engine, requests)
+    found = together(engine, requests, blocker=requests[0])
+    assert [made.record.batch_size for made in found] == [1, 1]
+    for made, image in zip(found, expected, strict=True):
+        assert np.array_equal(made.image, image)

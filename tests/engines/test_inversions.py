@@ -119,7 +119,7 @@ def test_what_a_prompt_names_is_found_with_its_hash(tmp_path: Path) -> None:
     at_hand = inversion_files(tmp_path)
     found, warnings = find_inversions(["a (house:1.2)", "bad, (Bad:1.3)"], at_hand, info())
     assert [(item.name, item.hash) for item in found] == [
-        ("bad", hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+        ("bad", hashlib.sha256(path.read_bytes()).hexdigest())
     ]
     assert warnings == ()
     with pytest.raises(InputError, match=r"no embedding is called 'bat'\. Did you mean 'bad'"):

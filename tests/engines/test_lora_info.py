@@ -14,6 +14,7 @@ from ninefold.engines.diffusion import ModelInfo
 from ninefold.engines.families import family_of_class
 from ninefold.engines.loras import check_fit, identify_lora
 from ninefold.engines.loras.blocks import block_weight, block_weights
+from ninefold.engines.weight_headers import WeightsHeader, read_safetensors
 
 CROSS = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
 
@@ -210,3 +211,24 @@ def test_blocks_are_those_of_the_webui(written: str, layer: str, weight: float) 
 def test_the_first_number_is_the_text_encoders() -> None:
     values = block_weights("0.3" + ",1" * 16, "x")
     assert block_weight(values, "text_encoder", "encoder.layers.0.mlp.fc1") == 0.3
+
+
+def test_a_header_is_read_once_until_its_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def watched(path: Path) -> WeightsHeader:
+        read.append(path)
+        return read_safetensors(path)
+
+    monkeypatch.setattr("ninefold.engines.loras.identify.read_safetensors", watched)
+    path = write(tmp_path / "it.safetensors", lora(CROSS, 768))
+    assert identify_lora(path) == identify_lora(path)
+    assert identify_lora(path).base == "Stable Diffusion 1"
+    assert read == [path]
+    write(path, lora(CROSS, 2048, rank=8))
+    assert identify_lora(path).base == "SDXL"
+    path.unlink()
+    with pytest.raises(ModelError, match="it\\.safetensors"):
+        identify_lora(path)

@@ -33,7 +33,7 @@ def safetensors(path: Path, header: dict[str, Any], body: bytes = b"weights") ->
 
 def test_a_file_is_hashed_as_automatic1111_does(tmp_path: Path) -> None:
     path = safetensors(tmp_path / "model.safetensors", {})
-    assert weights_hash([path], tmp_path) == hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+    assert weights_hash([path], tmp_path) == hashlib.sha256(path.read_bytes()).hexdigest()
     path.write_bytes(b"changed")
     assert file_sha256(path) == hashlib.sha256(b"changed").hexdigest()
 
@@ -46,9 +46,13 @@ def test_a_folder_is_hashed_whatever_the_order(tmp_path: Path) -> None:
 def test_loras_are_hashed_by_header_or_body(tmp_path: Path) -> None:
     tensor = {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]}
     plain = safetensors(tmp_path / "a.safetensors", {"a": tensor}, b"body")
-    assert lora_hash(plain) == hashlib.sha256(b"body").hexdigest()[:12]
+    assert lora_hash(plain) == hashlib.sha256(b"body").hexdigest()
     header = {"__metadata__": {"sshs_model_hash": "abcdef0123456789"}}
-    assert lora_hash(safetensors(tmp_path / "b.safetensors", header, b"")) == "abcdef012345"
+    assert lora_hash(safetensors(tmp_path / "b.safetensors", header, b"")) == "abcdef0123456789"
+    for other in ("too short", "/home/jane/not a hash", "ab" * 40):
+        header = {"__metadata__": {"sshs_model_hash": other}}
+        path = safetensors(tmp_path / f"{len(other)}.safetensors", header, b"")
+        assert lora_hash(path) == hashlib.sha256(b"").hexdigest(), other
     (tmp_path / "c.safetensors").write_bytes(b"no")
     with pytest.raises(ModelError, match="safetensors"):
         lora_hash(tmp_path / "c.safetensors")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ import pytest
 from ninefold.core.errors import ConfigError, ModelError
 from ninefold.core.progress import SilentProgress
 from ninefold.engines.defaults import build_engines
+from ninefold.engines.layouts import Component, Layout
+from ninefold.engines.model_info import acting
 from ninefold.engines.quantization import Quantization, quantize
 from ninefold.engines.settings import EngineSettings
 from tests.engines.conftest import text
@@ -78,6 +82,23 @@ def test_a_setting_that_nothing_here_can_do_is_refused_at_the_start(scheme: str)
     expected = r"NINEFOLD_QUANTIZATION: expected fp8 or none.*pip install 'ninefold\[quant"
     with pytest.raises(ConfigError, match=expected):
         EngineSettings.from_environment({"NINEFOLD_QUANTIZATION": scheme})
+
+
+def test_it_acts_on_what_is_not_packed_already(tmp_path: Path) -> None:
+    names = {"transformer": "Net", "text_encoder": "Encoder", "vae": "Decoder"}
+    whole = tuple(
+        Component(name, "diffusers", cls, tmp_path / name, (tmp_path / f"{name}.safetensors",))
+        for name, cls in names.items()
+    )
+    assert acting("fp8", Layout("It", whole, {})) == ("fp8", ())
+    gguf = replace(whole[0], weights=(tmp_path / "net.GGUF",), prefix="")
+    assert acting("fp8", Layout("It", (gguf, *whole[1:]), {})) == ("fp8", ("transformer",))
+    assert acting("fp8", Layout("It", (gguf, whole[2]), {})) == ("none", ("transformer",))
+    assert acting("none", Layout("It", (gguf, *whole[1:]), {})) == ("none", ())
+    (tmp_path / "text_encoder").mkdir()
+    config = {"quantization_config": {"quant_method": "bitsandbytes"}}
+    (tmp_path / "text_encoder" / "config.json").write_text(json.dumps(config))
+    assert acting("fp8", Layout("It", whole, {})) == ("fp8", ("text_encoder",))
 
 
 def test_a_model_is_loaded_as_the_setting_says(tmp_path: Path) -> None:

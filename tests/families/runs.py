@@ -17,6 +17,7 @@ from ninefold.engines.defaults import build_engines
 from ninefold.engines.diffusion import DIFFUSION, Generated, ImageToImage, TextToImage
 from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.processors import read_processor, reads_videos
+from ninefold.engines.schedulers import seed_steps
 from ninefold.engines.settings import EngineSettings
 from ninefold.imaging.types import Pixels
 from ninefold.testing import fake_engines
@@ -117,17 +118,21 @@ def loaded_by_hand(case: Case, folder: Path) -> Any:
 
 
 def by_hand(case: Case, folder: Path) -> Pixels:
-    """What diffusers paints, called as its documents do."""
+    """What diffusers paints, called as its documents do; but steps draw from the generator of the
+    call, also where a pipeline hands it not on (HiDream) and they would from the process's own."""
     import torch
 
     pipe = loaded_by_hand(case, folder)
-    torch.manual_seed(7)  # for what draws without the generator that it is given
+    torch.manual_seed(7)  # for what else draws without the generator that it is given
+    generator = torch.Generator("cpu").manual_seed(7)
+    if getattr(pipe, "scheduler", None) is not None:
+        seed_steps(pipe.scheduler, generator)
     made = pipe(
         prompt="a red house",
         width=case.side,
         height=case.side,
         num_inference_steps=case.steps,
-        generator=torch.Generator("cpu").manual_seed(7),
+        generator=generator,
         **case.by_hand,
     )
     images = made.images if hasattr(made, "images") else made.image

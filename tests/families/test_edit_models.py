@@ -149,11 +149,11 @@ def test_further_ones_paint_what_diffusers_paints_by_hand(
 
 
 @pytest.mark.families
-@pytest.mark.parametrize("name", ["sdxl-pix2pix"])
+@pytest.mark.parametrize("name", [*COUNTS, *FURTHER])
 def test_all_nine_stages_run_on_a_reference(
     tiny_models: Models, engines: EngineSet, tmp_path: Path, name: str
 ) -> None:
-    """With a model that paints from references alone."""
+    """With models that paint from references, most of them from these alone."""
     folder = tmp_path / name
     shutil.copytree(tiny_models(name), folder)
     write_sidecar(Case(name, side=64), folder)

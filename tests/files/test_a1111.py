@@ -45,6 +45,13 @@ def test_a_record_is_read_back_from_metadata() -> None:
     plain = replace(PASS, loras=(), guidance_rescale=0.0, strength=None, batch_size=1)
     plain = replace(plain, oom_steps=(), warnings=())
     assert GenerationRecord.from_json(plain.to_json()) == plain
+    distilled = replace(PASS, true_cfg_scale=2.5)
+    assert GenerationRecord.from_json(distilled.to_json()) == distilled
+    assert sampling_fields(distilled) | {"CFG scale": 2.5, "Distilled CFG Scale": 4.5} == (
+        sampling_fields(distilled)
+    )
+    assert sampling_fields(PASS)["CFG scale"] == 4.5
+    assert "Distilled CFG Scale" not in sampling_fields(PASS)
     assert not {"strength", "batch_size", "oom_steps", "warnings"} & plain.to_json().keys()
 
 

@@ -20,7 +20,7 @@ from ninefold.files.signing.self_made import SelfMadeKey
 from ninefold.files.signing.sign import FileSigner, Signed
 from ninefold.files.signing.time_stamps import TimeStamper
 from tests.certificates import Authority, issue, time_stamp_authority, validation
-from tests.files.test_signing import UNTRUSTED, claim, image_file
+from tests.files.claims import UNTRUSTED, claim, image_file
 
 
 @pytest.fixture

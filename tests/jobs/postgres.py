@@ -39,6 +39,7 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = f"-k {self.folder} -c listen_addresses= -c max_connections=200"
+        options += " -c fsync=off -c full_page_writes=off"  # what only a power cut would show
         log = self.folder / "log"
         self._do("pg_ctl", "-D", str(self.folder / "data"), "-l", str(log), "-o", options, "start")
 

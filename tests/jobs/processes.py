@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
+from tests.forked import Forked
 from tests.jobs.conftest import Place
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class WorkerProcess:
@@ -21,14 +18,12 @@ class WorkerProcess:
 
     def __init__(self, place: Place, **options: Any) -> None:
         self.name = options.get("name")
-        command = [sys.executable, "-m", "tests.jobs.worker_process", str(place.data)]
+        command = ["-m", "tests.jobs.worker_process", str(place.data)]
         if place.database is not None:
             command += ["--database", place.database]
         for name, value in options.items():
             command += [f"--{name}"] if value is True else [f"--{name}", str(value)]
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        self.process = Forked(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def ready(self) -> str:
         """Wait until it works; returns its name, empty where it could not start."""

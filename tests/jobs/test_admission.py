@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from ninefold.core.errors import ConflictError, InputError, NotFoundError, QueueFullError
 from ninefold.jobs.admission import Admission, Quota
+from ninefold.jobs.search import JobFilter
 from tests.jobs.conftest import Place
 from tests.support import files_in, picture, run
 
@@ -152,8 +153,9 @@ def test_pages_show_each_job_once(place: Place) -> None:
             seen: list[str] = []
             after = None
             while True:
-                page, after = jobs.store.page(owner="one", limit=3, after=after)
+                page, found = jobs.store.page(JobFilter(owner="one"), limit=3, after=after)
                 seen += [job.id for job in page]
+                after = found.next
                 if after is None:
                     break
             assert sorted(seen) == sorted(job.id for job in own)

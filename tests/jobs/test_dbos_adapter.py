@@ -45,6 +45,18 @@ COLUMNS = {
 }
 
 
+def test_no_thread_of_dbos_is_left_that_closing_would_wait_for(place: Place) -> None:
+    async def scenario() -> None:
+        async with place.jobs():
+            instance = importlib.import_module("dbos._dbos")._get_dbos_instance()
+            assert instance._background_threads
+            for thread in instance._background_threads:
+                thread.join(60)
+                assert not thread.is_alive(), thread.name
+
+    run(scenario())
+
+
 def test_every_private_name_is_where_it_was(here: Place) -> None:
     async def scenario() -> list[str]:
         async with here.jobs() as jobs:

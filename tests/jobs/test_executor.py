@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
 from ninefold import PipelineConfig, PipelineContext
+from ninefold.core import atomic
 from ninefold.core.errors import ConfigError, InputError, StorageError
 from ninefold.jobs import (
     Job,
@@ -222,14 +223,22 @@ def test_a_queued_job_is_cancelled_before_it_starts(place: Place) -> None:
     run(scenario())
 
 
-def test_prune_removes_old_jobs_with_their_files(place: Place) -> None:
+def test_prune_removes_old_jobs_with_their_files(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def scenario() -> None:
         async with place.jobs() as jobs:
             ids = [(await jobs.submit("draft", {**INPUT, "seed": n})).id for n in range(3)]
             for job_id in ids:
                 await jobs.wait(job_id, 60)
+            part = jobs.data / "manifests" / ".0123456789abcdef.part"  # of a process that died
+            part.parent.mkdir(exist_ok=True)
+            part.touch()
             assert await jobs.prune(3600) == 0
+            assert part.exists()  # it may be under way
+            monkeypatch.setattr(atomic, "_ABANDONED", -1.0)
             assert await jobs.prune(0, keep=1) == 2
+            assert not part.exists()
             left = [job.id for job in await jobs.list()]
             assert left == ids[2:]
             assert [folder.name for folder in (jobs.data / "jobs").iterdir()] == left

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import OperationalError
 
 from ninefold.core.errors import StorageError
 from ninefold.jobs import Job, JobExecutor, JobStageStarted, database
+from ninefold.jobs.worker import WATCH
 from ninefold.testing import fake_engines
 from tests.jobs.conftest import Place
 from tests.jobs.postgres import Server
@@ -93,6 +95,31 @@ def test_a_full_disk_loses_nothing(place: Place) -> None:
                 assert (await jobs.get(job.id)).status in ("queued", "running")
             job = await jobs.wait(job.id, 60)
             _done_once(jobs, job)
+
+    run(scenario())
+
+
+def test_a_worker_that_stops_on_a_full_disk_leaves_its_jobs_to_the_next(
+    here: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As if it had died; and what it cannot do is said once, not with every look."""
+
+    def full(*_: object) -> int:
+        raise OperationalError("UPDATE", {}, sqlite3.OperationalError("database or disk is full"))
+
+    async def scenario() -> None:
+        options: dict[str, Any] = {"engines": fake_engines(steps_delay=0.5), "cache_bytes": 0}
+        async with here.jobs(**options, grace=0.0) as jobs:
+            job = await jobs.submit("full", INPUT)
+            await _reached(jobs, job, "text_to_image")
+            monkeypatch.setattr(jobs.store.queue, "requeue", full)
+            await asyncio.sleep(3 * WATCH)
+        said = [record.message for record in caplog.records if "disk is full" in record.message]
+        assert len(said) == 2
+        assert "go on by themselves" in said[0]
+        assert said[1].endswith("What this worker had begun goes on in the next one.")
+        async with here.jobs(engines=fake_engines(), cache_bytes=0) as jobs:
+            _done_once(jobs, await jobs.wait(job.id, 60))
 
     run(scenario())
 

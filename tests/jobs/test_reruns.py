@@ -88,7 +88,8 @@ def test_rerun_with_another_input_begins_where_it_is_read(here: Place, said_in: 
     [
         (None, {"seed": -1}, "seed"),
         (None, {"prompt": " "}, "prompt"),
-        (None, {"image": "x.png"}, "submit anew"),
+        (None, {"image": "x.png"}, "x.png: expected a file"),
+        (None, {"loras": []}, "submit anew"),
         (None, {"model": "nowhere/at-all"}, "model"),
         ("upscaler", {"seed": 9}, "seed belong to stages before upscaler"),
     ],

@@ -16,7 +16,7 @@ from ninefold.files.manifest_store import KEYS, MANIFESTS, ManifestStore
 from ninefold.jobs import Job
 from ninefold.testing import fake_engines
 from tests.certificates import issue, validation
-from tests.files.test_signing import UNTRUSTED
+from tests.files.claims import UNTRUSTED
 from tests.jobs.conftest import INPUT, Place
 from tests.support import run
 

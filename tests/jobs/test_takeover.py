@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 
 import pytest
 
+from ninefold.config import PipelineConfig
 from ninefold.jobs import Job, JobExecutor, JobStageRetried, JobStageStarted
 from tests.jobs.conftest import UNSIGNED, Place
 from tests.jobs.processes import WorkerProcess, worker
@@ -17,9 +19,9 @@ INPUT = {"prompt": "a red house", "seed": 7}
 TAKEOVER, SLACK = 15, 15
 
 
-async def _running(jobs: JobExecutor, stage: str) -> Job:
+async def _running(jobs: JobExecutor, stage: str, config: PipelineConfig = UNSIGNED) -> Job:
     """A job that has just begun `stage`."""
-    job = await jobs.submit(UNSIGNED, INPUT, cache=False)
+    job = await jobs.submit(config, INPUT, cache=False)
     async for event in jobs.events(job.id):
         if isinstance(event, JobStageStarted) and event.stage == stage:
             break
@@ -49,6 +51,24 @@ def test_a_killed_worker_goes_on_where_it_was_cut(place: Place) -> None:
             assert job.status == "succeeded", job.error
             assert job.attempts["text_to_image"] == 1
             assert job.attempts["refiner"] == 2
+
+    run(scenario())
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="no files without names")
+def test_a_worker_that_is_killed_while_it_writes_leaves_no_part_of_a_file(here: Place) -> None:
+    async def scenario() -> None:
+        async with here.jobs(worker=False) as jobs:
+            job = await jobs.submit(UNSIGNED, INPUT)
+            with worker(here, name="one", die_in="manifests") as first:
+                await asyncio.to_thread(first.process.wait, 60)
+            assert not [path for path in here.data.rglob("manifests/*/*/*") if path.is_file()]
+            with worker(here, name="one"):
+                job = await jobs.wait(job.id, 60)
+            assert job.status == "succeeded", job.error
+            assert job.attempts["publisher"] == 2
+            assert list(here.data.rglob("manifests/*/*/manifest.json"))
+            assert not list(here.data.rglob("*.part"))
 
     run(scenario())
 
@@ -149,13 +169,14 @@ def test_what_was_cut_ends_with_the_same_bytes(place: Place) -> None:
 @pytest.mark.slow
 def test_the_built_in_model_is_cut_and_ends_with_the_same_bytes(here: Place) -> None:
     calm = Place(here.data / "calm", None)
+    small = UNSIGNED.with_settings([f"text_to_image.{side}=128" for side in ("width", "height")])
 
     async def job_of(place: Place, cut: bool) -> Job:
         async with place.jobs(worker=False, engines=None) as jobs:
             with worker(place, real=True, name="one") as first:
                 if not cut:
-                    return await jobs.wait((await jobs.submit(UNSIGNED, INPUT)).id, 300)
-                job = await _running(jobs, "detailer")
+                    return await jobs.wait((await jobs.submit(small, INPUT)).id, 300)
+                job = await _running(jobs, "detailer", small)
                 first.kill()
             with worker(place, real=True, name="one"):
                 started = time.monotonic()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 from pathlib import Path
+from typing import Any
 
 from ninefold.jobs import JobExecutor
 from ninefold.testing import fake_engines
@@ -21,7 +23,10 @@ async def main() -> None:
     parser.add_argument("--concurrency", type=int)
     parser.add_argument("--grace", type=float, default=5.0)
     parser.add_argument("--real", action="store_true", help="the built-in models")
+    parser.add_argument("--die_in", help="a folder: killed when a whole file is to appear there")
     options = parser.parse_args()
+    if options.die_in is not None:
+        _die_in(options.die_in)
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     async with JobExecutor(
@@ -35,6 +40,18 @@ async def main() -> None:
     ) as jobs:
         print(jobs.worker_name, flush=True)
         await stopped.wait()
+
+
+def _die_in(folder: str) -> None:
+    """Have this process killed where a file would be given its name below such a folder."""
+    link = os.link
+
+    def killed(source: Any, target: Any, **options: Any) -> None:
+        if folder in Path(target).parts:
+            os.kill(os.getpid(), signal.SIGKILL)
+        link(source, target, **options)
+
+    os.link = killed  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

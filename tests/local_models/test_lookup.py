@@ -155,7 +155,7 @@ def test_engines_take_short_names(tmp_path: Path) -> None:
     assert "ink" in engines.diffusion.loras()
     info = engines.diffusion.describe("mine")
     assert (info.name, info.family.name) == ("mine", "Stable Diffusion")
-    assert len(engines.diffusion.lora_hash("mine", "ink")) == 12
+    assert len(engines.diffusion.lora_hash("mine", "ink")) == 64
     with pytest.raises(InputError, match="no LoRA is called 'inc'"):
         engines.diffusion.lora_hash("mine", "inc")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -18,14 +20,17 @@ import ninefold.server
 from ninefold.core.errors import StorageError
 from ninefold.jobs import dbos_adapter
 from ninefold.jobs.database import connect, database_url
+from ninefold.jobs.listing import JOBS, describe
 from ninefold.jobs.schema import HEAD, MIGRATIONS
+from ninefold.jobs.search import JobFilter
+from ninefold.jobs.store import JobStore
 from ninefold.jobs.tables import FORMER_SCHEMA, TABLES
 from ninefold.server.keys import Keys
+from tests.forked import ROOT, Forked
 from tests.jobs.conftest import Place
 from tests.migrations.folders import OldFolder
 from tests.support import run
 
-ROOT = Path(__file__).resolve().parents[2]
 #: Opens a database, and stops in the last migration of our tables for somebody to kill it.
 CUT = """
 import sys, time
@@ -36,10 +41,24 @@ def stop(*_, **__):
     time.sleep(600)
 alembic.op.drop_table = stop
 """
+#: Opens a database, and waits for SIGUSR1 in the migration that drops a table.
+PAUSED = """
+import signal, sys
+from pathlib import Path
+import alembic.op
+drop = alembic.op.drop_table
+def drop_and_wait(*arguments, **options):
+    drop(*arguments, **options)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    print("dropped", flush=True)
+    signal.sigwait([signal.SIGUSR1])
+alembic.op.drop_table = drop_and_wait
+"""
 OPEN = """
 import sys
 from pathlib import Path
 from ninefold.jobs.database import connect, database_url
+from ninefold.jobs.listing import JOBS, describe
 connect(database_url(Path(sys.argv[1]), sys.argv[2] or None), create=True).dispose()
 print("opened", flush=True)
 """
@@ -50,11 +69,11 @@ def opened(place: Place) -> sa.Engine:
     return connect(database_url(place.data, place.database), create=True)
 
 
-def opening(place: Place, before: str = "") -> subprocess.Popen[str]:
+def opening(place: Place, before: str = "") -> Forked:
     """A process that opens the database, after the code `before`."""
     place.data.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", before + OPEN, str(place.data), place.database or ""]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    command = ["-c", before + OPEN, str(place.data), place.database or ""]
+    return Forked(command, stdout=subprocess.PIPE)
 
 
 def revisions() -> list[str]:
@@ -72,6 +91,15 @@ def ids(old: OldFolder) -> set[str]:
     return run(listed())
 
 
+def waits_for_a_lock(old: OldFolder) -> bool:
+    """Whether any process waits in PostgreSQL for what another one holds."""
+    waiting = (
+        "SELECT pid FROM pg_stat_activity "
+        "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    return bool(old.execute(waiting)[0])
+
+
 def check_tables(place: Place) -> None:
     """The database has all tables that any module declares, exactly so, and no others of ours."""
     for module in pkgutil.walk_packages(ninefold.server.__path__, "ninefold.server."):
@@ -86,7 +114,10 @@ def check_tables(place: Place) -> None:
     finally:
         engine.dispose()
     ours = {name for name in found if name.startswith("ninefold_")}
-    assert ours == {*TABLES.tables, "ninefold_migrations"}
+    # Each database has the words of jobs its own way; SQLite keeps them in several tables.
+    words = {name for name in ours if name.startswith("ninefold_job_words")}
+    assert "ninefold_job_words" in words
+    assert ours - words == {*TABLES.tables, "ninefold_migrations"}
 
 
 def revision(place: Place) -> object:
@@ -111,7 +142,8 @@ def test_an_old_folder_gets_the_same_tables(old: OldFolder) -> None:
 
 
 def test_a_folder_that_no_server_opened_yet_gets_what_it_lacks(old: OldFolder) -> None:
-    served = [name for name in TABLES.tables if name not in ("ninefold_workers", "ninefold_schema")]
+    others = ("ninefold_workers", "ninefold_schema")
+    served = [name for name in TABLES.tables if name not in others and old.has(name)]
     old.execute(*(f"DROP TABLE {name}" for name in (*served, "ninefold_layouts")))
     engine = opened(old.place)
     try:
@@ -121,6 +153,30 @@ def test_a_folder_that_no_server_opened_yet_gets_what_it_lacks(old: OldFolder) -
     finally:
         engine.dispose()
     assert set(old.jobs.values()) <= ids(old)
+
+
+def test_jobs_of_an_old_folder_are_listed_as_new_ones_are(old: OldFolder) -> None:
+    """The migration works rows out by itself: as the code does that writes them today."""
+    engine = opened(old.place)
+    store = JobStore(engine, old.place.data)
+    try:
+        jobs = store.jobs()
+        for job in jobs:
+            spec = store.job_and_spec(job.id)[1]
+            known = describe(spec, [item.record for item in store.done(job.id, spec)])
+            with engine.connect() as connection:
+                row = connection.execute(sa.select(JOBS).where(JOBS.c.id == job.id)).one()
+            assert {name: row._mapping[name] for name in known.fields} == known.fields
+            assert (row.owner, row.group_id, row.parent) == (job.owner, job.group, job.parent)
+            assert row.ended == (job.status if job.ended else None)
+            assert known.words
+            for word in known.words:
+                assert job.id in store.search.page(JobFilter(text=word), 100).ids
+        newest_first = store.search.page(JobFilter(), 100).ids
+        assert newest_first == [job.id for job in jobs]
+    finally:
+        store.close()
+        engine.dispose()
 
 
 @pytest.mark.parametrize(
@@ -201,6 +257,21 @@ def test_processes_that_start_at_once_migrate_it_once(
     assert printed == ["opened\n"] * 3
     assert revision(place) == HEAD
     assert OldFolder(place, {}).execute("SELECT version FROM ninefold_schema") == [[(2,)]]
+
+
+def test_a_table_that_is_dropped_while_another_process_looks_into_it(old: OldFolder) -> None:
+    with opening(old.place, PAUSED) as migrating:
+        assert migrating.stdout is not None
+        assert migrating.stdout.readline() == "dropped\n"
+        with opening(old.place) as looking:
+            if old.place.database is not None:  # SQLite's readers wait for nobody
+                while not waits_for_a_lock(old):
+                    assert looking.poll() is None
+                    time.sleep(0.05)
+            migrating.send_signal(signal.SIGUSR1)
+            assert looking.communicate(timeout=120)[0] == "opened\n"
+        assert migrating.communicate(timeout=120)[0] == "opened\n"
+    assert revision(old.place) == HEAD
 
 
 def test_alembic_is_not_imported_where_nothing_is_to_migrate(here: Place) -> None:

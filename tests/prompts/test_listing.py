@@ -114,3 +114,39 @@ def test_counting_ends_however_often_a_large_wildcard_is_named() -> None:
         list_variants(often, 100, known)
     with pytest.raises(InputError, match="steps to count its variants"):
         count_variants("${x=a}__!many__" * 250, known)
+
+
+def test_rows_of_a_large_wildcard_are_counted() -> None:
+    alike = tuple(f"{number}::a" for number in range(1, 3000))
+    known = Wildcards({"many": tuple(map(str, range(3000))), "alike": (*alike, "b", "c", "d")})
+    most = 3000 * 2999 * 2998 * 2997
+    assert count_variants("{4$$__!many__}", known) == most
+    assert count_variants("{3-4$$__!many__}", known) == most + 3000 * 2999 * 2998
+    with pytest.raises(TooManyVariantsError, match=f"got {most:,}"):
+        list_variants("{4$$__!many__}", 100, known)
+    # Up to three others at four places.
+    few = 1 + 4 * 3 + 12 * 3 + 24
+    assert count_variants("{4$$__!alike__}", known) == few
+    assert len(list_variants("{4$$__!alike__}", 100, known)) == few
+
+
+_TEN = "${a={0|1|2|3|4|5|6|7|8|9}}"
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "{3000$$__!many__}" * 400,
+        "{2-$$__!many__}",
+        # Each of these variables has a hundred times the digits of the one before.
+        _TEN
+        + "".join(f"${{{name}={f'${{{old}}}' * 100}}}" for old, name in ("ab", "bc", "cd"))
+        + "${d}",
+        _TEN + f"${{b={'${a}' * 100}}}{{90$${'|'.join(f'{i}${{b}}${{b}}' for i in range(100))}}}",
+    ],
+)
+def test_counting_ends_where_there_are_more_than_could_be_written(prompt: str) -> None:
+    known = Wildcards({"many": tuple(map(str, range(3000)))})
+    assert count_variants(prompt, known) == 10**2000
+    with pytest.raises(TooManyVariantsError, match=r"got about 10\^2000"):
+        list_variants(prompt, 100, known)

@@ -10,7 +10,7 @@ from typing import Any
 import c2pa
 from PIL import Image
 
-from ninefold.files.signing.claim import Action, Claim, Ingredient
+from ninefold.files.signing.claim import Action, Claim, Ingredient, SoftBinding
 from tests.certificates import Issued, issue, key_pem
 from tests.support import picture
 
@@ -52,7 +52,8 @@ def signed(
     made = Action(
         "c2pa.created", WHEN, "text_to_image", "trainedAlgorithmicMedia", {"steps": 4}, (MODEL.id,)
     )
-    claim = Claim("picture", MEDIA_TYPES[form], (made,), (MODEL,), identifier=identifier)
+    binding = None if identifier is None else SoftBinding("io.ninefold.watermark.1", identifier)
+    claim = Claim("picture", MEDIA_TYPES[form], (made,), (MODEL,), watermark=binding)
     definition = claim.definition()
     definition["claim_generator_info"] = [{"name": generator, "version": "0.1"}]
     if generator != "ninefold":

@@ -31,10 +31,9 @@ from ninefold.files.opening import ImageLimits
 from ninefold.files.readers.comfyui_widgets import WIDGETS
 from ninefold.inspection import inspect_file
 from ninefold.testing import fake_engines
-from tests.readers import test_comfyui as comfyui
-from tests.readers import test_other_tools as others
+from tests.readers import comfyui, samples
 from tests.readers.makers import jpeg, picture, png, saved, stealth, user_comment, with_exif, xmp
-from tests.readers.test_infotext_tools import A1111
+from tests.readers.samples import A1111
 
 MAX_SECONDS, MAX_BYTES = 2.0, 500 << 20
 Dice = random.Random
@@ -51,12 +50,13 @@ def documents() -> dict[str, Any]:
         "prompt:comfyui": comfyui.basic(),
         "prompt:flux": comfyui.basic(**comfyui.FLUX),
         "workflow:comfyui": comfyui.workflow(),
-        "invokeai_metadata:3": others.V3,
-        "invokeai_metadata:5": others.V5,
-        "sd-metadata:2": others.SD_METADATA,
-        "parameters:fooocus": others.FOOOCUS,
-        "Comment:novelai": others.V4,
-        "parameters:swarmui": {"sui_image_params": {"prompt": "a", "seed": 1, "loras": ["x"]}},
+        "invokeai_metadata:3": samples.INVOKEAI_3,
+        "invokeai_metadata:5": samples.INVOKEAI_5,
+        "invokeai_graph:3": {"nodes": {"m": {"type": "core_metadata", **samples.INVOKEAI_3}}},
+        "sd-metadata:2": samples.SD_METADATA,
+        "parameters:fooocus": samples.FOOOCUS,
+        "Comment:novelai": samples.NOVELAI_4,
+        "parameters:swarmui": samples.SWARMUI,
         "ninefold:own": {"schema": "x", "config": {"stages": [{"stage": "prompt"}]}, "inputs": {}},
     }
 
@@ -65,10 +65,10 @@ def documents() -> dict[str, Any]:
 def corpus() -> tuple[bytes, ...]:
     """Whole files of every tool."""
     files = [png({key.partition(":")[0]: value}) for key, value in documents().items()]
-    files += [jpeg(value) for value in (A1111, comfyui.basic(), others.SHOWN, others.FOOOCUS)]
+    files += [jpeg(value) for value in (A1111, comfyui.basic(), samples.SHOWN, samples.FOOOCUS)]
     files += [saved(picture(), kind, exif=user_comment(A1111)) for kind in ("WEBP", "AVIF")]
-    files += [stealth(A1111), stealth(A1111, "RGB"), png({"parameters": A1111}), png(others.EASY)]
-    files += [png({"Dream": others.DREAM}), with_exif("JPEG", {0x0110: "prompt:{}"})]
+    files += [stealth(A1111), stealth(A1111, "RGB"), png({"parameters": A1111}), png(samples.EASY)]
+    files += [png({"Dream": samples.DREAM}), with_exif("JPEG", {0x0110: "prompt:{}"})]
     files += [png({"XML:com.adobe.xmp": xmp({"UserComment": json.dumps({"c": "a", "uc": "b"})})})]
     return tuple(files)
 
@@ -182,7 +182,7 @@ def graph(dice: Dice) -> bytes:
     nodes: dict[str, Any] = {}
     for number in range(size):
         inputs = {
-            dice.choice(names): [str(dice.randrange(size)), dice.randrange(4)]
+            dice.choice(names): [str(dice.randrange(size)), dice.randrange(-2, 4)]
             if dice.random() < 0.7
             else dice.choice(HOSTILE)
             for _ in range(dice.randrange(9))
@@ -235,7 +235,7 @@ def mutated(dice: Dice) -> bytes:
 
 def _mutated(value: Any, dice: Dice, part: float) -> Any:
     if dice.random() < part:
-        return dice.choice(HOSTILE)
+        return dice.choice((*HOSTILE, json.dumps(value)))
     if isinstance(value, dict):
         return {key: _mutated(item, dice, part) for key, item in value.items()}
     if isinstance(value, list):

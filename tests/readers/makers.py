@@ -14,6 +14,8 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from ninefold.files.readers import Generation, read_file
+
 SIZE = (64, 48)
 
 
@@ -94,3 +96,10 @@ def xmp(properties: Mapping[str, str]) -> str:
         "xmlns:exif='http://ns.adobe.com/exif/1.0/' xmlns:xmp='http://ns.adobe.com/xap/1.0/' "
         f"xmp:CreatorTool='Draw Things 1.2'>{inner}</rdf:Description></rdf:RDF></x:xmpmeta>"
     )
+
+
+def said(data: bytes) -> Generation:
+    """What a file says of how it was made."""
+    found = read_file(data).generation
+    assert found is not None
+    return found

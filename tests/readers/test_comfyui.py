@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
@@ -15,40 +14,8 @@ from ninefold.files.readers.generation import (
     UsedControl,
     UsedLora,
 )
-from tests.readers.makers import jpeg, png, with_exif
-from tests.readers.test_infotext_tools import said
-
-Api = dict[str, Any]
-
-
-def node(kind: str, **inputs: Any) -> Api:
-    return {"class_type": kind, "inputs": inputs}
-
-
-def basic(**more: Api) -> Api:
-    """Text to image with one KSampler; nodes of `more` replace those of their number."""
-    nodes = {
-        "n3": node("KSampler", seed=156680208700286, steps=20, cfg=8.0, sampler_name="dpmpp_2m",
-                   scheduler="karras", denoise=1.0, model=["n4", 0], positive=["n6", 0],
-                   negative=["n7", 0], latent_image=["n5", 0]),
-        "n4": node("CheckpointLoaderSimple", ckpt_name="sdxl/base.safetensors"),
-        "n5": node("EmptyLatentImage", width=512, height=768, batch_size=1),
-        "n6": node("CLIPTextEncode", text="a red house", clip=["n4", 1]),
-        "n7": node("CLIPTextEncode", text="fog", clip=["n4", 1]),
-        "n8": node("VAEDecode", samples=["n3", 0], vae=["n4", 2]),
-        "n9": node("SaveImage", filename_prefix="x", images=["n8", 0]),
-    }  # fmt: skip
-    return {key[1:]: _numbered(item) for key, item in {**nodes, **more}.items()}
-
-
-def _numbered(item: Api) -> Api:
-    inputs = {
-        name: [value[0][1:], value[1]]
-        if isinstance(value, list) and len(value) == 2 and str(value[0]).startswith("n")
-        else value
-        for name, value in item["inputs"].items()
-    }
-    return {**item, "inputs": inputs}
+from tests.readers.comfyui import FLUX, Api, basic, drawn, item, node, workflow
+from tests.readers.makers import jpeg, png, said, with_exif
 
 
 @pytest.mark.parametrize(
@@ -105,30 +72,6 @@ def test_loras_of_loaders_and_stacks() -> None:
     assert found.other == {}
 
 
-FLUX = {
-    "n4": node("UNETLoader", unet_name="flux1-dev.safetensors", weight_dtype="default"),
-    "n10": node("VAELoader", vae_name="ae.safetensors"),
-    "n6": node("CLIPTextEncode", text="a fox", clip=["n20", 0]),
-    "n20": node("DualCLIPLoader", clip_name1="t5xxl", clip_name2="clip_l", type="flux"),
-    "n21": node("FluxGuidance", guidance=3.5, conditioning=["n6", 0]),
-    "n22": node("BasicGuider", model=["n25", 0], conditioning=["n21", 0]),
-    "n23": node("RandomNoise", noise_seed=["n30", 0]),
-    "n24": node("KSamplerSelect", sampler_name="euler"),
-    "n25": node("ModelSamplingFlux", max_shift=1.15, base_shift=0.5, width=1024, height=1024,
-                model=["n4", 0]),
-    "n26": node("BasicScheduler", scheduler="simple", steps=["n31", 0], denoise=1.0,
-                model=["n25", 0]),
-    "n5": node("EmptySD3LatentImage", width=["n32", 0], height=1024, batch_size=1),
-    "n3": node("SamplerCustomAdvanced", noise=["n23", 0], guider=["n22", 0], sampler=["n24", 0],
-               sigmas=["n26", 0], latent_image=["n5", 0]),
-    "n8": node("VAEDecode", samples=["n3", 0], vae=["n10", 0]),
-    "n30": node("easy seed", seed=77),
-    "n31": node("PrimitiveInt", value=28),
-    "n32": node("PrimitiveInt", value=832),
-    "n7": node("Unused", text="x"),
-}  # fmt: skip
-
-
 def test_custom_sampler_of_flux() -> None:
     found = said(png({"prompt": basic(**FLUX)}))
     assert found.prompt == "a fox"
@@ -136,6 +79,15 @@ def test_custom_sampler_of_flux() -> None:
     assert (found.sampler, found.schedule) == ("euler", "simple")
     assert (found.width, found.height) == (832, 1024)
     assert (found.model, found.vae) == (NamedModel("flux1-dev.safetensors"), "ae.safetensors")
+    assert list(found.other) == ["node 25 ModelSamplingFlux"]
+    assert found.true_cfg_scale is None
+
+
+def test_flux_with_a_negative_prompt() -> None:
+    guider = node("CFGGuider", model=["n25", 0], positive=["n21", 0], negative=["n7", 0], cfg=2.5)
+    graph = basic(**FLUX | {"n22": guider, "n7": node("CLIPTextEncode", text="fog")})
+    found = said(png({"prompt": graph}))
+    assert (found.guidance_scale, found.true_cfg_scale, found.negative_prompt) == (3.5, 2.5, "fog")
     assert list(found.other) == ["node 25 ModelSamplingFlux"]
 
 
@@ -288,63 +240,6 @@ def test_efficiency_nodes() -> None:
 # -- the editor's form -----------------------------------------------------------------------------
 
 
-def drawn(nodes: list[Api], links: list[list[Any]], **more: Any) -> Api:
-    return {"nodes": nodes, "links": links, "version": 0.4, **more}
-
-
-def item(
-    number: Any, kind: str, values: list[Any], inputs: Api, outputs: str = "", **rest: Any
-) -> Api:
-    """A node; `inputs` are links by name, `outputs` its types with blanks between."""
-    return {
-        "id": number,
-        "type": kind,
-        "mode": 0,
-        "widgets_values": values,
-        "inputs": [{"name": n, "type": kind, "link": link} for n, (kind, link) in inputs.items()],
-        "outputs": [{"name": name, "type": name} for name in outputs.split()],
-        **rest,
-    }  # fmt: skip
-
-
-def workflow() -> Api:
-    nodes = [
-        item(4, "CheckpointLoaderSimple", ["base.safetensors"], {}, "MODEL CLIP VAE"),
-        item(10, "LoraLoader", ["off", 1, 1], {"model": ("MODEL", 1), "clip": ("CLIP", 2)},
-             "MODEL CLIP", mode=4),
-        item(11, "Reroute", [], {"": ("MODEL", 3)}, "MODEL"),
-        item(12, "PrimitiveNode", [99, "fixed"], {}, "INT"),
-        item(6, "CLIPTextEncode", ["a red house"], {"clip": ("CLIP", 4)}, "CONDITIONING"),
-        item(7, "CLIPTextEncode", ["fog"], {"clip": ("CLIP", 4)}, "CONDITIONING"),
-        item(5, "EmptyLatentImage", [512, 768, 1], {}, "LATENT"),
-        item(3, "KSampler", [1, "randomize", 20, 8, "euler", "normal", 1],
-             {"model": ("MODEL", 5), "positive": ("CONDITIONING", 6),
-              "negative": ("CONDITIONING", 7), "latent_image": ("LATENT", 8), "seed": ("INT", 9)},
-             "LATENT"),
-        item(20, "SetNode", ["image"], {"LATENT": ("LATENT", 10)}, "LATENT"),
-        item(21, "GetNode", ["image"], {}, "LATENT"),
-        item(8, "VAEDecode", [], {"samples": ("LATENT", 11), "vae": ("VAE", 12)}, "IMAGE"),
-        item(9, "SaveImage", ["x"], {"images": ("IMAGE", 13)}),
-        item(13, "Note", ["hello"], {}),
-    ]  # fmt: skip
-    links = [
-        [1, 4, 0, 10, 0, "MODEL"],
-        [2, 4, 1, 10, 1, "CLIP"],
-        [3, 10, 0, 11, 0, "MODEL"],
-        [4, 10, 1, 6, 0, "CLIP"],
-        [5, 11, 0, 3, 0, "MODEL"],
-        [6, 6, 0, 3, 1, "CONDITIONING"],
-        [7, 7, 0, 3, 2, "CONDITIONING"],
-        [8, 5, 0, 3, 3, "LATENT"],
-        [9, 12, 0, 3, 4, "INT"],
-        [10, 3, 0, 20, 0, "LATENT"],
-        [11, 21, 0, 8, 0, "LATENT"],
-        [12, 4, 2, 8, 1, "VAE"],
-        [13, 8, 0, 9, 0, "IMAGE"],
-    ]
-    return drawn(nodes, links)
-
-
 def test_a_workflow_past_what_only_passes_on() -> None:
     for texts in ({"workflow": workflow()}, {"workflow": workflow(), "prompt": {"1": {}}}):
         found = said(png(texts))
@@ -411,6 +306,18 @@ def test_a_graph_that_leads_in_circles_is_read_as_far_as_it_goes() -> None:
     )
     found = said(png({"prompt": graph}))
     assert (found.steps, found.prompt) == (20, "end")
+
+
+@pytest.mark.parametrize("slot", [-1, -9, 9])
+def test_an_output_that_no_node_has_is_no_value(slot: int) -> None:
+    sampler = basic()["3"]["inputs"] | {"steps": ["5", slot]}
+    found = said(png({"prompt": basic() | {"3": {"class_type": "KSampler", "inputs": sampler}}}))
+    assert (found.steps, found.prompt) == (None, "a red house")
+    assert found.other == {"steps of node 3": "of node 5 EmptyLatentImage"}
+    raw = workflow()
+    for entry in raw["links"]:
+        entry[2] = slot
+    assert said(png({"workflow": raw})).tool == "ComfyUI"
 
 
 def test_a_long_chain_and_a_wide_join_take_bounded_time() -> None:

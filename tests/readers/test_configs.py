@@ -25,9 +25,9 @@ from ninefold.inspection import ModelFinder, config_from_file, inspect_file
 from ninefold.inspection.config_builder import ConfigFromFile, build_config
 from ninefold.prompts import resolve
 from ninefold.testing import fake_engines
+from tests.readers.comfyui import basic
 from tests.readers.makers import picture, png, saved
-from tests.readers.test_comfyui import basic
-from tests.readers.test_infotext_tools import A1111
+from tests.readers.samples import A1111
 
 ENGINES = fake_engines()
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,6 +80,13 @@ def test_all_of_a1111_is_taken_over_or_listed() -> None:
         assert name in notes
     again = PipelineConfig.parse(json.loads(json.dumps(config)))
     assert again == made.config
+
+
+def test_both_scales_of_flux_are_taken_over() -> None:
+    made = built(Generation(tool="Forge", guidance_scale=3.5, true_cfg_scale=2.5))
+    scales = {"guidance_scale": 3.5, "true_cfg_scale": 2.5}
+    assert scales.items() <= stage(made, "text_to_image").items()
+    assert "true_cfg_scale" not in "".join(made.not_taken_over)
 
 
 def test_braces_and_wildcards_of_a_file_are_letters() -> None:
@@ -160,6 +167,21 @@ def test_values_out_of_range_are_listed_with_their_range() -> None:
     assert made.config.seed is None
 
 
+@pytest.mark.parametrize("factor", [1e308, 1e200, 2**70, "9e99"])
+def test_a_factor_beyond_all_sizes_is_listed(factor: float | str) -> None:
+    params = {
+        **{"prompt": "a", "model": "poster", "width": 10**24, "height": 64, "steps": 20},
+        **{"refinerupscale": factor, "refinercontrolpercentage": 0.5},
+    }
+    made = inspect_file(png({"parameters": {"sui_image_params": params}}), ENGINES).made
+    assert made is not None
+    assert any(
+        "upscale_factor" in line or line.startswith("refinerupscale: ")
+        for line in made.not_taken_over
+    )
+    assert stage(made, "restorer")["strength"] == 0.5
+
+
 def test_a_prompt_too_long_to_be_taken_is_listed() -> None:
     made = built(Generation(tool="x", prompt="x" * 20_001, negative_prompt="{" * 15_000))
     assert made.config.prompt is made.config.negative_prompt is None
@@ -205,6 +227,9 @@ def test_the_record_of_our_own_gives_back_the_config() -> None:
     assert found.made is not None
     assert found.made.config == config.with_values({"prompt": "a {red|blue} house"})
     assert found.made.not_taken_over == ("image: pictures are not in the file; give them again",)
+    alone = inspect_file(png({"ninefold": record}), ENGINES).generation
+    assert alone is not None
+    assert (alone.tool, alone.version) == ("ninefold", "0.1.0")
     broken = {**record, "config": {"stages": [{"stage": "of-tomorrow"}]}}
     other = inspect_file(png({"ninefold": broken, "parameters": A1111}), ENGINES).made
     assert other is not None

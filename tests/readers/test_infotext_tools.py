@@ -15,30 +15,8 @@ from ninefold.files.readers.generation import (
     UsedControl,
     UsedLora,
 )
-from tests.readers.makers import jpeg, picture, png, saved, stealth, user_comment, with_exif
-
-A1111 = """a red house, <lora:night-neon:0.8> {red|blue}
-by the sea
-Negative prompt: blurry
-Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 123, Size: 512x768, \
-Model hash: 31e35c80fc, Model: sd_xl_base_1.0, VAE hash: 235745af8d, VAE: sdxl.safetensors, \
-Variation seed: 5, Variation seed strength: 0.1, Denoising strength: 0.4, Clip skip: 2, \
-Tiling: True, ADetailer model: face_yolov8n.pt, ADetailer prompt: "a face, old", \
-ADetailer confidence: 0.35, ADetailer dilate erode: 8, ADetailer mask blur: 6, \
-ADetailer denoising strength: 0.5, ADetailer inpaint only masked: True, \
-ADetailer inpaint padding: 48, ADetailer use separate steps: True, ADetailer steps: 12, \
-ADetailer model 2nd: hand_yolov8n.pt, ADetailer version: 24.5.1, \
-ControlNet 0: "Module: canny, Model: control_canny [d14c016b], Weight: 0.8, Guidance Start: 0.1, \
-Guidance End: 0.9", Hires upscale: 1.5, Hires steps: 12, Hires upscaler: 4x-UltraSharp, \
-Refiner: sd_xl_refiner [7440042bbd], Refiner switch at: 0.8, \
-Lora hashes: "night-neon: 0123456789ab", TI hashes: "badhands: abcdef0123", ENSD: 31337, \
-Version: v1.10.1"""
-
-
-def said(data: bytes) -> Generation:
-    found = read_file(data).generation
-    assert found is not None
-    return found
+from tests.readers.makers import jpeg, picture, png, said, saved, stealth, user_comment, with_exif
+from tests.readers.samples import A1111
 
 
 def test_every_setting_of_a1111() -> None:
@@ -123,6 +101,10 @@ def test_forge_says_its_guidance_and_version() -> None:
     )
     found = said(png({"parameters": text}))
     assert (found.tool, found.guidance_scale, found.other) == ("Forge", 3.5, {"Module 1": "ae"})
+    assert found.true_cfg_scale is None
+    found = said(png({"parameters": text.replace("CFG scale: 1,", "CFG scale: 2.5,")}))
+    assert (found.guidance_scale, found.true_cfg_scale) == (3.5, 2.5)
+    assert found.other == {"Module 1": "ae"}
 
 
 def test_what_civitai_adds() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
@@ -15,76 +14,29 @@ from ninefold.files.readers.generation import (
     UsedControl,
     UsedLora,
 )
-from tests.readers.makers import jpeg, picture, png, saved, stealth, user_comment, with_exif, xmp
-from tests.readers.test_infotext_tools import said
-
-DREAM = '"a \\"red\\" house [blurry, fog]" -s 50 -S 42 -W 512 -H 768 -C 7.5 -A k_lms -f 0.6'
-SD_METADATA: dict[str, Any] = {
-    "model": "stable diffusion",
-    "model_weights": "stable-diffusion-1.5",
-    "model_hash": "cc6cb27103417325ff94f52b7a5d2dde45a7515b25c255d8e396c90014281516",
-    "app_id": "invoke-ai/InvokeAI",
-    "app_version": "2.3.5",
-    "image": {
-        "prompt": [{"prompt": "a red house [blurry]", "weight": 1.0}],
-        "steps": 50,
-        "cfg_scale": 7.5,
-        "threshold": 0,
-        "perlin": 0.0,
-        "width": 512,
-        "height": 768,
-        "seed": 42,
-        "sampler": "k_dpmpp_2",
-        "hires_fix": False,
-        "seamless": True,
-        "type": "txt2img",
-        "variations": [[7, 0.2]],
-        "postprocessing": None,
-    },
-}
-V3: dict[str, Any] = {
-    "app_version": "3.4.0",
-    "generation_mode": "sdxl_txt2img",
-    "positive_prompt": "a (red)++ house",
-    "negative_prompt": "blurry",
-    "width": 1024,
-    "height": 768,
-    "seed": 42,
-    "rand_device": "cpu",
-    "cfg_scale": 7.5,
-    "steps": 30,
-    "scheduler": "dpmpp_2m_sde_k",
-    "clip_skip": 1,
-    "model": {"model_name": "sdxl", "base_model": "sdxl", "model_type": "main"},
-    "controlnets": [
-        {
-            "control_model": {"model_name": "canny", "base_model": "sdxl"},
-            "control_weight": 0.7,
-            "begin_step_percent": 0,
-            "end_step_percent": 0.8,
-        }
-    ],
-    "loras": [{"lora": {"model_name": "ink", "base_model": "sdxl"}, "weight": 0.75}],
-    "refiner_model": {"model_name": "refiner"},
-    "refiner_start": 0.8,
-    "positive_style_prompt": "oil",
-    "vae": {"model_name": "fix"},
-}
-V5 = {
-    "app_version": "5.6.0",
-    "generation_mode": "flux_txt2img",
-    "positive_prompt": "a house",
-    "width": 1024,
-    "height": 1024,
-    "seed": 3,
-    "steps": 28,
-    "guidance": 3.5,
-    "model": {"key": "k", "hash": "blake3:" + "a" * 64, "name": "FLUX Dev", "base": "flux"},
-    "loras": [{"model": {"key": "l", "name": "ink", "hash": "sha256:" + "b" * 64}, "weight": 1}],
-    "strength": 0.4,
-    "init_image": "4a.png",
-    "canvas_v2_metadata": {"regions": []},
-}
+from tests.readers.makers import (
+    jpeg,
+    picture,
+    png,
+    said,
+    saved,
+    stealth,
+    user_comment,
+    with_exif,
+    xmp,
+)
+from tests.readers.samples import (
+    DREAM,
+    EASY,
+    FOOOCUS,
+    INVOKEAI_3,
+    INVOKEAI_5,
+    NOVELAI,
+    NOVELAI_4,
+    SD_METADATA,
+    SHOWN,
+    novelai_texts,
+)
 
 
 def test_invokeai_command_line() -> None:
@@ -113,7 +65,7 @@ def test_invokeai_2() -> None:
 
 
 def test_invokeai_3() -> None:
-    found = said(png({"invokeai_metadata": V3, "invokeai_workflow": {"nodes": []}}))
+    found = said(png({"invokeai_metadata": INVOKEAI_3, "invokeai_workflow": {"nodes": []}}))
     assert found == Generation(
         tool="InvokeAI",
         version="3.4.0",
@@ -143,41 +95,16 @@ def test_invokeai_3() -> None:
 
 
 def test_invokeai_5_and_its_graph() -> None:
-    found = said(png({"invokeai_metadata": V5}))
+    found = said(png({"invokeai_metadata": INVOKEAI_5}))
     assert found.model == NamedModel("FLUX Dev")  # by a hash that nothing here knows
     assert found.loras == (UsedLora("ink", 1, None, "b" * 64),)
     assert (found.guidance_scale, found.strength, found.source) == (3.5, 0.4, "4a.png")
     assert found.other == {"canvas_v2_metadata": '{"regions": []}'}
-    graph = {"nodes": {"m": {"id": "m", "type": "core_metadata", **V5}, "x": {"type": "noise"}}}
+    node = {"id": "m", "type": "core_metadata", **INVOKEAI_5}
+    graph = {"nodes": {"m": node, "x": {"type": "noise"}}}
     assert said(png({"invokeai_graph": graph})) == found
-
-
-FOOOCUS: dict[str, Any] = {
-    "adm_guidance": "(1.5, 0.8, 0.3)",
-    "base_model": "juggernautXL_v8",
-    "base_model_hash": "aeb7e9e689",
-    "clip_skip": 2,
-    "full_negative_prompt": ["fog", "blurry"],
-    "full_prompt": ["cinematic a house", "a house, sharp"],
-    "guidance_scale": 4.0,
-    "lora_combined_1": "offset : 0.1",
-    "loras": [["offset", 0.1, "4852686128"]],
-    "metadata_scheme": "fooocus",
-    "negative_prompt": "fog",
-    "performance": "Speed",
-    "prompt": "a house",
-    "refiner_model": "None",
-    "refiner_switch": 0.5,
-    "resolution": "(1152, 896)",
-    "sampler": "dpmpp_2m_sde_gpu",
-    "scheduler": "karras",
-    "seed": "5124579832",
-    "sharpness": 2.0,
-    "steps": 30,
-    "styles": "['Fooocus V2']",
-    "vae": "Default (model)",
-    "version": "Fooocus v2.5.5",
-}
+    written = {"nodes": {key: json.dumps(item) for key, item in graph["nodes"].items()}}
+    assert said(png({"invokeai_graph": written})) == found
 
 
 @pytest.mark.parametrize(
@@ -220,52 +147,12 @@ def test_ruined_fooocus() -> None:
     assert found.other == {}
 
 
-NOVELAI: dict[str, Any] = {
-    "prompt": "{{a}} house",
-    "steps": 28,
-    "height": 1216,
-    "width": 832,
-    "scale": 5.0,
-    "uncond_scale": 1.0,
-    "cfg_rescale": 0.0,
-    "seed": 1234,
-    "n_samples": 1,
-    "noise_schedule": "karras",
-    "sampler": "k_euler_ancestral",
-    "sm": False,
-    "uc": "lowres",
-    "request_type": "PromptGenerateRequest",
-    "reference_strength_multiple": [0.6],
-}
-V4 = {
-    **NOVELAI,
-    "v4_prompt": {
-        "caption": {
-            "base_caption": "{{a}} house",
-            "char_captions": [{"char_caption": "girl, hat", "centers": [{"x": 0.5, "y": 0.5}]}],
-        }
-    },
-    "v4_negative_prompt": {"caption": {"base_caption": "lowres", "char_captions": []}},
-}
-
-
-def _novelai(comment: dict[str, Any]) -> dict[str, str]:
-    return {
-        "Title": "NovelAI generated image",
-        "Description": comment["prompt"],
-        "Software": "NovelAI",
-        "Source": "NovelAI Diffusion V4 4F49EC75",
-        "Generation time": "3.5",
-        "Comment": json.dumps(comment),
-    }
-
-
 @pytest.mark.parametrize(
     "data",
     [
-        png(_novelai(NOVELAI)),
-        stealth(json.dumps(_novelai(NOVELAI))),
-        saved(picture(), "WEBP", exif=user_comment(json.dumps(_novelai(NOVELAI)))),
+        png(novelai_texts(NOVELAI)),
+        stealth(json.dumps(novelai_texts(NOVELAI))),
+        saved(picture(), "WEBP", exif=user_comment(json.dumps(novelai_texts(NOVELAI)))),
     ],
     ids=["texts", "alpha", "webp"],
 )
@@ -281,7 +168,7 @@ def test_novelai(data: bytes) -> None:
 
 
 def test_characters_of_novelai_4() -> None:
-    found = said(png(_novelai(V4)))
+    found = said(png(novelai_texts(NOVELAI_4)))
     assert found.prompt == "{{a}} house, girl, hat"
     assert found.negative_prompt == "lowres"
     assert found.other["character prompts"] == "girl, hat"
@@ -372,41 +259,6 @@ def test_what_civitai_asked_of_comfyui() -> None:
     assert found.other == {}
 
 
-EASY = {
-    "prompt": "a house",
-    "negative_prompt": "fog",
-    "seed": "7",
-    "use_stable_diffusion_model": "/models/sd-v1-5.safetensors",
-    "use_vae_model": "None",
-    "sampler_name": "euler_a",
-    "width": "512",
-    "height": "768",
-    "num_inference_steps": "25",
-    "guidance_scale": "7.5",
-    "clip_skip": "True",
-    "use_lora_model": "['ink', 'neon']",
-    "lora_alpha": "[0.5, 0.7]",
-    "use_upscale": "RealESRGAN_x4plus",
-    "use_face_correction": "None",
-}
-SHOWN = {
-    "Prompt": "a house",
-    "Negative Prompt": "fog",
-    "Seed": 7,
-    "Stable Diffusion model": "/models/sd-v1-5.safetensors",
-    "VAE model": "None",
-    "Sampler": "euler_a",
-    "Width": 512,
-    "Height": 768,
-    "Steps": 25,
-    "Guidance Scale": 7.5,
-    "Clip Skip": True,
-    "LoRA model": ["ink", "neon"],
-    "LoRA Strength": [0.5, 0.7],
-    "Use Upscaling": "RealESRGAN_x4plus",
-}
-
-
 @pytest.mark.parametrize("data", [png(EASY), jpeg(SHOWN)], ids=["own names", "shown names"])
 def test_easy_diffusion(data: bytes) -> None:
     found = said(data)
@@ -439,3 +291,19 @@ def test_draw_things() -> None:
     assert (found.prompt, found.negative_prompt, found.seed) == ("a house", "fog", 5)
     assert (found.width, found.height, found.strength) == (512, 768, None)
     assert found.other == {"sharpness": "2"}
+    unread = said(
+        png({"XML:com.adobe.xmp": xmp({"UserComment": json.dumps({**values, "size": "large"})})})
+    )
+    assert (unread.width, unread.height) == (None, None)
+    assert unread.other == {"size": "large", "sharpness": "2"}
+
+
+@pytest.mark.parametrize(("cfg", "true_cfg"), [(1, None), (2.5, 2.5)])
+def test_flux_has_two_scales(cfg: float, true_cfg: float | None) -> None:
+    swarm = {"prompt": "a", "seed": 1, "steps": 20, "cfgscale": cfg, "fluxguidancescale": 3.5}
+    for texts in (
+        {"parameters": {"sui_image_params": swarm}},
+        {"invokeai_metadata": {**INVOKEAI_5, "cfg_scale": cfg}},
+    ):
+        found = said(png(texts))
+        assert (found.guidance_scale, found.true_cfg_scale) == (3.5, true_cfg)

@@ -21,9 +21,9 @@ from ninefold.reproduction.facts import DiffusionFacts, read_facts
 from ninefold.reproduction.plan import plan_run
 from ninefold.testing import fake_engines
 
-from .test_reproducing import elsewhere, made
+from .making import made
 
-__all__ = ["elsewhere"]  # a fixture of every test
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 #: In place of what stood there; `...` takes the entry out.
 VALUES: list[Any] = [

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from ninefold.engines.engine_set import EngineSet
+from ninefold.jobs.database import FILE_NAME, connect, database_url
 from ninefold.server import create_app
 from ninefold.server.keys import Scope
 from ninefold.server.service import Service
@@ -80,13 +82,24 @@ class Door:
 Open = Callable[..., Door]
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database without jobs, to be copied: most of a service's start is to make one."""
+    folder = tmp_path_factory.mktemp("empty-database")
+    connect(database_url(folder, None), create=True).dispose()
+    return folder / FILE_NAME
+
+
 @pytest.fixture
-def open_door(tmp_path: Path) -> Iterator[Open]:
+def open_door(tmp_path: Path, empty_database: Path) -> Iterator[Open]:
     """`open_door(worker=False, ...)`: a running service in a folder of its own."""
+    data = tmp_path / "data"
+    data.mkdir()
+    copyfile(empty_database, data / FILE_NAME)
     with ExitStack() as stack:
 
         def opened(engines: EngineSet | None = None, **settings: Any) -> Door:
-            chosen = Settings(**{"data": tmp_path / "data", **settings})
+            chosen = Settings(**{"data": data, **settings})
             app = create_app(chosen, engines=engines or fake_engines())
             client = local_client(app)
             stack.enter_context(client)

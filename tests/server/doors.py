@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +13,8 @@ from typing import Any
 import httpx2 as httpx
 from PIL import Image
 
-from tests.server.process import ROOT, server
+from tests.forked import output
+from tests.server.process import server
 
 #: Longest that anything is waited for, in seconds.
 PATIENCE = 60.0
@@ -59,9 +58,8 @@ def served(data: Path, *arguments: str, **options: Any) -> Iterator[Served]:
     """A server with two keys; arguments and options are those of `ServerProcess`."""
     keys = []
     for name in ("one", "other"):
-        command = [sys.executable, "-m", "ninefold", "keys", "create", name, "--data", str(data)]
-        made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        keys.append(made.stdout.strip())
+        command = ["-m", "ninefold", "keys", "create", name, "--data", str(data)]
+        keys.append(output(command).strip())
     with server(data, *arguments, **options) as process:
         yield Served(process.url.rstrip("/"), *keys)
 

@@ -13,7 +13,8 @@ The key of a stranger calls every route with the ids of what another key owns. A
 
 Values of `path`, and of `json`, `data` and `query` where they are `Own("job")`, stand for the
 owner's: "job" (ended, with files), "queued" (a job that waits), "group", "member" (a job of the
-group), "upload", "artifact" (the name of a file of "job"); "model" is everybody's.
+group), "grid", "upload", "artifact" (the name of a file of "job"), "message" (of a webhook), "key"
+(the id); "model" is everybody's.
 
 `scope` is the scope that a key needs for the route, where it is not the usual one.
 """
@@ -99,25 +100,58 @@ _EXTENSIONS = (
 PROBES: dict[str, Probe] = {
     "GET /healthz": Probe(public=True, scope="none"),
     "GET /readyz": Probe(public=True, scope="none"),
+    "GET /": Probe(public=True, scope="none"),
+    "GET /studio": Probe(public=True, scope="none"),
+    "GET /studio/{path}": Probe(public=True, scope="none", path={"path": "model"}),
+    "GET /v1/session": Probe(public=True, scope="none"),
+    "DELETE /v1/session": Probe(public=True, scope="none"),
     "POST /v1/jobs": Probe(json={"preset": "draft", "input": _INPUT}),
+    "POST /v1/jobs/estimate": Probe(shows_nothing=True, json={"preset": "draft", "input": _INPUT}),
     "GET /v1/jobs": Probe(shows_nothing=True, query={"group": Own("group")}),
     "GET /v1/jobs/{job_id}": Probe(path={"job_id": "job"}),
+    "PATCH /v1/jobs/{job_id}": Probe(path={"job_id": "job"}, json={"favourite": True}),
+    "POST /v1/jobs/{job_id}/move": Probe(path={"job_id": "queued"}, json={"to": "first"}),
+    "POST /v1/jobs/delete": Probe(json={"jobs": [Own("job")]}, shows_nothing=True),
+    "GET /v1/queue": Probe(shows_nothing=True),
+    "POST /v1/queue/pause": Probe(scope="admin"),
+    "POST /v1/queue/resume": Probe(scope="admin"),
+    "GET /v1/jobs/{job_id}/lineage": Probe(path={"job_id": "job"}),
+    "GET /v1/archives": Probe(query={"job": Own("job")}),
+    "GET /v1/jobs/{job_id}/thumbnail": Probe(path={"job_id": "job"}),
+    "GET /v1/jobs/{job_id}/preview": Probe(path={"job_id": "job"}),
     "DELETE /v1/jobs/{job_id}": Probe(path={"job_id": "job"}),
     "POST /v1/jobs/{job_id}/cancel": Probe(path={"job_id": "queued"}),
+    "POST /v1/jobs/{job_id}/rerun/plan": Probe(path={"job_id": "job"}, json={}),
     "POST /v1/jobs/{job_id}/rerun": Probe(path={"job_id": "job"}, json={}),
     "GET /v1/jobs/{job_id}/events": Probe(path={"job_id": "job"}),
     "GET /v1/jobs/{job_id}/artifacts/{name}": Probe(path={"job_id": "job", "name": "artifact"}),
     "POST /v1/groups": Probe(json={"preset": "draft", "inputs": [_INPUT]}),
     "GET /v1/groups/{group_id}": Probe(path={"group_id": "group"}),
+    "GET /v1/groups/{group_id}/sheet": Probe(path={"group_id": "group"}),
     "POST /v1/groups/{group_id}/cancel": Probe(path={"group_id": "group"}),
+    "POST /v1/grids": Probe(
+        json={
+            "preset": "draft",
+            "input": _INPUT,
+            "x": {"parameter": "text_to_image.steps", "values": [3]},
+        }
+    ),
+    "GET /v1/grids/{grid_id}": Probe(path={"grid_id": "grid"}),
+    "GET /v1/webhooks": Probe(shows_nothing=True),
+    "POST /v1/webhooks/{message_id}/retry": Probe(path={"message_id": "message"}),
     "GET /v1/webhooks/secret": Probe(public=True, scope="submit"),
     "GET /v1/jobs/{job_id}/webhook": Probe(path={"job_id": "job"}),
     "POST /v1/jobs/{job_id}/webhook/replay": Probe(path={"job_id": "job"}),
     "GET /v1/groups/{group_id}/webhook": Probe(path={"group_id": "group"}),
     "POST /v1/groups/{group_id}/webhook/replay": Probe(path={"group_id": "group"}),
     "GET /metrics": Probe(scope="admin"),
+    "GET /v1/system": Probe(scope="admin"),
+    "GET /v1/keys": Probe(scope="admin"),
+    "POST /v1/keys": Probe(scope="admin", json={"name": "printer"}),
+    "DELETE /v1/keys/{key_id}": Probe(scope="admin", path={"key_id": "key"}),
     "POST /v1/uploads": Probe(public=True, files={"file": ("a.png", png(seed=1))}),
     "GET /v1/uploads/{upload_id}": Probe(path={"upload_id": "upload"}),
+    "GET /v1/uploads/{upload_id}/file": Probe(path={"upload_id": "upload"}),
     "DELETE /v1/uploads/{upload_id}": Probe(path={"upload_id": "upload"}),
     "GET /v1/stages": Probe(public=True, scope="any"),
     "GET /v1/presets": Probe(public=True, scope="any"),
@@ -126,6 +160,7 @@ PROBES: dict[str, Probe] = {
     "GET /v1/config/schema": Probe(public=True, scope="any"),
     "GET /v1/manifest/schema": Probe(public=True, scope="any"),
     "POST /v1/inspect": Probe(public=True, scope="any", files={"file": ("a.png", png(seed=1))}),
+    "POST /v1/prompts/parse": Probe(public=True, scope="any", json={"prompt": "a {b|c}"}),
     "POST /v1/config/validate": Probe(public=True, scope="any", json={"preset": "draft"}),
     # Who waits for images holds no ids; tests/server/sdapi/test_sessions.py tells keys apart.
     "POST /v1/images/generations": Probe(waits=True, json={"prompt": "a tree"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 
 import httpx2 as httpx
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.forked import ROOT, Forked
 
 
 class ServerProcess:
@@ -27,24 +28,24 @@ class ServerProcess:
         environment: dict[str, str] | None = None,
         builtin: bool = False,
         before: str = "",
+        fresh: bool = False,
     ) -> None:
         """`engines` are options of `fake_engines`, such as a pause in every step.
 
         With `builtin`, it runs the real engines and the models that ship; `before` is code that
-        runs first.
+        runs first. A `fresh` process imports all that it needs.
         """
-        import os
-
         start = "import sys; from tests.server.process import main; sys.exit(main(sys.argv[1:]))"
-        command = [sys.executable, "-c", f"{before}\n{start}"]
+        command = ["-c", f"{before}\n{start}"]
         command.append(json.dumps(None if builtin else engines or {}))
         command += ["serve", "--port", "0", "--data", str(data), *arguments]
-        self.process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **(environment or {})},
+        env = {**os.environ, **(environment or {})}
+        self.process = (
+            subprocess.Popen(
+                [sys.executable, *command], cwd=ROOT, stderr=subprocess.PIPE, text=True, env=env
+            )
+            if fresh
+            else Forked(command, stderr=subprocess.PIPE, env=env)
         )
         self.lines: list[str] = []
         self.url = ""

@@ -305,7 +305,7 @@ def test_an_upload_above_its_limit(open_door: Open) -> None:
     ("method", "path", "status"),
     [
         ("GET", "/v1/nothing", 404),
-        ("GET", "/", 404),
+        ("GET", "/v1", 404),
         ("PUT", "/v1/jobs", 405),
         ("GET", "/v1/jobs/..%2f..%2fetc", 404),
         ("GET", "/v1/jobs/%00", 422),

@@ -25,6 +25,7 @@ def test_a_job_is_steered_by_an_upload_and_keeps_a_copy(door: Door) -> None:
     (used,) = job["metadata"]["text_to_image"]["control"]
     assert (used["model"], used["strength"], used["kind"]) == ("edges", 0.5, "controlnet")
     shown = job["input"]["control_images"][name]
+    assert shown.pop("name") == f"control/{used['image']}.png"
     assert shown == {"width": 64, "height": 48, "sha256": used["image"]}
     assert door.service.uploads.expire(-1) == 1
     changes = {"from_stage": "text_to_image", "changes": {"steps": 3}}
@@ -88,3 +89,40 @@ def test_a_rerun_may_take_control_off(door: Door) -> None:
     assert answer.status_code == 202, answer.text
     again = door.client.get(answer.json()["links"]["self"]).json()
     assert "control_images" not in again["input"]
+
+
+def test_an_input_says_which_pictures_control_names(door: Door) -> None:
+    pose = door.upload(png(64, 48, seed=4))
+    entry = {"model": "edges", "image": "pose"}
+    given = {"prompt": "a house", "seed": 7, "control_images": {"pose": pose}}
+    job = door.done(_asked(entry, input=given))
+    name = job["input"]["control_images"]["pose"]["name"]
+    door.service.uploads.expire(-1)
+    given["control_images"] = {"pose": {"job": job["id"], "name": name}}
+    again = door.done(_asked(entry, input=given))
+    assert again["input"] == job["input"]
+    asked = {"input": {"control_images": given["control_images"]}}
+    refused = door.client.post(job["links"]["rerun"], json=asked)
+    assert "for another control_images, submit anew" in refused.text
+
+
+@pytest.mark.parametrize(
+    ("pictures", "says"),
+    [
+        ({"pose": "0" * 64}, "input.control_images.pose: no upload is called"),
+        ({"pose": {"job": "none", "name": "source.png"}}, "input.control_images.pose: no job"),
+        ({"edges": "UPLOAD"}, "input.control_images.edges: no stage's control names it"),
+        ({}, "at least 1"),
+    ],
+)
+def test_pictures_that_cannot_be_are_refused(
+    idle: Door, pictures: dict[str, Any], says: str
+) -> None:
+    sent = idle.upload()
+    pictures = {name: sent if given == "UPLOAD" else given for name, given in pictures.items()}
+    given = {"prompt": "a house", "control_images": pictures}
+    answer = idle.client.post(
+        "/v1/jobs", json=_asked({"model": "edges", "image": "pose"}, input=given)
+    )
+    assert answer.status_code == 422
+    assert says in answer.text

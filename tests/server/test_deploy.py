@@ -11,7 +11,7 @@ import pytest
 
 from ninefold.core.settings import variable_of
 from ninefold.settings import Settings
-from tests.server.process import ROOT
+from tests.forked import ROOT
 
 FOLDER = ROOT / "deploy"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import ROOT
 from tests.server.doors import Served, served
-from tests.server.process import ROOT
 
-PAGES = ("openai-client.md", "a1111-clients.md", "call-from-python.md", "curl.md")
+PAGES = ("openai-client.md", "a1111-clients.md", "call-from-python.md", "curl.md", "browser.md")
 _BLOCK = re.compile(r"^```(py|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

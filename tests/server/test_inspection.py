@@ -7,10 +7,9 @@ import json
 from typing import Any
 
 from ninefold.testing import fake_engines
+from tests.readers.comfyui import basic
 from tests.readers.makers import jpeg, picture, png, saved
-from tests.readers.test_comfyui import basic
-from tests.readers.test_infotext_tools import A1111
-from tests.readers.test_other_tools import NOVELAI, _novelai
+from tests.readers.samples import A1111, NOVELAI, novelai_texts
 from tests.server.conftest import Door, Open
 
 
@@ -65,7 +64,7 @@ def test_png_info_reads_every_tool(idle: Door) -> None:
 
     own = info(jpeg(A1111))
     assert (own["info"], own["parameters"]["Seed"]) == (A1111, "123")
-    novelai = info(png(_novelai(NOVELAI)))
+    novelai = info(png(novelai_texts(NOVELAI)))
     assert novelai["info"].splitlines()[0] == "(a:1.1025) house"
     assert novelai["parameters"]["Sampler"] == "Euler a"
     assert novelai["parameters"]["Version"] == "NovelAI"

@@ -160,6 +160,26 @@ def test_the_key_of_a_group_and_of_a_rerun(door: Door) -> None:
     assert other.status_code == 409
 
 
+def test_the_answer_to_a_submission_says_what_lists_say(idle: Door) -> None:
+    key = {"Idempotency-Key": "again"}
+    group = {"preset": "draft", "inputs": [JOB["input"], {"prompt": "a boat"}]}
+    rerun = {"input": {"seed": 9}}
+    first = idle.submit(headers=key)
+    submitted = [
+        [first],
+        [idle.submit(headers=key)],
+        [idle.client.post(first["links"]["rerun"], json=rerun).raise_for_status().json()],
+        idle.client.post("/v1/groups", json=group).raise_for_status().json()["jobs"],
+        idle.client.post("/v1/groups", json=group, headers=key).raise_for_status().json()["jobs"],
+        idle.client.post("/v1/groups", json=group, headers=key).raise_for_status().json()["jobs"],
+    ]
+    assert [[job["seed"] for job in jobs] for jobs in submitted[:4]] == [[7], [7], [9], [7, None]]
+    listed = {job["id"]: job for job in idle.client.get("/v1/jobs").json()["jobs"]}
+    for job in (job for jobs in submitted for job in jobs):
+        assert job["model"] == "poster"
+        assert {name: job[name] for name in listed[job["id"]]} == listed[job["id"]]
+
+
 def test_lists_have_pages_that_hold_their_place(idle: Door) -> None:
     asked = {"preset": "draft", "inputs": [{"prompt": "a tent"}], "count": 7}
     members = idle.client.post("/v1/groups", json=asked).json()["jobs"]
@@ -298,6 +318,23 @@ def test_files_by_range_and_tag(door: Door) -> None:
     assert part.headers["Content-Range"] == f"bytes 8-15/{size}"
     beyond = door.client.get(url, headers={"Range": f"bytes={size}-"})
     assert beyond.status_code == 416
+
+
+def test_regions_are_served_before_and_after(door: Door) -> None:
+    config = {
+        "stages": [
+            {"stage": "text_to_image"},
+            {"stage": "detailer", "params": {"classes": ["face"]}},
+            {"stage": "detailer", "params": {"classes": ["house"]}},
+        ]
+    }
+    job = door.done({"config": config, "input": {"prompt": "a red house", "seed": 7}})
+    for step in ("detailer", "detailer_2"):
+        regions = job["metadata"][step]["regions"]
+        assert regions
+        for name in (regions[0]["before"], regions[0]["after"]):
+            answer = door.client.get(f"/v1/jobs/{job['id']}/artifacts/{name}")
+            assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
 
 
 @pytest.mark.parametrize(

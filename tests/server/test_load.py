@@ -16,4 +16,4 @@ def test_streams_and_requests_leave_nothing_behind() -> None:
 
 
 def test_an_image_of_the_service_can_be_compared_with_the_librarys() -> None:
-    assert image(1) > 0
+    assert image(1, preset="draft") > 0

@@ -16,9 +16,9 @@ import httpx2 as httpx
 import pytest
 import trustme
 
+from tests.forked import ROOT
 from tests.server.conftest import JOB, png
 from tests.server.doors import PATIENCE, served
-from tests.server.process import ROOT
 
 _NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 #: The rest of a configuration: nothing outside of the test's folder.

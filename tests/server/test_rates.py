@@ -131,7 +131,7 @@ def test_a_database_that_is_away_lets_nobody_in(
     def away(*_: object) -> None:
         raise sa.exc.OperationalError("UPDATE", {}, Exception("server closed the connection"))
 
-    monkeypatch.setattr(door.service.rates, "_take", away)
+    monkeypatch.setattr(door.service.access.rates, "_take", away)
     answer = door.client.get("/v1/jobs", headers=headers)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     monkeypatch.setattr(door.service.keys, "find", away)
@@ -151,6 +151,6 @@ def test_a_full_disk_leaves_the_servers_own_bucket(
     def full(*_: object) -> None:
         raise sa.exc.OperationalError("INSERT", {}, Exception("database or disk is full"))
 
-    monkeypatch.setattr(door.service.rates, "_take", full)
+    monkeypatch.setattr(door.service.access.rates, "_take", full)
     found = [door.client.get("/v1/jobs", headers=headers).status_code for _ in range(4)]
     assert found == [200, 200, 200, 429]

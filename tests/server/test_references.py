@@ -20,7 +20,9 @@ def test_a_job_and_its_rerun_paint_from_them(open_door: Open) -> None:
     assert [item.shape[:2] for item in requests[0].references] == [(48, 96), (64, 64)]
     hashes = job["metadata"]["text_to_image"]["references"]
     assert len(hashes) == 2
-    assert [set(item) for item in job["input"]["references"]] == [{"width", "height", "sha256"}] * 2
+    assert [set(item) for item in job["input"]["references"]] == [
+        {"name", "width", "height", "sha256"}
+    ] * 2
     answer = door.client.post(f"/v1/jobs/{job['id']}/rerun", json={"input": {"seed": 8}})
     assert answer.status_code == 202, answer.text
     again = door.client.get(answer.json()["links"]["events"])
@@ -28,6 +30,19 @@ def test_a_job_and_its_rerun_paint_from_them(open_door: Open) -> None:
     found = door.client.get(answer.json()["links"]["self"]).json()
     assert found["metadata"]["text_to_image"]["references"] == hashes
     assert [item.shape[:2] for item in requests[1].references] == [(48, 96), (64, 64)]
+
+
+def test_those_of_a_job_are_those_of_another(open_door: Open) -> None:
+    engines, requests = recording_engines(pipeline_class=EDIT)
+    door = open_door(engines)
+    ids = [door.upload(png(96, 48)), door.upload(png(64, 64, seed=2))]
+    first = door.done({"preset": "draft", "input": {"prompt": "both", "references": ids}})
+    assert door.service.uploads.expire(-1) == 2
+    names = [{"job": first["id"], "name": f"reference_{number}.png"} for number in (2, 1)]
+    again = door.done({"preset": "draft", "input": {"prompt": "both", "references": names}})
+    hashes = [[item["sha256"] for item in job["input"]["references"]] for job in (first, again)]
+    assert hashes[1] == hashes[0][::-1]
+    assert [item.shape[:2] for item in requests[1].references] == [(64, 64), (48, 96)]
 
 
 @pytest.mark.parametrize(

@@ -18,25 +18,15 @@ from ninefold.server.keys import Keys
 from tests.server.conftest import JOB
 from tests.server.doors import PATIENCE
 from tests.server.process import ServerProcess, server
+from tests.server.process_keys import data, keys
 
-#: A job of a minute, in steps of half a second.
+__all__ = ["data", "keys"]
+
+#: A job of minutes, in steps of five seconds.
 LONG = {"preset": "full", "input": {"prompt": "a red house"}}
 #: Seconds: the promise is one; a machine that is busy takes longer, and nothing here would end by
 #: itself before.
 SOON = 20.0
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("revoked")
-
-
-@pytest.fixture(scope="module")
-def keys(data: Path) -> Iterator[Keys]:
-    """Keys as another process makes and revokes them."""
-    engine = connect(database_url(data, None), create=True)
-    yield Keys(engine)
-    engine.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +56,23 @@ def _ended(call: Callable[[], Any], revoke: Callable[[], object], begun: threadi
         assert not running.done()
         revoke()
         return running.result(SOON)
+
+
+def test_the_stream_of_all_jobs_ends(place: ServerProcess, key: Made) -> None:
+    authorization, revoke = key
+    begun = threading.Event()
+    with place.client(headers={"Authorization": authorization}) as client:
+
+        def read() -> str:
+            with client.stream("GET", "/v1/events", timeout=PATIENCE) as answer:
+                text = ""
+                for part in answer.iter_text():
+                    text += part
+                    begun.set()
+                return text
+
+        assert "event: ready" in _ended(read, revoke, begun)
+        assert client.get("/v1/events").status_code == 401
 
 
 @pytest.mark.parametrize("path", ["jobs", "images"])
@@ -130,7 +137,8 @@ def test_a_download_ends(data: Path, place: ServerProcess, key: Made) -> None:
     """Of a file that is larger than all buffers on the way, by a client that does not read on."""
     authorization, revoke = key
     with place.client(headers={"Authorization": authorization}) as client:
-        job = client.post("/v1/jobs", json=JOB | {"cache": False}).raise_for_status().json()
+        short = JOB | {"cache": False, "overrides": {"text_to_image.steps": 1}}
+        job = client.post("/v1/jobs", json=short).raise_for_status().json()
         end = time.monotonic() + PATIENCE
         while (found := client.get(job["links"]["self"]).json())["status"] != "succeeded":
             assert time.monotonic() < end

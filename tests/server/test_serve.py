@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,10 +13,11 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
+from tests.forked import output
 from tests.jobs.conftest import postgres_server
 from tests.jobs.postgres import Server
 from tests.server.conftest import JOB
-from tests.server.process import ROOT, ServerProcess, server
+from tests.server.process import ServerProcess, server
 
 __all__ = ["postgres_server"]
 
@@ -55,7 +54,7 @@ def _events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
 
 
 def test_it_serves_until_reported_to_stop(tmp_path: Path) -> None:
-    with server(tmp_path) as found:
+    with server(tmp_path, fresh=True) as found:
         with found.client() as client:
             assert client.get("/readyz").json()["status"] == "ok"
             job = _ended(client, _submit(client, JOB))
@@ -239,10 +238,7 @@ def test_another_address_with_keys_and_without(tmp_path: Path) -> None:
     everywhere = ("--host", "0.0.0.0", "--no-worker")
     with server(tmp_path, *everywhere, "--insecure") as found, client(found) as anyone:
         assert anyone.get("/v1/jobs").status_code == 200
-    made = subprocess.run(
-        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    key = {"Authorization": f"Bearer {made.stdout.strip()}"}
+    key = {"Authorization": f"Bearer {output(command).strip()}"}
     with server(tmp_path, *everywhere) as found, client(found) as anyone:
         assert anyone.get("/v1/jobs").status_code == 401
         assert anyone.get("/v1/jobs", headers=key).status_code == 200

@@ -27,6 +27,7 @@ from ninefold.sheets.text import (
     missing_characters,
     wrapped,
 )
+from ninefold.sheets.theme import Theme
 from ninefold.sheets.tiles import Sheet, Tile, image_files, tile_of, usual_columns
 
 FIELDS = {"Steps": "20", "Seed": "7", "Size": "90x60", "Model": "/home/jane/x.safetensors"}
@@ -155,7 +156,7 @@ def test_a_sheet_shows_pictures_in_rows() -> None:
     assert is_red.sum() == is_blue.sum() == 64 * 64
     assert np.argwhere(is_red)[0][0] == np.argwhere(is_blue)[0][0]  # side by side
     assert np.argwhere(is_red)[0][1] < np.argwhere(is_blue)[0][1]
-    dark = draw_sheet(Sheet(tiles, 2, "A title"), SheetStyle(tile=64, theme="dark"))
+    dark = draw_sheet(Sheet(tiles, 2, "A title"), SheetStyle(tile=64, theme=Theme.DARK))
     assert dark[0, 0].max() < 60 < drawn[0, 0].min()
     assert dark.shape[0] > drawn.shape[0]
 

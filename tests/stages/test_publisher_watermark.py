@@ -12,11 +12,22 @@ import pytest
 
 from ninefold import InputError, PipelineConfig, PipelineContext
 from ninefold.engines.resources import EngineResources
-from ninefold.engines.watermark import BUILTIN, WATERMARK, SpreadSpectrumEngine
+from ninefold.engines.watermark import (
+    BUILTIN,
+    WATERMARK,
+    FakeWatermark,
+    FoundWatermark,
+    SpreadSpectrumEngine,
+    find_any,
+)
 from ninefold.files.manifest_store import ManifestStore
+from ninefold.imaging.types import Pixels
+from ninefold.provenance.verification import verifier_for
+from ninefold.settings import JobSettings
 from ninefold.slots import OUTPUTS
 from ninefold.stages import PublisherStage
 from ninefold.testing import fake_engines
+from tests.certificates import active_manifest, assertion
 
 from ..support import picture, pixels_of, run
 
@@ -43,6 +54,73 @@ def test_files_carry_the_identifier_of_the_unmarked_image(tmp_path: Path) -> Non
     assert (described["algorithm"], described["strength"]) == ("io.ninefold.watermark.1", 1.0)
     assert entry["watermark_psnr"] >= 40
     assert described["hash"] == REAL.hash(BUILTIN)
+
+
+def test_a_signed_file_names_the_watermark_as_its_engine_does(tmp_path: Path) -> None:
+    class Other(FakeWatermark):
+        def algorithm(self, model: str) -> str:
+            return "com.example.watermark"
+
+    context = published(tmp_path, ENGINES.with_engines(WATERMARK, Other()), sign=True)
+    (output,) = context[OUTPUTS]
+    manifest = active_manifest(output.path.read_bytes(), output.media_type)
+    binding = assertion(manifest, "c2pa.soft-binding")
+    assert binding["alg"] == "com.example.watermark"
+    assert binding["blocks"][0]["value"] == context.metadata["publisher"]["identifier"]
+
+
+class Corner(FakeWatermark):
+    """Another method, of a plugin: it writes into the last rows."""
+
+    names = ("corner",)
+
+    def algorithm(self, model: str) -> str:
+        return "com.example.corner"
+
+    def embed(self, model: str, pixels: Pixels, identifier: bytes, strength: float) -> Pixels:
+        return super().embed(model, pixels[::-1], identifier, strength)[::-1]
+
+    def find(self, model: str, pixels: Pixels) -> FoundWatermark | None:
+        return super().find(model, pixels[::-1])
+
+
+class TestAnotherWatermark:
+    engines = ENGINES.with_engines(WATERMARK, REAL, Corner())
+
+    def test_it_is_chosen_by_its_name(self, tmp_path: Path) -> None:
+        context = published(tmp_path, self.engines, watermark_model="corner")
+        entry, pixels = context.metadata["publisher"], pixels_of(context[OUTPUTS][0].path)
+        described = entry["watermark"]
+        assert (described["model"], described["algorithm"]) == ("corner", "com.example.corner")
+        assert REAL.find(BUILTIN, pixels) is None
+        found = self.engines[WATERMARK].find("corner", pixels)
+        assert found is not None
+        assert found.identifier.hex() == entry["identifier"]
+
+    def test_both_are_found_whichever_it_was(self, tmp_path: Path) -> None:
+        verifier = verifier_for(JobSettings(marks=tmp_path / "marks"), self.engines)
+        for model in (None, "corner"):
+            context = published(tmp_path / str(model), self.engines, watermark_model=model)
+            report = verifier.verify(context[OUTPUTS][0].path)
+            assert report.watermark.payload == context.metadata["publisher"]["identifier"]
+
+    def test_a_small_picture_is_looked_through_by_those_that_can(self) -> None:
+        small = picture(40, 40)  # the built-in one refuses it
+        marked = Corner().embed("corner", small, b"12345678", 1.0)
+        found = find_any(self.engines[WATERMARK], marked)
+        assert found is not None
+        assert found.identifier == b"12345678"
+        assert find_any(self.engines[WATERMARK], small) is None
+        with pytest.raises(InputError, match="64x64 pixels, got 40x40"):
+            find_any(REAL, small)
+
+    def test_one_that_is_not_there_is_refused(self, tmp_path: Path) -> None:
+        document = {"stages": [{"stage": "publisher", "params": {"watermark_model": "seal"}}]}
+        pipeline = PipelineConfig.parse(document).build(self.engines)
+        context = PipelineContext(tmp_path, prompt="a house", image=picture(320, 256))
+        (problem,) = pipeline.problems(context)
+        assert "seal" in problem
+        assert "corner" in problem
 
 
 def test_the_same_job_gives_the_same_bytes(tmp_path: Path) -> None:

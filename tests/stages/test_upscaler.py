@@ -9,6 +9,7 @@ import pytest
 
 from ninefold import ConfigError, ImageRecord, InputError, ModelError, Pipeline, PipelineContext
 from ninefold.core.progress import StageProgress
+from ninefold.engines.faults import fake_hash
 from ninefold.files.store import read_image
 from ninefold.imaging.resize import resize
 from ninefold.stages import UpscalerStage
@@ -47,7 +48,7 @@ def test_an_image_is_doubled_by_default(tmp_path: Path) -> None:
             "original_size": [40, 30],
             "upscaled_size": [80, 60],
             "upscalers": ["2x"],
-            "upscaler_hashes": ["fa4e000012"],
+            "upscaler_hashes": [fake_hash(12)],
         }.items()
     )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ninefold.core.errors import ModelError
 from ninefold.core.paths import expand_home
-from ninefold.engines.faults import FakeModels
+from ninefold.engines.faults import FakeModels, fake_hash
 from ninefold.engines.hashing import file_sha256
 from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.engines.residency import ModelKey
@@ -34,7 +34,7 @@ class FakePalettes(FakeModels):
     """Turns colours round, in no time, and knows two palettes."""
 
     names = ("forest", "sunset")
-    digest = "fa4e000009"
+    digest = fake_hash(9)
 
     def recolour(self, model: str, image: Pixels) -> Pixels:
         """The negative."""
@@ -71,8 +71,8 @@ class FilePalettes:
         _read(self._path(model))
 
     def hash(self, model: str) -> str:
-        """First ten hex digits of the SHA-256 of the file; raises `ModelError`."""
-        return file_sha256(self._path(model))[:10]
+        """The SHA-256 of the file in hex; raises `ModelError`."""
+        return file_sha256(self._path(model))
 
     def recolour(self, model: str, image: Pixels) -> Pixels:
         """The image with each pixel in the nearest colour; raises `ModelError`."""

@@ -53,9 +53,7 @@ def run(
         typer.Option(help="Folder that gets one folder an image; by default ninefold-out."),
     ] = None,
     as_json: a.AsJson = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="Say nothing but errors on stderr.")
-    ] = False,
+    quiet: a.Quiet = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the resolved pipeline and stop.")
     ] = False,
@@ -241,9 +239,7 @@ def reproduce(
         bool, typer.Option("--anyway", help="Go on where a model or an input is another.")
     ] = False,
     as_json: a.AsJson = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="Say nothing but errors on stderr.")
-    ] = False,
+    quiet: a.Quiet = False,
     data: a.Data = None,
     settings_file: a.SettingsFile = None,
     memory: a.Memory = None,

@@ -83,6 +83,7 @@ Control = Annotated[
 ImageFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="An image: PNG, JPEG, WebP or AVIF.")
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but errors on stderr.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 SettingsFile = Annotated[

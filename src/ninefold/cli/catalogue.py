@@ -15,6 +15,7 @@ from ninefold.cli.parameters import Parameter, parameters_of
 from ninefold.core.json_text import json_text
 from ninefold.core.slots import Slot
 from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.hashing import SHORT_HASH
 from ninefold.engines.sampler_table import SAMPLERS, SCHEDULES
 from ninefold.stages.registry import find_stage, installed, stage_types
 
@@ -96,7 +97,7 @@ def _sentence(info: dict[str, Any]) -> str:
     if "error" in info:
         return str(info["error"])
     width, height = info["native_size"]
-    return f"{width} x {height} pixels, {info['steps']} steps, hash {info['hash']}"
+    return f"{width} x {height} pixels, {info['steps']} steps, hash {info['hash'][:SHORT_HASH]}"
 
 
 def _shown(parameter: Parameter) -> str:

@@ -24,6 +24,7 @@ from ninefold.core.paths import expand_home
 from ninefold.core.settings import read_settings
 from ninefold.engines import builtin
 from ninefold.engines.defaults import build_engines
+from ninefold.engines.references import HubName, LocalPath
 from ninefold.files.manifest_store import KEYS, MANIFESTS, ManifestStore
 from ninefold.jobs.database import database_url, inspect_database, shown
 from ninefold.settings import Settings
@@ -218,6 +219,10 @@ def _folders(settings: Settings) -> Iterator[Finding]:
     for models in settings.model_folders:
         remedy = None if models.is_dir() else f"make {models}, or leave it out of model_folders"
         yield Finding("folders", "models", str(models), remedy, needed=False)
+    for named in settings.components:
+        is_there = LocalPath.parse(named) or HubName.parse(named)
+        remedy = None if is_there else f"make {named}, or leave it out of components"
+        yield Finding("folders", "components", named, remedy, needed=False)
     if settings.wildcards is not None:
         remedy = f"make {settings.wildcards}, or set NINEFOLD_WILDCARDS to another folder"
         yield Finding(

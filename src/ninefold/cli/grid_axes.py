@@ -9,19 +9,18 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from ninefold.cli.options import RunOptions
-from ninefold.core.errors import ConfigError
-from ninefold.files.scrub import scrub_text
+from ninefold.core.errors import ConfigError, InputError
+from ninefold.prompts.lora_weights import lora_called, lora_weight, with_lora_weight
+from ninefold.sheets.axes import LORA, MAX_VALUES, WORDS, axis_labels, lora_of
 
-#: Of one axis.
-MAX_VALUES = 200
 #: Options that an axis may vary, as they are called on the command line, beside `stage.parameter`.
 _SAMPLING = {"size": str, "steps": int, "guidance": float, "scheduler": str, "quality": str}
 _OWN = {"model": str, "seed": int, "strength": float, "components": str}
-WORDS = "prompt"
 #: Values of these are texts, in which a dash is no range.
 _TEXTS = frozenset({WORDS, "model", "components", "size", "scheduler", "quality"})
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _RANGE = re.compile(rf"({_NUMBER})-({_NUMBER})(?::({_NUMBER}))?")
+_NUMERIC = re.compile(_NUMBER)
 _KINDS = {int: "a whole number", float: "a number"}
 
 
@@ -29,8 +28,8 @@ _KINDS = {int: "a whole number", float: "a number"}
 class Axis:
     """A parameter, and its values as they were typed.
 
-    `name` is `stage.parameter`, an option of `run`, or `prompt`: then the first value is searched
-    for in the prompts and replaced by each.
+    `name` is `stage.parameter`, an option of `run`, `lora:NAME` for a LoRA's weight, or `prompt`:
+    then the first value is searched for in the prompts and replaced by each.
     """
 
     letter: str
@@ -45,13 +44,17 @@ class Axis:
     @property
     def labels(self) -> tuple[str, ...]:
         """What stands beside the cells of each value."""
-        if self.name == WORDS:
-            return self.values
-        name = self.name.rpartition(".")[2].replace("_", " ")
-        return tuple(f"{name} {scrub_text(value)}" for value in self.values)
+        return axis_labels(self.name, self.values)
+
+    @property
+    def lora(self) -> str | None:
+        """The LoRA whose weight it varies; None for another parameter."""
+        return lora_of(self.name)
 
     def applied(self, options: RunOptions, value: str) -> RunOptions:
         """The options with the value; raises `ConfigError` where it can be none."""
+        if self.lora is not None:
+            return self._weighted(options, self.lora, value)
         if "." in self.name:
             return replace(options, settings=(*options.settings, f"{self.name}={value}"))
         if self.name == WORDS:
@@ -70,12 +73,26 @@ class Axis:
     def given_elsewhere(self, options: RunOptions) -> bool:
         """Whether the options say the same parameter, which every cell would have twice."""
         said = {setting.partition("=")[0].strip() for setting in options.settings}
+        if self.lora is not None:
+            loras = (given.rpartition(":")[0] or given for given in options.sampling.loras)
+            return self.lora in map(str.strip, loras)
         if "." in self.name or self.name in said:
             return self.name in said
         if self.name == WORDS:
             return False
         place = options.sampling if self.name in _SAMPLING else options
         return getattr(place, self.name) is not None
+
+    def _weighted(self, options: RunOptions, lora: str, value: str) -> RunOptions:
+        try:
+            weight = lora_weight(float(value) if _NUMERIC.fullmatch(value) else value)
+        except ValueError as error:
+            raise ConfigError(f"{self.option}: {error}. Change it.") from None
+        try:
+            prompt = with_lora_weight(options.prompt or "", lora_called(lora), weight)
+        except InputError as error:
+            raise ConfigError(f"{self.option}: {error}") from None
+        return replace(options, prompt=prompt or options.prompt)
 
     def _replaced(self, options: RunOptions, value: str) -> RunOptions:
         searched = self.values[0]
@@ -105,12 +122,7 @@ def parse_axis(letter: str, text: str) -> Axis:
         raise ConfigError(
             f"--{letter}: expected NAME=VALUE,VALUE,..., such as steps=10,20, got {text[:60]!r}."
         )
-    if "." not in name and name not in {*_SAMPLING, *_OWN, WORDS}:
-        known = ", ".join(sorted({*_SAMPLING, *_OWN, WORDS}))
-        raise ConfigError(
-            f"{where}: expected stage.parameter, such as detailer.strength, or one of {known}; got "
-            f"{name!r}."
-        )
+    _check_name(name, where)
     values: list[str] = []
     for value in _split(rest):
         found = None if name in _TEXTS else _RANGE.fullmatch(value)
@@ -122,6 +134,20 @@ def parse_axis(letter: str, text: str) -> Axis:
     if not values or (name != WORDS and "" in values):
         raise ConfigError(f"{where}: expected values, got an empty one. Write {name}=1,2.")
     return Axis(letter, name, tuple(values))
+
+
+def _check_name(name: str, where: str) -> None:
+    if (lora := lora_of(name)) is not None:
+        try:
+            lora_called(lora)
+        except ValueError as error:
+            raise ConfigError(f"{where}: {error}. Write {LORA}NAME=0.4,0.8.") from None
+    elif "." not in name and name not in {*_SAMPLING, *_OWN, WORDS}:
+        known = ", ".join(sorted({*_SAMPLING, *_OWN, WORDS}))
+        raise ConfigError(
+            f"{where}: expected stage.parameter, such as detailer.strength, {LORA}NAME for a "
+            f"LoRA's weight, or one of {known}; got {name!r}."
+        )
 
 
 def parse_axes(texts: Sequence[str | None], options: RunOptions) -> tuple[Axis, ...]:

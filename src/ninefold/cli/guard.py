@@ -21,6 +21,7 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 #: Set to 1 to see the traceback of a bug.
 DEBUG_VARIABLE = "NINEFOLD_DEBUG"
 
+_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 #: What a machine refuses, as opposed to a mistake in a program.
 _REFUSALS = {
     getattr(errno, name, None)
@@ -55,9 +56,17 @@ def guarded(command: Callable[P, int]) -> Callable[P, NoReturn]:
     return run
 
 
+def plain(text: str) -> str:
+    """One line of a stranger's text without what steers a terminal; bytes of file names stay."""
+    return "".join(
+        letter if letter.isprintable() or "\udc80" <= letter <= "\udcff" else _UNKNOWN
+        for letter in text
+    )
+
+
 def say(text: str) -> None:
-    """Print on stderr."""
-    typer.echo(text, err=True)
+    """Print lines on stderr; they may quote files of strangers."""
+    typer.echo("\n".join(map(plain, text.split("\n"))), err=True)
 
 
 def say_error(message: str) -> None:

@@ -1,4 +1,4 @@
-"""The options that `run` and `submit` take alike, defined once."""
+"""The options that `run`, `grid` and `submit` take alike, defined once."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from ninefold.cli.guard import DONE, say
+from ninefold.cli.guard import DONE, plain, say
 from ninefold.core.atomic import write_atomic
 from ninefold.core.errors import ConfigError, InputError, StorageError
 from ninefold.core.json_text import json_text
@@ -25,7 +25,7 @@ def inspect(file: Path, engines: EngineSet, as_json: bool) -> int:
         typer.echo(json_text({"file": str(file), **found.document()}, indent=2))
     else:
         for line in _overview(file, found):
-            typer.echo(line)
+            typer.echo(plain(line))
     return DONE
 
 

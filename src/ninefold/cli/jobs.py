@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from ninefold.cli.guard import DONE, say
+from ninefold.cli.guard import DONE, plain, say
 from ninefold.cli.report import short
 from ninefold.config import PipelineConfig
 from ninefold.core.errors import ConfigError, InputError
@@ -162,10 +162,7 @@ async def find(jobs: JobExecutor, name: str) -> Job | Group:
 
 def _one_line(text: str, width: int = PROMPT_WIDTH) -> str:
     """A text for a line of a terminal: nothing in it moves the cursor, and it is not too long."""
-    clean = "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}"
-        for letter in " ".join(text.split())
-    )
+    clean = plain(" ".join(text.split()))
     return clean if len(clean) <= width else f"{clean[: width - 1].rstrip()}…"
 
 

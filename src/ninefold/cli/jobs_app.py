@@ -110,9 +110,12 @@ def worker(
     }
     chosen = read_settings(Settings, file=settings, flags=flags, strict=True)
 
-    from ninefold.cli.jobs import Place
-    from ninefold.cli.worker import work
-    from ninefold.engines.defaults import build_engines
+    from ninefold.cli.process import collector_held
+
+    with collector_held():
+        from ninefold.cli.jobs import Place
+        from ninefold.cli.worker import work
+        from ninefold.engines.defaults import build_engines
 
     where = data or (chosen.data if "data" in chosen.model_fields_set else None)
     place = Place(where, chosen.database)

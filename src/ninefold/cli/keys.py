@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import typer
 
@@ -14,7 +14,7 @@ from ninefold.cli.jobs import Place
 from ninefold.core.errors import StorageError
 from ninefold.core.json_text import json_text
 from ninefold.jobs.database import connect, data_folder, database_url
-from ninefold.server.keys import Key, Keys, Scope
+from ninefold.server.keys import Keys, Scope
 
 
 def create(
@@ -40,7 +40,7 @@ def show(data: Path | None, database: str | None, as_json: bool) -> int:
     with _keys(data, database) as keys:
         found = keys.list()
     if as_json:
-        typer.echo(json_text([_document(key) for key in found], indent=2))
+        typer.echo(json_text([key.to_json() for key in found], indent=2))
         return DONE
     for key in found:
         state = f"revoked {key.revoked_at}" if key.revoked_at else "active"
@@ -75,15 +75,3 @@ def _keys(data: Path | None, database: str | None) -> Iterator[Keys]:
         yield Keys(engine)
     finally:
         engine.dispose()
-
-
-def _document(key: Key) -> dict[str, Any]:
-    return {
-        "prefix": key.prefix,
-        "name": key.name,
-        "scopes": sorted(key.scopes),
-        "rate": key.rate,
-        "max_queued": key.max_queued,
-        "created_at": key.created_at,
-        "revoked_at": key.revoked_at,
-    }

@@ -10,6 +10,7 @@ from ninefold.cli.guard import DONE, say
 from ninefold.core.json_text import json_text
 from ninefold.core.values import Json
 from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.hashing import SHORT_HASH
 from ninefold.engines.sampler_table import SAMPLERS
 from ninefold.model_catalog import list_models, show_model
 
@@ -121,4 +122,4 @@ def _file_lines(model: Json) -> Iterator[tuple[str, str]]:
     if model.get("parts"):
         yield "holds", ", ".join(model["parts"])
     if "hash" in model:
-        yield "hash", model["hash"] or "not read yet: `ninefold models verify` does"
+        yield "hash", model["hash"][:SHORT_HASH] or "not read yet: `ninefold models verify` does"

@@ -126,7 +126,7 @@ def pull(
     file: Annotated[
         list[str] | None, typer.Option(help="Fetch this file of it alone; repeatable.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")] = False,
+    quiet: a.Quiet = False,
     settings_file: a.SettingsFile = None,
 ) -> int:
     """Fetch a model from the Hugging Face hub into its cache, and print its name.

@@ -1,4 +1,4 @@
-"""The options of `run` and `submit`, resolved once into runs."""
+"""The options of `run`, `grid` and `submit`, resolved once into runs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class RunOptions:
 
     @classmethod
     def of(cls, images: ImageOptions, **own: Any) -> RunOptions:
-        """The options that `run` and `submit` share, and a command's `own`."""
+        """The options that every command that makes images takes, and a command's `own`."""
         given: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in vars(images).items()
@@ -113,7 +113,7 @@ def resumed(options: RunOptions, folder: Path, engines: EngineSet) -> Run:
     """The run that --resume names; raises `UserError`."""
     refuse_beside_resume(options)
     run = Run.load(folder)
-    _check(run.config.build(engines), run.context)
+    run.config.build(engines).check(run.context)
     return run
 
 
@@ -188,7 +188,7 @@ def prepared_run(
     pipeline = config.build(engines)
     try:
         _fill(options, config, context, pipeline)
-        _check(pipeline, context)
+        pipeline.check(context)
         run = Run(config, context)
         run.start()
     except BaseException:
@@ -197,12 +197,6 @@ def prepared_run(
             out.rmdir()
         raise
     return run
-
-
-def _check(pipeline: Pipeline, context: PipelineContext) -> None:
-    """Raise `ConfigError` with everything that is known to be wrong beforehand."""
-    if problems := pipeline.problems(context):
-        raise ConfigError(problems)
 
 
 def _fill(

@@ -27,10 +27,11 @@ def own_process() -> Iterator[None]:
 
 @contextmanager
 def collector_held() -> Iterator[None]:
-    """Hold the garbage collector still in a process of our own, for a command that ends soon.
+    """Hold the garbage collector still in a process of our own: for a command that ends soon, or
+    while a server imports what it needs.
 
-    It takes an eighth of the time to import torch, transformers and diffusers, and an image
-    leaves next to nothing for it.
+    It takes an eighth of the time to import torch, transformers and diffusers, and as much of a
+    server's start; an image leaves next to nothing for it.
     """
     if not _OWN.get():
         yield

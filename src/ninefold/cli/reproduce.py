@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from ninefold.cli.guard import DONE, FAILED, say, say_error
+from ninefold.cli.guard import DONE, FAILED, plain, say, say_error
 from ninefold.cli.progress import progress_for
 from ninefold.cli.report import short
 from ninefold.cli.settings import engines_for
@@ -23,11 +23,6 @@ CODES = {
     ReproductionVerdict.IDENTICAL: DONE,
     ReproductionVerdict.PERCEPTUALLY_EQUAL: 3,
     ReproductionVerdict.DIFFERENT: 4,
-}
-_HEADLINES = {
-    ReproductionVerdict.IDENTICAL: "identical",
-    ReproductionVerdict.PERCEPTUALLY_EQUAL: "perceptually equal",
-    ReproductionVerdict.DIFFERENT: "different",
 }
 
 
@@ -77,14 +72,15 @@ def _print(options: ReproduceOptions, report: ReproductionReport) -> None:
     if report.ssim is not None:
         measures.append(f"SSIM {report.ssim:.4f}")
     shown = f" ({', '.join(measures)})" if measures else ""
-    typer.echo(f"{options.file}: {_HEADLINES[report.verdict]}{shown}")
+    verdict = report.verdict.replace("_", " ")
+    typer.echo(plain(f"{options.file}: {verdict}{shown}"))
     for reason in report.reasons:
-        typer.echo(f"  {reason}")
+        typer.echo(plain(f"  {reason}"))
     if not options.quiet:
-        told = " ".join(report.reasons)
+        reasons = " ".join(report.reasons)
         for item in report.differences:
-            if str(item) not in told:
-                say(f"differs: {item}")
+            if str(item) not in reasons:
+                say(plain(f"differs: {item}"))
     for path in report.outputs:
         typer.echo(short(Path(path)))
 

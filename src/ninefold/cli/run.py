@@ -25,12 +25,13 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ModelError, UserError
 from ninefold.core.events import Observer
 from ninefold.core.json_text import json_text
-from ninefold.core.pipeline import Attempt, Pipeline
+from ninefold.core.pipeline import Attempt
 from ninefold.core.record import StageRecord
 from ninefold.core.turns import Line, Turn, current_turn
 from ninefold.core.wiring import Step
 from ninefold.engines.capabilities import capabilities
 from ninefold.engines.engine_set import EngineSet
+from ninefold.plan_warnings import plan_warnings
 from ninefold.runs import Run
 from ninefold.slots import MODEL, resolve_model
 from ninefold.stages.base import DiffusionStage
@@ -193,13 +194,3 @@ def _show_models(config: PipelineConfig, context: PipelineContext, engines: Engi
                 say(f"  {name:<{width}}  {value}")
     for warning in plan_warnings(pipeline, context):
         say(f"warning: {warning}")
-
-
-def plan_warnings(pipeline: Pipeline, context: PipelineContext) -> Iterator[str]:
-    """What a pipeline will do in vain, as far as that is known before it runs: each stage's."""
-    for step in pipeline.steps:
-        if (warning := pipeline.warnings.get(step.name)) is not None:
-            yield f"{step.name}: {warning}"
-        if isinstance(stage := step.stage, DiffusionStage):
-            for warning in stage.settings_without_effect(context, stage.model_info(context)):
-                yield f"{step.name}: {warning}"

@@ -14,16 +14,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ninefold.config import PipelineConfig
+from ninefold.config import WITHOUT_LORAS, PipelineConfig
 from ninefold.core.errors import ConfigError
 from ninefold.core.problems import problems_of
 from ninefold.core.wiring import Step
-from ninefold.stages.base import SamplingParams
+from ninefold.prompts.loras import MAX_LORA_WEIGHT
+from ninefold.stages.parameters import SamplingParams
 
 _SIZE = re.compile(r"\s*(\d{1,9})\s*[x\N{MULTIPLICATION SIGN}]\s*(\d{1,9})\s*", re.IGNORECASE)
 #: What no LoRA tag of a prompt can hold.
 _NO_NAME = re.compile(r"[:<>\n]")
-_MAX_WEIGHT = 10.0
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -76,10 +76,8 @@ class Sampling:
             problems.append(
                 f"{given}: no stage of this pipeline runs a diffusion model. Leave it out."
             )
-        if self.loras and not any(item.stage == "prompt" for item in config.stages):
-            problems.append(
-                "--lora: expected a pipeline with the stage prompt, which applies LoRAs. Add it."
-            )
+        if self.loras and not config.applies_loras:
+            problems.append(f"--lora: {WITHOUT_LORAS}")
         said = {setting.partition("=")[0].strip() for setting in settings}
         values = {
             f"{maker.name}.{side}": pixels for maker in makers for side, pixels in size.items()
@@ -126,7 +124,7 @@ class Sampling:
         except ValueError:
             weight = float("nan")
         name = name.strip()
-        if not name or _NO_NAME.search(name) or not -_MAX_WEIGHT <= weight <= _MAX_WEIGHT:
+        if not name or _NO_NAME.search(name) or not -MAX_LORA_WEIGHT <= weight <= MAX_LORA_WEIGHT:
             problems.append(
                 f"--lora: expected NAME or NAME:WEIGHT with a weight from -10 to 10, got {lora!r}. "
                 "A name holds none of : < >."

@@ -34,12 +34,15 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Serve all who reach the address, without keys.")
     ] = False,
+    open_studio: Annotated[
+        bool, typer.Option("--open", help="Open the studio in a browser once it serves.")
+    ] = False,
     memory: a.Memory = None,
     settings: a.SettingsFile = None,
     data: a.Data = None,
     database: a.Database = None,
 ) -> int:
-    """Serve the API, and run its jobs.
+    """Serve the API and the studio, and run jobs.
 
     SIGTERM and Ctrl-C stop it gracefully; a second one at once. Exit codes: 0 stopped, 2 bad
     settings.
@@ -58,9 +61,21 @@ def serve(
     }
     chosen = read_settings(Settings, file=settings, flags=flags, strict=True)
 
-    from ninefold.server.serve import serve as run
+    from ninefold.cli.process import collector_held
 
-    return DONE if run(chosen, say, context.obj) else FAILED
+    with collector_held():
+        from ninefold.server.serve import serve as run
+
+    on_ready = _open_studio if open_studio else None
+    return DONE if run(chosen, say, context.obj, on_ready) else FAILED
+
+
+def _open_studio(url: str) -> None:
+    """Open it, in a thread: some browsers return only once they are closed."""
+    import threading
+    import webbrowser
+
+    threading.Thread(target=webbrowser.open, args=[f"{url}/studio/"], daemon=True).start()
 
 
 @keys_app.command("create")

@@ -8,18 +8,15 @@ from pathlib import Path
 
 import typer
 
-from ninefold._version import __version__
 from ninefold.cli.guard import DONE, FAILED, say
 from ninefold.core.atomic import write_atomic
 from ninefold.core.errors import InputError
-from ninefold.files.embed import EmbeddedMetadata, MetadataLevel
-from ninefold.files.encode import encode
 from ninefold.files.formats import FORMATS, ImageFormat, image_format
 from ninefold.files.jxl import JXL_MISSING, jxl_installed
-from ninefold.files.xmp import DigitalSourceType, Xmp
 from ninefold.sheets.page import sheet_page
-from ninefold.sheets.picture import SheetStyle, Theme, draw_sheet
+from ninefold.sheets.picture import SheetStyle, encode_sheet
 from ninefold.sheets.text import fitting_font, missing_characters
+from ninefold.sheets.theme import Theme
 from ninefold.sheets.tiles import USUAL_FIELDS, Sheet, Tile, image_files, tile_of, usual_columns
 
 #: Of one sheet.
@@ -41,7 +38,7 @@ class SheetOptions:
     @property
     def style(self) -> SheetStyle:
         """Of pictures."""
-        return SheetStyle(self.tile, self.theme or "light", self.font)
+        return SheetStyle(self.tile, self.theme or Theme.LIGHT, self.font)
 
 
 def make_sheet(
@@ -132,13 +129,8 @@ def write_sheets(
 
 
 def _picture(sheet: Sheet, options: SheetOptions, path: Path) -> bytes:
-    xmp = Xmp(DigitalSourceType.COMPOSITE, system="ninefold", system_version=__version__)
-    by_ai = any(tile.made_by_ai for tile in sheet.tiles)
-    metadata = EmbeddedMetadata(None, xmp if by_ai else None, MetadataLevel.MINIMAL)
     try:
-        return encode(
-            draw_sheet(sheet, options.style), image_format(path.suffix), metadata=metadata
-        )
+        return encode_sheet(sheet, options.style, image_format(path.suffix))
     except ValueError as error:
         raise InputError(f"--out {path.name}: {error}.") from None
 
@@ -150,12 +142,7 @@ def _write(path: Path, data: bytes) -> Path:
 
 def _with_font(sheets: Sequence[Sheet], options: SheetOptions) -> SheetOptions:
     """The options with a font for what the sheets say; characters that it lacks are reported."""
-    texts = [
-        text for sheet in sheets for text in (sheet.title, *sheet.column_labels, *sheet.row_labels)
-    ]
-    for sheet in sheets:
-        for tile in sheet.tiles:
-            texts += [tile.name, *(value for _, value in tile.caption)]
+    texts = [text for sheet in sheets for text in sheet.texts]
     if options.font is None:
         options = replace(options, font=fitting_font(texts))
     if missing := missing_characters(texts, options.style.fonts()[0]):

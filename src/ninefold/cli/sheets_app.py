@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ninefold.cli import arguments as a
 from ninefold.cli.guard import guarded
 from ninefold.cli.image_options import ImageOptions, with_image_options
-
-if TYPE_CHECKING:
-    from ninefold.cli.sheet import SheetOptions
-    from ninefold.sheets.picture import Theme
-
-
-class ThemeName(StrEnum):
-    """The values of `Theme`."""
-
-    light = "light"
-    dark = "dark"
-
+from ninefold.sheets.theme import Theme
 
 Tile = Annotated[
     int, typer.Option(min=64, max=1024, metavar="PIXELS", help="Longer side of each picture.")
@@ -37,7 +25,7 @@ Font = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 Look = Annotated[
-    ThemeName | None,
+    Theme | None,
     typer.Option("--theme", help="By default light; a page takes on the reader's own choice."),
 ]
 
@@ -78,10 +66,11 @@ def sheet(
     Files that cannot be read are shown as what they are. Exit codes: 0 done, 1 some files could
     not be shown, 2 bad input.
     """
-    from ninefold.cli.sheet import make_sheet
+    from ninefold.cli.sheet import SheetOptions, make_sheet
 
     named = None if fields is None else [name.strip() for name in fields.split(",")]
-    options = _look(tuple(out or [Path("sheet.png")]), tile, theme, font, force)
+    places = tuple(out or [Path("sheet.png")])
+    options = SheetOptions(out=places, tile=tile, theme=theme, font=font, force=force)
     return make_sheet(files, options, columns=columns, fields=named, title=title)
 
 
@@ -98,8 +87,9 @@ def grid(
         str | None,
         _axis(
             "What changes from column to column: stage.parameter, such as detailer.strength; "
-            "model, seed, size, steps, guidance, scheduler, quality, strength or components; or "
-            "prompt, whose first value is replaced in the prompt by each. 1-10:3 is 1, 4, 7, 10."
+            "model, seed, size, steps, guidance, scheduler, quality, strength or components; "
+            "lora:NAME, the weight of a LoRA; or prompt, whose first value is replaced in the "
+            "prompt by each. 1-10:3 is 1, 4, 7, 10."
         ),
     ] = None,
     y: Annotated[str | None, _axis("What changes from row to row.")] = None,
@@ -134,8 +124,10 @@ def grid(
     and a page are listed on stdout. Exit codes: 0 done, 1 a cell failed, 2 bad input, 130
     interrupted.
     """
-    from ninefold.cli.grid import GridOptions, run_grid
+    from ninefold.cli.grid import run_grid
+    from ninefold.cli.grid_plan import GridOptions
     from ninefold.cli.options import RunOptions
+    from ninefold.cli.sheet import SheetOptions
 
     options = RunOptions.of(
         images,
@@ -148,19 +140,5 @@ def grid(
         memory=memory,
     )
     named = tuple(name.strip() for name in fields.split(",") if name.strip())
-    return run_grid(
-        GridOptions((x, y, z), options, _look((), tile, theme, font), named), context.obj
-    )
-
-
-def _look(
-    out: tuple[Path, ...],
-    tile: int,
-    theme: ThemeName | None,
-    font: Path | None,
-    force: bool = False,
-) -> SheetOptions:
-    from ninefold.cli.sheet import SheetOptions
-
-    chosen: Theme | None = "dark" if theme == "dark" else "light" if theme else None
-    return SheetOptions(out=out, tile=tile, theme=chosen, font=font, force=force)
+    look = SheetOptions(out=(), tile=tile, theme=theme, font=font)
+    return run_grid(GridOptions((x, y, z), options, look, named), context.obj)

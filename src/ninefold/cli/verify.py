@@ -8,12 +8,13 @@ from pathlib import Path
 
 import typer
 
-from ninefold.cli.guard import BAD_INPUT, DONE, FAILED, say_error
+from ninefold.cli.guard import BAD_INPUT, DONE, FAILED, plain, say_error
 from ninefold.cli.settings import engines_for
 from ninefold.core.errors import InputError
 from ninefold.core.json_text import json_text
 from ninefold.core.settings import read_settings
 from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.hashing import SHORT_HASH
 from ninefold.provenance.report import (
     ActionReport,
     C2paReport,
@@ -42,7 +43,6 @@ _HEADLINES = {
     ProvenanceVerdict.UNPROVEN: "nothing can be proved",
 }
 _SHOWN, _LONGEST = 8, 60
-_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 
 def verify_files(
@@ -65,14 +65,14 @@ def _verify_file(name: str, verifier: Verifier, as_json: bool) -> int:
     try:
         report = verifier.verify(_source(name, verifier.limits.max_bytes))
     except InputError as error:
-        say_error(f"{_plain(name)}: {_plain(str(error))}")
+        say_error(plain(f"{name}: {error}"))
         if as_json:
             typer.echo(json_text({"file": name, "error": str(error)}))
         return BAD_INPUT
     if as_json:
         typer.echo(json_text({"file": name, **report.model_dump(mode="json")}))
     else:
-        typer.echo("\n".join(_plain(line) for line in _lines(name, report)))
+        typer.echo("\n".join(plain(line) for line in _lines(name, report)))
     return CODES[report.verdict]
 
 
@@ -162,14 +162,7 @@ def _watermark(report: WatermarkReport) -> str:
 
 
 def _ingredient(item: IngredientReport) -> str:
-    model = " ".join(filter(None, (item.kind and f"({item.kind} model)", item.hash)))
+    kind = f"({item.kind} model)" if item.kind else ""
+    model = " ".join(filter(None, (kind, (item.hash or "")[:SHORT_HASH])))
     made = f"(made by {item.generator})" if item.generator else ""
     return " ".join(filter(None, (item.title, item.relationship, model, made)))
-
-
-def _plain(text: str) -> str:
-    """`text` of a stranger without what steers a terminal."""
-    return "".join(
-        letter if letter.isprintable() or "\udc80" <= letter <= "\udcff" else _UNKNOWN
-        for letter in text
-    )

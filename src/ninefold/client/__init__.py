@@ -2,6 +2,33 @@
 
 from ninefold.client.client import AsyncClient, Client
 from ninefold.client.errors import ServiceError
-from ninefold.client.values import Event, Group, Job, Page, Upload
+from ninefold.client.values import (
+    Deleted,
+    Estimate,
+    Event,
+    Grid,
+    Group,
+    Job,
+    Lineage,
+    Page,
+    Queue,
+    RerunPlan,
+    Upload,
+)
 
-__all__ = ["AsyncClient", "Client", "Event", "Group", "Job", "Page", "ServiceError", "Upload"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Deleted",
+    "Estimate",
+    "Event",
+    "Grid",
+    "Group",
+    "Job",
+    "Lineage",
+    "Page",
+    "Queue",
+    "RerunPlan",
+    "ServiceError",
+    "Upload",
+]

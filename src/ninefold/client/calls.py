@@ -1,48 +1,28 @@
-"""Each thing that a service can be asked for, as a request and how its answer is read."""
+"""Jobs, groups and uploads: what a service can be asked for, as requests."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 from urllib.parse import quote
 
-import httpx2
-from pydantic import BaseModel
-
+from ninefold.client.call import (
+    Call,
+    Config,
+    Input,
+    given,
+    group_path,
+    id_of,
+    input_of,
+    inputs_of,
+    job_path,
+    read_as,
+    recipe,
+    written,
+)
 from ninefold.client.values import Group, Job, Page, Status, Upload
-
-T = TypeVar("T")
-M = TypeVar("M", bound=BaseModel)
-
-
-class Config(Protocol):
-    """A `PipelineConfig`, or whatever else gives a config as a document."""
-
-    def document(self) -> dict[str, Any]:
-        """The config as JSON values."""
-
-
-#: A prompt, or the fields of an input: prompt, negative_prompt, seed, model, image, mask.
-Input = str | Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Call(Generic[T]):
-    """A request that may be repeated without harm, and how to read its answer."""
-
-    method: str
-    path: str
-    read: Callable[[httpx2.Response], T]
-    params: dict[str, Any] = field(default_factory=dict)
-    json: dict[str, Any] | None = None
-    data: dict[str, str] | None = None
-    files: dict[str, Any] | None = field(default=None, repr=False)
-    headers: dict[str, str] = field(default_factory=dict)
-    #: Seconds that the answer may take beyond the usual.
-    patience: float = 0
 
 
 def submit(
@@ -61,11 +41,11 @@ def submit(
     idempotency_key: str | None = None,
 ) -> Call[Job]:
     """Queue a job; once this returns, the service has it for good."""
-    body = _recipe(preset, config, overrides, priority, cache, webhook)
-    body["input"] = _input(
+    body = recipe(preset, config, overrides, priority, cache, webhook)
+    body["input"] = input_of(
         input, seed=seed, image=image, mask=mask, references=list(references) or None
     )
-    return _written("/v1/jobs", Job, body, idempotency_key)
+    return written("/v1/jobs", Job, body, idempotency_key)
 
 
 def submit_group(
@@ -85,10 +65,9 @@ def submit_group(
 
     With `variants`, one for every way to read a prompt such as `a {red|blue} house`.
     """
-    body = _recipe(preset, config, overrides, priority, cache, webhook)
-    several = [inputs] if isinstance(inputs, str | Mapping) else inputs
-    body |= {"inputs": [_input(item) for item in several], "count": count, "variants": variants}
-    return _written("/v1/groups", Group, body, idempotency_key)
+    body = recipe(preset, config, overrides, priority, cache, webhook)
+    body |= inputs_of(inputs, count, variants)
+    return written("/v1/groups", Group, body, idempotency_key)
 
 
 def rerun(
@@ -105,14 +84,14 @@ def rerun(
 
     `changes` are parameters by `stage.parameter`, or by name alone for those of `from_stage`,
     which by default is the first stage that changes. `input` may hold another prompt, negative
-    prompt, seed or model.
+    prompt, seed, model, image, mask or references.
     """
-    body = _given(from_stage=from_stage, changes=dict(changes or {}), priority=priority)
+    body = given(from_stage=from_stage, changes=dict(changes or {}), priority=priority)
     if input is not None:
-        body["input"] = _input(input)
+        body["input"] = input_of(input)
     if webhook is not None:
         body["webhook"] = {"url": webhook}
-    return _written(f"{_job(job)}/rerun", Job, body, idempotency_key)
+    return written(f"{job_path(job)}/rerun", Job, body, idempotency_key)
 
 
 def get(job: Job | str, wait: float = 0) -> Call[Job]:
@@ -120,40 +99,72 @@ def get(job: Job | str, wait: float = 0) -> Call[Job]:
 
     The answer comes as soon as the job has ended, after `wait` seconds (0 to 50) at most.
     """
-    return Call("GET", _job(job), _as(Job), _given(wait=wait or None), patience=wait)
+    return Call("GET", job_path(job), read_as(Job), given(wait=wait or None), patience=wait)
 
 
 def list_jobs(
     *,
     status: Status | Iterable[Status] = (),
     group: str | None = None,
+    q: str | None = None,
+    model: str | None = None,
+    seed: int | None = None,
+    lora: str | None = None,
+    parent: Job | str | None = None,
+    favourite: bool | None = None,
+    created_after: datetime | str | None = None,
+    created_before: datetime | str | None = None,
     limit: int = 50,
     cursor: str | None = None,
+    offset: int | None = None,
+    count: bool = False,
 ) -> Call[Page]:
-    """Jobs, the newest first, without what they made; `cursor` is the page before's."""
+    """Jobs, the newest first, without what they made; `cursor` is the page before's.
+
+    `q` are beginnings of words in the prompt or the negative prompt. `offset` takes a cursor's
+    place: so many jobs are left out. With `count`, the page says how many there are in all.
+    """
     wanted = [status] if isinstance(status, str) else list(status)
-    params = _given(status=wanted or None, group=group, limit=limit, cursor=cursor)
-    return Call("GET", "/v1/jobs", _as(Page), params)
+    moments = {"created_after": created_after, "created_before": created_before}
+    params = given(
+        status=wanted or None,
+        group=group,
+        q=q,
+        model=model,
+        seed=seed,
+        lora=lora,
+        parent=None if parent is None else id_of(parent),
+        favourite=favourite,
+        limit=limit,
+        cursor=cursor,
+        offset=offset,
+        count=count or None,
+        **{
+            name: moment.isoformat() if isinstance(moment, datetime) else moment
+            for name, moment in moments.items()
+        },
+    )
+    return Call("GET", "/v1/jobs", read_as(Page), params)
 
 
 def cancel(job: Job | str) -> Call[Job]:
     """Cancel a job; one that has ended stays as it is. What it made is kept."""
-    return Call("POST", f"{_job(job)}/cancel", _as(Job))
+    return Call("POST", f"{job_path(job)}/cancel", read_as(Job))
 
 
 def delete(job: Job | str) -> Call[None]:
     """Forget a job that has ended, with its files."""
-    return Call("DELETE", _job(job), lambda _: None)
+    return Call("DELETE", job_path(job), lambda _: None)
 
 
 def group(group: Group | str) -> Call[Group]:
     """A group with its jobs."""
-    return Call("GET", _group(group), _as(Group))
+    return Call("GET", group_path(group), read_as(Group))
 
 
 def cancel_group(group: Group | str) -> Call[Group]:
     """Cancel every job of a group that has not ended."""
-    return Call("POST", f"{_group(group)}/cancel", _as(Group))
+    return Call("POST", f"{group_path(group)}/cancel", read_as(Group))
 
 
 def upload(image: bytes | str | Path, *, mask: bool = False) -> Call[Upload]:
@@ -164,61 +175,17 @@ def upload(image: bytes | str | Path, *, mask: bool = False) -> Call[Upload]:
     data = image if isinstance(image, bytes) else Path(image).read_bytes()
     kind = "mask" if mask else "image"
     return Call(
-        "POST", "/v1/uploads", _as(Upload), data={"kind": kind}, files={"file": ("image", data)}
+        "POST", "/v1/uploads", read_as(Upload), data={"kind": kind}, files={"file": ("image", data)}
     )
 
 
 def read(job: Job | str, name: str) -> Call[bytes]:
     """The bytes of a file that a job made."""
-    return Call("GET", f"{_job(job)}/artifacts/{quote(name, safe='')}", lambda found: found.content)
+    return Call(
+        "GET", f"{job_path(job)}/artifacts/{quote(name, safe='')}", lambda found: found.content
+    )
 
 
-def _recipe(
-    preset: str | None,
-    config: Config | Mapping[str, Any] | None,
-    overrides: Mapping[str, Any] | None,
-    priority: int | None,
-    cache: bool,
-    webhook: str | None,
-) -> dict[str, Any]:
-    whole = config if config is None or isinstance(config, Mapping) else config.document()
-    body = _given(preset=preset, config=whole, priority=priority)
-    body |= {"overrides": dict(overrides or {}), "cache": cache}
-    if webhook is not None:
-        body["webhook"] = {"url": webhook}
-    return body
-
-
-def _input(given: Input, **more: Any) -> dict[str, Any]:
-    fields = {"prompt": given} if isinstance(given, str) else dict(given)
-    fields |= _given(**more)
-    return {name: _named(value) for name, value in fields.items()}
-
-
-def _named(value: Any) -> Any:
-    """A value of an input, with uploads by their ids."""
-    if isinstance(value, list | tuple):
-        return [_named(item) for item in value]
-    return value.id if isinstance(value, Upload) else value
-
-
-def _written(path: str, kind: type[M], body: dict[str, Any], key: str | None) -> Call[M]:
-    """A request that makes something: with a key, so that a repeated one makes no second."""
-    headers = {"idempotency-key": key or secrets.token_hex(16)}
-    return Call("POST", path, _as(kind), json=body, headers=headers)
-
-
-def _as(kind: type[M]) -> Callable[[httpx2.Response], M]:
-    return lambda response: kind.model_validate_json(response.content)
-
-
-def _job(job: Job | str) -> str:
-    return f"/v1/jobs/{quote(job if isinstance(job, str) else job.id, safe='')}"
-
-
-def _group(group: Group | str) -> str:
-    return f"/v1/groups/{quote(group if isinstance(group, str) else group.id, safe='')}"
-
-
-def _given(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
+def delete_upload(upload: Upload | str) -> Call[None]:
+    """Forget an upload; jobs keep their copies."""
+    return Call("DELETE", f"/v1/uploads/{quote(id_of(upload), safe='')}", lambda _: None)

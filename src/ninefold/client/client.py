@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, closing
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
@@ -14,10 +14,10 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 import httpx2
 
 from ninefold._version import __version__
-from ninefold.client import calls, flows
-from ninefold.client.calls import Call
+from ninefold.client import calls, flows, library, plans
+from ninefold.client.call import Call
 from ninefold.client.errors import UnreachableError
-from ninefold.client.flows import Flow, Next, Open, Send, Step
+from ninefold.client.flows import Flow, Next, Open, Save, Send, Step
 from ninefold.client.values import Event, Job
 
 P = ParamSpec("P")
@@ -108,6 +108,25 @@ _group = _flow(calls.group)
 _cancel_group = _flow(calls.cancel_group)
 _upload = _flow(calls.upload)
 _read = _flow(calls.read)
+_estimate = _flow(plans.estimate)
+_estimate_grid = _flow(plans.estimate_grid)
+_plan_rerun = _flow(plans.plan_rerun)
+_submit_grid = _flow(plans.submit_grid)
+_grid = _flow(plans.grid)
+_delete_upload = _flow(calls.delete_upload)
+_change = _flow(library.change)
+_move = _flow(library.move)
+_delete_many = _flow(library.delete_many)
+_lineage = _flow(library.lineage)
+_thumbnail = _flow(library.thumbnail)
+_sheet = _flow(library.sheet)
+_queue = _flow(library.queue)
+_pause_queue = _flow(library.pause_queue)
+_resume_queue = _flow(library.resume_queue)
+_system = _flow(library.system)
+_models = _flow(library.models)
+_presets = _flow(library.presets)
+_stages = _flow(library.stages)
 
 
 class Client:
@@ -135,6 +154,26 @@ class Client:
     upload = _blocking(_upload)
     read = _blocking(_read)
     download = _blocking(flows.download)
+    archive = _blocking(flows.archive)
+    estimate = _blocking(_estimate)
+    estimate_grid = _blocking(_estimate_grid)
+    plan_rerun = _blocking(_plan_rerun)
+    submit_grid = _blocking(_submit_grid)
+    grid = _blocking(_grid)
+    delete_upload = _blocking(_delete_upload)
+    change = _blocking(_change)
+    move = _blocking(_move)
+    delete_many = _blocking(_delete_many)
+    lineage = _blocking(_lineage)
+    thumbnail = _blocking(_thumbnail)
+    sheet = _blocking(_sheet)
+    queue = _blocking(_queue)
+    pause_queue = _blocking(_pause_queue)
+    resume_queue = _blocking(_resume_queue)
+    system = _blocking(_system)
+    models = _blocking(_models)
+    presets = _blocking(_presets)
+    stages = _blocking(_stages)
 
     def __init__(
         self,
@@ -194,6 +233,15 @@ class Client:
             return response
         if isinstance(step, Next):
             return next(walk.items, None)
+        if isinstance(step, Save):
+            response = self._http.send(_request(self._http, step.call), stream=True)
+            with closing(response), step.path.open("wb") as file:
+                if not response.is_success:
+                    response.read()
+                else:
+                    for data in response.iter_bytes():
+                        file.write(data)
+            return response
         return time.sleep(step.seconds)
 
 
@@ -214,6 +262,26 @@ class AsyncClient:
     upload = _awaiting(_upload)
     read = _awaiting(_read)
     download = _awaiting(flows.download)
+    archive = _awaiting(flows.archive)
+    estimate = _awaiting(_estimate)
+    estimate_grid = _awaiting(_estimate_grid)
+    plan_rerun = _awaiting(_plan_rerun)
+    submit_grid = _awaiting(_submit_grid)
+    grid = _awaiting(_grid)
+    delete_upload = _awaiting(_delete_upload)
+    change = _awaiting(_change)
+    move = _awaiting(_move)
+    delete_many = _awaiting(_delete_many)
+    lineage = _awaiting(_lineage)
+    thumbnail = _awaiting(_thumbnail)
+    sheet = _awaiting(_sheet)
+    queue = _awaiting(_queue)
+    pause_queue = _awaiting(_pause_queue)
+    resume_queue = _awaiting(_resume_queue)
+    system = _awaiting(_system)
+    models = _awaiting(_models)
+    presets = _awaiting(_presets)
+    stages = _awaiting(_stages)
 
     def __init__(
         self,
@@ -273,6 +341,18 @@ class AsyncClient:
             return response
         if isinstance(step, Next):
             return await anext(walk.items, None)
+        if isinstance(step, Save):
+            response = await self._http.send(_request(self._http, step.call), stream=True)
+            try:
+                with step.path.open("wb") as file:
+                    if not response.is_success:
+                        await response.aread()
+                    else:
+                        async for data in response.aiter_bytes():
+                            await asyncio.to_thread(file.write, data)
+            finally:
+                await response.aclose()
+            return response
         return await asyncio.sleep(step.seconds)
 
 

@@ -11,6 +11,7 @@ import os
 import random
 import secrets
 import time
+import zipfile
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,7 +20,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from ninefold.client import calls
-from ninefold.client.calls import Call
+from ninefold.client.call import Call, id_of
 from ninefold.client.errors import BusyError, ServiceError, UnreachableError, error_of
 from ninefold.client.values import Event, Group, Job
 
@@ -66,7 +67,15 @@ class Sleep:
     seconds: float
 
 
-Step = Send | Open | Next | Sleep
+@dataclass(frozen=True)
+class Save:
+    """Send a request, and write its answer to a file as it comes; one that is an error is whole."""
+
+    call: Call[Any]
+    path: Path
+
+
+Step = Send | Open | Next | Save | Sleep
 Flow = Generator[Step, Any, T]
 
 
@@ -88,7 +97,7 @@ def events(job: Job | str, after: int = 0) -> Generator[Step | Event, Any, None]
 
     A stream that breaks is taken up where it broke.
     """
-    job_id = job if isinstance(job, str) else job.id
+    job_id = id_of(job)
     patience = _Patience()
     while True:
         try:
@@ -109,7 +118,7 @@ def events(job: Job | str, after: int = 0) -> Generator[Step | Event, Any, None]
 
 def wait(job: Job | str, timeout: float | None = None) -> Flow[Job]:
     """The job once it has ended; raises TimeoutError after `timeout` seconds."""
-    job_id = job if isinstance(job, str) else job.id
+    job_id = id_of(job)
     ends = time.monotonic() + timeout if timeout is not None else None
     while True:
         began = time.monotonic()
@@ -156,6 +165,37 @@ def download(
             raise ServiceError(f"{name}: is not what the job made. Download it again.")
         paths.append(_write(Path(folder), name, data))
     return tuple(paths)
+
+
+def archive(jobs: Iterable[Job | str] | Group | str, path: str | os.PathLike[str]) -> Flow[Path]:
+    """Write a ZIP of the final files of `jobs` to `path`: of several, at most 1,000, or of a group
+    or the id of one. It is written whole or not at all, and returned.
+
+    Its `manifest.json` lists what is in it.
+    """
+    if isinstance(jobs, Group | str):
+        params: dict[str, Any] = {"group": id_of(jobs)}
+    else:
+        params = {"job": [id_of(job) for job in jobs]}
+    call: Call[None] = Call("GET", "/v1/archives", lambda _: None, params)
+    path = Path(path)
+    patience = _Patience()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.parent / f".{secrets.token_hex(8)}.part"
+    try:
+        while True:
+            try:
+                response: httpx2.Response = yield Save(call, part)
+                if not response.is_success:
+                    raise error_of(response)
+                if not zipfile.is_zipfile(part):
+                    raise UnreachableError("the archive ended too soon.")
+                part.replace(path)
+                return path
+            except (UnreachableError, BusyError) as error:
+                yield patience.wait(error)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 class _Patience:

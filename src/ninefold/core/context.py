@@ -229,9 +229,14 @@ class PipelineContext:
         return _dumped(given, {"workdir": self.workdir})
 
     def scratch(self) -> PipelineContext:
-        """A copy whose slots can be set without a trace; all else is shared."""
+        """A copy in which stages can set, note and record without a trace; files, decoded images
+        and progress are shared."""
         twin = copy.copy(self)
         twin._data = dict(self._data)
+        twin.artifacts = list(self.artifacts)
+        twin.metadata = copy.deepcopy(self.metadata)
+        twin.completed = list(self.completed)
+        twin.inputs_by_step = dict(self.inputs_by_step)
         return twin
 
     def begin(self, step: str) -> None:

@@ -7,11 +7,13 @@
     │   │   ├── NotFoundError         a job, group or upload that is not there
     │   │   ├── ConflictError         it cannot be as things are: a key used before, a job that runs
     │   │   ├── TooManyVariantsError  prompts/listing.py: a prompt with more than may be listed
+    │   │   ├── PromptSyntaxError     prompts/errors.py: text that cannot be read as a prompt
     │   │   ├── RefusedAddressError   server/webhooks/addresses.py: where no webhook may go
     │   │   └── UnresolvedError       server/webhooks/addresses.py: a host without an address
     │   ├── QueueFullError            as many jobs wait as may
     │   ├── ConfigError               (ValueError) parameters, presets, config files
-    │   │   └── WiringError           stages that cannot follow one another
+    │   │   ├── WiringError           stages that cannot follow one another
+    │   │   └── SetupError            settings of the machine, which no caller of a service can mend
     │   ├── ModelError                a model that is unknown, unreadable or refused
     │   │   ├── MemoryFullError       engines/memory.py: even the last saving step is not enough
     │   │   └── CutShortError         engines/weight_headers.py: a file shorter than its header says
@@ -20,6 +22,7 @@
     │   ├── StorageError              (OSError) a folder that cannot be written, a full disk
     │   ├── UnauthorizedError         server/problems.py: no key, or a wrong one
     │   ├── ForbiddenError            server/problems.py: a key that may not do this
+    │   │   └── CsrfError             server/problems.py: a change that another page may have sent
     │   ├── TooLargeError             server/problems.py: a body above its limit
     │   ├── TooSlowError              server/problems.py: a body that did not arrive in time
     │   ├── UnsupportedMediaError     server/problems.py: a body in a form that is not taken
@@ -44,7 +47,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ninefold.core.values import Failure
 
@@ -97,6 +100,16 @@ class ConfigError(UserError, ValueError):
 
 class WiringError(ConfigError):
     """Stages that cannot follow one another."""
+
+
+class SetupError(ConfigError):
+    """Problems of which some are the machine's, such as a signing key that cannot be read: whoever
+    runs it can mend them, and no caller of a service."""
+
+    def __init__(self, problems: Sequence[str], setup: Collection[str]) -> None:
+        super().__init__(problems)
+        #: Those of `problems` that are the machine's.
+        self.setup = frozenset(setup)
 
 
 class ModelError(UserError):

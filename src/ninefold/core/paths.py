@@ -22,6 +22,12 @@ def expand_home(path: str | Path) -> Path:
         return Path(path)
 
 
+def inside(folder: Path, name: str) -> Path | None:
+    """The file of this name in a folder; None for a name that leads out of it."""
+    path = folder / name
+    return path if path.is_relative_to(folder) and ".." not in path.parts else None
+
+
 def files_below(folder: Path, endings: Collection[str]) -> list[Path]:
     """Files below a folder, sorted, whose names end so; none where there is no such folder.
 

@@ -14,6 +14,7 @@ from ninefold.core.control_flow import Rewind
 from ninefold.core.errors import (
     ConfigError,
     InputError,
+    SetupError,
     StageInputError,
     UserError,
     WiringError,
@@ -106,8 +107,15 @@ class Pipeline:
         ahead = context.scratch()
         for step in self.steps:
             found += [*step.stage.unusable_models(), *step.stage.problems(ahead)]
+            found += step.stage.setup_problems()
             step.stage.dry_run(ahead)
         return tuple(dict.fromkeys([*missing, *found] or self._size_problems(context)))
+
+    def check(self, context: PipelineContext) -> None:
+        """Raise `ConfigError` with all `problems`; `SetupError` where some are the machine's."""
+        if problems := self.problems(context):
+            setup = {line for step in self.steps for line in step.stage.setup_problems()}
+            raise SetupError(problems, setup) if setup else ConfigError(problems)
 
     def unused_inputs(self, context: PipelineContext) -> tuple[str, ...]:
         """Why inputs that were given would do nothing, of those that must (`Slot.must_act`)."""

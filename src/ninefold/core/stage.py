@@ -19,7 +19,13 @@ from ninefold.core.context import PipelineContext, Scope
 from ninefold.core.control_flow import Rewind
 from ninefold.core.errors import ConfigError, ContractError, StageInputError
 from ninefold.core.model_refs import ModelCatalog, named_models
-from ninefold.core.problems import check_texts, field_names, problems_of, problems_raised
+from ninefold.core.problems import (
+    check_texts,
+    field_names,
+    problems_of,
+    problems_raised,
+    suggest,
+)
 from ninefold.core.slots import Slot
 from ninefold.core.timing import FINISHED, StageClock, current_clock
 from ninefold.core.values import Json
@@ -64,6 +70,8 @@ class PipelineStage(ABC, Generic[P]):
     version: ClassVar[str] = "1"
     #: What it usually takes, in steps of a diffusion model: how much of a job's progress it is.
     usual_steps: ClassVar[float] = 1.0
+    #: The parameters that most people want, which a form shows first.
+    important: ClassVar[tuple[str, ...]] = ()
     #: Slots it cannot run without.
     requires: ClassVar[tuple[Slot[Any], ...]] = ()
     #: Slots it uses when they are set.
@@ -127,6 +135,10 @@ class PipelineStage(ABC, Generic[P]):
         Called with the pipeline's inputs in the context, beside `unusable_models`. Must be quick
         and load no weights.
         """
+        yield from ()
+
+    def setup_problems(self) -> Iterator[str]:
+        """What of the machine's settings would stop it, whatever it is given; as `problems`."""
         yield from ()
 
     def dry_run(self, context: PipelineContext) -> None:
@@ -226,6 +238,8 @@ def _wrong_declarations(stage: type, declared: Mapping[str, Any]) -> Iterator[st
     params = declared.get("params_type", NoParams)
     if not (isinstance(params, type) and issubclass(params, StageParams)):
         yield f"{where}.params_type: expected a subclass of StageParams, got {params!r}."
+    elif "important" in declared or "params_type" in declared:
+        yield from _wrong_important(stage)
     for kind in ("requires", "accepts", "provides"):
         slots = declared.get(kind, ())
         if not isinstance(slots, tuple) or not all(isinstance(slot, Slot) for slot in slots):
@@ -233,6 +247,20 @@ def _wrong_declarations(stage: type, declared: Mapping[str, Any]) -> Iterator[st
             yield f"{where}.{kind}: expected a tuple of slots, such as (IMAGE,), got {shown}."
     if not callable(declared.get("execute", len)):
         yield f"{where}.execute: expected `async def execute(self, context)`."
+
+
+def _wrong_important(stage: Any) -> Iterator[str]:
+    """Whether `important`, its own or that of the class before it, names its parameters."""
+    where, given, params = f"{stage.__name__}.important", stage.important, stage.params_type
+    names = field_names(params)
+    if not isinstance(given, tuple) or not all(isinstance(name, str) for name in given):
+        yield (
+            f'{where}: expected a tuple of names of parameters, such as ("strength",), got '
+            f"{given!r}."
+        )
+    elif unknown := [name for name in given if name not in names]:
+        hint = suggest(unknown[0], names)
+        yield f"{where}: {params.__name__} has no field {unknown[0]!r}.{hint}"
 
 
 def _guarded(execute: Execute) -> Execute:

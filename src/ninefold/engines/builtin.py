@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ninefold.core.errors import ModelError
-from ninefold.engines.hashing import file_sha256
+from ninefold.engines.hashing import SHORT_HASH, file_sha256
 
 ROOT = Path(__file__).resolve().parent.parent / "builtin"
 
@@ -50,7 +50,7 @@ def verify(path: Path, root: Path = ROOT) -> None:
         raise ModelError(
             f"The built-in weights {name} are changed, or of another version than the "
             f"{pinned.version} of {pinned.model!r} that ships: expected SHA-256 "
-            f"{pinned.sha256[:10]}, got {file_sha256(path)[:10]}. {_REMEDY}"
+            f"{pinned.sha256[:SHORT_HASH]}, got {file_sha256(path)[:SHORT_HASH]}. {_REMEDY}"
         )
 
 

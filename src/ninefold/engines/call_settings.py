@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ninefold.engines.diffusion import ImageToImage, ModelInfo, TextToImage
-from ninefold.engines.families import Family, Guidance
+from ninefold.engines.families import Family
+from ninefold.engines.wrapped_methods import replaced_attribute
 
 
 def call_arguments(family: Family, request: TextToImage) -> dict[str, Any]:
     """Size, steps and guidance, and what every call of the family is given."""
-    guidance, steps = family.guidance, steps_of(request)
+    guidance, steps, true_cfg = family.guidance, steps_of(request), true_cfg_of(family, request)
     return {
         **family.arguments,
         **({} if steps == family.steps else family.other_steps),
         **({guidance.argument: request.guidance_scale} if guidance.argument else {}),
+        **({guidance.true_cfg_argument: true_cfg} if true_cfg > 1 else {}),
         "width": request.width,
         "height": request.height,
         "num_inference_steps": steps,
@@ -36,7 +38,7 @@ def steps_of(request: TextToImage) -> int:
 def negative_prompt_of(family: Family, request: TextToImage) -> str:
     """The negative prompt that is passed; empty where none is."""
     guidance = family.guidance
-    if not _leads_away(guidance, request.guidance_scale):
+    if not guidance.heeds_negative(request.guidance_scale, request.true_cfg_scale):
         return ""
     return request.negative_prompt or guidance.blank_negative or ""
 
@@ -46,9 +48,21 @@ def guidance_of(family: Family, request: TextToImage) -> float:
     return 0.0 if family.guidance.kind == "none" else request.guidance_scale
 
 
-def without_effect(info: ModelInfo, negative_prompt: str, scale: float) -> Iterator[str]:
+def true_cfg_of(family: Family, request: TextToImage) -> float:
+    """The scale of classifier-free guidance beside the embedded one; 1 where none acts."""
+    return request.true_cfg_scale if family.guidance.true_cfg_argument else 1.0
+
+
+def without_effect(
+    info: ModelInfo, negative_prompt: str, scale: float, true_cfg_scale: float = 1.0
+) -> Iterator[str]:
     """What is asked of a model and does not act, each as a warning."""
     family, guidance = info.family, info.family.guidance
+    if info.packed:
+        yield (
+            f"The setting `quantization` does not act on {', '.join(info.packed)}: weights of "
+            f"{info.name} that are packed in their files already stay as they are."
+        )
     if not family.in_table:
         yield (
             f"{family.name} is not in ninefold's table of families: what was not set is as "
@@ -56,9 +70,18 @@ def without_effect(info: ModelInfo, negative_prompt: str, scale: float) -> Itera
         )
     if guidance.kind == "none" and scale not in (0, info.guidance_scale):
         yield f"{family.name} takes no guidance scale; {scale:g} was left out."
-    if not negative_prompt.strip() or _leads_away(guidance, scale):
+    if true_cfg_scale > 1 and not guidance.true_cfg_argument:
+        leads = guidance.kind == "classifier_free" and guidance.takes_negative
+        instead = " Its guidance_scale leads away from the negative prompt." if leads else ""
+        yield f"{family.name} takes no true_cfg_scale; {true_cfg_scale:g} was left out.{instead}"
+    if not negative_prompt.strip() or guidance.heeds_negative(scale, true_cfg_scale):
         return
-    if not guidance.takes_negative:
+    if guidance.true_cfg_argument:
+        yield (
+            f"{family.name} takes no negative prompt unless true_cfg_scale is above "
+            f"{guidance.off:g}, which makes a second pass at each step; it was left out."
+        )
+    elif not guidance.takes_negative:
         yield f"{family.name} takes no negative prompt; it was left out."
     else:
         yield (
@@ -74,14 +97,11 @@ def painting_at(pipe: Any, family: Family, width: int, height: int) -> Iterator[
     if not name or not hasattr(pipe, name):
         yield
         return
-    before = getattr(pipe, name)
     # The side is a little more than the root of the area: rounding must not lose a patch.
     root = math.sqrt(width * height) * (1 + 1e-9) / getattr(pipe, "vae_scale_factor", 8)
-    setattr(pipe, name, root if name == "default_sample_size" else [(width, height)])
-    try:
+    value = root if name == "default_sample_size" else [(width, height)]
+    with replaced_attribute(pipe, name, value):
         yield
-    finally:
-        setattr(pipe, name, before)
 
 
 @contextmanager
@@ -89,21 +109,13 @@ def guided_by(pipe: Any, family: Family, scale: float) -> Iterator[None]:
     """Within the block the parts of `pipe` that guide do it at this scale, where it is another than
     the family's usual one."""
     guidance = family.guidance
-    found = [part for name in guidance.parts if (part := getattr(pipe, name, None)) is not None]
-    before = [part.guidance_scale for part in found]
-    if scale != guidance.scale:
-        for part in found:
-            part.guidance_scale = max(scale, guidance.off)
-    try:
+    names = guidance.parts if scale != guidance.scale else ()
+    with ExitStack() as stack:
+        for part in [getattr(pipe, name, None) for name in names]:
+            if part is not None:
+                value = max(scale, guidance.off)
+                stack.enter_context(replaced_attribute(part, "guidance_scale", value))
         yield
-    finally:
-        for part, own in zip(found, before, strict=True):
-            part.guidance_scale = own
-
-
-def _leads_away(guidance: Guidance, scale: float) -> bool:
-    """Whether a negative prompt acts at that scale."""
-    return guidance.kind == "classifier_free" and guidance.takes_negative and scale > guidance.off
 
 
 def one_or_all(values: list[Any]) -> Any:

@@ -72,4 +72,6 @@ def _negative_prompt(family: Family) -> str:
     guidance = family.guidance
     if guidance.kind == "classifier_free" and guidance.takes_negative:
         return f"acts at a guidance scale above {guidance.off:g}"
+    if guidance.true_cfg_argument:
+        return f"does not act unless true_cfg_scale is above {guidance.off:g}"
     return "does not act"

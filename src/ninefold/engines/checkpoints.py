@@ -59,7 +59,7 @@ class Checkpoint:
 
         Raises `ModelError` where tensors are missing.
         """
-        network_class = component_class(component.library, component.class_name)
+        network_class = component_class(component.package, component.class_name)
         place = {"config": str(folder), "subfolder": component.name}
         prefix = component.prefix or ""
         tensors = _part(self.tensors, prefix, self.path.name, dtype)

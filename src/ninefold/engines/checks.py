@@ -144,6 +144,10 @@ def _numbers(request: TextToImage, info: ModelInfo) -> list[str]:
         problems.append(
             f"guidance_scale: expected 0 to {_MAX_GUIDANCE:g}, got {request.guidance_scale}."
         )
+    if not 1 <= request.true_cfg_scale <= _MAX_GUIDANCE:  # NaN is neither
+        problems.append(
+            f"true_cfg_scale: expected 1 to {_MAX_GUIDANCE:g}, got {request.true_cfg_scale}."
+        )
     if not 0 <= request.seed < 1 << 63:
         problems.append(f"seed: expected 0 to 2^63 - 1, got {request.seed}.")
     return problems

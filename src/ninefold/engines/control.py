@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from ninefold.engines.control_table import ControlPipelines, control_pipelines
-from ninefold.engines.faults import FakeModels
+from ninefold.engines.faults import FakeModels, fake_hash
 from ninefold.engines.generation_record import UsedControl
 from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.imaging.types import Pixels
@@ -68,7 +68,7 @@ class ControlInfo:
     """What is known of a control model before it is loaded."""
 
     name: str
-    #: First ten hex digits of the SHA-256 over the weights.
+    #: The SHA-256 over the weights, in hex.
     hash: str
     kind: ControlKind
     #: Class of the network in diffusers; `IPAdapter` for those.
@@ -240,7 +240,7 @@ class FakeControl(FakeModels):
     """Control models of the fake diffusion model, which paints another picture with each."""
 
     names = ("edges", "union", "style")
-    digest = "fa4e000003"
+    digest = fake_hash(3)
 
     def info(self, model: str) -> ControlInfo:
         """`edges` and `union` are ControlNets, `style` an IP-Adapter; raises `ModelError`."""

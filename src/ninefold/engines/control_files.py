@@ -49,6 +49,10 @@ class ControlFiles:
         """Equal for as long as no file of the model has changed."""
         return (str(self.path), *map(size_and_time, (self.path / CONFIG_FILE, *self.weights)))
 
+    def hash_now(self) -> str:
+        """The hash of the weights as they are now; `info` has the one that was described."""
+        return _hash(self.path, self.weights)
+
 
 class DiffusersControlEngine:
     """Fulfils `ControlEngine` for what diffusers loads."""
@@ -88,7 +92,7 @@ class DiffusersControlEngine:
         find_control(model, self._settings, self._models)
 
     def hash(self, model: str) -> str:
-        """First ten hex digits of the SHA-256 of the weights; raises `ModelError`."""
+        """The SHA-256 of the weights in hex; raises `ModelError`."""
         return self.info(model).hash
 
     def info(self, model: str) -> ControlInfo:
@@ -181,7 +185,7 @@ def _folder(path: Path, name: str, settings: EngineSettings) -> ControlFiles:
 def _file(path: Path, name: str) -> ControlFiles:
     shapes = read_safetensors(path).shapes
     if (adapter := ip_adapter_info(name, shapes)) is not None:
-        info = replace(adapter, hash=weights_hash((path,), path.parent))
+        info = replace(adapter, hash=_hash(path, (path,)))
         return ControlFiles(name, path, (path,), {}, info)
     for beside in (path.with_suffix(".json"), path.with_suffix("") / CONFIG_FILE):
         if _is_network(beside):
@@ -193,6 +197,10 @@ def _file(path: Path, name: str) -> ControlFiles:
             f"{CONFIG_FILE} beside it as {path.stem}.json, or use its diffusers folder."
         )
     return _network(name, path, (path,), config)
+
+
+def _hash(path: Path, weights: tuple[Path, ...]) -> str:
+    return weights_hash(weights, path if path.is_dir() else path.parent)
 
 
 def _network(
@@ -210,10 +218,9 @@ def _network(
                 f"{name} is a {network} for inpainting, which takes a mask beside the picture and "
                 "cannot be used here. Use one without it; the model's own inpainting stays."
             )
-    root = path if path.is_dir() else path.parent
     info = ControlInfo(
         name=name,
-        hash=weights_hash(weights, root),
+        hash=_hash(path, weights),
         kind="t2i_adapter" if network == "T2IAdapter" else "controlnet",
         network=network,
         bases=_bases(network, config),

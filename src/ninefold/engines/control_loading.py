@@ -17,6 +17,7 @@ from ninefold.core.paths import ending
 from ninefold.engines.control import CONTROL
 from ninefold.engines.control_files import CONFIG_FILE, ControlFiles
 from ninefold.engines.devices import DeviceChoice
+from ninefold.engines.hashing import check_unchanged
 from ninefold.engines.ip_adapters import image_encoder_folder, read_ip_adapter
 from ninefold.engines.loading import LOADING, quiet
 from ninefold.engines.residency import ModelKey
@@ -108,8 +109,9 @@ def _load(
         warnings.filterwarnings("ignore", "`FluxPosEmbed`", FutureWarning)
         try:
             if files.info.kind == "ip_adapter":
-                return _ip_adapter(files, kind, device.name, resources.settings.control)
-            network = _network(files, kind).to(device.name).eval()
+                loaded = _ip_adapter(files, kind, device.name, resources.settings.control)
+            else:
+                loaded = ControlNetwork(files, _network(files, kind).to(device.name).eval())
         except ModelError:
             raise
         except Exception as error:  # every reader below raises types of its own
@@ -118,7 +120,8 @@ def _load(
                 f"{files.name} cannot be loaded ({type(error).__name__}: {first}). Download or "
                 "convert the control model again."
             ) from error
-    return ControlNetwork(files, network)
+    check_unchanged(files.name, files.info.hash, files.hash_now())
+    return loaded
 
 
 def _network(files: ControlFiles, dtype: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from ninefold.engines.embeddings import Inversion
 from ninefold.engines.embeddings.inversion import read_vectors
 from ninefold.engines.loras import LoraFile
+from ninefold.engines.wrapped_methods import wrapped_method
 
 
 @contextmanager
@@ -25,19 +26,17 @@ def watched_decoding(pipe: Any) -> Iterator[list[Sequence[bool]]]:
     if not hasattr(processor, "postprocess"):
         yield seen
         return
-    postprocess = processor.postprocess
 
-    def watching(image: Any, *args: Any, **options: Any) -> Any:
+    def watching(postprocess: Callable[..., Any], image: Any, *args: Any, **options: Any) -> Any:
         if hasattr(image, "isfinite"):
             seen.append(image.isfinite().flatten(1).all(1).tolist())
         return postprocess(image, *args, **options)
 
-    processor.postprocess = watching
-    try:
-        with np.errstate(invalid="ignore"):  # of what is no number, black is made
-            yield seen
-    finally:
-        del processor.postprocess
+    with (
+        wrapped_method(processor, "postprocess", watching),
+        np.errstate(invalid="ignore"),  # of what is no number, black is made
+    ):
+        yield seen
 
 
 def damaged_weight(pipe: Any) -> str | None:

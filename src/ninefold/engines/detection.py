@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ninefold.engines.faults import FakeModels, random_from
+from ninefold.engines.faults import FakeModels, fake_hash, random_from
 from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.imaging.types import Pixels
 
@@ -55,7 +55,7 @@ class FakeDetection(FakeModels):
     """Finds a face and a house in every image, where the image's bytes put them."""
 
     names = (_FAKE,)
-    digest = "fa4e000001"
+    digest = fake_hash(1)
 
     def labels(self, model: str) -> tuple[str, ...]:
         """`face` and `house`."""

@@ -20,6 +20,7 @@ from ninefold.engines.call_settings import (
     one_or_all,
     painting_at,
     steps_of,
+    true_cfg_of,
     without_effect,
 )
 from ninefold.engines.control_call import ControlCall
@@ -51,7 +52,7 @@ from ninefold.engines.reference_images import (
 from ninefold.engines.schedulers import build_scheduler, explain_errors, seed_steps
 from ninefold.engines.seamless import seamless
 from ninefold.engines.step_cache import StepCache, step_cache
-from ninefold.engines.wrapped_methods import watch_steps
+from ninefold.engines.wrapped_methods import replaced_attribute, watch_steps
 from ninefold.imaging.resize import resize
 from ninefold.imaging.types import Floats, Pixels
 
@@ -173,6 +174,11 @@ class DiffusersCall:
             watch_steps(denoising_pipe(pipe).scheduler, on_step)
         if self.guidance_rescale:  # else the pipeline's own default, which is not 0 in all
             arguments["guidance_rescale"] = self.guidance_rescale
+        if true_cfg_of(self.family, shared) > 1 and not self._takes_true_cfg():
+            self.warnings.append(
+                f"{type(pipe).__name__} takes no true_cfg_scale; it and the negative prompt were "
+                "left out."
+            )
         try:
             apart = len(self.requests) > 1 and self.device.name == "cpu"
             with (
@@ -213,6 +219,9 @@ class DiffusersCall:
             for index, item in enumerate(self.prepared)
         ]
         return images, len(ran) - self.steps_left_out, defects
+
+    def _takes_true_cfg(self) -> bool:
+        return self.family.guidance.true_cfg_argument in self.accepted
 
     def _sized(self, image: Any) -> Pixels:
         """An image at the size asked for, also of a pipeline that paints a size of its own."""
@@ -287,7 +296,9 @@ class DiffusersCall:
     def _record(self, item: PreparedRequest, steps_run: int) -> GenerationRecord:
         request = item.request
         ineffective = [
-            *without_effect(item.info, request.negative_prompt, request.guidance_scale),
+            *without_effect(
+                item.info, request.negative_prompt, request.guidance_scale, request.true_cfg_scale
+            ),
             *(text for entry in item.control for text in entry.warnings(steps_run)),
         ]
         return GenerationRecord(
@@ -305,6 +316,7 @@ class DiffusersCall:
             control=tuple(entry.record() for entry in item.control),
             embeddings=tuple(UsedEmbedding(each.name, each.hash) for each in item.inversions),
             guidance_rescale=self.guidance_rescale,
+            true_cfg_scale=true_cfg_of(self.family, request) if self._takes_true_cfg() else 1.0,
             strength=request.strength if isinstance(request, ImageToImage) else None,
             quantization=item.info.quantization,
             levers=tuple(self.levers),
@@ -336,11 +348,8 @@ def _decoding_apart(pipe: Any, apart: bool) -> Iterator[None]:
     if not apart or not hasattr(vae, "use_slicing"):
         yield
         return
-    before, vae.use_slicing = vae.use_slicing, True
-    try:
+    with replaced_attribute(vae, "use_slicing", True):
         yield
-    finally:
-        vae.use_slicing = before
 
 
 def _source(requests: Sequence[TextToImage]) -> dict[str, Any]:

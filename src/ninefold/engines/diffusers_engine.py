@@ -34,12 +34,14 @@ from ninefold.engines.embeddings import PromptPair, chunk_count, find_inversions
 from ninefold.engines.embeddings.inversion import inversion_files
 from ninefold.engines.ensemble import ensemble_problems, run_ensemble
 from ninefold.engines.families import family_of_class
+from ninefold.engines.hashing import check_unchanged, weights_hash
 from ninefold.engines.loading import LoadedModel, collector_paused, load_model
-from ninefold.engines.loras import check_fit, find_loras, known_lora, lora_files
+from ninefold.engines.loras import check_fit, find_loras, identify_lora, known_lora, lora_files
 from ninefold.engines.memory import ladder, loading_ladder, with_ladder
-from ninefold.engines.model_info import describe
+from ninefold.engines.model_info import acting, describe
 from ninefold.engines.models import ModelFiles, builtin_models, is_diffusers_model, resolve
 from ninefold.engines.prepared_request import PreparedRequest
+from ninefold.engines.reference_images import references_of
 from ninefold.engines.references import model_of
 from ninefold.engines.residency import ModelKey
 from ninefold.engines.resources import EngineResources
@@ -106,6 +108,12 @@ class DiffusersEngine:
         name = known_lora(lora, at_hand)
         check_fit(name, at_hand[name], self._find(model).info)
 
+    def lora_names(self, model: str, lora: str) -> tuple[str, ...]:
+        """What a LoRA is called by its file and its header; raises `InputError` or `ModelError`."""
+        at_hand = self._lora_files()
+        name = known_lora(lora, at_hand)
+        return (name, *identify_lora(at_hand[name]).titles)
+
     def embeddings(self) -> tuple[str, ...]:
         """Names of the textual inversions at hand."""
         return tuple(self._inversion_files())
@@ -127,7 +135,7 @@ class DiffusersEngine:
         self.describe(model)
 
     def hash(self, model: str) -> str:
-        """First ten hex digits of the SHA-256 over the weights; raises `ModelError`."""
+        """The SHA-256 over the weights in hex; raises `ModelError`."""
         return self.describe(model).hash
 
     def describe(self, model: str) -> ModelInfo:
@@ -208,7 +216,8 @@ class DiffusersEngine:
             files = resolve(place, self.settings, self._root, self._number_format)
             if named is not None:
                 files = replace(files, name=named.name)
-            info = replace(describe(files), quantization=self.settings.quantization)
+            quantization, packed = acting(self.settings.quantization, files.layout)
+            info = replace(describe(files), quantization=quantization, packed=packed)
         self._known[place] = found = KnownModel(files.signature(), files, info)
         return found
 
@@ -267,7 +276,8 @@ class DiffusersEngine:
         """The model, loaded where it is not, for this thread alone."""
         device = self._device.name
         key = ModelKey(DIFFUSION.model, known.files.name, known.signature, device)
-        load = partial(self._load, known.files)
+
+        load = partial(self._load, known)
         return self._resources.residency.use(key, load, LoadedModel.size_bytes)
 
     def _tuning(self, prepared: PreparedRequest) -> Tuning:
@@ -280,8 +290,8 @@ class DiffusersEngine:
         dtype = f"{device.number_format(info.family.dtype)}/{info.quantization}"
         return tuning_key(info.hash, size, device.model_name(), dtype)
 
-    def _load(self, files: ModelFiles) -> LoadedModel:
-        device, taken = self._device, list[str]()
+    def _load(self, known: KnownModel) -> LoadedModel:
+        files, device, taken = known.files, self._device, list[str]()
 
         def attempt() -> LoadedModel:
             with collector_paused():
@@ -291,6 +301,7 @@ class DiffusersEngine:
         unload_others = partial(self._resources.residency.unload_idle, device.name)
         rungs = loading_ladder(device.name, unload_others)
         model = with_ladder(attempt, rungs, taken, device.clear, files.name)
+        check_unchanged(files.name, known.info.hash, weights_hash(files.weights, files.path))
         model.oom_steps += taken
         return model
 
@@ -304,9 +315,10 @@ class DiffusersEngine:
 
 def _stacking(model: LoadedModel, prepared: PreparedRequest) -> object:
     """What prompts must agree in to share a call; those of encoders other than CLIP share none, nor
-    do requests with references."""
+    do requests whose model is shown references."""
     request = prepared.request
-    if request.references or isinstance(request, LatentsToImage):
+    shown = references_of(request, prepared.info.family)
+    if shown or isinstance(request, LatentsToImage):
         return object()
     pair = PromptPair(request.prompt, request.negative_prompt, prepared.inversions)
     count = chunk_count(model.base, pair)

@@ -31,7 +31,7 @@ class ModelInfo:
     """What is known of a diffusion model before it is run."""
 
     name: str
-    #: First ten hex digits of the SHA-256 over the weights.
+    #: The SHA-256 over the weights, in hex.
     hash: str
     #: Width and height in pixels that the model was trained at.
     native_size: tuple[int, int]
@@ -63,6 +63,8 @@ class ModelInfo:
     config_hash: str = ""
     #: How its weights are stored where that is not as in its files; changes its images.
     quantization: Quantization = "none"
+    #: Components on which a quantisation that was asked for does not act: their files are packed.
+    packed: tuple[str, ...] = ()
     #: When its weights were written, in seconds since the epoch; 0 where nobody knows.
     created: int = 0
     #: Largest area in pixels that it can be asked for; 0 where only sides are limited.
@@ -92,6 +94,8 @@ class TextToImage:
     scheduler: str
     seed: int
     loras: tuple[Lora, ...] = ()
+    #: Of classifier-free guidance where `guidance_scale` is that of a distilled model; 1 is none.
+    true_cfg_scale: float = 1.0
     control: tuple[Control, ...] = ()
     quality: Quality = "lossless"
     #: Images of any size, for models that change or combine images as the prompt says.
@@ -162,11 +166,15 @@ class DiffusionEngine(Engine, Protocol):
         """Names of the LoRAs that a request may ask for."""
 
     def lora_hash(self, model: str, lora: str) -> str:
-        """Hex digits of the hash of a LoRA's weights; raises `InputError` for one not at hand."""
+        """The hash of a LoRA's weights in hex; raises `InputError` for one not at hand."""
 
     def check_lora(self, model: str, lora: str) -> None:
         """Raise `InputError` or `ModelError` for a LoRA that is not at hand, damaged, or made for
         another family than `model`, as far as its header tells."""
+
+    def lora_names(self, model: str, lora: str) -> tuple[str, ...]:
+        """What a LoRA is called: its path below the folder that it was found in, or its name in
+        the library, and titles in its header; raises as `check_lora` does."""
 
     def embeddings(self) -> tuple[str, ...]:
         """Names of the textual inversions that a prompt may name."""

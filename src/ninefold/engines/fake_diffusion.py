@@ -26,13 +26,13 @@ from ninefold.engines.control import (
 from ninefold.engines.diffusion import Generated, ImageToImage, Inpaint, ModelInfo, TextToImage
 from ninefold.engines.ensemble import ensemble_problems
 from ninefold.engines.families import Family
-from ninefold.engines.faults import FakeModels, random_from
+from ninefold.engines.faults import FakeModels, fake_hash, random_from
 from ninefold.engines.generation_record import GenerationRecord, UsedLora
 from ninefold.engines.loras import known_lora
 from ninefold.engines.schedulers import NAMES, check_scheduler
 from ninefold.imaging.types import Pixels
 
-_LORA_HASH = "fa4e00000000"
+_LORA_HASH = fake_hash(0)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class FakeDiffusion(FakeModels):
     family: Family = ModelInfo.family
 
     names = ("poster",)
-    digest = "fa4e000000"
+    digest = fake_hash(0)
 
     def schedulers(self) -> tuple[str, ...]:
         """The names of the real engine."""
@@ -70,6 +70,10 @@ class FakeDiffusion(FakeModels):
     def check_lora(self, model: str, lora: str) -> None:
         """Raise `InputError` for an unknown name."""
         known_lora(lora, self.known_loras)
+
+    def lora_names(self, model: str, lora: str) -> tuple[str, ...]:
+        """Its name; raises `InputError` for an unknown one."""
+        return (known_lora(lora, self.known_loras),)
 
     def embeddings(self) -> tuple[str, ...]:
         """None."""
@@ -184,6 +188,7 @@ def _record(request: TextToImage, info: ModelInfo) -> GenerationRecord:
         steps=request.steps,
         steps_run=request.steps,
         guidance_scale=request.guidance_scale,
+        true_cfg_scale=request.true_cfg_scale,
         scheduler=request.scheduler,
         size=(request.width, request.height),
         device="fake",

@@ -34,6 +34,11 @@ class Faults:
         raise self.error(f"The fake engine was asked to fail on {call}.")
 
 
+def fake_hash(number: int) -> str:
+    """What stands for the SHA-256 of weights that there are none of."""
+    return f"fa4e{number:06}".ljust(64, "0")
+
+
 @dataclass(frozen=True)
 class FakeModels:
     """What every fake engine says of its models, which are there by fixed names."""

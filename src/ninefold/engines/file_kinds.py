@@ -287,7 +287,17 @@ def _is_sd35(shapes: Mapping[str, tuple[int, ...]]) -> bool:
 def _flux_kind(kind: FileKind, shapes: Mapping[str, tuple[int, ...]], words: set[str]) -> FileKind:
     entry = shapes.get("img_in.weight") or shapes.get("x_embedder.weight") or (0, 64)
     guided = any(key.startswith(("guidance_in.", "time_text_embed.guidance")) for key in shapes)
-    if len(entry) > 1 and entry[1] == 384:
+    inputs = entry[1] if len(entry) > 1 else 64
+    if inputs == 128:  # a control image beside the latents: depth or edges
+        what = "Canny" if "canny" in words else "Depth"
+        return replace(
+            kind,
+            name=f"FLUX.1 {what}",
+            pipeline_class="FluxControlPipeline",
+            repositories=(f"black-forest-labs/FLUX.1-{what}-dev",),
+            is_certain=True,
+        )
+    if inputs == 384:  # an image and a mask
         return replace(
             kind,
             name="FLUX.1 Fill",

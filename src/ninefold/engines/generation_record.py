@@ -15,7 +15,7 @@ class UsedLora:
 
     name: str
     weight: float
-    #: First hex digits of the hash of its weights.
+    #: The hash of its weights, in hex.
     hash: str
     #: Of the text encoder, where it has another weight there.
     text_encoder_weight: float | None = None
@@ -48,7 +48,7 @@ class UsedEmbedding:
     """A textual inversion that a prompt named."""
 
     name: str
-    #: First hex digits of the SHA-256 of its file.
+    #: The SHA-256 of its file, in hex.
     hash: str
 
 
@@ -57,7 +57,7 @@ class UsedControl:
     """A picture that steered the painting, and the model that read it."""
 
     model: str
-    #: First ten hex digits of the SHA-256 of its weights.
+    #: The SHA-256 of its weights, in hex.
     hash: str
     #: `controlnet`, `t2i_adapter` or `ip_adapter`.
     kind: str
@@ -87,7 +87,7 @@ class GenerationRecord:
     """One diffusion pass: the model, how it was run, and what that took."""
 
     model: str
-    #: First hex digits of the SHA-256 of its weights.
+    #: The SHA-256 of its weights, in hex.
     model_hash: str
     #: None where several were used, as for the regions of a detailer.
     seed: int | None
@@ -107,6 +107,8 @@ class GenerationRecord:
     #: Which edges of the image meet.
     tiling: Tiling = "none"
     guidance_rescale: float = 0.0
+    #: Of classifier-free guidance beside the embedded one; 1 where there was none.
+    true_cfg_scale: float = 1.0
     #: How far a source image might change, above 0 to 1; None where there was none.
     strength: float | None = None
     #: How its weights were stored where that is not as in its files.
@@ -151,6 +153,8 @@ class GenerationRecord:
             found["embeddings"] = [dict(vars(item)) for item in self.embeddings]
         if self.guidance_rescale:
             found["guidance_rescale"] = self.guidance_rescale
+        if self.true_cfg_scale != 1:
+            found["true_cfg_scale"] = self.true_cfg_scale
         if self.strength is not None:
             found["strength"] = self.strength
         if self.quantization != "none":
@@ -197,6 +201,7 @@ class GenerationRecord:
             tiling=entry.get("tiling", "none"),
             embeddings=tuple(UsedEmbedding(**item) for item in entry.get("embeddings", ())),
             guidance_rescale=entry.get("guidance_rescale", 0.0),
+            true_cfg_scale=entry.get("true_cfg_scale", 1.0),
             strength=entry.get("strength"),
             quantization=entry.get("quantization", "none"),
             levers=tuple(entry.get("levers", ())),

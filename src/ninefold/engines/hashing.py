@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ninefold.core.errors import ModelError
@@ -14,6 +16,12 @@ from ninefold.engines.weight_headers import check_regular, read_safetensors
 
 #: Bytes from which a file is hashed once for all processes rather than once in each.
 _WORTH_REMEMBERING = 1 << 24
+
+#: Hashes that headers may declare.
+_DECLARED = re.compile("[0-9a-fA-F]{12,64}")
+#: Digits that are shown of a hash, and by which AUTOMATIC1111 knows models; of LoRAs and textual
+#: inversions it takes two more.
+SHORT_HASH, SHORT_ADDED_HASH = 10, 12
 
 _Key = tuple[str, int, int]
 _digests: dict[_Key, str] = {}
@@ -69,18 +77,17 @@ def read_sha256(path: Path) -> str:
 
 
 def weights_hash(files: Sequence[Path], root: Path) -> str:
-    """First ten hex digits that name a model.
+    """The SHA-256 that names a model, in hex.
 
-    One file: of its SHA-256, as AUTOMATIC1111 does. Several: of the SHA-256 over the files'
-    own digests (raw, in the order of their paths below `root`, then of others' folders and names),
-    so each file is read once.
+    One file: its own. Several: over the files' own digests (raw, in the order of their paths below
+    `root`, then of others' folders and names), so each file is read once.
     """
     if len(files) == 1:
-        return file_sha256(files[0])[:10]
+        return file_sha256(files[0])
     over = hashlib.sha256()
     for path in sorted(files, key=lambda file: _place(file, root)):
         over.update(bytes.fromhex(file_sha256(path)))
-    return over.hexdigest()[:10]
+    return over.hexdigest()
 
 
 def known_hash(files: Sequence[Path], root: Path) -> str:
@@ -96,8 +103,27 @@ def _place(path: Path, root: Path) -> tuple[bool, str]:
     return not inside, path.relative_to(root if inside else path.parent.parent).as_posix()
 
 
+def check_unchanged(name: str, described: str, now: str) -> None:
+    """Raise `ModelError` where what was read is not what was described, by their hashes: the record
+    of an image names the weights that made it."""
+    if now != described:
+        raise ModelError(
+            f"{name}: its weights were replaced while they were waited for or read, so the image "
+            "would be of another model than its record says. Run it again."
+        )
+
+
+@contextmanager
+def unchanged(name: str, current: Callable[[], str]) -> Iterator[str]:
+    """The hash of weights that the block uses, as `current` gives it; `ModelError` where it is
+    another one after it."""
+    described = current()
+    yield described
+    check_unchanged(name, described, current())
+
+
 def lora_hash(path: Path) -> str:
-    """First twelve hex digits of a LoRA, as kohya-ss and AUTOMATIC1111 name it.
+    """What names a LoRA, in hex, as for kohya-ss and AUTOMATIC1111.
 
     `sshs_model_hash` from the safetensors header where present, else the SHA-256 of what
     follows the header. Raises `ModelError` if the file is not safetensors.
@@ -109,13 +135,13 @@ def lora_hash(path: Path) -> str:
         known = _read_lora_hash(path)
         with _lock:
             _lora_digests[key] = known
-    return known[:12]
+    return known
 
 
 def _read_lora_hash(path: Path) -> str:
     declared = read_safetensors(path).metadata.get("sshs_model_hash", "")
-    if len(declared) >= 12:
-        return declared
+    if _DECLARED.fullmatch(declared):
+        return declared.lower()
     with path.open("rb") as stream:  # eight bytes say how long the header is
         stream.seek(8 + struct.unpack("<Q", stream.read(8))[0])
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -189,21 +189,38 @@ def t5_config(shapes: Shapes, kind: str) -> Config:
     }
 
 
+def flux_variant(shapes: Shapes) -> Config:
+    """What differs between the FLUX.1 that share their other components: what the transformer is
+    given beside latents, and whether a guidance scale is."""
+    names = (
+        ("img_in.weight", "final_layer.linear.weight", "guidance_in.in_layer.weight"),
+        (
+            "x_embedder.weight",
+            "proj_out.weight",
+            "time_text_embed.guidance_embedder.linear_1.weight",
+        ),
+    )
+    entry, end, guided = names["x_embedder.weight" in shapes]
+    return {
+        "in_channels": shapes[entry][1],
+        "out_channels": shapes[end][0],
+        "guidance_embeds": guided in shapes,
+    }
+
+
 def flux_config(shapes: Shapes, kind: str) -> Config:
     """Of FLUX.1's transformer in its first layout."""
-    width, channels = shapes["img_in.weight"]
+    width = shapes["img_in.weight"][0]
     head = shapes["double_blocks.0.img_attn.norm.key_norm.scale"][0]
     return {
         "_class_name": "FluxTransformer2DModel",
-        "in_channels": channels,
-        "out_channels": shapes["final_layer.linear.weight"][0],
+        **flux_variant(shapes),
         "num_layers": _count(shapes, "double_blocks"),
         "num_single_layers": _count(shapes, "single_blocks"),
         "attention_head_dim": head,
         "num_attention_heads": width // head,
         "joint_attention_dim": shapes["txt_in.weight"][1],
         "pooled_projection_dim": shapes["vector_in.in_layer.weight"][1],
-        "guidance_embeds": "guidance_in.in_layer.weight" in shapes,
     }
 
 

@@ -44,7 +44,7 @@ class Engine(Protocol):
         """
 
     def hash(self, model: str) -> str:
-        """First ten hex digits of the SHA-256 of the weights; raises `ModelError`."""
+        """The SHA-256 of the weights in hex; raises `ModelError`."""
 
 
 E = TypeVar("E")

@@ -11,7 +11,7 @@ from typing import Any
 from ninefold.core.errors import ModelError
 from ninefold.engines.autoencoders import encoded
 from ninefold.engines.diffusion import ImageToImage, Inpaint
-from ninefold.engines.wrapped_methods import wrap_method
+from ninefold.engines.wrapped_methods import wrap_method, wrapped_method
 from ninefold.imaging.resize import resize
 
 
@@ -55,6 +55,8 @@ class LatentStart:
         self._free: Any = None
         #: Channels, height and width of the encoded source.
         self._cells: tuple[int, ...] = ()
+        #: Numbers on the last axis of the noise that the pipeline draws.
+        self._drawn = 0
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -66,15 +68,11 @@ class LatentStart:
                 f"{type(pipe).__name__} with {type(scheduler).__name__} cannot start from an "
                 "image. Choose another model for the stages that start from one, or leave them out."
             )
-        wrap_method(pipe, "prepare_latents", self._prepared)
         wrap_method(scheduler, "set_timesteps", self._set_timesteps)
         wrap_method(scheduler, "set_begin_index", self._set_begin_index)
         wrap_method(scheduler, "step", self._step)
-        try:
+        with wrapped_method(pipe, "prepare_latents", self._prepared):
             yield
-        finally:
-            if self._prepares:
-                del pipe.prepare_latents
 
     def arguments(self, generator: Any) -> dict[str, Any]:
         """What the call is given beside: latents, for a pipeline that prepares none on its own."""
@@ -119,27 +117,36 @@ class LatentStart:
 
     def _prepared(self, prepare: Callable[..., Any], *args: Any, **options: Any) -> Any:
         """As the pipeline prepares its noise, with the latents to start from in its place."""
-        import torch
 
         def laid_out(draw: Callable[[Sequence[int], int], Any]) -> Any:
-            with _drawing(draw):
-                return _first(prepare(*args, **options))
+            with _drawing(draw, len(self._requests)):
+                return self._noisy(_first(prepare(*args, **options)))
 
         prepared = prepare(*args, **options)
-        noise = _first(prepared)
         # Some pipelines multiply noise by what their scheduler begins with.
-        unit = laid_out(lambda shape, _: torch.ones(tuple(shape))).float()
+        unit = laid_out(self._draw_ones).float()
         source = laid_out(self._draw_source).float()
+        whole = _first(prepared).clone()
+        noise = self._noisy(whole)
         # PRX Pixel was trained on more noise than others are.
         scale = getattr(self._pipe.config, "noise_scale", 1.0)
         self._source, self._noise = source / unit, noise.float() / unit * scale
         if self._masked:
             self._free = laid_out(self._draw_mask).float() / unit > 0.5
-        self._latents = noise.clone()
+        self._latents = noise
         self._fill()
-        if isinstance(prepared, tuple):
-            return (self._latents, *prepared[1:])
-        return self._latents
+        return (whole, *prepared[1:]) if isinstance(prepared, tuple) else whole
+
+    def _noisy(self, prepared: Any) -> Any:
+        """What of prepared latents is denoised: Kandinsky 5 lays its reference behind it."""
+        joined = prepared.dim() == 5 and prepared.shape[-1] > self._drawn
+        return prepared[..., : self._drawn] if joined else prepared
+
+    def _draw_ones(self, shape: Sequence[int], _: int) -> Any:
+        import torch
+
+        self._drawn = shape[-1]
+        return torch.ones(tuple(shape))
 
     def _draw_source(self, shape: Sequence[int], row: int) -> Any:
         images = [item.image for item in self._requests[row : row + shape[0]]]
@@ -254,8 +261,11 @@ def _is_trigflow(scheduler: Any) -> bool:
     return getattr(scheduler.config, "prediction_type", "") == "trigflow"
 
 
-def _drawing(draw: Callable[[Sequence[int], int], Any]) -> Any:
-    """A context in which `draw(shape, first row)` stands for `torch.randn`, in this thread."""
+def _drawing(draw: Callable[[Sequence[int], int], Any], count: int) -> Any:
+    """A context in which `draw(shape, first row)` stands for `torch.randn`, in this thread.
+
+    After the noise of `count` rows zeros are drawn: autoencoders then give their mean.
+    """
     import torch
     from torch.overrides import TorchFunctionMode
 
@@ -270,6 +280,8 @@ def _drawing(draw: Callable[[Sequence[int], int], Any]) -> Any:
                 return function(*args, **options)
             shape = args[0] if args else options["size"]
             row, self.rows = self.rows, self.rows + shape[0]
+            if row >= count:
+                return torch.zeros(tuple(shape), device=options.get("device"))
             return draw(shape, row).to(options.get("device"))
 
     return Drawing()

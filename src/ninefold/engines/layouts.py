@@ -44,7 +44,7 @@ class Component:
     """One part of a pipeline, as `model_index.json` names it, and the files that it is in."""
 
     name: str
-    library: str
+    package: str
     class_name: str
     #: Where its config lies.
     folder: Path
@@ -74,7 +74,7 @@ class Component:
     @property
     def is_processor(self) -> bool:
         """Whether it prepares text, images and videos for a language model."""
-        return self.library == "transformers" and self.class_name.endswith("Processor")
+        return self.package == "transformers" and self.class_name.endswith("Processor")
 
     @property
     def is_pickled(self) -> bool:
@@ -108,7 +108,7 @@ class Layout:
 
     def index(self) -> dict[str, Any]:
         """What `model_index.json` says of it."""
-        parts = {item.name: [item.library, item.class_name] for item in self.components}
+        parts = {item.name: [item.package, item.class_name] for item in self.components}
         return {"_class_name": self.pipeline_class, **self.options, **parts}
 
     def configs(self) -> Configs:
@@ -179,7 +179,7 @@ def check_classes(layout: Layout, name: str) -> None:
     asked = {"the pipeline": layout.pipeline_class} | {
         f"the {item.name}": item.class_name
         for item in layout.components
-        if item.library == "diffusers"
+        if item.package == "diffusers"
     }
     for what, class_name in asked.items():
         if not knows_class(class_name):

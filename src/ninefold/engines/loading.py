@@ -146,10 +146,11 @@ def _read(
 def _read_network(component: Component, dtype: Any, allow_pickle: bool) -> Any:
     network_class = _class_of(component)
     options: dict[str, Any] = {}
-    if component.library == "transformers":  # else it asks on the terminal for code in a folder
+    # Else transformers asks on the terminal for code in a folder.
+    if component.package == "transformers":
         options["trust_remote_code"] = False
     if component.is_pickled and allow_pickle:
-        if component.library != "transformers":  # diffusers itself reads nothing but tensors
+        if component.package != "transformers":  # diffusers itself reads nothing but tensors
             return read_pickled(component, network_class, dtype)
         options["weights_only"] = False
     return network_class.from_pretrained(
@@ -172,7 +173,7 @@ def _read_tokenizer(component: Component) -> Any:
 
 
 def _class_of(component: Component) -> Any:
-    return component_class(component.library, component.class_name)
+    return component_class(component.package, component.class_name)
 
 
 @contextmanager

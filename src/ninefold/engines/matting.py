@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ninefold.core.errors import InputError, ModelError
-from ninefold.engines.faults import FakeModels
+from ninefold.engines.faults import FakeModels, fake_hash
 from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.engines.onnx_session import OnnxModel, OnnxModels
 from ninefold.engines.resources import EngineResources
@@ -44,7 +44,7 @@ class FakeMatting(FakeModels):
     """Takes an ellipse in the middle for the subject, half as wide and as high as the image."""
 
     names = (BUILTIN,)
-    digest = "fa4e000003"
+    digest = fake_hash(3)
 
     def matte(self, model: str, image: Pixels) -> Mask:
         """The ellipse; raises `ModelError` for any other name."""
@@ -89,8 +89,8 @@ class OnnxMattingEngine:
             self._gives_logits(model)
 
     def hash(self, model: str) -> str:
-        """First ten hex digits of the SHA-256 of the weights; raises `ModelError`."""
-        return self._models.sha256(model)[:10]
+        """The SHA-256 of the weights in hex; raises `ModelError`."""
+        return self._models.sha256(model)
 
     def matte(self, model: str, image: Pixels) -> Mask:
         """How much of each pixel the subject covers; raises `InputError` or `ModelError`.

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.core.errors import ModelError
+from ninefold.core.paths import ending
 from ninefold.engines.configs import read_json
 from ninefold.engines.control_base import control_base
 from ninefold.engines.diffusion import ModelInfo
 from ninefold.engines.families import Configs, Family
 from ninefold.engines.hashing import weights_hash
+from ninefold.engines.layouts import Component, Layout
 from ninefold.engines.models import ModelFiles
+from ninefold.engines.quantization import Quantization, is_left_whole
 from ninefold.engines.sampler_names import canonical
 from ninefold.engines.sampler_table import SchedulerKind
 from ninefold.engines.schedulers import kind_of
@@ -49,7 +52,7 @@ def describe(
         largest = _largest(configs, family, scale) or _LARGEST * max(width, height)
         info = ModelInfo(
             name=files.name,
-            config_hash=_config_hash(files),
+            config_hash=_config_hash(files.layout, configs),
             hash=hash_of(files.weights, files.path),
             native_size=(width, height),
             size_multiple=multiple,
@@ -59,7 +62,7 @@ def describe(
             steps=int(default.get("steps", family.steps)),
             guidance_scale=float(default.get("guidance_scale", family.guidance.scale)),
             scheduler=canonical(str(default.get("scheduler", "default"))),
-            scheduler_kind=_scheduler_kind(files),
+            scheduler_kind=_scheduler_kind(files.layout, configs, family),
             words=frozenset(str(word).lower() for word in sidecar.get("words", ())),
             examples=tuple(str(example) for example in sidecar.get("examples", ())),
             hint=str(sidecar.get("hint", "")),
@@ -76,6 +79,22 @@ def describe(
     return info
 
 
+def acting(scheme: Quantization, layout: Layout) -> tuple[Quantization, tuple[str, ...]]:
+    """The scheme as it acts on a model, and the components on which it does not: those whose
+    weights are packed in their files already."""
+    networks = [item for item in layout.networks if not is_left_whole(item.name)]
+    packed = tuple(item.name for item in networks if _is_packed(item))
+    if scheme == "none" or not packed:
+        return scheme, ()
+    return ("none" if len(packed) == len(networks) else scheme), packed
+
+
+def _is_packed(component: Component) -> bool:
+    config = read_json(component.folder / "config.json", optional=True)
+    files = {ending(path) for path in component.weights}
+    return files == {".gguf"} or (component.prefix is None and "quantization_config" in config)
+
+
 def _check_sizes(info: ModelInfo) -> None:
     """Raise `ModelError` for sizes in pixels that no model has."""
     sides = (*info.native_size, info.min_size, info.max_size)
@@ -90,9 +109,9 @@ def _check_sizes(info: ModelInfo) -> None:
     )
 
 
-def _config_hash(files: ModelFiles) -> str:
-    configs = {item.name: dict(files.configs(item.name)) for item in files.layout.components}
-    text = json.dumps([files.layout.index(), configs], sort_keys=True, default=str)
+def _config_hash(layout: Layout, configs: Configs) -> str:
+    found = {item.name: dict(configs(item.name)) for item in layout.components}
+    text = json.dumps([layout.index(), found], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
@@ -110,12 +129,12 @@ def _scale(configs: Configs, family: Family) -> int:
     return family.latent_scale
 
 
-def _scheduler_kind(files: ModelFiles) -> SchedulerKind:
+def _scheduler_kind(layout: Layout, configs: Configs, family: Family) -> SchedulerKind:
     """By the scheduler that the model is loaded with, else by its family."""
-    scheduler, known = files.layout.component("scheduler"), files.family.scheduler
-    if known == "own" or scheduler is None:
-        return known
-    return kind_of(scheduler.class_name, files.configs("scheduler"))
+    scheduler = layout.component("scheduler")
+    if family.scheduler == "own" or scheduler is None:
+        return family.scheduler
+    return kind_of(scheduler.class_name, configs("scheduler"))
 
 
 def _native(configs: Configs, family: Family) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from ninefold.engines.layouts import (
 )
 from ninefold.engines.references import HubName, LocalPath, model_of, split_components
 from ninefold.engines.settings import EngineSettings
-from ninefold.engines.single_files import complete
+from ninefold.engines.single_files import complete, fits
 from ninefold.engines.weight_headers import PICKLES, read_header
 
 #: Files of a folder, beside its weights, that a description is read from.
@@ -211,7 +212,7 @@ def _file(
         return complete(path, header, held, source.path, wanted, source.variant)
 
     try:
-        layout = completed(given or _near(path, held))
+        layout = completed(given or _near(path, held, settings, precision))
     except ModelError:
         if given is not None or not settings.allow_download:
             raise
@@ -221,18 +222,28 @@ def _file(
     return _model(path.stem, path, layout)
 
 
-def _near(path: Path, held: Recognised) -> LocalPath | None:
-    """Where components of a file are without being named: beside it, or in the hub's cache."""
-    cached = (hub.cached_folder(HubName(name)) for name in held.kind.repositories)
-    for folder in (path.with_suffix(""), *cached):
+def _near(
+    path: Path, held: Recognised, settings: EngineSettings, precision: Precision
+) -> LocalPath | None:
+    """Where components of a file are without being named: beside it, where a setting says, or in
+    the hub's cache. What the setting names and is not there may be for files of other families."""
+    beside = path.with_suffix("")
+    if (beside / "model_index.json").is_file():
+        return LocalPath(beside)
+    for reference in settings.components:
+        with suppress(ModelError):
+            found = _source(reference, settings, precision)
+            if fits(held, read_index(found.path, found.path.name)):
+                return found
+    for name in held.kind.repositories:
+        folder = hub.cached_folder(HubName(name))
         if folder is not None and (folder / "model_index.json").is_file():
             return LocalPath(folder)
     return None
 
 
-def _check_latents(name: str, layout: Layout) -> None:
+def _check_latents(name: str, configs: Configs) -> None:
     """Raise `ModelError` for a UNet whose latents the autoencoder cannot decode."""
-    configs = layout.configs()
     unet, vae = configs("unet").get("out_channels"), configs("vae").get("latent_channels")
     if isinstance(unet, int) and isinstance(vae, int) and unet != vae:
         raise ModelError(
@@ -255,8 +266,9 @@ def _check_scheduler(name: str, layout: Layout, family: Family) -> None:
 
 
 def _model(name: str, path: Path, layout: Layout) -> ModelFiles:
-    _check_latents(name, layout)
-    found, recognised_by = family_of_class(layout.pipeline_class).for_model(layout.configs(), name)
+    configs = layout.configs()
+    _check_latents(name, configs)
+    found, recognised_by = family_of_class(layout.pipeline_class).for_model(configs, name)
     _check_scheduler(name, layout, found)
     loads = found.loads or layout.pipeline_class
     return ModelFiles(name, path, layout.weights, loads, found, recognised_by, layout)

@@ -24,6 +24,7 @@ from ninefold.engines.detection_layouts import (
     WrongLayoutError,
     read_outputs,
 )
+from ninefold.engines.file_memory import size_and_time
 from ninefold.engines.letterbox import PADDING, Fit, covered, letterbox, suppressed
 from ninefold.engines.onnx_session import OnnxModel, OnnxModels
 from ninefold.engines.resources import EngineResources
@@ -65,8 +66,8 @@ class OnnxDetectionEngine:
             self.labels(model)
 
     def hash(self, model: str) -> str:
-        """First ten hex digits of the SHA-256 of the weights; raises `ModelError`."""
-        return self._models.sha256(model)[:10]
+        """The SHA-256 of the weights in hex; raises `ModelError`."""
+        return self._models.sha256(model)
 
     def labels(self, model: str) -> tuple[str, ...]:
         """What the detector can find.
@@ -75,7 +76,7 @@ class OnnxDetectionEngine:
         in a known layout.
         """
         path = self._models.path(model)
-        key = (self._models.sha256(model), path, _change(_labels_file(path)))
+        key = (self._models.sha256(model), path, size_and_time(_labels_file(path)))
         if key not in self._labels:
             with self._models.use(model) as opened:
                 self._labels[key] = _checked_labels(opened)
@@ -206,15 +207,6 @@ def _labels(model: OnnxModel) -> tuple[str, ...]:
 def _labels_file(model: Path) -> Path:
     """Where the labels of a model stand that does not know them itself."""
     return model.with_suffix(".txt")
-
-
-def _change(path: Path) -> tuple[int, int] | None:
-    """Another value whenever the file has changed; None where there is none."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_size, stat.st_mtime_ns
 
 
 def _input_size(model: OnnxModel, image: Pixels) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from ninefold.core.errors import ModelError
 from ninefold.core.paths import ending, expand_home
 from ninefold.core.timing import current_clock
 from ninefold.engines import builtin
-from ninefold.engines.hashing import file_sha256
+from ninefold.engines.hashing import check_unchanged, file_sha256
 from ninefold.engines.residency import ModelKey
 from ninefold.engines.resources import EngineResources
 from ninefold.engines.settings import EngineSettings
@@ -175,12 +175,16 @@ class OnnxModels:
         with ExitStack() as stack:
             with current_clock.get().loading():
                 device = "cuda" if _CUDA in _providers(settings) else "cpu"
-                key = ModelKey(self._kind, name, (str(path), file_sha256(path)), device)
+                digest = file_sha256(path)
+                key = ModelKey(self._kind, name, (str(path), digest), device)
+
+                def load() -> OnnxModel:
+                    model = _open(path, name, settings, self._any_layout)
+                    check_unchanged(path.name, digest, file_sha256(path))
+                    return model
+
                 used = self._resources.residency.use(
-                    key,
-                    lambda: _open(path, name, settings, self._any_layout),
-                    lambda model: model.size,
-                    shared=True,
+                    key, load, lambda model: model.size, shared=True
                 )
                 opened = stack.enter_context(used)
             yield opened

@@ -51,8 +51,8 @@ class OnnxUpscaleEngine:
             self.scale(model)
 
     def hash(self, model: str) -> str:
-        """First ten hex digits of the SHA-256 of the weights; raises `ModelError`."""
-        return self._models.sha256(model)[:10]
+        """The SHA-256 of the weights in hex; raises `ModelError`."""
+        return self._models.sha256(model)
 
     def scale(self, model: str) -> int:
         """The factor of the model, found by running it on tiny images.

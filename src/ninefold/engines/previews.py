@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from inspect import signature
 from typing import Any
 
 from ninefold.core.progress import PreviewMaker
@@ -40,7 +41,8 @@ def _decode(pipe: Any, latents: Any, width: int, height: int) -> Pixels:
 def _grid(pipe: Any, latents: Any, width: int, height: int) -> Any:
     """Latents of one image as a grid of cells (1, C, h, w)."""
     if latents.ndim == 3 and packs_latents(pipe):
-        latents = unpacked_latents(pipe, latents, width, height)
+        size = _painted_size(pipe, latents.shape[1], width, height)
+        latents = unpacked_latents(pipe, latents, *size)
     if latents.ndim == 3:  # cells row by row
         down = round(math.sqrt(latents.shape[1] * height / width))
         return latents.transpose(1, 2).unflatten(2, (down, -1))
@@ -48,5 +50,21 @@ def _grid(pipe: Any, latents: Any, width: int, height: int) -> Any:
         channels_last = latents.shape[1] == 1 and latents.shape[2] * width == (
             latents.shape[3] * height
         )
-        return latents[:, 0].movedim(-1, 1) if channels_last else latents.flatten(1, 2)
+        if not channels_last:
+            return latents.flatten(1, 2)
+        model: Any = autoencoder(pipe)  # Kandinsky 5 lays a reference behind what is denoised
+        return latents[:, 0, ..., : model.config.latent_channels].movedim(-1, 1)
     return latents
+
+
+def _painted_size(pipe: Any, patches: int, width: int, height: int) -> tuple[int, int]:
+    """The size of an image of so many patches of 2 x 2 cells: the one asked for, or of a pipeline
+    that takes none the nearest in shape."""
+    if "width" in signature(type(pipe).__call__).parameters:
+        return width, height
+    side, shape = 2 * pipe.vae_scale_factor, math.log(width / height)
+    across = min(
+        (count for count in range(1, patches + 1) if patches % count == 0),
+        key=lambda count: abs(math.log(count * count / patches) - shape),
+    )
+    return across * side, patches // across * side

@@ -28,6 +28,11 @@ def installed(scheme: Quantization) -> Quantization:
     return scheme
 
 
+def is_left_whole(component: str) -> bool:
+    """Whether a network, by what its pipeline calls it, is left alone."""
+    return component.startswith(_WHOLE)
+
+
 def quantize(network: Any, component: str, scheme: Quantization, dtype: Any) -> None:
     """Store the weights of a network, called `component` in its pipeline, as `scheme` says.
 
@@ -37,7 +42,7 @@ def quantize(network: Any, component: str, scheme: Quantization, dtype: Any) -> 
     (https://arxiv.org/abs/2305.14314). The latter two are packed when the network goes to its
     device. Raises `ModelError` where the library for it is missing.
     """
-    if scheme != "none" and not component.startswith(_WHOLE):
+    if scheme != "none" and not is_left_whole(component):
         _SCHEMES[scheme](network, dtype)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from ninefold.engines.autoencoders import autoencoder
 from ninefold.engines.diffusion import ImageToImage, TextToImage
 from ninefold.engines.families import Family
+from ninefold.engines.wrapped_methods import wrapped_method
 from ninefold.imaging.resize import resize
 from ninefold.imaging.types import Pixels
 
@@ -32,12 +33,13 @@ def encoded_as_loaded(pipe: Any, references: Collection[Pixels]) -> Iterator[Non
     if not references or not hasattr(model, "encode"):
         yield
         return
-    encode, dtype = model.encode, next(model.parameters()).dtype
-    model.encode = lambda pixels, *args, **options: encode(pixels.to(dtype), *args, **options)
-    try:
+    dtype = next(model.parameters()).dtype
+
+    def cast(encode: Callable[..., Any], pixels: Any, *args: Any, **options: Any) -> Any:
+        return encode(pixels.to(dtype), *args, **options)
+
+    with wrapped_method(model, "encode", cast):
         yield
-    finally:
-        del model.encode
 
 
 def reference_arguments(

@@ -84,6 +84,12 @@ def check_scheduler(
         )
 
 
+def fits_kind(name: str, kind: SchedulerKind) -> bool:
+    """Whether a scheduler gives something sensible with models of a kind."""
+    found = find_scheduler(name)
+    return found is None or found.fits(kind)
+
+
 def _unknown(name: str, found: SchedulerName | None, known: Sequence[str]) -> str:
     if found is not None and not found.possible:
         schedules = ", ".join(found.sampler.schedules) or "none"

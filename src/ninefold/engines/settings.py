@@ -97,6 +97,12 @@ class EngineSettings(SigningSettings):
         "between: of AUTOMATIC1111, Forge or ComfyUI, the cache of the Hugging Face hub, or any "
         "others.",
     )
+    components: tuple[str, ...] = Field(
+        (),
+        description="Where single files take what they lack (text encoders, decoder, tokenizers) "
+        "when nothing else is named: diffusers folders or hub names, with commas between. Of "
+        "several, a file takes the first that is of its family.",
+    )
     library: Folder = Field(
         Path("~/.local/share/ninefold/models"),
         validate_default=True,

@@ -17,7 +17,12 @@ from ninefold.core.paths import ending
 from ninefold.engines import hub
 from ninefold.engines.configs import read_json
 from ninefold.engines.file_kinds import Recognised
-from ninefold.engines.inferred_configs import MAKERS, made_index, scheduler_config
+from ninefold.engines.inferred_configs import (
+    MAKERS,
+    flux_variant,
+    made_index,
+    scheduler_config,
+)
 from ninefold.engines.layouts import (
     Component,
     Layout,
@@ -85,13 +90,20 @@ def _index(path: Path, held: Recognised, source: Path | None) -> Layout:
         )
         return Layout(kind.pipeline_class, components, options)
     layout = read_index(source, source.name)
-    network = layout.component(kind.network)
-    if network is None or network.class_name != kind.network_class or _differs(held, network):
+    if not fits(held, layout):
         raise ModelError(
             f"{path.name} is {kind.name}, and the components in {source.name} are of another "
             f"family ({layout.pipeline_class}). Name components of {kind.repositories[0]}."
         )
     return replace(layout, pipeline_class=kind.pipeline_class) if kind.is_certain else layout
+
+
+def fits(held: Recognised, layout: Layout) -> bool:
+    """Whether components of a folder are of the family of what a file holds."""
+    network = layout.component(held.kind.network)
+    if network is None or network.class_name != held.kind.network_class:
+        return False
+    return not _differs(held, network)
 
 
 def _differs(held: Recognised, network: Component) -> bool:
@@ -164,12 +176,8 @@ def _config(
     }
     config = read_json(component.folder / "config.json", optional=True)
     if config:
-        guided = (
-            "guidance_in.in_layer.weight",
-            "time_text_embed.guidance_embedder.linear_1.weight",
-        )
-        if "guidance_embeds" in config and component.class_name == "FluxTransformer2DModel":
-            return {**config, "guidance_embeds": any(name in shapes for name in guided)}
+        if component.class_name == "FluxTransformer2DModel":
+            return {**config, **flux_variant(shapes)}
         return config
     make = MAKERS.get(component.class_name)
     if make is None or (component.name == held.kind.network and held.in_diffusers_layout):
@@ -211,7 +219,8 @@ def _lacking(path: Path, held: Recognised, source: Path | None, missing: list[st
     what = f"{held.kind.name}, its {held.kind.network} alone" if alone else held.kind.name
     return (
         f"{path.name} is {what}: {holder} {', '.join(missing)}. Name a diffusers "
-        f"folder or a hub model that does, with --components (such as {name}), or put it beside "
-        f"the file as {path.stem}/. `ninefold models pull {name}` fetches one; with "
+        f"folder or a hub model that does, with --components (such as {name}) or for every run "
+        f"in NINEFOLD_COMPONENTS, or put it beside the file as {path.stem}/. "
+        f"`ninefold models pull {name}` fetches one; with "
         "NINEFOLD_ALLOW_DOWNLOAD=1 what is missing is fetched when it is needed."
     )

@@ -23,7 +23,7 @@ from ninefold.core.errors import ModelError
 from ninefold.core.paths import ending, expand_home
 from ninefold.core.timing import current_clock
 from ninefold.engines.enlarging import Planes, enlarged_pixels, measured_margin
-from ninefold.engines.hashing import file_sha256
+from ninefold.engines.hashing import check_unchanged, file_sha256
 from ninefold.engines.loading import LOADING
 from ninefold.engines.residency import ModelKey
 from ninefold.engines.resources import EngineResources
@@ -71,8 +71,8 @@ class SpandrelUpscaleEngine:
             _enlarged(opened, np.full((opened.input_channels, 16, 16), 0.5, np.float32))
 
     def hash(self, model: str) -> str:
-        """First ten hex digits of the SHA-256 of the file; raises `ModelError`."""
-        return file_sha256(self._file(model))[:10]
+        """The SHA-256 of the file in hex; raises `ModelError`."""
+        return file_sha256(self._file(model))
 
     def scale(self, model: str) -> int:
         """The factor of the model; raises `ModelError`."""
@@ -101,9 +101,11 @@ class SpandrelUpscaleEngine:
         if find_spec("spandrel") is None:
             raise ModelError(f"{path.name} needs the package spandrel: `{_INSTALL}`.")
         device = self._resources.device
-        key = ModelKey(UPSCALING.model, path.stem, (str(path), file_sha256(path)), device.name)
+        digest = file_sha256(path)
+        key = ModelKey(UPSCALING.model, path.stem, (str(path), digest), device.name)
         with current_clock.get().loading():
-            used = self._resources.residency.use(key, partial(_load, path, device.name), _size)
+            load = partial(_load, path, device.name, digest)
+            used = self._resources.residency.use(key, load, _size)
         with used as opened:
             yield opened
 
@@ -118,14 +120,14 @@ class SpandrelUpscaleEngine:
         return path
 
 
-def _load(path: Path, device: str) -> Any:
+def _load(path: Path, device: str, digest: str) -> Any:
     with _without_torchvision():
         import spandrel
 
     try:
         with LOADING, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch's, at functions that the families call
-            return _checked(path, spandrel, device)
+            loaded = _checked(path, spandrel, device)
     except ModelError:
         raise
     except Exception as error:  # spandrel's own, and what odd tensors make its families raise
@@ -133,6 +135,8 @@ def _load(path: Path, device: str) -> Any:
             f"{path.name} is no super-resolution model of a family that spandrel knows (ESRGAN, "
             "SwinIR, HAT, DAT, Compact, SPAN and others). Choose another file."
         ) from error
+    check_unchanged(path.name, digest, file_sha256(path))
+    return loaded
 
 
 def _checked(path: Path, spandrel: Any, device: str) -> Any:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ninefold.engines.wrapped_methods import watch_steps
+from ninefold.engines.wrapped_methods import replaced_attribute, watch_steps
 
 Quality = Literal["lossless", "high", "fast"]
 
@@ -148,15 +148,9 @@ def step_cache(
     looks = getattr(getattr(scheduler, "solver", scheduler), "order", 1)
     cache = StepCache(TOLERANCES[quality], total_steps, looks)
     watch_steps(scheduler, lambda _: cache.stepped())
-    own = vars(network).get("forward")  # offloading puts one of its own there
-    network.forward = cache.wrapped(network.forward)
-    try:
+    # Offloading puts one of its own there.
+    with replaced_attribute(network, "forward", cache.wrapped(network.forward)):
         yield cache
-    finally:
-        if own is None:
-            del network.forward
-        else:
-            network.forward = own
 
 
 def _sample(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -20,7 +20,7 @@ from ninefold.core.paths import expand_home
 from ninefold.core.timing import current_clock
 from ninefold.engines.configs import read_json
 from ninefold.engines.detection import DETECTION, Detection
-from ninefold.engines.hashing import weights_hash
+from ninefold.engines.hashing import check_unchanged, weights_hash
 from ninefold.engines.letterbox import suppressed
 from ninefold.engines.load_errors import unreadable
 from ninefold.engines.loading import LOADING
@@ -87,7 +87,7 @@ class TransformersDetectionEngine:
             pass
 
     def hash(self, model: str) -> str:
-        """First ten hex digits of the SHA-256 over the weights; raises `ModelError`."""
+        """The SHA-256 over the weights in hex; raises `ModelError`."""
         folder = self._path(model)
         return weights_hash(_weights(folder), folder)
 
@@ -123,9 +123,11 @@ class TransformersDetectionEngine:
     def _use(self, model: str) -> Iterator[_Opened]:
         folder, device = self._path(model), self._resources.device.name
         _task(folder)
-        key = ModelKey(DETECTION.model, folder.name, (str(folder), self.hash(model)), device)
+        digest = self.hash(model)
+        key = ModelKey(DETECTION.model, folder.name, (str(folder), digest), device)
         with current_clock.get().loading():
-            used = self._resources.residency.use(key, partial(_load, folder, device), _size)
+            load = partial(_load, folder, device, digest)
+            used = self._resources.residency.use(key, load, _size)
         with used as opened:
             yield opened
 
@@ -134,7 +136,7 @@ class TransformersDetectionEngine:
         return expand_home(model) if found is None else found.place.path
 
 
-def _load(folder: Path, device: str) -> _Opened:
+def _load(folder: Path, device: str, digest: str) -> _Opened:
     import torch
     import transformers as untyped
 
@@ -150,6 +152,7 @@ def _load(folder: Path, device: str) -> _Opened:
             network = getattr(transformers, task.network).from_pretrained(folder, **options)
         except Exception as error:  # transformers' many errors mean that the folder cannot be read
             raise unreadable(folder.name, error) from error
+        check_unchanged(folder.name, digest, weights_hash(_weights(folder), folder))
         return _Opened(network.eval().to(device), processor)
 
 

@@ -15,6 +15,7 @@ from statistics import median
 from typing import Any
 
 from ninefold.core.atomic import write_atomic
+from ninefold.engines.hashing import SHORT_HASH
 from ninefold.engines.levers import ATTENTION
 from ninefold.engines.step_cache import Quality
 
@@ -117,7 +118,8 @@ def tuning_key(model_hash: str, size: tuple[int, int], device: str, dtype: str) 
     Another torch measures anew."""
     from importlib.metadata import version
 
-    return f"{model_hash} {size[0]}x{size[1]} {device} {dtype} torch-{version('torch')}"
+    short = model_hash[:SHORT_HASH]
+    return f"{short} {size[0]}x{size[1]} {device} {dtype} torch-{version('torch')}"
 
 
 def measure(

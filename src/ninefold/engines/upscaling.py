@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from ninefold.engines.faults import FakeModels
+from ninefold.engines.faults import FakeModels, fake_hash
 from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.imaging.types import Pixels
 
@@ -35,7 +35,7 @@ class FakeUpscale(FakeModels):
 
     def hash(self, model: str) -> str:
         """A constant per model; raises `ModelError` for unknown names."""
-        return f"fa4e00001{self.scale(model)}"
+        return fake_hash(10 + self.scale(model))
 
     def scale(self, model: str) -> int:
         """2 for `2x`, 4 for `4x`; raises `ModelError` for unknown names."""

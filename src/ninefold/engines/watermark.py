@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ninefold.core.errors import InputError, ModelError
-from ninefold.engines.faults import FakeModels
+from ninefold.engines.faults import FakeModels, fake_hash
 from ninefold.engines.kinds import Engine, EngineKind
 from ninefold.engines.resources import EngineResources
 from ninefold.imaging import watermark
@@ -55,12 +55,29 @@ class WatermarkEngine(Engine, Protocol):
         """
 
 
+def find_any(engine: WatermarkEngine, pixels: Pixels) -> FoundWatermark | None:
+    """The first of an engine's watermarks that is in an image; None where none is.
+
+    Raises `InputError` for an image that is too small for all of them.
+    """
+    refusals = []
+    for model in engine.models():
+        try:
+            if (found := engine.find(model, pixels)) is not None:
+                return found
+        except InputError as error:
+            refusals.append(error)
+    if refusals and len(refusals) == len(engine.models()):
+        raise refusals[0]
+    return None
+
+
 @dataclass(frozen=True)
 class FakeWatermark(FakeModels):
     """Writes the identifier into the last bits of the first values: any change destroys it."""
 
     names = (BUILTIN,)
-    digest = "fa4e000005"
+    digest = fake_hash(5)
 
     def algorithm(self, model: str) -> str:
         """That of the built-in one; raises `ModelError` for any other name."""
@@ -128,7 +145,7 @@ class SpreadSpectrumEngine:
         """Of the method and its revision, since there are no weights; raises `ModelError`."""
         self.check(model)
         made_by = f"{watermark.ALGORITHM} {watermark.REVISION}"
-        return hashlib.sha256(made_by.encode()).hexdigest()[:10]
+        return hashlib.sha256(made_by.encode()).hexdigest()
 
     def algorithm(self, model: str) -> str:
         """`io.ninefold.watermark.1`; raises `ModelError`."""

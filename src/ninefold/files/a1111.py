@@ -12,6 +12,7 @@ from typing import Any
 
 from ninefold.core.values import Json
 from ninefold.engines.generation_record import GenerationRecord, UsedControl
+from ninefold.engines.hashing import SHORT_HASH
 from ninefold.engines.sampler_names import find_scheduler
 from ninefold.files.infotext import FEWEST_FIELDS, Infotext, format_hashes
 
@@ -103,13 +104,20 @@ def sampling_fields(record: GenerationRecord) -> dict[str, Any]:
         "Steps": record.steps,
         "Sampler": name,
         "Schedule type": schedule,
-        "CFG scale": record.guidance_scale,
+        **cfg_fields(record.guidance_scale, record.true_cfg_scale),
         "Seed": record.seed,
         "Size": "{}x{}".format(*record.size),
-        "Model hash": record.model_hash,
+        "Model hash": record.model_hash[:SHORT_HASH],
         "Model": record.model,
         "Tiling": None if record.tiling == "none" else True,
     }
+
+
+def cfg_fields(guidance_scale: float | None, true_cfg_scale: float | None) -> dict[str, Any]:
+    """The scales of guidance, in Forge's words where there are two."""
+    if true_cfg_scale in (None, 1):
+        return {"CFG scale": guidance_scale}
+    return {"CFG scale": true_cfg_scale, "Distilled CFG Scale": guidance_scale}
 
 
 def as_text(fields: Mapping[str, Any]) -> dict[str, str]:
@@ -158,8 +166,8 @@ def _diffused(history: ImageHistory, first: GenerationRecord) -> dict[str, Any]:
         **_refined(history.refiner, first),
         **_detailed(history),
         **_steered(first.control),
-        "Lora hashes": format_hashes(history.loras) if history.loras else None,
-        "TI hashes": format_hashes(history.embeddings) if history.embeddings else None,
+        "Lora hashes": format_hashes(history.loras) or None,
+        "TI hashes": format_hashes(history.embeddings) or None,
     }
 
 
@@ -184,7 +192,7 @@ def _refined(record: GenerationRecord | None, first: GenerationRecord) -> dict[s
         name, digest, switch = record.model, record.model_hash, 1 - record.strength
     else:
         return {}
-    return {"Refiner": f"{name} [{digest}]", "Refiner switch at": round(switch, 4)}
+    return {"Refiner": f"{name} [{digest[:SHORT_HASH]}]", "Refiner switch at": round(switch, 4)}
 
 
 def _steered(entries: Sequence[UsedControl]) -> dict[str, Any]:

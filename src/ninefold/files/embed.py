@@ -17,11 +17,13 @@ from enum import StrEnum
 
 from ninefold.files import jpeg
 from ninefold.files.exif import read_exif, write_exif
+from ninefold.files.formats import ImageFormat
 from ninefold.files.infotext import Infotext, format_infotext, parse_infotext
 from ninefold.files.manifest import Manifest, read_manifest
 from ninefold.files.opening import ImageLimits, open_image
 from ninefold.files.png import read_text
 from ninefold.files.scrub import is_prompt_key, is_secret_key, scrub_prompt, scrub_text
+from ninefold.files.signed_record import read_signed_record
 from ninefold.files.xmp import Xmp, extension_of, format_xmp, has_own, own_property
 
 PARAMETERS = "parameters"
@@ -117,12 +119,12 @@ def read_parameters(data: bytes, limits: ImageLimits | None = None) -> str | Non
     Raises ValueError where `data` is no image that can be read, or its header is corrupt.
     """
     with open_image(data, limits) as image:
-        kind = image.format
+        kind, packet = image.format, image.info.get("xmp")
         text = read_text(data).get(PARAMETERS) if kind == "PNG" else None
         text = read_exif(image.info.get("exif") or b"").comment if text is None else text
     if text is None and kind == "JPEG":
         with suppress(ValueError):
-            return _own_property(data, PARAMETERS)
+            return own_text(data, packet, PARAMETERS)
     return text
 
 
@@ -151,22 +153,25 @@ def read_xmp(data: bytes) -> bytes | None:
 
 
 def read_record(data: bytes) -> Manifest | None:
-    """How the image of a PNG, JPEG, WebP or AVIF file was made; None where the file has no record
-    of ninefold's.
+    """How the image of a file was made; None where the file has no record of ninefold's.
 
-    It is what the file says; whether it is true, its signature tells. Raises ValueError where
-    `data` is none of the formats, or its record is damaged or of another version.
+    It is what the file says; whether it is true, its signature tells. Where its texts were removed,
+    the record is that in its C2PA manifest, if the signature holds. Raises ValueError where `data`
+    is none of the formats, or its record is damaged or of another version.
     """
     with open_image(data) as image:
-        png = image.format == "PNG"
-    text = read_text(data).get(RECORD_KEYWORD) if png else _own_property(data, RECORD)
+        kind, packet = ImageFormat(str(image.format).lower()), image.info.get("xmp")
+    png = kind is ImageFormat.PNG
+    text = read_text(data).get(RECORD_KEYWORD) if png else own_text(data, packet, RECORD)
+    if text is None and (signed := read_signed_record(data, kind)) is not None:
+        text = signed.text
     return None if text is None else read_manifest(text)
 
 
-def _own_property(data: bytes, name: str) -> str | None:
-    """A property of ninefold's in XMP, or in JPEG's extension of it; raises ValueError."""
-    packet = read_xmp(data)
-    if packet is None or not has_own(packet):
+def own_text(data: bytes, packet: object, name: str) -> str | None:
+    """A property of ninefold's in a file's XMP packet, or in JPEG's extension of it; None where it
+    has none. Raises ValueError where they cannot be read."""
+    if not isinstance(packet, bytes) or not has_own(packet):
         return None
     if (value := own_property(packet, name)) is not None or (guid := extension_of(packet)) is None:
         return value

@@ -24,7 +24,8 @@ _JIS = b"JIS\0\0\0\0\0"
 # So many bytes of UTF-16 are printable UTF-8 only where someone wants them to be.
 _TOO_LONG_FOR_CHANCE = 16
 _BYTE, _ASCII, _SHORT, _LONG, _UNDEFINED, _UTF8 = 1, 2, 3, 4, 7, 129
-_PREFIX = b"Exif\0\0"
+#: What JPEG and others put before the block.
+EXIF_PREFIX = b"Exif\0\0"
 #: Texts beside the user comment, by the names that exiftool has for them.
 _TEXTS = {
     0x010E: "ImageDescription",
@@ -60,14 +61,15 @@ def write_exif(comment: str) -> bytes:
     values = directory + 2 + 2 * 12 + 4
     second = struct.pack(">HHHI4s", 2, _VERSION, _UNDEFINED, 4, b"0232")
     second += struct.pack(">HHIII", _USER_COMMENT, _UNDEFINED, len(text), values, 0)
-    return _PREFIX + head + first + second + text
+    return EXIF_PREFIX + head + first + second + text
 
 
 def read_exif(block: bytes) -> Exif:
     """What `block` says, with or without its `Exif` prefix; the defaults where it is corrupt."""
-    order, first, inner = _directories(block)
+    tiff = _tiff(block)
+    order, first, inner = _directories(tiff)
     try:
-        interop = _pointed(block, order, inner, _INTEROP_POINTER)
+        interop = _pointed(tiff, order, inner, _INTEROP_POINTER)
         turned = first.get(_ORIENTATION, b"")
         orientation = struct.unpack(order + "H", turned[:2])[0] if len(turned) >= 2 else 1
     except struct.error:
@@ -83,7 +85,7 @@ def read_exif_texts(block: bytes) -> dict[str, str]:
 
     UTF-8, which EXIF's ASCII is to most writers, else Latin-1.
     """
-    _, first, inner = _directories(block)
+    _, first, inner = _directories(_tiff(block))
     found = {}
     for tag, name in _TEXTS.items():
         value = bytes(first.get(tag) or inner.get(tag) or b"").strip(b"\0 ")
@@ -92,24 +94,27 @@ def read_exif_texts(block: bytes) -> dict[str, str]:
     return found
 
 
-def _directories(block: bytes) -> tuple[str, _Entries, _Entries]:
+def _tiff(block: bytes) -> memoryview:
+    """The block without its `Exif` prefix, from which places in it count."""
+    return memoryview(block)[len(EXIF_PREFIX) if block.startswith(EXIF_PREFIX) else 0 :]
+
+
+def _directories(tiff: memoryview) -> tuple[str, _Entries, _Entries]:
     """The byte order, and the directories of the image and of EXIF; empty where it is corrupt."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block.removeprefix(_PREFIX)[:4], "")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(tiff[:4]), "")
     if not order:
         return ">", {}, {}
-    tiff = memoryview(block)[len(block) - len(block.removeprefix(_PREFIX)) :]
     try:
         first = _directory(tiff, order, struct.unpack_from(order + "I", tiff, 4)[0])
-        return order, first, _pointed(block, order, first, _EXIF_POINTER)
+        return order, first, _pointed(tiff, order, first, _EXIF_POINTER)
     except struct.error:
         return order, {}, {}
 
 
-def _pointed(block: bytes, order: str, entries: _Entries, tag: int) -> _Entries:
+def _pointed(tiff: memoryview, order: str, entries: _Entries, tag: int) -> _Entries:
     """The directory that an entry points to; raises `struct.error` where it cannot be read."""
     if tag not in entries:
         return {}
-    tiff = memoryview(block)[len(block) - len(block.removeprefix(_PREFIX)) :]
     return _directory(tiff, order, struct.unpack(order + "I", entries[tag][:4])[0])
 
 

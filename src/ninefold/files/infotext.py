@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ninefold.engines.hashing import SHORT_ADDED_HASH
+
 _NEGATIVE = "Negative prompt:"
 # A1111's pattern, but for the look behind, without which a long line takes its length squared.
 _FIELD = re.compile(r'(?<![\w \-/])[ \-/]*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
@@ -120,9 +122,11 @@ def parse_infotext(text: str) -> Infotext:
 def format_hashes(hashes: Mapping[str, str]) -> str:
     """The value of `Lora hashes` or `TI hashes`: `name: hash, name: hash`.
 
-    Commas and colons leave the names, as they do in A1111.
+    Commas and colons leave the names, and hashes are cut to twelve digits, as in A1111.
     """
-    return ", ".join(f"{re.sub('[,:]', '', name)}: {value}" for name, value in hashes.items())
+    return ", ".join(
+        f"{re.sub('[,:]', '', name)}: {value[:SHORT_ADDED_HASH]}" for name, value in hashes.items()
+    )
 
 
 def parse_hashes(value: str) -> dict[str, str]:

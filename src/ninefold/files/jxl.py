@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
+from ninefold.files.exif import EXIF_PREFIX
 from ninefold.files.formats import RefusedError
 from ninefold.files.jxl_header import read_header
 
@@ -26,7 +27,6 @@ _SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
 _OPENING = _SIGNATURE + b"\0\0\0\x14ftypjxl \0\0\0\0jxl "
 _BARE = b"\xff\x0a"
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-_EXIF_PREFIX = b"Exif\0\0"
 #: Boxes of metadata, by what Pillow calls it.
 _CARRIERS = {b"Exif": "exif", b"xml ": "xmp"}
 #: Bytes of metadata, once they are unpacked.
@@ -67,7 +67,7 @@ def write_jxl(
         ) from error
     parts = [_OPENING]
     if exif is not None:  # a TIFF block, after the place in it where it starts
-        parts.append(_box(b"Exif", bytes(4) + exif.removeprefix(_EXIF_PREFIX)))
+        parts.append(_box(b"Exif", bytes(4) + exif.removeprefix(EXIF_PREFIX)))
     if xmp is not None:
         parts.append(_box(b"xml ", xmp))
     parts.append(_box(b"jxlc", stream))

@@ -99,7 +99,8 @@ class Manifest(_Part):
     )
     steps: tuple[str, ...] = Field(description="Names of the steps, in the order they ran in.")
     stages: dict[str, Json] = Field(
-        description="By step: what it resolved and did. Prompts, models and their hashes, seeds, "
+        description="By step: what it resolved and did. Prompts, models and their SHA-256 (earlier "
+        "versions: its first ten digits), seeds, "
         "samplers, device, regions, verdicts, warnings."
     )
     artifacts: tuple[FileRecord, ...] = Field(description="Files of the stages, in order.")

@@ -42,7 +42,7 @@ OWN_LIMITS = ImageLimits(max_bytes=1 << 30, max_pixels=16_384**2, max_side=16_38
 
 
 def read_bytes(source: bytes | Path, limits: ImageLimits) -> bytes:
-    """The bytes of `source`. Raises ValueError for a missing, special, empty or oversized file."""
+    """The bytes of `source`. Raises ValueError for a missing, special or oversized file."""
     data = source if isinstance(source, bytes) else _read_file(source, limits.max_bytes + 1)
     if len(data) > limits.max_bytes:
         raise ValueError(

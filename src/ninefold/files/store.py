@@ -131,9 +131,10 @@ def import_image(context: PipelineContext, value: Any, stem: str = "source") -> 
 
 def import_picture(context: PipelineContext, name: str, value: Any) -> ImageRecord:
     """Like `import_image`, below `control/`, for a picture called `name`; what is transparent is
-    white. Raises `InputError`."""
+    white. A file that carries a C2PA manifest is kept, too. Raises `InputError`."""
+    given = value if isinstance(value, str | Path) else None
     if isinstance(value, PreparedFile):
-        value = value.path
+        value, given = value.path, value.original
     if isinstance(value, np.ndarray):
         layers = _from_array(name, value)
     elif isinstance(value, Image.Image):
@@ -145,8 +146,8 @@ def import_picture(context: PipelineContext, name: str, value: Any) -> ImageReco
         pixels = lay_on(pixels, alpha, _WHITE)
     data = prepared_image(pixels, None)
     height, width = pixels.shape[:2]
-    file = f"control/{hashlib.sha256(data).hexdigest()}.png"
-    return _written(context, file, data, (width, height), "input")
+    record = _written(context, f"{_picture_stem(data)}.png", data, (width, height), "input")
+    return _with_original(context, record, None, given)
 
 
 def import_mask(context: PipelineContext, value: Any) -> ImageRecord:
@@ -225,9 +226,10 @@ def _take_over(context: PipelineContext, name: str, file: PreparedFile) -> Image
 
 
 def _with_original(
-    context: PipelineContext, record: ImageRecord, stem: str, given: str | Path | None
+    context: PipelineContext, record: ImageRecord, stem: str | None, given: str | Path | None
 ) -> ImageRecord:
-    """The record with a copy of the file that was given, where that has a C2PA manifest."""
+    """The record with a copy of the file that was given, where that has a C2PA manifest; that of a
+    picture, which has no `stem`, lies by its hash, since equal pictures may have several."""
     if given is None:
         return record
     data = _bytes_of(Path(given))
@@ -235,9 +237,14 @@ def _with_original(
     if form is None or not holds_manifest(data):
         return record
     info = FORMATS[form]
+    stem = stem or _picture_stem(data)
     path = _write(context, f"{stem}_original{info.suffixes[0]}", data)
     digest = hashlib.sha256(data).hexdigest()
     return replace(record, original=OriginalFile(path, info.media_type, digest))
+
+
+def _picture_stem(data: bytes) -> str:
+    return f"control/{hashlib.sha256(data).hexdigest()}"
 
 
 def _bytes_of(path: Path) -> bytes:

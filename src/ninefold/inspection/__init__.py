@@ -6,6 +6,7 @@ For the command line, the service and Python alike: `inspect_file` and `config_f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 
@@ -52,7 +53,7 @@ class FileDescription:
     #: The text in the place that most tools use, as it is.
     parameters: str = ""
 
-    @property
+    @cached_property
     def own_infotext(self) -> Infotext | None:
         """The infotext that the file has itself."""
         text = self.parameters
@@ -98,12 +99,16 @@ def inspect_file(
     """What an image file says of how it was made; `source` is its path or its bytes.
 
     The models that it names are looked up among those of `engines`, by default the settings', or by
-    a `finder`. Nothing is run or loaded, and pixels are
-    decoded only to look for text in them. Raises `InputError` for what is no PNG, JPEG, WebP or
-    AVIF file, is corrupt or too large.
+    a `finder`. Nothing is run or loaded, and pixels are decoded only to look for text in them.
+    Raises `InputError` for what is no image of a format read here, is corrupt or too large.
     """
     data = source if isinstance(source, bytes) else _read(Path(source), limits)
-    found = read_file(data, limits)
+    try:
+        found = read_file(data, limits)
+    except InputError as error:
+        if isinstance(source, bytes):
+            raise
+        raise InputError(f"{Path(source)}: {str(error).removeprefix('image: ')}") from None
     carriers, generation = found.carriers, found.generation
     made = None
     if generation is not None:
@@ -142,8 +147,7 @@ def _read(path: Path, limits: ImageLimits) -> bytes:
 
 
 def _default_engines() -> EngineSet:
-    from ninefold.engines.defaults import (
-        default_engines,  # torch and its like, once they are needed
-    )
+    # Torch and its like, once they are needed.
+    from ninefold.engines.defaults import default_engines
 
     return default_engines()

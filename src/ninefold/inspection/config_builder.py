@@ -25,7 +25,7 @@ from ninefold.slots import MAX_SEED
 _HIRES_STRENGTH = 0.75
 _MAX_STEPS = 200
 #: What names of other tools' detectors say of what they find.
-_FINDS = {"face": "face", "hand": "hand", "person": "person", "eye": "eye"}
+_FINDS = ("face", "hand", "person", "eye")
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,17 @@ class _Builder:
     def build(self) -> ConfigFromFile:
         """The config of what the file says."""
         said = self.said
-        info = self._model_info()
         prompt, negative = image_prompts(said, self.found)
+        if not prompt:
+            self.found.notes.append("The file has no prompt: name one, `ninefold run PROMPT`.")
+        model = self._model()
+        info = None if model is None else self._info(model)
         document: Json = {
             "description": f"From an image of {said.tool}.",
             "prompt": prompt,
             "negative_prompt": negative,
-            "model": self._model(),
-            "seed": self._seed(said.seed, "seed"),
+            "model": None if model is None else name_of(model),
+            "seed": self._seed(),
         }
         stages = [self.found.stage("prompt", {}), self._first(info)]
         stages += [] if said.hires is None else self._hires(said.hires, info)
@@ -112,25 +115,22 @@ class _Builder:
         if missing:
             notes.append(f"Not at hand: {', '.join(missing)}. {self.found.finder.remedy}")
         return ConfigFromFile(
-            config, _each_once(self.found.left_out), _each_once(notes), tuple(self.found.models)
+            config, _each_once(self.found.left_out), _each_once(notes), tuple(models)
         )
 
-    def _model(self) -> str | None:
+    def _model(self) -> FoundModel | None:
         said = self.said.model
         if not said.name and not said.hash:
             self.found.notes.append("The file names no model: name one with --model.")
             return None
-        found = self.found.find("diffusion", said.name, said.hash)
-        return name_of(found)
+        return self.found.find("diffusion", said.name, said.hash)
 
-    def _model_info(self) -> ModelInfo | None:
-        """What is known of the model, where it is at hand."""
-        said = self.said.model
-        if not said.name and not said.hash:
+    def _info(self, model: FoundModel) -> ModelInfo | None:
+        """What is known of a model, where it is at hand."""
+        if model.here is None:
             return None
-        here = self.found.finder.find("diffusion", said.name, said.hash).here
         try:
-            return None if here is None else described(self.found.finder.engines, here)
+            return described(self.found.finder.engines, model.here)
         except UserError:
             return None
 
@@ -140,6 +140,7 @@ class _Builder:
         params: Json = {
             "steps": said.steps,
             "guidance_scale": said.guidance_scale,
+            "true_cfg_scale": said.true_cfg_scale,
             "scheduler": self.found.scheduler(said.sampler, said.schedule, "sampler"),
             "width": said.width,
             "height": said.height,
@@ -205,6 +206,7 @@ class _Builder:
             "strength": strength,
             "steps": steps,
             "guidance_scale": hires.guidance_scale or said.guidance_scale,
+            "true_cfg_scale": said.true_cfg_scale,
             "scheduler": self.found.scheduler(
                 sampler, hires.schedule or said.schedule, "hires sampler"
             ),
@@ -221,9 +223,9 @@ class _Builder:
         """The side of a tile that holds the whole image, where the model can paint that."""
         width, height = self.said.width or self.size[0], self.said.height or self.size[1]
         factor = hires.factor or 2.0
-        longest = max(hires.width or 0, hires.height or 0) or round(max(width, height) * factor)
-        fits = info is not None and longest <= info.max_size
-        return max(32, longest) if fits else None
+        longest = max(hires.width or 0, hires.height or 0) or max(width, height) * factor
+        fits = info is not None and 0 < longest <= info.max_size  # a factor may be infinite
+        return max(32, round(longest)) if fits else None
 
     def _upscaler(self, name: str) -> str | None:
         if not name or name.lower().startswith("latent"):
@@ -275,7 +277,7 @@ class _Builder:
         if found.here is not None:
             return found.here, list(unit.classes)
         word = next((word for word in _FINDS if word in unit.detector.lower()), None)
-        labels = list(unit.classes) or ([] if word is None else [_FINDS[word]])
+        labels = list(unit.classes) or ([] if word is None else [word])
         for label in labels:
             if (here := self.found.finder.detector_for(label)) is not None:
                 self.found.notes.append(
@@ -299,10 +301,11 @@ class _Builder:
     def _prompt(self, text: str, name: str) -> str:
         return converted(text, self.said.dialect, name, self.found)
 
-    def _seed(self, seed: int | None, name: str) -> int | None:
+    def _seed(self) -> int | None:
+        seed = self.said.seed
         if seed is None or 0 <= seed < MAX_SEED:
             return seed
-        self.found.left_out.append(f"{name} {seed}: expected 0 to {MAX_SEED - 1}")
+        self.found.left_out.append(f"seed {seed}: expected 0 to {MAX_SEED - 1}")
         return None
 
     def _rest(self) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
 from ninefold.core.problems import problems_of
-from ninefold.core.stage import StageParams
 from ninefold.core.values import Json
 from ninefold.engines.sampler_names import (
     SchedulerName,
@@ -19,17 +17,7 @@ from ninefold.engines.sampler_names import (
 )
 from ninefold.files.readers.values import file_stem
 from ninefold.inspection.model_finder import FoundModel, Kind, ModelFinder
-from ninefold.stages.detailer import DetailerParams
-from ninefold.stages.restorer import RestorerParams
-from ninefold.stages.text_to_image import TextToImageParams
-from ninefold.stages.upscaler import UpscalerParams
-
-_PARAMS: Mapping[str, type[StageParams]] = {
-    "text_to_image": TextToImageParams,
-    "upscaler": UpscalerParams,
-    "restorer": RestorerParams,
-    "detailer": DetailerParams,
-}
+from ninefold.stages.registry import find_stage
 
 
 @dataclass
@@ -102,22 +90,8 @@ def name_of(found: FoundModel) -> str | None:
 
 def _problem(stage: str, params: Json) -> str | None:
     """What is wrong with parameters of a stage; None where nothing is."""
-    params_type = _PARAMS.get(stage)
-    if params_type is None:
-        return None
     try:
-        params_type.model_validate(params)
+        find_stage(stage).params_type.model_validate(params)
     except ValidationError as error:
         return "; ".join(problems_of(error, stage))
     return None
-
-
-def a1111_names(sampler: str, schedule: str) -> tuple[str, str]:
-    """A sampler and schedule of any tool by A1111's names; as they are where it has none."""
-    found = find_scheduler(sampler, "automatic") if sampler else None
-    if found is None or found.sampler.name == "default":
-        return sampler, schedule
-    if (asked := find_schedule(schedule) if schedule else None) is not None:
-        found = SchedulerName(found.sampler, asked)
-    name, kind = found.a1111
-    return name, kind or schedule

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ninefold.core.errors import UserError
-from ninefold.files.a1111 import as_text
+from ninefold.engines.hashing import SHORT_HASH
+from ninefold.engines.sampler_names import SchedulerName, find_schedule, find_scheduler
+from ninefold.files.a1111 import as_text, cfg_fields
 from ninefold.files.infotext import FEWEST_FIELDS, Infotext, format_hashes
 from ninefold.files.readers import Generation
 from ninefold.files.readers.generation import NamedModel
 from ninefold.files.readers.infotext_tools import tagged_loras
-from ninefold.inspection.findings import a1111_names
 from ninefold.prompts import resolve
 from ninefold.prompts.conversion import convert
 from ninefold.slots import MAX_PROMPT
@@ -17,16 +18,16 @@ from ninefold.slots import MAX_PROMPT
 def as_infotext(said: Generation) -> Infotext | None:
     """The same in AUTOMATIC1111's terms and syntax; None where it is too little to tell."""
     hires, refiner = said.hires, said.refiner
-    sampler, schedule = a1111_names(said.sampler, said.schedule)
+    sampler, schedule = _a1111_names(said.sampler, said.schedule)
     fields = as_text(
         {
             "Steps": said.steps,
             "Sampler": sampler or None,
             "Schedule type": schedule or None,
-            "CFG scale": said.guidance_scale,
+            **cfg_fields(said.guidance_scale, said.true_cfg_scale),
             "Seed": said.seed,
             "Size": f"{said.width}x{said.height}" if said.width and said.height else None,
-            "Model hash": said.model.hash[:10] or None,
+            "Model hash": said.model.hash[:SHORT_HASH] or None,
             "Model": said.model.name or None,
             "VAE": said.vae or None,
             "Variation seed": said.variation_seed,
@@ -70,5 +71,16 @@ def _prompt(text: str, said: Generation) -> str:
     return " ".join(filter(None, (found.text, *tags)))
 
 
+def _a1111_names(sampler: str, schedule: str) -> tuple[str, str]:
+    """A sampler and schedule of any tool by A1111's names; as they are where it has none."""
+    found = find_scheduler(sampler, "automatic") if sampler else None
+    if found is None or found.sampler.name == "default":
+        return sampler, schedule
+    if (asked := find_schedule(schedule) if schedule else None) is not None:
+        found = SchedulerName(found.sampler, asked)
+    name, kind = found.a1111
+    return name, kind or schedule
+
+
 def _title(model: NamedModel) -> str:
-    return f"{model.name} [{model.hash[:10]}]" if model.hash else model.name
+    return f"{model.name} [{model.hash[:SHORT_HASH]}]" if model.hash else model.name

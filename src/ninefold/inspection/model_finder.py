@@ -15,6 +15,7 @@ from ninefold.core.model_refs import ModelRef
 from ninefold.core.values import Json
 from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.file_memory import FileMemory, FileStamp, memory_key
+from ninefold.engines.hashing import SHORT_ADDED_HASH, SHORT_HASH
 from ninefold.files.readers.values import file_stem
 from ninefold.model_catalog import described
 
@@ -45,7 +46,7 @@ class FoundModel:
     @property
     def title(self) -> str:
         """What it is, for people."""
-        known = f" (hash {self.hash[:12]})" if self.hash else ""
+        known = f" (hash {self.hash[:SHORT_ADDED_HASH]})" if self.hash else ""
         return f"{_SHOWN.get(self.kind, self.kind)} {self.name or 'without a name'}{known}"
 
     def document(self) -> Json:
@@ -68,7 +69,7 @@ class ModelFinder:
         names = self.names(kind)
         if len(digest) >= _LEAST_DIGITS:
             for here, known in self._hashes(kind, names):
-                if known.startswith(digest) or (len(known) >= 10 and digest.startswith(known)):
+                if known.startswith(digest):
                     return FoundModel(kind, name or here, digest, here, "hash")
         plain = file_stem(name).lower()
         same = [here for here in names if name in (here, file_stem(here))]
@@ -126,6 +127,6 @@ class ModelFinder:
         if not digest or len(known) < _LEAST_DIGITS:
             return ""
         return (
-            f"{here!r} here has the hash {known[:10]}, the file names {digest[:10]}: it is another "
-            "version, or was converted."
+            f"{here!r} here has the hash {known[:SHORT_HASH]}, the file names "
+            f"{digest[:SHORT_HASH]}: it is another version, or was converted."
         )

@@ -5,13 +5,12 @@ from __future__ import annotations
 from ninefold.core.errors import UserError
 from ninefold.core.values import Lora
 from ninefold.files.readers.generation import Generation, UsedLora
-from ninefold.files.readers.infotext_tools import TAG
 from ninefold.files.readers.values import file_stem
 from ninefold.inspection.findings import Findings
 from ninefold.inspection.model_finder import FoundModel
 from ninefold.prompts import resolve
 from ninefold.prompts.conversion import Dialect, convert
-from ninefold.prompts.loras import tag_content
+from ninefold.prompts.loras import LORA_TAG, tag_content
 from ninefold.slots import MAX_PROMPT
 
 
@@ -39,8 +38,8 @@ def converted(text: str, dialect: Dialect, name: str, findings: Findings) -> str
         return ""
     negative = "negative" in name
     if negative:  # where no tool reads a LoRA's tag
-        findings.left_out += [f"{match[0]} in the {name}" for match in TAG.finditer(text)]
-        text = TAG.sub("", text)
+        findings.left_out += [f"{match[0]} in the {name}" for match in LORA_TAG.finditer(text)]
+        text = LORA_TAG.sub("", text)
     found = convert(text.replace("\0", ""), dialect)
     findings.left_out += found.left_out
     for embedding in found.embeddings:

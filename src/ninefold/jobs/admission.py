@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,6 +32,18 @@ class Admission:
     beside: WriteWithJobs | None = None
     #: What was asked for beside config and input: an idempotency key must bring the same.
     asked: Any = None
+
+    def also(self, beside: WriteWithJobs | None, asked: Any) -> Admission:
+        """This one with something more that is stored, which was `asked` for."""
+        if beside is None:
+            return self
+        writes = [beside] if self.beside is None else [self.beside, beside]
+
+        def write(connection: sa.Connection, job_ids: Sequence[str]) -> None:
+            for one in writes:
+                one(connection, job_ids)
+
+        return replace(self, beside=write, asked=[self.asked, asked])
 
 
 def check_quota(

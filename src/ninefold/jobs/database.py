@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -14,6 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from ninefold.core.errors import ConfigError, StorageError
 from ninefold.jobs.schema import bring_up_to_date, state_of
 from ninefold.settings import JobSettings
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 FILE_NAME = "ninefold.db"
 #: How long a process waits for others that write to the same SQLite file.
@@ -113,6 +118,16 @@ def storage_error(url: sa.URL, error: SQLAlchemyError) -> StorageError:
     """What a database said, as an error with the remedy; never with its password."""
     sqlite = url.get_backend_name() == "sqlite"
     return StorageError(f"{shown(url)}: {_reason(error, sqlite=sqlite)}")
+
+
+async def in_thread(
+    engine: sa.Engine, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Run what uses a database in a thread; one that went away becomes a `StorageError`."""
+    try:
+        return await asyncio.to_thread(function, *args, **kwargs)
+    except SQLAlchemyError as error:
+        raise storage_error(engine.url, error) from None
 
 
 def _is_there(url: sa.URL) -> bool:

@@ -60,6 +60,7 @@ PRIVATE: tuple[tuple[str, str, str], ...] = (
     ("instance", "_sys_db", "claims, and the clock of a worker"),
     ("instance", "background_thread_stop_events", "ends threads that nothing here needs"),
     ("instance", "_background_jobs_stop_event", "ends threads that nothing here needs"),
+    ("instance", "_sys_db._run_background_processes", "ends a thread that nothing here needs"),
 )
 
 #: The schema of DBOS's tables on PostgreSQL.
@@ -237,7 +238,7 @@ def launch(engine: sa.Engine, name: str) -> None:
         "use_listen_notify": False,
         "log_level": "ERROR",
         "scheduler_polling_interval_sec": 3600.0,
-        "notification_listener_polling_interval_sec": 1.0,
+        "notification_listener_polling_interval_sec": 0.01,  # it ends after the first
     }
     logger = logging.getLogger("dbos")
     logger.addFilter(_without_ends_of_jobs)
@@ -249,10 +250,12 @@ def launch(engine: sa.Engine, name: str) -> None:
     DBOS.launch()
     dbos = _get_dbos_instance()
     _use_milliseconds(dbos._sys_db)
-    # Nothing here uses DBOS's queues, schedules, delays and timeouts, which its threads look for
-    # once a second. That of the last two has no public end but `destroy`, which sets this event.
+    # Nothing here uses DBOS's queues, schedules, delays, timeouts and messages, which its threads
+    # look for once a second; `destroy` would wait for the last of these looks. Those of the last
+    # three have no public end but `destroy`, which sets these.
     for event in (*dbos.background_thread_stop_events, dbos._background_jobs_stop_event):
         event.set()
+    dbos._sys_db._run_background_processes = False
 
 
 def shut_down() -> None:

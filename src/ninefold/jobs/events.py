@@ -151,7 +151,7 @@ def events_of(
             )
     base = (len(done) + 1) * _SPAN
     unfinished = [report for group in by_function.values() for report in group]
-    current = unfinished[0]["step"] if unfinished else _following(steps, done, status)
+    current = unfinished[0]["step"] if unfinished else following_step(steps, done, status)
     if current is not None:
         yield JobStageStarted(base, current)
         yield from _reported(current, unfinished, base)
@@ -172,7 +172,7 @@ def _reported(step: str, reports: Sequence[Json], base: int) -> Iterator[JobEven
             yield JobStageWaiting(base + number, step)
 
 
-def _following(steps: Sequence[str], done: Sequence[Done], status: JobStatus) -> str | None:
+def following_step(steps: Sequence[str], done: Sequence[Done], status: JobStatus) -> str | None:
     """The step that runs now, though it reported nothing yet."""
     if status != "running":
         return None

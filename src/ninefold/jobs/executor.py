@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from ninefold.cache import DEFAULT_MAX_BYTES, StageCache
 from ninefold.config import PipelineConfig
+from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConflictError, StorageError
 from ninefold.core.priority import DEFAULT_PRIORITY
 from ninefold.core.settings import read_settings
@@ -19,14 +20,14 @@ from ninefold.engines.settings import EngineSettings
 from ninefold.jobs import retention
 from ninefold.jobs.admission import Admission
 from ninefold.jobs.database import connect
+from ninefold.jobs.group_rows import Config, GroupRow, Input, rows_of
+from ninefold.jobs.lineage import Rerun
 from ninefold.jobs.model import Group, Job
 from ninefold.jobs.naming import member_id
 from ninefold.jobs.reading import JobReader
 from ninefold.jobs.spec import JobSpec, digest_of
 from ninefold.jobs.store import JobStore
 from ninefold.jobs.submission import (
-    Config,
-    Input,
     JobPreparer,
     check_priority,
     id_of_key,
@@ -139,15 +140,37 @@ class JobExecutor(JobReader):
         With `variants`, one for every way to read a prompt such as `a {red|blue} house`. All else
         is as in `submit`.
         """
+        return await self.submit_rows(
+            await self._call(rows_of, config, inputs),
+            count=count,
+            variants=variants,
+            idempotency_key=idempotency_key,
+            priority=priority,
+            cache=cache,
+            owner=owner,
+            admission=admission,
+        )
+
+    async def submit_rows(
+        self,
+        rows: Sequence[GroupRow],
+        *,
+        count: int = 1,
+        variants: bool = False,
+        idempotency_key: str | None = None,
+        priority: int = DEFAULT_PRIORITY,
+        cache: bool = True,
+        owner: str | None = None,
+        admission: Admission | None = None,
+    ) -> Group:
+        """As `submit_group`, of inputs that have each a config; problems are told by row."""
         check_priority(priority)
         key = idempotency_key
 
         def submit() -> Group:
             final = None if key is None else f"g{id_of_key(key, owner)}"
             name = new_group()
-            specs = self._preparer.prepare_group(
-                name, config, inputs, count, variants, cache, owner, key=key
-            )
+            specs = self._preparer.prepare_group(name, rows, count, variants, cache, owner, key=key)
             if final is None:
                 return Group(name, tuple(self._preparer.submit(specs, None, priority, admission)))
             # With how many they are in each digest, or a part of a group would pass for it.
@@ -177,7 +200,8 @@ class JobExecutor(JobReader):
 
         `changes` are parameters by `stage.parameter`, or by name alone for those of `from_stage`,
         which by default is the first stage that changes. `input` may hold another prompt, negative
-        prompt, seed or model. `check` may refuse the changed config. Raises as `submit` does.
+        prompt, seed, model, image, mask or references. `check` may refuse the changed config.
+        Raises as `submit` does.
         """
         check_priority(priority)
 
@@ -189,6 +213,20 @@ class JobExecutor(JobReader):
             return self._preparer.submit(specs, finals, priority, admission)[0]
 
         return await self._call(submit)
+
+    async def plan_rerun(
+        self,
+        job_id: str,
+        *,
+        from_stage: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+        input: Mapping[str, Any] | None = None,
+        check: Callable[[PipelineConfig], None] | None = None,
+    ) -> tuple[Rerun, PipelineContext]:
+        """What `rerun` would queue, and the context it would begin with; raises as it does."""
+        return await self._call(
+            self._preparer.plan_rerun, job_id, from_stage, changes, input, check
+        )
 
     async def rerun_group(
         self,

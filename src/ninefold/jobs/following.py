@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from ninefold.core.values import Json
 from ninefold.jobs.events import Done
@@ -28,12 +29,13 @@ class JobSnapshot:
     @property
     def version(self) -> JobVersion:
         """How far it was read."""
-        return JobVersion(self.job.status, len(self.done) - self._taken_over, len(self.reports))
+        steps, job = len(self.done) - self._taken_over, self.job
+        return JobVersion(job.status, steps, len(self.reports), job.priority, job.listing.favourite)
 
     def update(self, now: JobVersion | None) -> None:
         """Read what is new, where the job has come as far as `now`."""
         job_id, known = self.job.id, self.version
-        if now is None or now.status != known.status:
+        if now is None or replace(now, steps=known.steps, reports=known.reports) != known:
             self.job = self._store.job(job_id)
         if now is None or now.steps != known.steps or self.job.ended:
             self.done += self._store.own_steps(job_id, known.steps)

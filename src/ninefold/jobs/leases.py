@@ -135,6 +135,14 @@ def locks_for(engine: sa.Engine, data: Path) -> Locks:
     return SessionLocks(engine)
 
 
+def worker_names_alive(engine: sa.Engine, data: Path) -> set[str]:
+    """The workers whose processes hold their names."""
+    with engine.connect() as connection:
+        names = list(connection.scalars(sa.select(WORKERS.c.id)))
+    locks = locks_for(engine, data)
+    return {name for name in names if locks.taken(name)}
+
+
 class Lease:
     """One worker's right to its name, and its view of who else lives.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,49 +14,74 @@ from ninefold.core.atomic import link_all
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import ConfigError, InputError
 from ninefold.core.record import StageRecord
+from ninefold.core.slots import find_slot
 from ninefold.jobs.events import Done
 from ninefold.jobs.spec import JobSpec, digest_of, document_of
 from ninefold.slots import CONTROL_IMAGES
 
-#: Slots that a rerun may be given anew; others are files, or come from stages.
-CHANGEABLE = ("prompt", "negative_prompt", "seed", "model")
+#: Slots that a rerun may be given anew; others come from stages, or are named by the config.
+CHANGEABLE = ("prompt", "negative_prompt", "seed", "model", "image", "mask", "references")
 
 
-def rerun_spec(
+@dataclass(frozen=True)
+class Rerun:
+    """A job that goes on from a stage of another."""
+
+    spec: JobSpec
+    from_stage: str
+    #: Steps that are taken over, and those that will be carried out, in the order of the pipeline.
+    reused: tuple[str, ...]
+    runs: tuple[str, ...]
+
+
+def prepared_rerun(
     parent: str,
     spec: JobSpec,
     done: Sequence[Done],
     from_stage: str | None,
     changes: Mapping[str, Any],
     given: Mapping[str, Any],
-) -> JobSpec:
-    """The spec of a job that goes on from `from_stage` of another with `changes`.
+    folder: Path,
+) -> Rerun:
+    """A job that goes on from `from_stage` of another with `changes`.
 
-    `given` are slots of its input that are others. Raises `ConfigError` or `InputError`.
+    `given` are slots of its input that are others; files among them are put into its `folder`.
+    Raises `ConfigError` or `InputError`.
     """
-    spec, reader = _given_anew(spec, given)
+    spec, reader = _given_anew(spec, given, folder)
     config, start, names = _changed(spec, from_stage, changes, reader)
     spec = _without_unnamed_pictures(spec, config)
     kept = _before(done, start, names)
     document = document_of(config)
-    return replace(
+    spec = replace(
         spec,
         config=document,
         created_at=PipelineContext().created_at,
         digest=digest_of(parent, document, start, spec.input),
         parent=parent,
+        from_stage=start,
+        changes={
+            **{key if "." in key else f"{from_stage}.{key}": changes[key] for key in changes},
+            **given,
+        },
         group=None,
         records=tuple(item.record.to_json() for item in kept),
     )
+    place = names.index(start)
+    return Rerun(spec, start, tuple(names[:place]), tuple(names[place:]))
 
 
-def take_over(spec: JobSpec, source: Path, target: Path) -> None:
-    """Put the parent's files that `spec` names into the new job's folder; raises `InputError`."""
+def take_over(spec: JobSpec, source: Path, target: Path, given: Collection[str] = ()) -> None:
+    """Put the parent's files that `spec` names into the new job's folder; raises `InputError`.
+
+    Those of the slots that were `given` anew lie there already.
+    """
     context = PipelineContext(target)
+    kept = {name: value for name, value in spec.input.items() if name not in given}
     try:
         link_all(
             (source / name, context.file(name))
-            for record in (StageRecord("input", spec.input), *spec.reused())
+            for record in (StageRecord("input", kept), *spec.reused())
             for name, _ in named_files(record)
         )
     except FileNotFoundError as error:
@@ -67,8 +92,10 @@ def take_over(spec: JobSpec, source: Path, target: Path) -> None:
         ) from None
 
 
-def _given_anew(spec: JobSpec, given: Mapping[str, Any]) -> tuple[JobSpec, tuple[str, str] | None]:
-    """The spec with other slots, and the first step that reads any of them with its slot.
+def _given_anew(
+    spec: JobSpec, given: Mapping[str, Any], folder: Path
+) -> tuple[JobSpec, tuple[str, str] | None]:
+    """The spec with other slots, and the first step on which any of them acts, with its slot.
 
     Raises `InputError` or `ConfigError`.
     """
@@ -79,7 +106,7 @@ def _given_anew(spec: JobSpec, given: Mapping[str, Any]) -> tuple[JobSpec, tuple
         )
     if not given:
         return spec, None
-    context = PipelineContext()
+    context = PipelineContext(folder)
     for name, value in given.items():
         context.set(name, value)
     values = context.slots_as_json()
@@ -94,11 +121,14 @@ def _given_anew(spec: JobSpec, given: Mapping[str, Any]) -> tuple[JobSpec, tuple
         of_config["components"] = None
     config = PipelineConfig.parse({**spec.config, **of_config})
     spec = replace(spec, config=config.document(), input={**spec.input, **of_input})
+    present = {find_slot(name) for name in spec.input}
     for step in config.build().steps:
-        reads = {slot.name for slot in (*step.stage.requires, *step.stage.accepts)}
+        ignored = {slot.name for slot in step.stage.ignored_inputs(present)}
+        reads = {slot.name for slot in (*step.stage.requires, *step.stage.accepts)} - ignored
         for name in values:
             if name in reads:
                 return spec, (step.name, name)
+        present.update(step.stage.provides)
     return spec, None
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from ninefold.core.context import PipelineContext
-from ninefold.core.values import Artifact, Failure, Json, Output, Verdict
+from ninefold.core.values import Artifact, Failure, ImageRecord, Json, Output, Verdict
 from ninefold.job_schema import ENDED, JobStatus
-from ninefold.slots import OUTPUTS, SEED, VERDICT
+from ninefold.jobs.listing import Listing
+from ninefold.slots import OUTPUTS, REGIONS, SEED, VERDICT
+
+_RECORD = TypeAdapter(ImageRecord)
 
 
 def job_folder(data: Path, job_id: str) -> Path:
@@ -42,12 +48,17 @@ class Job:
     owner: str | None = None
     #: Steps taken over from the parent.
     reused: tuple[str, ...] = ()
+    #: Of a rerun: where it started, and what was to be changed; None where that was not noted.
+    from_stage: str | None = None
+    changes: Json | None = field(default=None, repr=False)
     #: Why it failed; None where it did not.
     error: Failure | None = None
     #: The step that runs, or the one where it stopped; None before and after.
     stage: str | None = None
     #: How often each step was begun.
     attempts: dict[str, int] = field(default_factory=dict)
+    #: What lists show of what was made, read without reading that.
+    listing: Listing = field(default=Listing(), compare=False)
     #: What was made so far; None in lists, which do not read it.
     context: PipelineContext | None = field(default=None, repr=False, compare=False)
 
@@ -70,6 +81,21 @@ class Job:
     def outputs(self) -> tuple[Output, ...]:
         """The final files."""
         return (self.context.get(OUTPUTS) or ()) if self.context is not None else ()
+
+    @property
+    def region_files(self) -> tuple[Artifact, ...]:
+        """The regions that detailers painted, each before and after."""
+        regions = (self.context.get(REGIONS) or ()) if self.context is not None else ()
+        return tuple(file for region in regions for file in (region.before, region.after))
+
+    @property
+    def input_files(self) -> dict[str, ImageRecord]:
+        """The images of its input as it took them over, by their names in its folder."""
+        context = {"workdir": self.folder}
+        return {
+            item["path"]: _RECORD.validate_python(item, context=context)
+            for item in _records(self.input)
+        }
 
     @property
     def verdict(self) -> Verdict | None:
@@ -116,6 +142,8 @@ class JobVersion:
     steps: int
     #: Reports that its steps wrote while they ran.
     reports: int
+    priority: int = 0
+    favourite: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +174,15 @@ class Group:
             if status in counts:
                 return status
         return "succeeded"
+
+
+def _records(value: Any) -> Iterator[dict[str, Any]]:
+    """The images in the JSON of an input, whichever slot holds them."""
+    if isinstance(value, dict) and isinstance(value.get("path"), str):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _records(item)
 
 
 def _file(item: Artifact | Output, folder: Path) -> dict[str, Any]:

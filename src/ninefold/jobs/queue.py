@@ -10,8 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from ninefold.job_schema import JobStatus
+from ninefold.jobs.changes import Change, note
 from ninefold.jobs.dbos_adapter import Queue, WorkflowDatabase
 from ninefold.jobs.naming import OPEN_STATUS, QUEUE, STATUS, WORKFLOW
+from ninefold.jobs.tables import QUEUE_LOCK, acquire_transaction_lock
 from ninefold.jobs.wakeups import notify_now
 
 #: Jobs that a worker runs at a time: enough for full batches, few enough for its memory.
@@ -34,6 +36,9 @@ class JobQueue:
         """Let workers take no job from the queue, or let them again."""
         self.register()
         self.row().set_limiter(_PAUSED if paused else None)
+        with self.workflows.engine.begin() as connection:
+            acquire_transaction_lock(connection, QUEUE_LOCK)
+            note(connection, [Change("queue_paused" if paused else "queue_resumed")])
         if not paused:
             self.announce()
 
@@ -42,14 +47,19 @@ class JobQueue:
         queue = self.workflows.queue()
         return queue is not None and queue.limiter is not None
 
-    def depth(self) -> dict[JobStatus, tuple[int, float]]:
-        """How many jobs are queued and running, and how many seconds ago the oldest was made."""
+    def depth(self, owner: str | None = None) -> dict[JobStatus, tuple[int, float]]:
+        """How many jobs are queued and running, and how many seconds ago the oldest was made.
+
+        Without an `owner`, those of all.
+        """
         rows = self.workflows.table.c
         query = (
             sa.select(rows.status, sa.func.count(), sa.func.min(rows.created_at))
             .where(rows.name == WORKFLOW, rows.status.in_(OPEN_STATUS))
             .group_by(rows.status)
         )
+        if owner is not None:
+            query = query.where(rows.authenticated_user == owner)
         found: dict[JobStatus, tuple[int, float]] = {"queued": (0, 0.0), "running": (0, 0.0)}
         now = time.time()
         with self.workflows.engine.connect() as connection:

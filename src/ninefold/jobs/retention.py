@@ -6,6 +6,7 @@ import shutil
 import time
 from datetime import datetime
 
+from ninefold.core.atomic import remove_abandoned
 from ninefold.job_schema import ENDED
 from ninefold.jobs.model import Job, job_folder
 from ninefold.jobs.store import JobStore
@@ -24,6 +25,7 @@ def prune(store: JobStore, older_than: float, keep: int) -> int:
     for job in old:
         shutil.rmtree(job_folder(store.data, job.id), ignore_errors=True)
     _remove_orphans(store, min(limit, time.time() - _UNDER_WAY))
+    remove_abandoned(store.data)
     return len(old)
 
 

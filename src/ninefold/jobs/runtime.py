@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -28,6 +29,7 @@ from ninefold.core.values import Json
 from ninefold.core.wiring import Step
 from ninefold.engines.engine_set import EngineSet
 from ninefold.jobs import dbos_adapter
+from ninefold.jobs.listing import Described, describe
 from ninefold.jobs.model import job_folder
 from ninefold.jobs.naming import group_of
 from ninefold.jobs.reports import Reporter
@@ -48,6 +50,8 @@ PREVIEW_SHARE = 0.02
 CERTAIN = 6.0
 #: Most seconds that a job which has ended counts as held while its outcome is written.
 RECORDED_WITHIN = 5.0
+#: Seconds between two notes for lists of what has become known of a job that runs.
+NOTED_EVERY = 1.0
 #: A job whose worker died this often is what kills them; it fails for good.
 MAX_DISPATCHES = 25
 
@@ -81,6 +85,8 @@ class Runtime:
     cache: StageCache | None = None
     #: Called with what this worker does.
     listeners: Listeners = field(default_factory=Listeners)
+    #: Notes for lists what has become known of a job since it was noted last; blocks.
+    note: Callable[[str, Described, Described], None] = lambda *_: None
     #: Called once the outcome of a job is in the database; must be quick.
     on_stored: Callable[[], None] = lambda: None
     #: Jobs that this worker holds.
@@ -187,9 +193,12 @@ class Runtime:
         names = [step.name for step in pipeline.steps]
         steps = _DurableSteps(self, job_id, spec, names, claim)
         previews = Previews(PREVIEW_FIRST, PREVIEW_PAUSE, self._preview_share, self.preview_cost)
-        await pipeline.execute(
-            context, around=steps.around, observer=steps.observe, previews=previews
-        )
+        try:
+            await pipeline.execute(
+                context, around=steps.around, observer=steps.observe, previews=previews
+            )
+        finally:
+            await steps.note()
         self.preview_cost = previews.cost
         await claim.turn.end()
         if context.error is not None:
@@ -208,8 +217,13 @@ class _DurableSteps:
     ) -> None:
         self.runtime = runtime
         self.job_id = job_id
+        self.spec = spec
         self.cache = runtime.cache if spec.cache else None
         self.reused = deque(spec.reused())
+        #: All records so far; what was known of the job when that was noted last, and when.
+        self.records: list[StageRecord] = []
+        self.noted = describe(spec, self.reused)
+        self.noted_at = time.monotonic()
         self.names = names
         self.turn = claim.turn
         self.restarted = claim.attempt > 1
@@ -217,6 +231,24 @@ class _DurableSteps:
 
     async def around(self, step: Step, context: PipelineContext, attempt: Attempt) -> StageRecord:
         """The step's record: of the parent, of an earlier dispatch, or by running it now."""
+        record = await self._record(step, context, attempt)
+        self.records.append(record)
+        if time.monotonic() - self.noted_at > NOTED_EVERY:
+            await self.note()
+        return record
+
+    async def note(self) -> None:
+        """Have lists show what the steps so far have made known."""
+        self.noted_at = time.monotonic()
+        now = describe(self.spec, self.records)
+        if now == self.noted:
+            return
+        # Nobody is helped when a job fails for want of it.
+        with suppress(SQLAlchemyError):
+            await asyncio.to_thread(self.runtime.note, self.job_id, self.noted, now)
+            self.noted = now
+
+    async def _record(self, step: Step, context: PipelineContext, attempt: Attempt) -> StageRecord:
         if self.reused:
             return self.reused.popleft()
         await self.turn.begin(self.names[self.names.index(step.name) :])

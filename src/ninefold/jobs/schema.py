@@ -6,9 +6,10 @@ that has the current layout costs one query; Alembic is imported only where it h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError, ProgrammingError
@@ -19,7 +20,7 @@ from ninefold.jobs.tables import FORMER_SCHEMA, acquire_transaction_lock
 
 #: The newest migration of our tables. Revisions are numbers: a later one is known to be later. A
 #: test compares it with the folder.
-HEAD = "0002"
+HEAD = "0006"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 #: Alembic's own table: one row, with the newest migration that was carried out.
@@ -55,15 +56,18 @@ def bring_up_to_date(engine: sa.Engine, shown: str, *, create: bool) -> None:
     then nothing is changed. `shown` is what messages call the database.
     """
     current = Layout(HEAD, dbos_adapter.newest_layout(engine))
-    found = _layout(engine)
+    found = _found(engine, shown)
     if found == current:
         return
-    if found is None:
-        _check_without_layout(engine, shown, create)
-    else:
+    if isinstance(found, Layout):
         _check_not_newer(found, current, shown)
+    elif found == "empty" and not create:
+        raise StorageError(
+            f"{shown}: this database holds no ninefold jobs. Submit a job first, or name another "
+            "one."
+        )
     dbos_adapter.migrate(engine)  # in transactions, and behind a lock, of its own
-    if found is not None and found.own == HEAD:
+    if isinstance(found, Layout) and found.own == HEAD:
         return
     with engine.begin() as connection:
         acquire_transaction_lock(connection, _LOCK)
@@ -78,48 +82,55 @@ def bring_up_to_date(engine: sa.Engine, shown: str, *, create: bool) -> None:
 def state_of(engine: sa.Engine, shown: str) -> Literal["empty", "older", "current"]:
     """What `bring_up_to_date` would find; changes nothing. Raises `StorageError` where it would
     refuse the tables."""
-    current, found = Layout(HEAD, dbos_adapter.newest_layout(engine)), _layout(engine)
-    if found is None:
-        if not sa.inspect(engine).has_table(FORMER_SCHEMA.name):
-            return "empty"
-        _check_without_layout(engine, shown, create=False)
-        return "older"
+    current, found = Layout(HEAD, dbos_adapter.newest_layout(engine)), _found(engine, shown)
+    if not isinstance(found, Layout):
+        return "older" if found == "former" else "empty"
     _check_not_newer(found, current, shown)
     return "current" if found == current else "older"
+
+
+def _found(engine: sa.Engine, shown: str) -> Layout | Literal["former", "empty"]:
+    """What tables there are; "former" are those of a version without migrations.
+
+    Raises `StorageError` for former tables that are not known.
+    """
+    if (layout := _layout(engine)) is not None:
+        return layout
+    former = _rows(engine, sa.select(FORMER_SCHEMA.c.version))
+    beside = _rows(engine, sa.select(_FORMER_LAYOUTS.c.version))
+    if (layout := _layout(engine)) is not None:  # another process migrated them in between
+        return layout
+    if former is None:
+        return "empty"
+    unknown = [version for (version,) in [*former, *(beside or ())] if version != _FORMER_LAYOUT]
+    if unknown:
+        raise _newer(shown, f"layout {unknown[0]}", f"layout {_FORMER_LAYOUT}")
+    return "former"
 
 
 def _layout(engine: sa.Engine) -> Layout | None:
     """The layout of a database; None where it has none, or is of a version without migrations."""
     own = sa.select(_REVISION.c.version_num).scalar_subquery()
     dbos = dbos_adapter.layout_query(engine).scalar_subquery()
+    rows = _rows(engine, sa.select(own, dbos))
+    return None if rows is None else Layout(rows[0][0] or "", rows[0][1] or 0)
+
+
+def _rows(engine: sa.Engine, query: sa.Select[Any]) -> Sequence[Sequence[Any]] | None:
+    """What a query finds, which changes nothing; None where one of its tables is not there.
+
+    To look for a table first, and then into it, would fail where another process drops it between
+    the two.
+    """
     try:
         with engine.connect() as connection:
-            row = connection.execute(sa.select(own, dbos)).one()
+            return connection.execute(query).all()
     except ProgrammingError:  # PostgreSQL's, for a table that is not there
         return None
     except OperationalError as error:
         if "no such table" in str(error.orig):
             return None
         raise
-    return Layout(row[0] or "", row[1] or 0)
-
-
-def _check_without_layout(engine: sa.Engine, shown: str, create: bool) -> None:
-    """Raise `StorageError` for a database without Alembic's table that is not to be migrated."""
-    inspector = sa.inspect(engine)
-    if not inspector.has_table(FORMER_SCHEMA.name):
-        if create:
-            return
-        raise StorageError(
-            f"{shown}: this database holds no ninefold jobs. Submit a job first, or name another "
-            "one."
-        )
-    with engine.connect() as connection:
-        found = list(connection.scalars(sa.select(FORMER_SCHEMA.c.version)))
-        if inspector.has_table(_FORMER_LAYOUTS.name):
-            found += connection.scalars(sa.select(_FORMER_LAYOUTS.c.version))
-    if unknown := [version for version in found if version != _FORMER_LAYOUT]:
-        raise _newer(shown, f"layout {unknown[0]}", f"layout {_FORMER_LAYOUT}")
 
 
 def _check_not_newer(found: Layout, current: Layout, shown: str) -> None:

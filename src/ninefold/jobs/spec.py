@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,10 @@ class JobSpec:
     owner: str | None = None
     #: Whether finished stages may be taken from the cache, and are put into it.
     cache: bool = True
+    #: Of a rerun: where it starts, and what it was asked to change: parameters by
+    #: `stage.parameter`, slots by name.
+    from_stage: str | None = None
+    changes: Json = field(default_factory=dict)
     #: Records of the parent's steps that are taken over, in the order they were made.
     records: tuple[Json, ...] = ()
 
@@ -104,6 +108,11 @@ _CONFIGS = _Configs(64)
 def document_of(config: PipelineConfig) -> Json:
     """The document that a spec holds for `config`, which need not be checked again here."""
     return _CONFIGS.add(config)
+
+
+def parsed_config(document: Json) -> PipelineConfig:
+    """The config of a job's document; raises `ConfigError`, for one where a plugin has gone."""
+    return _CONFIGS.parsed(document)
 
 
 def digest_of(*asked: Any) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,21 +15,24 @@ import sqlalchemy as sa
 from ninefold.core.errors import ConflictError, NotFoundError
 from ninefold.core.record import StageRecord
 from ninefold.core.values import Failure, Json
+from ninefold.core.wiring import step_names
 from ninefold.job_schema import JobStatus
+from ninefold.jobs import listing
 from ninefold.jobs.admission import Admission, check_quota
+from ninefold.jobs.changes import Change, note
 from ninefold.jobs.dbos_adapter import JobIdInUseError, WorkflowDatabase, WorkflowStatus
-from ninefold.jobs.events import Done
+from ninefold.jobs.events import Done, following_step
+from ninefold.jobs.listing import JOBS, Listing
 from ninefold.jobs.model import Job, JobVersion, job_folder, timestamp
-from ninefold.jobs.naming import STATUS, WORKFLOW
+from ninefold.jobs.naming import STATUS
+from ninefold.jobs.ordering import QueueOrder
 from ninefold.jobs.queue import JobQueue
 from ninefold.jobs.reports import STREAM
-from ninefold.jobs.serializer import JobFailedError
+from ninefold.jobs.search import Found, JobFilter, JobSearch, Position
+from ninefold.jobs.serializer import JobFailedError, from_text
 from ninefold.jobs.spec import JobSpec
-from ninefold.jobs.tables import acquire_transaction_lock
+from ninefold.jobs.tables import QUEUE_LOCK, acquire_transaction_lock
 from ninefold.jobs.wakeups import notify
-
-#: Any number that nobody else locks in the database: of the line that submits stand in.
-_LOCK = 0x6E696E65
 
 _DEAD_LETTER = Failure(
     "every worker that took it died. Look for a lack of memory, then rerun it.",
@@ -46,6 +50,8 @@ class JobStore:
         self.engine = self.workflows.engine
         self._jobs = self.workflows.table
         self.queue = JobQueue(self.workflows)
+        self.order = QueueOrder(self.workflows)
+        self.search = JobSearch(self.engine, self._jobs)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -63,12 +69,13 @@ class JobStore:
         """
         try:
             with self.engine.begin() as connection:
-                acquire_transaction_lock(connection, _LOCK)
+                acquire_transaction_lock(connection, QUEUE_LOCK)
                 if admission is not None and admission.quota is not None:
                     owner = next(iter(specs.values())).owner
                     check_quota(connection, self._jobs, admission.quota, owner, len(specs))
                 first = self._next_place(connection)
                 self._enqueue(connection, specs, priority, first)
+                listed = listing.insert(connection, specs, first)
                 notify(connection)
                 if admission is not None and admission.beside is not None:
                     admission.beside(connection, list(specs))
@@ -80,23 +87,26 @@ class JobStore:
                 ) from None
             return found
         self.queue.on_queued()
-        return [self._job(job_id, spec, "queued", priority) for job_id, spec in specs.items()]
+        return [
+            self._job(job_id, spec, "queued", priority, listed[job_id])
+            for job_id, spec in specs.items()
+        ]
 
     def submitted(self, specs: Mapping[str, JobSpec]) -> list[Job] | None:
         """The jobs of these ids where they are there already, with the same digests.
 
         Raises `ConflictError` where an id is taken by another job.
         """
-        found = {row.workflow_id: row for row in self._rows(workflow_ids=list(specs))}
-        stored = {job_id: _spec(row) for job_id, row in found.items()}
-        if any(spec.digest != specs[job_id].digest for job_id, spec in stored.items()):
+        rows = self._rows(workflow_ids=list(specs))
+        found = {job.id: (job, spec) for job, spec in self._listed(rows)}
+        if any(spec.digest != specs[job_id].digest for job_id, (_, spec) in found.items()):
             raise ConflictError(
                 "idempotency_key: was used before, for another job. Use a new key, or submit "
                 "the same input and config."
             )
         if len(found) < len(specs):
             return None
-        return [self._read(found[job_id], stored[job_id]) for job_id in specs]
+        return [found[job_id][0] for job_id in specs]
 
     def _enqueue(
         self,
@@ -143,8 +153,9 @@ class JobStore:
         It is the time, but later than that of every job before, though a clock was set back.
         Exact where submits stand in line.
         """
-        last = connection.scalar(sa.select(sa.func.max(self._jobs.c.created_at)))
-        return max(round(time.time() * 1000), (last or 0) + 1)
+        columns = (self._jobs.c.created_at, JOBS.c.place)
+        last = [connection.scalar(sa.select(sa.func.max(column))) or 0 for column in columns]
+        return max(round(time.time() * 1000), max(last) + 1)
 
     def job(self, job_id: str) -> Job:
         """A job without what it made; raises `NotFoundError` where there is none."""
@@ -156,7 +167,7 @@ class JobStore:
         if not rows:
             raise NotFoundError(f"no job is called {job_id!r}. List them with: ninefold jobs list")
         spec = _spec(rows[0])
-        return self._read(rows[0], spec), spec
+        return self._read(rows[0], spec, self._listings([job_id]).get(job_id)), spec
 
     def jobs(
         self,
@@ -181,44 +192,24 @@ class JobStore:
             offset=offset or None,
             sort_desc=newest_first,
         )
-        return [self._read(row, _spec(row)) for row in rows]
+        return [job for job, _ in self._listed(rows)]
 
     def page(
         self,
+        wanted: JobFilter,
         *,
-        status: Iterable[JobStatus] = (),
-        group: str | None = None,
-        owner: str | None = None,
         limit: int = 50,
-        after: tuple[int, str] | None = None,
-    ) -> tuple[list[Job], tuple[int, str] | None]:
-        """At most `limit` jobs, the newest first, and where the next page begins.
+        after: Position | None = None,
+        offset: int = 0,
+        count: bool = False,
+    ) -> tuple[list[Job], Found]:
+        """At most `limit` jobs, the newest first, and what else was found.
 
         Pages hold their place while jobs come and go: `after` is the position of the last job seen.
         """
-        rows = self._jobs.c
-        place = sa.tuple_(rows.created_at, rows.workflow_uuid)
-        query = (
-            sa.select(rows.created_at, rows.workflow_uuid)
-            .where(rows.name == WORKFLOW)
-            .order_by(rows.created_at.desc(), rows.workflow_uuid.desc())
-            .limit(limit + 1)
-        )
-        wanted = set(status)
-        if names := [name for name, state in STATUS.items() if state in wanted]:
-            query = query.where(rows.status.in_(names))
-        if group is not None:
-            query = query.where(rows.workflow_uuid.startswith(f"{group}.", autoescape=True))
-        if owner is not None:
-            query = query.where(rows.authenticated_user == owner)
-        if after is not None:
-            query = query.where(place < sa.tuple_(*(sa.literal(part) for part in after)))
-        with self.engine.connect() as connection:
-            found = [(row[0], row[1]) for row in connection.execute(query)]
-        page = found[:limit]
-        by_id = {job.id: job for job in self.jobs(ids=[job_id for _, job_id in page])}
-        jobs = [by_id[job_id] for _, job_id in page if job_id in by_id]
-        return jobs, page[-1] if len(found) > limit else None
+        found = self.search.page(wanted, limit, after=after, offset=offset, count=count)
+        by_id = {job.id: job for job in self.jobs(ids=found.ids)}
+        return [by_id[job_id] for job_id in found.ids if job_id in by_id], found
 
     def done(self, job_id: str, spec: JobSpec) -> list[Done]:
         """The steps that were carried out, those of the parent first."""
@@ -241,11 +232,32 @@ class JobStore:
                 return found
             found += values
 
+    def newest_preview(self, job_id: str) -> bytes | None:
+        """The last small picture of the step that runs, a JPEG; None where it made none yet."""
+        reports, steps = self.workflows.streams.c, self.workflows.steps.c
+        done = sa.select(sa.func.max(steps.function_id)).where(
+            steps.workflow_uuid == job_id, steps.output.is_not(None)
+        )
+        query = (
+            sa.select(reports.value)
+            .where(
+                reports.workflow_uuid == job_id,
+                reports.key == STREAM,
+                reports.value.contains('"preview"'),
+                reports.function_id > sa.func.coalesce(done.scalar_subquery(), -1),
+            )
+            .order_by(reports.offset.desc())
+            .limit(1)
+        )
+        with self.engine.connect() as connection:
+            found = connection.scalar(query)
+        return None if found is None else base64.b64decode(from_text(found)["preview"])
+
     def versions(self, job_ids: Sequence[str]) -> dict[str, JobVersion]:
         """How far jobs have come, by one query; those that are gone are left out."""
         with self.engine.connect() as connection:
             rows = connection.execute(self._versions, {"ids": list(job_ids)})
-            return {row[0]: JobVersion(STATUS[row[1]], row[2], row[3]) for row in rows}
+            return {row[0]: JobVersion(STATUS[row[1]], *row[2:]) for row in rows}
 
     @cached_property
     def _versions(self) -> sa.Select[Any]:
@@ -261,6 +273,8 @@ class JobStore:
             sa.select(count)
             .where(reports.workflow_uuid == jobs.workflow_uuid, reports.key == STREAM)
             .scalar_subquery(),
+            jobs.priority,
+            sa.select(JOBS.c.favourite).where(JOBS.c.id == jobs.workflow_uuid).scalar_subquery(),
         ).where(jobs.workflow_uuid.in_(sa.bindparam("ids", expanding=True)))
 
     def cancel(self, job_ids: Sequence[str]) -> None:
@@ -272,25 +286,57 @@ class JobStore:
         """Forget jobs."""
         if job_ids:
             self.workflows.delete(job_ids)
+            with self.engine.begin() as connection:
+                acquire_transaction_lock(connection, QUEUE_LOCK)
+                owners = listing.owners(connection, job_ids)
+                listing.delete(connection, job_ids)
+                gone = [Change("job_deleted", job_id, who) for job_id, who in owners.items()]
+                if gone:
+                    note(connection, gone)
 
     def _rows(self, **filters: Any) -> list[WorkflowStatus]:
         if filters.get("workflow_ids") == []:
             return []
         return self.workflows.list(**filters)
 
-    def _read(self, row: WorkflowStatus, spec: JobSpec) -> Job:
+    def _listed(self, rows: Sequence[WorkflowStatus]) -> Iterator[tuple[Job, JobSpec]]:
+        """The jobs of rows as lists show them, and what they are made of."""
+        listed = self._listings([row.workflow_id for row in rows])
+        for row in rows:
+            spec = _spec(row)
+            job = self._read(row, spec, listed.get(row.workflow_id))
+            yield (self._as_it_runs(job, spec) if job.status == "running" else job), spec
+
+    def _as_it_runs(self, job: Job, spec: JobSpec) -> Job:
+        """A running job with the stage where it is, and what its steps have made known so far."""
+        done = self.done(job.id, spec)
+        names = step_names(item["stage"] for item in spec.config["stages"])
+        known = listing.describe(spec, [item.record for item in done]).fields
+        return replace(
+            job,
+            stage=following_step(names, done, job.status),
+            listing=replace(job.listing, **known),
+        )
+
+    def _listings(self, job_ids: Sequence[str]) -> dict[str, Listing]:
+        with self.engine.connect() as connection:
+            return listing.listings(connection, job_ids)
+
+    def _read(self, row: WorkflowStatus, spec: JobSpec, listed: Listing | None) -> Job:
         """The job of a row."""
         status = STATUS[row.status]
         created = spec.created_at
         started = timestamp(row.dequeued_at, created)
         return replace(
-            self._job(row.workflow_id, spec, status, row.priority or 0),
+            self._job(row.workflow_id, spec, status, row.priority or 0, listed or Listing()),
             started_at=started,
             finished_at=timestamp(row.completed_at, created, started),
             error=_error(row) if status == "failed" else None,
         )
 
-    def _job(self, job_id: str, spec: JobSpec, status: JobStatus, priority: int) -> Job:
+    def _job(
+        self, job_id: str, spec: JobSpec, status: JobStatus, priority: int, listed: Listing
+    ) -> Job:
         return Job(
             id=job_id,
             status=status,
@@ -303,6 +349,9 @@ class JobStore:
             group=spec.group,
             owner=spec.owner,
             reused=tuple(record["step"] for record in spec.records),
+            from_stage=spec.from_stage,
+            changes=None if spec.from_stage is None else spec.changes,
+            listing=listed,
         )
 
 

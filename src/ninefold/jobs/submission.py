@@ -14,31 +14,36 @@ from typing import Any
 
 from ninefold.config import PipelineConfig
 from ninefold.core.context import PipelineContext
-from ninefold.core.errors import ConfigError, InputError
+from ninefold.core.errors import ConfigError, InputError, SetupError
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.priority import MAX_PRIORITY
 from ninefold.core.values import Json
-from ninefold.engines.defaults import default_engines
 from ninefold.engines.engine_set import EngineSet
 from ninefold.jobs import lineage
 from ninefold.jobs.admission import Admission
+from ninefold.jobs.group_rows import (
+    Config,
+    GroupRow,
+    Input,
+    Pipelines,
+    config_of,
+    every_variant,
+    slots_of,
+)
+from ninefold.jobs.lineage import Rerun
 from ninefold.jobs.model import Job, job_folder
 from ninefold.jobs.naming import member_id
-from ninefold.jobs.spec import JobSpec, digest_of, document_of
+from ninefold.jobs.spec import JobSpec, digest_of
 from ninefold.jobs.store import JobStore
-from ninefold.prompts.listing import TooManyVariantsError, shown_count
 from ninefold.slots import next_seed, resolve_seed
-from ninefold.stages.prompt import prompt_variants
 
 #: Most jobs that one call submits.
 MAX_GROUP = 10_000
 #: Longest idempotency key, in characters.
 MAX_KEY = 200
 
-#: A config, or the name of a preset.
-Config = PipelineConfig | str
-#: Slots by name; a prompt alone may be given as text.
-Input = Mapping[str, Any] | str
+#: Most problems of a group's rows that are looked for.
+MAX_PROBLEMS = 100
 
 
 @dataclass(frozen=True)
@@ -53,44 +58,54 @@ class JobPreparer:
     ) -> dict[str, JobSpec]:
         """The spec of one job; raises `ConfigError` or `InputError` with every problem."""
         job_id = new_job()
-        config = _config(config)
-        pipeline, document = self._for_checks(config), document_of(config)
-        return {job_id: self._prepared(job_id, document, pipeline, _slots(given), cache, owner)}
+        pipelines, config = Pipelines(self.engines), config_of(config)
+        pipeline, document = pipelines.of(config), pipelines.document(config)
+        return {job_id: self._prepared(job_id, document, pipeline, slots_of(given), cache, owner)}
 
     def prepare_group(
         self,
         name: str,
-        config: Config,
-        inputs: Input | Sequence[Input],
+        rows: Sequence[GroupRow],
         count: int,
         variants: bool,
         cache: bool,
         owner: str | None = None,
         key: str | None = None,
     ) -> dict[str, JobSpec]:
-        """The specs of a group by their ids, in order; raises as `prepare_job` does.
+        """The specs of a group by their ids, in order; raises as `prepare_job` does, with the
+        problems of all rows, each under its row, up to `MAX_PROBLEMS` of them.
 
         Where nobody gives a seed, a `key` fixes it: the same call again brings the same jobs.
         """
-        given_inputs = [inputs] if isinstance(inputs, str | Mapping) else inputs
-        each = [_slots(given) for given in given_inputs]
-        config = _config(config)
-        pipeline = self._for_checks(config)
+        pipelines = Pipelines(self.engines)
         if variants and count > 0:
-            each = every_variant(pipeline, each, count, MAX_GROUP)
-        if not 1 <= (total := len(each) * count) <= MAX_GROUP:
+            rows = every_variant(rows, pipelines, count, MAX_GROUP)
+        if not 1 <= (total := len(rows) * count) <= MAX_GROUP:
             raise InputError(f"group: expected 1 to {MAX_GROUP} jobs, got {total}.")
         specs: dict[str, JobSpec] = {}
-        document = document_of(config)
-        of_key = None if key is None else _seed_of_key(key)
+        problems: dict[str, None] = {}
+        of_key = None if key is None else seed_of_key(key)
         with self.all_or_none(specs):
-            for slots in each:
-                first = resolve_seed(slots.get("seed"), config.seed, of_key)
+            for row in rows:
+                pipeline, document = pipelines.of(row.config), pipelines.document(row.config)
+                first = resolve_seed(row.slots.get("seed"), row.config.seed, of_key)
                 for index in range(count):
                     job_id = member_id(name, len(specs) + 1)
-                    given = slots if count == 1 else {**slots, "seed": next_seed(first, index)}
-                    spec = self._prepared(job_id, document, pipeline, given, cache, owner)
+                    given = (
+                        row.slots if count == 1 else {**row.slots, "seed": next_seed(first, index)}
+                    )
+                    try:
+                        spec = self._prepared(job_id, document, pipeline, given, cache, owner)
+                    except SetupError:  # of the machine, and no row's
+                        raise
+                    except ConfigError as error:
+                        problems |= dict.fromkeys(map(row.problem, error.problems))
+                        break
                     specs[job_id] = replace(spec, group=name)
+                if len(problems) >= MAX_PROBLEMS:
+                    break
+            if problems:
+                raise ConfigError(list(problems))
         return specs
 
     def prepare_rerun(
@@ -103,17 +118,47 @@ class JobPreparer:
         check: Callable[[PipelineConfig], None] | None = None,
     ) -> JobSpec:
         """The spec of a rerun; raises `ConfigError` or `InputError`."""
+        with self.all_or_none([child]):
+            rerun, _ = self._rerun(parent, child, from_stage, changes, given, check)
+            lineage.take_over(rerun.spec, self._folder(parent), self._folder(child), given or ())
+        return rerun.spec
+
+    def plan_rerun(
+        self,
+        parent: str,
+        from_stage: str | None,
+        changes: Mapping[str, Any] | None,
+        given: Mapping[str, Any] | None,
+        check: Callable[[PipelineConfig], None] | None = None,
+    ) -> tuple[Rerun, PipelineContext]:
+        """What a rerun would be, and the context it would begin with; raises as `prepare_rerun`,
+        and leaves nothing behind."""
+        child = new_job()
+        try:
+            return self._rerun(parent, child, from_stage, changes, given, check)
+        finally:
+            self.discard([child])
+
+    def _rerun(
+        self,
+        parent: str,
+        child: str,
+        from_stage: str | None,
+        changes: Mapping[str, Any] | None,
+        given: Mapping[str, Any] | None,
+        check: Callable[[PipelineConfig], None] | None,
+    ) -> tuple[Rerun, PipelineContext]:
         _, spec = self.store.job_and_spec(parent)
-        done = self.store.done(parent, spec)
-        rerun = lineage.rerun_spec(parent, spec, done, from_stage, changes or {}, given or {})
+        done, folder = self.store.done(parent, spec), self._folder(child)
+        rerun = lineage.prepared_rerun(
+            parent, spec, done, from_stage, changes or {}, given or {}, folder
+        )
+        config = rerun.spec.pipeline_config
         if check is not None:
-            check(rerun.pipeline_config)
-        folder = self._folder(child)
-        pipeline = self._for_checks(rerun.pipeline_config)
-        if problems := pipeline.problems(rerun.open(child, folder)):
-            raise ConfigError(problems)
-        lineage.take_over(rerun, self._folder(parent), folder)
-        return rerun
+            check(config)
+        context = rerun.spec.open(child, folder)
+        Pipelines(self.engines).of(config).check(context)
+        return rerun, context
 
     def submit(
         self,
@@ -155,22 +200,18 @@ class JobPreparer:
             self.discard([job_id])
 
     @contextmanager
-    def all_or_none(self, specs: Mapping[str, JobSpec]) -> Iterator[None]:
-        """Remove the files of all `specs` prepared so far where the block raises."""
+    def all_or_none(self, job_ids: Iterable[str]) -> Iterator[None]:
+        """Remove the files of the jobs prepared so far where the block raises."""
         try:
             yield
         except BaseException:
-            self.discard(specs)
+            self.discard(job_ids)
             raise
 
     def discard(self, job_ids: Iterable[str]) -> None:
         """Remove the files of jobs that were prepared and not stored."""
         for job_id in job_ids:
             shutil.rmtree(self._folder(job_id), ignore_errors=True)
-
-    def _for_checks(self, config: PipelineConfig) -> Pipeline:
-        """The pipeline, whose stages look each model up once."""
-        return config.build((self.engines or default_engines()).keep_lookups())
 
     def _folder(self, job_id: str) -> Path:
         return job_folder(self.store.data, job_id)
@@ -185,22 +226,18 @@ class JobPreparer:
         owner: str | None,
     ) -> JobSpec:
         """The job's spec, its files in the job's folder; leaves nothing behind where it raises."""
-        folder = self._folder(job_id)
-        try:
-            context = PipelineContext(folder, job_id=job_id)
+        with self.all_or_none([job_id]):
+            context = PipelineContext(self._folder(job_id), job_id=job_id)
             problems = []
             for name, value in slots.items():
                 try:
                     context.set(name, value)
                 except InputError as error:
                     problems.append(str(error))
-            given = context.slots_as_json()
-            problems += [] if problems else pipeline.problems(context)
             if problems:
                 raise ConfigError(problems)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+            given = context.slots_as_json()
+            pipeline.check(context)
         digest = digest_of(document, given, cache)
         return JobSpec(document, given, context.created_at, digest, cache=cache, owner=owner)
 
@@ -234,42 +271,6 @@ def check_priority(priority: int) -> None:
         raise InputError(f"priority: expected 1 (first) to {MAX_PRIORITY}, got {priority}.")
 
 
-def _config(config: Config) -> PipelineConfig:
-    return PipelineConfig.preset(config) if isinstance(config, str) else config
-
-
-def _slots(input: Input) -> dict[str, Any]:
-    return {"prompt": input} if isinstance(input, str) else dict(input)
-
-
-def every_variant(
-    pipeline: Pipeline, inputs: Sequence[Mapping[str, Any]], count: int, max_jobs: int
-) -> list[dict[str, Any]]:
-    """The slots of each input once for every prompt that its own can become.
-
-    Raises `InputError` where these, `count` times, are more than `max_jobs`: before they are gone
-    through, and without a look at the inputs after that.
-    """
-    found: list[dict[str, Any]] = []
-    for number, slots in enumerate(inputs):
-        prompt = slots.get("prompt", pipeline.defaults.get("prompt"))
-        if not isinstance(prompt, str):  # reported with the job's other problems
-            found.append(dict(slots))
-            continue
-        try:
-            prompts = prompt_variants(pipeline, prompt, max_jobs // count - len(found))
-        except TooManyVariantsError as error:
-            jobs = shown_count((len(found) + error.count) * count)
-            rest = " or more" if number + 1 < len(inputs) else ""
-            raise InputError(
-                f"group: expected at most {max_jobs:,} jobs, got {jobs}{rest}. The prompt of "
-                f"inputs.{number} has {shown_count(error.count)} variants."
-            ) from None
-        except InputError as error:
-            raise InputError(f"inputs.{number}: {error}") from None
-        found += [{**slots, "prompt": text} for text in prompts]
-    return found
-
-
-def _seed_of_key(key: str) -> int:
+def seed_of_key(key: str) -> int:
+    """The seed that an idempotency key stands for where nobody gives one."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4])

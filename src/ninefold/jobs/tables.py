@@ -22,6 +22,10 @@ FORMER_SCHEMA = sa.Table(
     "ninefold_schema", TABLES, sa.Column("version", sa.Integer, nullable=False)
 )
 
+#: Any number that nobody else locks in the database: of those who put jobs into the queue, change
+#: their order, or note a change.
+QUEUE_LOCK = 0x6E696E65
+
 
 def acquire_transaction_lock(connection: sa.Connection, lock: int) -> None:
     """Wait until no other transaction holds this lock, then hold it to the end of this one.

@@ -6,11 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import sqlalchemy as sa
 
 from ninefold.core.errors import ConfigError
-from ninefold.jobs import dbos_adapter
+from ninefold.jobs import dbos_adapter, listing
 from ninefold.jobs import runtime as runtimes
 from ninefold.jobs.database import engine_for_steps, storage_error
 from ninefold.jobs.dispatch import Dispatcher
@@ -39,6 +40,7 @@ class Worker:
         self.engine = engine
         #: On which steps are recorded.
         self.steps_engine = engine_for_steps(engine)
+        runtime.note = partial(listing.update, self.steps_engine)
         self.store = store
         self.runtime = runtime
         self.name = name
@@ -94,8 +96,12 @@ class Worker:
         dbos_adapter.shut_down()
         runtimes.install(None)
         assert self._lease is not None
-        if not self._lost:  # else they are those of the worker that has the name now
-            self._hand_back()
+        try:
+            if not self._lost:  # else they are those of the worker that has the name now
+                self._hand_back()
+        except sa.exc.SQLAlchemyError as error:  # away or full: as if it had died
+            why = storage_error(self.engine.url, error)
+            _log.warning("jobs: %s What this worker had begun goes on in the next one.", why)
         self._lease.release()
         if self.steps_engine is not self.engine:
             self.steps_engine.dispose()
@@ -106,11 +112,16 @@ class Worker:
         self.store.queue.requeue(self.store.queue.held().get(self.name, []), self.name)
 
     def _watch(self) -> None:
+        known = ""
         while not self._stopping.wait(WATCH):
             try:
                 self._look()
+                found = ""
             except sa.exc.SQLAlchemyError as error:  # away or full: the next look may do better
-                _log.warning("jobs: %s", storage_error(self.engine.url, error))
+                found = str(storage_error(self.engine.url, error))
+            if found != known:
+                _log.warning("jobs: %s", found or "the database is well again")
+            known = found
 
     def _look(self) -> None:
         """Show a pulse, and put back into the queue what nobody works on."""
@@ -133,6 +144,7 @@ class Worker:
         idle = set(held) - self.runtime.active.keys()
         self.store.queue.requeue(idle & self._stranded, self.name)
         self._stranded = idle
+        self.store.search.note_ended()
 
     def _lose_all(self) -> None:
         """Let no job that is still active write any more."""

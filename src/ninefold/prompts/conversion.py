@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ninefold.core.errors import InputError
-from ninefold.prompts.loras import parse_lora
+from ninefold.prompts.loras import LORA_TAG, parse_lora
 from ninefold.prompts.resolved import resolve
 from ninefold.prompts.weights import MAX_WEIGHT
 from ninefold.prompts.writing import escape
@@ -23,7 +23,6 @@ from ninefold.prompts.writing import escape
 #: round ones alone, `compel` (InvokeAI) by signs after them, `novelai` by braces.
 Dialect = Literal["a1111", "comfyui", "swarmui", "compel", "novelai", "ninefold"]
 
-_LORA_TAG = re.compile(r"<\s*(?:lora|lyco)\s*:([^<>]*)>", re.IGNORECASE)
 #: Tags of A1111 and SwarmUI that stand for something else than their letters.
 _OTHER_TAG = re.compile(
     r"<\s*(?:hypernet|random|wildcard|wc|alternate|alt|fromto|repeat|preset|p|segment|object|region|"
@@ -81,7 +80,7 @@ def convert(text: str, dialect: Dialect) -> Converted:
         case "comfyui" | "swarmui":
             text = _EMBEDDING.sub(named, _EMBED_TAG.sub(named, text))
             if dialect == "comfyui":  # where a node may have read it, or not
-                text = _LORA_TAG.sub(without, text)
+                text = LORA_TAG.sub(without, text)
             text = _OTHER_TAG.sub(without, text)
             text = _around_tags(text, left_out, _bracketed)
         case _:
@@ -102,7 +101,7 @@ def _around_tags(text: str, left_out: list[str], escaped: Callable[[str], str]) 
     """The text with everything as letters but LoRA tags, which stay as they are."""
     parts: list[str] = []
     end = 0
-    for match in _LORA_TAG.finditer(text):
+    for match in LORA_TAG.finditer(text):
         parts.append(escaped(text[end : match.start()]))
         end = match.end()
         tag = f"<lora:{match[1].strip()}>"

@@ -31,8 +31,10 @@ MAX_COMBINATIONS = 50_000
 _MAX_STEPS = 2_000_000
 #: Nodes that are looked at to count combinations.
 _MAX_COUNT_STEPS = 200_000
-#: Members of one `{2$$...}` times its count, beyond which combinations are not counted.
+#: Steps to count the combinations of one `{2$$...}`, beyond which they are not counted exactly.
 _MAX_COUNTED = 10_000
+#: Counted as this many where there are more: numbers of any length would take time without bound.
+_MOST = 10**2000
 
 _Values = Mapping[str, Nodes]
 
@@ -79,6 +81,7 @@ def count_variants(text: str, wildcards: Wildcards | None = None, where: str = "
     """At most how many variants there are, by arithmetic alone; raises `InputError`.
 
     Options that are written alike count once; prompts that come out alike in other ways do not.
+    Where there are more than 10^2000, it is that.
     """
     wildcards = wildcards or Wildcards()
     nodes = parse_prompt_tree(text, where)
@@ -148,6 +151,7 @@ class _Counter:
                 values = {**values, node.name: () if node.immediate else node.value}
             else:
                 total *= self._node(node, values)
+            total = min(total, _MOST)
         return total
 
     def _node(self, node: Node, values: _Values) -> int:
@@ -215,7 +219,7 @@ class _Counter:
 
 
 def _combinations(classes: Sequence[tuple[int, int]], least: int, most: int | None) -> int:
-    """How many rows of `least` to `most` there are.
+    """How many rows of `least` to `most` there are; of very many members at most how many.
 
     Each class of alike options has a number of texts and of members; a row takes no more of a
     class than it has members. By exponential generating functions.
@@ -224,17 +228,41 @@ def _combinations(classes: Sequence[tuple[int, int]], least: int, most: int | No
     most = members if most is None else min(most, members)
     least = min(least, most)
     if most == 1:
-        return (least == 0) + sum(count for count, _ in classes)
-    if members * most > _MAX_COUNTED:
-        return math.factorial(most)
+        return min((least == 0) + sum(count for count, _ in classes), _MOST)
+    if sum(min(size, most) for _, size in classes) * most > _MAX_COUNTED:
+        return _most_rows(classes, members, least, most)
     rows = [1] + [0] * most
     for count, size in classes:
-        powers = [count**taken for taken in range(min(size, most) + 1)]
+        powers = _powers(count, min(size, most))
         rows = [
-            sum(
-                math.comb(length, taken) * powers[taken] * rows[length - taken]
-                for taken in range(min(size, length) + 1)
+            min(
+                sum(
+                    math.comb(length, taken) * powers[taken] * rows[length - taken]
+                    for taken in range(min(size, length) + 1)
+                ),
+                _MOST,
             )
             for length in range(most + 1)
         ]
-    return sum(rows[least:])
+    return min(sum(rows[least:]), _MOST)
+
+
+def _powers(count: int, highest: int) -> list[int]:
+    powers = [1]
+    for _ in range(highest):
+        powers.append(min(powers[-1] * count, _MOST))
+    return powers
+
+
+def _most_rows(classes: Sequence[tuple[int, int]], members: int, least: int, most: int) -> int:
+    """At most how many rows there are: what may follow a row is any text of any member that is
+    left, or any text at all, whichever are fewer."""
+    any_text, of_one = sum(count for count, _ in classes), max(count for count, _ in classes)
+    rows, total = 1, int(least == 0)
+    for length in range(1, most + 1):
+        rows *= min((members - length + 1) * of_one, any_text)
+        if rows >= _MOST:
+            return _MOST
+        if length >= least:
+            total += rows
+    return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -10,7 +11,9 @@ from ninefold.core.errors import InputError
 from ninefold.core.values import Lora
 from ninefold.prompts.tree import LoraTag, Nodes, Text, walk
 
-#: Largest weight, either way; 1 is as trained.
+#: A tag of another tool's, and its content; ours may hold more (see `prompts.patterns`).
+LORA_TAG = re.compile(r"<\s*(?:lora|lyco)\s*:([^<>]*)>", re.IGNORECASE)
+#: Largest weight, either way; 1 is as trained, and beyond this is a typing slip.
 MAX_LORA_WEIGHT = 10.0
 
 #: A1111's names of the weights, in the order in which they may be written without a name.

@@ -20,6 +20,8 @@ class OpenConstruct:
     nodes: list[Node] = field(default_factory=list)
     options: list[Option] = field(default_factory=list)
     weight: float = 1.0
+    #: Where the option that is being read begins: its weight is part of it.
+    option_at: int = 0
     #: Of braces: whether they can only be variants, or only text.
     variants: bool = False
     json: bool = False

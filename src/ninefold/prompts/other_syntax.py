@@ -130,15 +130,50 @@ def warnings_for(text: str, source: str, where: str) -> Iterator[str]:
     `InputError` for one that is refused.
     """
     for row in OTHER_SYNTAX:
-        if row.pattern is None or not (match := row.pattern.search(text)):
+        match = row.pattern.search(text) if row.pattern is not None else None
+        if match is None or _meant_as_text(match, source):
             continue
-        found = match[0].strip()
-        if f"\\{found[0]}" in source:
-            continue
-        found = found if len(found) <= 40 else f"{found[:37]}..."
         if row.outcome == "refused":
-            raise InputError(f"{where}: {found} is {row.tool}'s syntax: {row.says}.")
-        yield f"{found} in {where} is {row.tool}'s syntax: {row.says}."
+            raise InputError(_refusal(row, match, where))
+        yield _warning(row, match, where)
+
+
+@dataclass(frozen=True)
+class OtherSyntaxSpan:
+    """Where another tool's syntax stands: characters `start` to `end`, excluded."""
+
+    start: int
+    end: int
+    refused: bool
+    #: As `warnings_for` says it.
+    message: str
+
+
+def spans_of_other_syntax(text: str, source: str, where: str) -> Iterator[OtherSyntaxSpan]:
+    """Every place in `text`, a part of `source`, of what is refused or only painted."""
+    for row in OTHER_SYNTAX:
+        for match in row.pattern.finditer(text) if row.pattern is not None else ():
+            if not _meant_as_text(match, source):
+                refused = row.outcome == "refused"
+                message = (_refusal if refused else _warning)(row, match, where)
+                yield OtherSyntaxSpan(match.start(), match.end(), refused, message)
+
+
+def _meant_as_text(match: re.Match[str], source: str) -> bool:
+    return f"\\{match[0].strip()[0]}" in source
+
+
+def _refusal(row: OtherSyntax, match: re.Match[str], where: str) -> str:
+    return f"{where}: {_shown(match)} is {row.tool}'s syntax: {row.says}."
+
+
+def _warning(row: OtherSyntax, match: re.Match[str], where: str) -> str:
+    return f"{_shown(match)} in {where} is {row.tool}'s syntax: {row.says}."
+
+
+def _shown(match: re.Match[str]) -> str:
+    found = match[0].strip()
+    return found if len(found) <= 40 else f"{found[:37]}..."
 
 
 def table() -> str:

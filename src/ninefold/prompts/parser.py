@@ -22,6 +22,7 @@ from ninefold.prompts.patterns import (
     VARIABLE,
     WEIGHT,
     WITHOUT_NAMES,
+    is_escape,
 )
 from ninefold.prompts.texts import merge_texts, without_leading_blanks, without_trailing_blanks
 from ninefold.prompts.tree import (
@@ -53,7 +54,7 @@ def parse_prompt_tree(text: str, where: str = "prompt") -> Nodes:
     Text without syntax is one `Text` that holds it to the letter.
     """
     if not SYNTAX.search(text):
-        return (Text(text),) if text else ()
+        return (Text(text, 0, len(text)),) if text else ()
     return _Parser(text, where).parse()
 
 
@@ -104,12 +105,13 @@ class _Parser:
             token, at = token[bad.start() :], at + bad.start()
         elif top.kind == "tag" and token == "<":
             raise self._error(top.at, _TAG_REMEDY)
-        if len(token) > 1 and token[0] == "\\" and token[1] in "{}|$_#<":
+        end = at + len(token)
+        if is_escape(token):
             token = token[1:] if top.kind != "tag" else token
-        self._text(token, at)
+        self._text(token, at, end)
 
-    def _text(self, text: str, at: int) -> None:
-        self._open[-1].nodes.append(Text(text, at))
+    def _text(self, text: str, at: int, end: int | None = None) -> None:
+        self._open[-1].nodes.append(Text(text, at, at + len(text) if end is None else end))
 
     # -- braces ----------------------------------------------------------------------------------
 
@@ -140,7 +142,7 @@ class _Parser:
 
     def _option_weight(self, frame: OpenConstruct) -> None:
         """Read the weight at the start of an option, if there is one."""
-        frame.weight = 1.0
+        frame.weight, frame.option_at = 1.0, self._at
         if not (match := WEIGHT.match(self._source, self._at)):
             return
         if match["sign"]:
@@ -160,7 +162,7 @@ class _Parser:
         while (top := self._open[-1]).kind in ("name", "argument"):
             self._abandon()
         if top.kind == "brace" and not top.json:
-            self._finish_option(top)
+            self._finish_option(top, at)
             top.variants = True
             self._option_weight(top)
         elif top.kind == "variable":
@@ -170,12 +172,13 @@ class _Parser:
         else:
             self._text("|", at)
 
-    def _finish_option(self, frame: OpenConstruct) -> None:
+    def _finish_option(self, frame: OpenConstruct, end: int) -> None:
         nodes = without_leading_blanks(merge_texts(frame.nodes))
         first = nodes[0] if nodes else None
         if not frame.options and isinstance(first, Text) and self._signed(frame, first):
-            nodes = without_leading_blanks((Text(first.text[1:], first.at + 1), *nodes[1:]))
-        frame.options.append(Option(nodes, frame.weight))
+            signed = Text(first.text[1:], first.at + 1, first.end)
+            nodes = without_leading_blanks((signed, *nodes[1:]))
+        frame.options.append(Option(nodes, frame.weight, frame.option_at, end))
         frame.nodes = []
 
     def _signed(self, frame: OpenConstruct, first: Text) -> bool:
@@ -206,8 +209,9 @@ class _Parser:
             self._abandon()
             self._text("}", at)
         else:
-            self._finish_option(top)
-            self._pop(Variants(tuple(top.options), top.least, top.most, top.separator, top.at))
+            self._finish_option(top, at)
+            options = tuple(top.options)
+            self._pop(Variants(options, top.least, top.most, top.separator, top.at, self._at))
 
     # -- variables -------------------------------------------------------------------------------
 
@@ -230,9 +234,10 @@ class _Parser:
         top = self._open[-1]
         value = without_leading_blanks(merge_texts(top.nodes))
         if "=" in top.sign:
-            node: Node = Assignment(top.name, value, top.immediate, top.sign == "?=", top.at)
+            keep = top.sign == "?="
+            node: Node = Assignment(top.name, value, top.immediate, keep, top.at, self._at)
         else:
-            node = Variable(top.name, value if top.sign else None, top.at)
+            node = Variable(top.name, value if top.sign else None, top.at, self._at)
         self._pop(node)
 
     # -- wildcards -------------------------------------------------------------------------------
@@ -244,7 +249,8 @@ class _Parser:
             begins = last is None or (isinstance(last, Text) and last.text.rstrip().endswith(":"))
             if begins and (whole := IN_TAG.match(self._source, at)):
                 self._at = whole.end()
-                top.nodes.append(Wildcard((Text(whole["name"], at + 2),), at=at))
+                name = Text(whole["name"], at + 2, at + 2 + len(whole["name"]))
+                top.nodes.append(Wildcard((name,), at=at, end=self._at))
             else:
                 self._text("__", at)
             return
@@ -274,11 +280,11 @@ class _Parser:
         sign = first.text[0] if isinstance(first, Text) and first.text[0] in "~!@" else ""
         if sign and isinstance(first, Text):
             self._check_sign(sign, frame.at)
-            rest = (Text(first.text[1:], first.at + 1),) if first.text[1:] else ()
+            rest = (Text(first.text[1:], first.at + 1, first.end),) if first.text[1:] else ()
             name = (*rest, *name[1:])
             if not name:
                 return False
-        self._pop(Wildcard(name, tuple(frame.arguments), sign == "!", frame.at))
+        self._pop(Wildcard(name, tuple(frame.arguments), sign == "!", frame.at, self._at))
         return True
 
     def _in_a_word(self, start: int, end: int) -> bool:
@@ -341,7 +347,7 @@ class _Parser:
 
     def _close_tag(self) -> None:
         top = self._open[-1]
-        self._pop(LoraTag(merge_texts(top.nodes), top.at))
+        self._pop(LoraTag(merge_texts(top.nodes), top.at, self._at))
 
     # -- frames ----------------------------------------------------------------------------------
 
@@ -360,7 +366,8 @@ class _Parser:
         below = self._open[-1]
         if top.kind == "argument":
             raise self._error(below.at, _ARGUMENTS_REMEDY)
-        below.nodes.append(Text({"brace": "{", "name": "__"}[top.kind], top.at))
+        opening = {"brace": "{", "name": "__"}[top.kind]
+        below.nodes.append(Text(opening, top.at, top.at + len(opening)))
         below.nodes.extend(top.nodes)
 
     def _end(self) -> None:

@@ -29,3 +29,8 @@ NOT_IN_NAMES = re.compile(r"[\n\r<>#;\"]")
 AFTER_ARGUMENTS = re.compile(r"\s*__")
 #: What text without syntax does not hold.
 SYNTAX = re.compile(r"[{}\\]|__|<[ \t]*(?:lora|lyco)[ \t]*:", re.IGNORECASE)
+
+
+def is_escape(token: str) -> bool:
+    """Whether a token is a backslash that goes, before a sign that is text by it."""
+    return len(token) > 1 and token[0] == "\\" and token[1] in "{}|$_#<"

@@ -14,7 +14,8 @@ def merge_texts(nodes: Iterable[Node]) -> Nodes:
 
     def flush() -> None:
         if texts:
-            joined.append(Text("".join(text.text for text in texts), texts[0].at))
+            whole = "".join(text.text for text in texts)
+            joined.append(Text(whole, texts[0].at, texts[-1].end))
             texts.clear()
 
     for node in nodes:
@@ -32,7 +33,7 @@ def without_leading_blanks(nodes: Nodes) -> Nodes:
     if nodes and isinstance(first := nodes[0], Text):
         text = first.text.lstrip()
         moved = first.at + len(first.text) - len(text)
-        return ((Text(text, moved),) if text else ()) + nodes[1:]
+        return ((Text(text, moved, first.end),) if text else ()) + nodes[1:]
     return nodes
 
 
@@ -40,5 +41,6 @@ def without_trailing_blanks(nodes: Nodes) -> Nodes:
     """The nodes, with no blanks at the end of their text."""
     if nodes and isinstance(last := nodes[-1], Text):
         text = last.text.rstrip()
-        return nodes[:-1] + ((Text(text, last.at),) if text else ())
+        end = last.end - (len(last.text) - len(text))
+        return nodes[:-1] + ((Text(text, last.at, end),) if text else ())
     return nodes

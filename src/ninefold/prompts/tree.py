@@ -1,4 +1,8 @@
-"""What a prompt parses to. Frozen nodes; positions do not count when two are compared."""
+"""What a prompt parses to. Frozen nodes; positions do not count when two are compared.
+
+`at` and `end` are the characters (code points, from 0) of the source that a node was read from,
+`end` excluded. Nodes that were made otherwise have none.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ class Text:
 
     text: str
     at: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,8 @@ class Option:
 
     nodes: Nodes
     weight: float = 1.0
+    at: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class Variants:
     most: int | None = 1
     separator: str = ","
     at: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
 
     @property
     def counted(self) -> bool:
@@ -51,6 +59,7 @@ class Wildcard:
     #: Written `__!name__`: listing variants goes through its choices, too.
     listed: bool = False
     at: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
 
     @property
     def fixed_name(self) -> str | None:
@@ -68,6 +77,7 @@ class Assignment:
     immediate: bool = False
     keep: bool = False
     at: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,7 @@ class Variable:
     name: str
     default: Nodes | None = None
     at: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,7 @@ class LoraTag:
 
     content: Nodes
     at: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
 
 
 Node = Text | Variants | Wildcard | Assignment | Variable | LoraTag

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Literal
 
 _ROUND = 1.1
 _SQUARE = 1 / 1.1
 #: Weights beyond this only burn an image; a typing slip such as `(a:100)` is held to it.
 MAX_WEIGHT = 10.0
+_OPENING = {")": "(", "]": "["}
 
 _TOKEN = re.compile(
     r"""
@@ -86,6 +88,46 @@ def parse_prompt(prompt: str) -> tuple[Fragment, ...]:
     for start in squares:
         weigh(start, _SQUARE)
     return _joined(found)
+
+
+@dataclass(frozen=True)
+class WeightSpan:
+    """Where a prompt's text encoder is told something: characters `start` to `end`, excluded."""
+
+    start: int
+    end: int
+    kind: Literal["weight", "chunk", "escape"]
+    #: Of brackets: how much stronger they make what is in them, by themselves.
+    weight: float | None = None
+    #: Whether the bracket is closed; one that is not counts up to the end.
+    closed: bool = True
+
+
+def weight_spans(prompt: str) -> tuple[WeightSpan, ...]:
+    """The brackets, BREAKs and escapes that `parse_prompt` reads, in the order of their ends."""
+    spans: list[WeightSpan] = []
+    open_brackets: dict[str, list[int]] = {"(": [], "[": []}
+    factors = {"(": _ROUND, "[": _SQUARE}
+    for match in _TOKEN.finditer(prompt):
+        start, end, mark = match.start(), match.end(), match["mark"]
+        if mark in open_brackets:
+            open_brackets[mark].append(start)
+        elif match["weight"] is not None and open_brackets["("]:
+            given = float(match["weight"])
+            spans.append(WeightSpan(open_brackets["("].pop(), end, "weight", given))
+        elif mark in _OPENING and open_brackets[opening := _OPENING[mark]]:
+            factor = factors[opening]
+            spans.append(WeightSpan(open_brackets[opening].pop(), end, "weight", factor))
+        elif match["break"] is not None:
+            spans.append(WeightSpan(start, end, "chunk"))
+        elif match["escape"] is not None:
+            spans.append(WeightSpan(start, end, "escape"))
+    for opening, starts in open_brackets.items():
+        spans += [
+            WeightSpan(start, len(prompt), "weight", factors[opening], closed=False)
+            for start in starts
+        ]
+    return tuple(spans)
 
 
 def plain_text(prompt: str) -> str:

@@ -59,7 +59,10 @@ class IngredientReport(_Part):
     )
     generator: str | None = Field(None, description="What made it, by its own manifest.")
     kind: str | None = Field(None, description="Of a model: what for, such as `diffusion`.")
-    hash: str | None = Field(None, description="Of a model: the first hex digits of its SHA-256.")
+    hash: str | None = Field(
+        None,
+        description="Of a model: its SHA-256 in hex; files of before hold its first ten digits.",
+    )
 
 
 class SignerReport(_Part):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ninefold.provenance.claims import Claims
 from ninefold.provenance.report import MarkReport, ProvenanceVerdict, WatermarkReport
+from ninefold.provenance.statuses import UNTRUSTED
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,7 @@ def _about_signature(evidence: Evidence) -> list[str]:
     claims, report = evidence.claims, evidence.claims.report
     if not report.present:
         return []
-    reasons = [
-        item.message for item in report.problems if item.code != "signingCredential.untrusted"
-    ]
+    reasons = [item.message for item in report.problems if item.code != UNTRUSTED]
     if report.valid and report.trusted:
         reasons.append("The certificate leads to one of your trust anchors.")
     elif claims.ours and report.valid:

@@ -18,7 +18,7 @@ from ninefold.core.errors import ConfigError, InputError, SigningError
 from ninefold.core.settings import read_settings
 from ninefold.engines.defaults import default_engines
 from ninefold.engines.engine_set import EngineSet
-from ninefold.engines.watermark import BUILTIN, WATERMARK, FoundWatermark
+from ninefold.engines.watermark import WATERMARK, FoundWatermark, find_any
 from ninefold.files.c2pa_reader import read_c2pa
 from ninefold.files.decode import decode, probe
 from ninefold.files.formats import sniff
@@ -149,7 +149,7 @@ def verifier_for(
     return Verifier(
         anchors=None if anchors is None else read_anchors(anchors),
         store=ManifestStore(settings.marks_folder / MANIFESTS),
-        find_watermark=partial(engines[WATERMARK].find, BUILTIN),
+        find_watermark=partial(find_any, engines[WATERMARK]),
         limits=limits,
     )
 

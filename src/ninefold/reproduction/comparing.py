@@ -12,6 +12,7 @@ from ninefold.files.manifest import Manifest
 from ninefold.imaging.alpha import lay_on
 from ninefold.imaging.likeness import psnr, ssim
 from ninefold.imaging.types import Alpha, Pixels
+from ninefold.reproduction.models import same_hash
 from ninefold.reproduction.report import (
     LEAST_PSNR,
     LEAST_SSIM,
@@ -26,7 +27,7 @@ _SSIM_SIDE = 11
 _WHITE = (255, 255, 255)
 #: Facts of a stage that tell of the device.
 _DEVICE = frozenset({"device", "dtype", "runtime", "levers", "quantization"})
-#: Facts that hold hashes of models, which are compared before the run.
+#: The fact that lists steps taken to save memory.
 _MEMORY = "oom_steps"
 
 
@@ -79,7 +80,7 @@ def stage_differences(before: Manifest, after: Manifest) -> Iterator[Difference]
             continue
         was, now = _flat(before.stages.get(step, {})), _flat(after.stages.get(step, {}))
         for name in dict.fromkeys((*was, *now)):
-            if was.get(name) != now.get(name):
+            if not _same(name, was.get(name), now.get(name)):
                 kind = "device" if name.partition(".")[0] in _DEVICE else "fact"
                 yield _difference(kind, f"{step}.{name}", was.get(name), now.get(name))
     if before.run is not None and after.run is not None:
@@ -87,6 +88,18 @@ def stage_differences(before: Manifest, after: Manifest) -> Iterator[Difference]
             was_, now_ = (run.stages.get(step, {}).get(_MEMORY) for run in (before.run, after.run))
             if was_ != now_:
                 yield _difference("memory", f"{step}.{_MEMORY}", was_, now_)
+
+
+def _same(name: str, was: Any, now: Any) -> bool:
+    """Whether two facts are equal, hashes also where one of them is the first digits."""
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        return was.keys() == now.keys() and all(_same(key, was[key], now[key]) for key in was)
+    if isinstance(was, list | tuple) and isinstance(now, list | tuple):
+        pairs = zip(was, now, strict=False)
+        return len(was) == len(now) and all(_same(name, *pair) for pair in pairs)
+    if name.endswith(("hash", "hashes")) and isinstance(was, str) and isinstance(now, str):
+        return same_hash(was, now)
+    return bool(was == now)
 
 
 def _difference(kind: Any, name: str, was: Any, now: Any) -> Difference:

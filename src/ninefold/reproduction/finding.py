@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ninefold.core.errors import InputError
 from ninefold.engines.engine_set import EngineSet
-from ninefold.engines.watermark import WATERMARK
+from ninefold.engines.watermark import WATERMARK, find_any
 from ninefold.files.decode import decode
 from ninefold.files.embed import read_record
 from ninefold.files.manifest import Manifest, read_manifest
@@ -18,16 +16,12 @@ _REMEDY = (
 )
 
 
-def read_manifest_file(path: Path) -> Manifest:
-    """A manifest.json; raises `InputError`."""
+def manifest_of(data: bytes, name: str) -> Manifest:
+    """What the file `name`, a manifest.json, says; raises `InputError`."""
     try:
-        return read_manifest(path.read_bytes())
-    except OSError as error:
-        raise InputError(
-            f"{path.name}: cannot be read: {error.strerror or error}. Check the path."
-        ) from None
+        return read_manifest(data)
     except ValueError as error:
-        raise InputError(f"{path.name}: {error}.") from None
+        raise InputError(f"{name}: {error}.") from None
 
 
 def find_record(data: bytes, engines: EngineSet, store: ManifestStore | None) -> Manifest:
@@ -48,9 +42,8 @@ def find_record(data: bytes, engines: EngineSet, store: ManifestStore | None) ->
 def _by_watermark(data: bytes, engines: EngineSet, store: ManifestStore | None) -> Manifest | None:
     if store is None or not engines.engines.get(WATERMARK):
         return None
-    watermark = engines[WATERMARK]
     try:
-        found = watermark.find(watermark.models()[0], decode(data))
+        found = find_any(engines[WATERMARK], decode(data))
     except ValueError:  # too small to tell
         return None
     kept = None if found is None else store.find(found.identifier)

@@ -14,6 +14,7 @@ from ninefold.core.errors import InputError
 from ninefold.core.values import ImageRecord, Json
 from ninefold.core.wiring import Step
 from ninefold.files.manifest import Manifest
+from ninefold.files.opening import OWN_LIMITS, read_bytes
 
 #: Most folders of jobs that are looked through.
 _MOST_JOBS = 2000
@@ -31,6 +32,20 @@ class FileInput:
     sha256: str | None
     #: The entry of the inputs that describes it; None for a parameter's file.
     entry: Json | None = None
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file that was needed, or another that was given in its place."""
+
+    data: bytes
+    #: What a job makes of a picture that was given; None for the record's own file.
+    picture: ImageRecord | None = None
+
+    @property
+    def sha256(self) -> str:
+        """In hex."""
+        return hashlib.sha256(self.data).hexdigest()
 
 
 def input_files(inputs: Json) -> Iterator[FileInput]:
@@ -57,24 +72,33 @@ def parameter_files(steps: Sequence[Step], record: Manifest) -> Iterator[FileInp
                 yield FileInput(f"{step.name}.{field}", f"inputs/{value.name}", digest)
 
 
-def found_file(wanted: FileInput, given: Path | None, folders: Sequence[Path]) -> bytes | None:
-    """The file's bytes: of the file that was given, else of one with its hash; None for neither.
+def found_file(wanted: FileInput, given: Path | None, folders: Sequence[Path]) -> FoundFile | None:
+    """The file that was given, else one with its hash; None for neither.
 
     A picture that was given becomes what a job makes of it. Raises `InputError` where it cannot be
     read.
     """
     if given is not None:
-        data = _read(wanted.name, given)
-        if wanted.entry is None or digest(data) == wanted.sha256:
-            return data
+        found = FoundFile(read_named_file(given, f"{wanted.name}: "))
+        if wanted.entry is None or found.sha256 == wanted.sha256:
+            return found
         return _imported(wanted.name.partition(".")[0], given)
     if wanted.sha256 is None:
         return None
     for folder in folders:
         path = folder / (wanted.path if wanted.entry is not None else PurePath(wanted.path).name)
-        if path.is_file() and digest(data := path.read_bytes()) == wanted.sha256:
-            return data
+        if path.is_file() and (found := FoundFile(path.read_bytes())).sha256 == wanted.sha256:
+            return found
     return None
+
+
+def read_named_file(path: Path, where: str = "") -> bytes:
+    """A file that somebody named; raises `InputError` for none, a special or an oversized one."""
+    try:
+        return read_bytes(path, OWN_LIMITS)
+    except ValueError as error:
+        reason = str(error).removeprefix("image: ")
+        raise InputError(f"{where}{path.name}: cannot be read: {reason}.") from None
 
 
 def job_folders(data: Path) -> tuple[Path, ...]:
@@ -94,7 +118,7 @@ def _entries(name: str, value: Any) -> Iterator[tuple[str, Json]]:
             yield from _entries(f"{name}.{number}", item)
 
 
-def _imported(slot: str, given: Path) -> bytes:
+def _imported(slot: str, given: Path) -> FoundFile:
     """The file that the slot makes of a picture."""
     with TemporaryDirectory() as folder:
         context = PipelineContext(folder)
@@ -106,18 +130,4 @@ def _imported(slot: str, given: Path) -> bytes:
             (found,) = found
         if not isinstance(found, ImageRecord):
             raise InputError(f"{slot}: takes no picture.")
-        return found.path.read_bytes()
-
-
-def _read(name: str, path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{name}: {path.name} cannot be read: {error.strerror or error}. Check the path."
-        ) from None
-
-
-def digest(data: bytes) -> str:
-    """SHA-256 in hex."""
-    return hashlib.sha256(data).hexdigest()
+        return FoundFile(found.path.read_bytes(), found)

@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any
 
 from ninefold.core.context import PipelineContext
-from ninefold.core.errors import ConfigError, UserError
+from ninefold.core.errors import UserError
 from ninefold.core.values import Json
 from ninefold.core.wiring import Step
 from ninefold.engines.control import CONTROL
 from ninefold.engines.engine_set import EngineSet
+from ninefold.engines.hashing import SHORT_HASH
 from ninefold.engines.matting import MATTING
 from ninefold.imaging.resize import RESAMPLERS
 from ninefold.reproduction.facts import DiffusionFacts, HelperFacts, read_facts
@@ -32,10 +33,15 @@ def model_differences(
     ):
         try:
             now: str | None = hash_of()
-        except (UserError, ConfigError, OSError):
+        except (UserError, OSError):
             now = None
-        if now != was:
+        if now is None or not same_hash(was, now):
             yield Difference(kind="model", name=name, was=was, now=now)
+
+
+def same_hash(was: str, now: str) -> bool:
+    """Whether a recorded hash is that of today: records of before hold its first digits alone."""
+    return now == was or (len(was) >= SHORT_HASH and now.startswith(was))
 
 
 def _diffusion(

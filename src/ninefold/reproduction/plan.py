@@ -11,7 +11,6 @@ from ninefold.config import PipelineConfig
 from ninefold.core.atomic import write_atomic
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import (
-    ConfigError,
     ContractError,
     InputError,
     ModelError,
@@ -23,15 +22,13 @@ from ninefold.core.paths import expand_home
 from ninefold.core.pipeline import Attempt, Pipeline
 from ninefold.core.problems import suggest
 from ninefold.core.record import StageRecord
-from ninefold.core.values import ALPHA_MODE, OPAQUE_MODE, Json
+from ninefold.core.values import ImageRecord, Json
 from ninefold.core.wiring import Step
 from ninefold.engines.engine_set import EngineSet
-from ninefold.files.decode import probe
 from ninefold.files.manifest import Manifest
 from ninefold.reproduction.facts import OwnPromptFacts, PromptFacts, read_facts
 from ninefold.reproduction.inputs import (
     FileInput,
-    digest,
     found_file,
     input_files,
     parameter_files,
@@ -39,13 +36,11 @@ from ninefold.reproduction.inputs import (
 from ninefold.reproduction.models import model_differences
 from ninefold.reproduction.report import Difference
 from ninefold.slots import CONFIG, LORAS, MODEL, NEGATIVE_PROMPT, PROMPT, SEED, WILDCARDS
-from ninefold.stages.base import DIFFUSION_MODEL
+from ninefold.stages.parameters import DIFFUSION_MODEL
 from ninefold.stages.prompt import PromptStage
 from ninefold.stages.publisher import PublisherStage
 
 _ANYWAY = "Bring it back, or go on with what is here by --anyway."
-#: Where a PNG file says what its pixels hold, and its word for colours with alpha.
-_COLOUR_TYPE, _RGBA = 25, 6
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,7 @@ def plan_run(
     Raises `UserError` where something is missing, or, unless `anyway`, changed.
     """
     inputs = dict(record.inputs)
-    config = _config(record)
+    config = PipelineConfig.parse(record.config, "record.config")
     values, given = _models(config, inputs, given, engines)
     values |= {**_own_prompts(config, record), **_unsigned(config)}
     config = config.with_values(values, "record")
@@ -93,15 +88,17 @@ def plan_run(
     differences: list[Difference] = []
     paths: dict[str, Any] = {}
     for item in wanted:
-        data = found_file(item, _path(given.get(item.name)), folders)
-        if data is None:
+        found = found_file(item, _path(given.get(item.name)), folders)
+        if found is None:
             differences.append(_missing(item))
             continue
-        if (found := digest(data)) != item.sha256 and item.sha256 is not None:
-            was, now = item.sha256[:10], found[:10]
-            differences.append(Difference(kind="input", name=item.name, was=was, now=now))
-            inputs = _replaced(inputs, item, data)
-        path = _write(context, item, data)
+        if item.sha256 is not None and found.sha256 != item.sha256:
+            differences.append(
+                Difference(kind="input", name=item.name, was=item.sha256, now=found.sha256)
+            )
+        if item.entry is not None and found.picture is not None:
+            inputs = _replaced(inputs, item.entry, found.picture)
+        path = _write(context, item, found.data)
         if item.entry is None:
             paths[item.name] = str(path)
     if lacking := [item for item in differences if item.now is None]:
@@ -122,11 +119,6 @@ def plan_run(
         raise kind("\n".join(f"{item}. {_ANYWAY}" for item in differences))
     _check(pipeline, context, record)
     return Plan(record, pipeline, context, tuple(differences))
-
-
-def _config(record: Manifest) -> PipelineConfig:
-    """Raises `ConfigError` for a config that this version does not take."""
-    return PipelineConfig.parse(record.config, "record.config")
 
 
 def _models(
@@ -206,8 +198,7 @@ def _check(pipeline: Pipeline, context: PipelineContext, record: Manifest) -> No
             ahead.apply(StageRecord("input", _resolved(step.stage, entry)))
         else:
             rest.append(step)
-    if problems := Pipeline(rest, defaults=pipeline.defaults).problems(ahead):
-        raise ConfigError(problems)
+    Pipeline(rest, defaults=pipeline.defaults).check(ahead)
 
 
 def _check_names(given: Mapping[str, str], wanted: Sequence[FileInput]) -> None:
@@ -246,15 +237,13 @@ def _write(context: PipelineContext, item: FileInput, data: bytes) -> Path:
     return path
 
 
-def _replaced(inputs: Any, item: FileInput, data: bytes) -> Any:
-    """The inputs with what is true of another file in the entry of the first."""
+def _replaced(inputs: Any, entry: Json, picture: ImageRecord) -> Any:
+    """The inputs with what is true of another picture in the entry of the first."""
     if isinstance(inputs, Mapping):
-        if item.entry is not None and dict(inputs) == item.entry:
-            seen = probe(data)
-            mode = ALPHA_MODE if data[_COLOUR_TYPE] == _RGBA else OPAQUE_MODE
-            size = {"width": seen.width, "height": seen.height, "mode": mode}
-            return {**inputs, **size, "sha256": digest(data)}
-        return {name: _replaced(value, item, data) for name, value in inputs.items()}
+        if dict(inputs) == entry:
+            size = {"width": picture.width, "height": picture.height, "mode": picture.mode}
+            return {**inputs, **size, "sha256": picture.sha256}
+        return {name: _replaced(value, entry, picture) for name, value in inputs.items()}
     if isinstance(inputs, list):
-        return [_replaced(value, item, data) for value in inputs]
+        return [_replaced(value, entry, picture) for value in inputs]
     return inputs

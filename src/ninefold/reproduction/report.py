@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ninefold.engines.hashing import SHORT_HASH
+
 #: From here on two images are perceptually equal: noise this low is not seen (PSNR, in dB), and
 #: their structure is the same (SSIM). Other processors and kernels stay well above; a JPEG of
 #: quality 75 falls below.
@@ -37,8 +39,10 @@ class Difference(BaseModel):
     now: str | None = Field(description="As it is here; null where it is not there.")
 
     def __str__(self) -> str:
-        was, now = self.was or "not there", self.now or "not there"
-        return f"{self.name}: was {was}, now {now}"
+        # Of files and models these are hashes, of which people compare the first digits.
+        digits = SHORT_HASH if self.kind in ("input", "model") else None
+        was, now = (value and value[:digits] for value in (self.was, self.now))
+        return f"{self.name}: was {was or 'not there'}, now {now or 'not there'}"
 
 
 class ReproductionReport(BaseModel):

@@ -28,8 +28,8 @@ from ninefold.reproduction.comparing import (
     first_difference,
     stage_differences,
 )
-from ninefold.reproduction.finding import find_record, read_manifest_file
-from ninefold.reproduction.inputs import job_folders
+from ninefold.reproduction.finding import find_record, manifest_of
+from ninefold.reproduction.inputs import job_folders, read_named_file
 from ninefold.reproduction.plan import Plan, plan_run
 from ninefold.reproduction.report import Difference, ReproductionReport, ReproductionVerdict
 from ninefold.settings import JobSettings
@@ -88,19 +88,14 @@ class Reproducer:
 
     def _sources(self, file: Path, record: Path | None) -> tuple[bytes | None, Manifest]:
         """The picture's bytes, where there is one, and how it was made."""
-        try:
-            data = file.read_bytes()
-        except OSError as error:
-            raise InputError(
-                f"{file.name}: cannot be read: {error.strerror or error}. Check the path."
-            ) from None
+        data = read_named_file(file)
         if data.lstrip()[:1] == b"{":
             if record is not None:
                 raise ConfigError("--record: expected with a picture, got it with a manifest.")
-            made = read_manifest_file(file)
+            made = manifest_of(data, file.name)
             return _picture_of(made, file), made
         if record is not None:
-            return data, read_manifest_file(record)
+            return data, manifest_of(read_named_file(record), record.name)
         try:
             return data, find_record(data, self.engines, self.store)
         except InputError as error:

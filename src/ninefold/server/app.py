@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from starlette.types import Lifespan
 
 from ninefold._version import __version__
@@ -25,19 +24,55 @@ from ninefold.server.metrics import MetricsPart
 from ninefold.server.openai.extension import OpenAIPart
 from ninefold.server.parts import ServerPart
 from ninefold.server.problems import Problem
-from ninefold.server.routes import catalogue, groups, health, inspection, jobs, uploads
+from ninefold.server.routes import (
+    archives,
+    catalogue,
+    events,
+    grids,
+    groups,
+    health,
+    inspection,
+    job_library,
+    jobs,
+    keys,
+    prompts,
+    queue,
+    session,
+    system,
+    uploads,
+)
 from ninefold.server.sdapi.extension import SdapiPart
 from ninefold.server.service import Service
+from ninefold.server.studio import StudioPart
 from ninefold.server.tracing import TracingPart
 from ninefold.server.webhooks.extension import Webhooks, WebhooksPart
 from ninefold.settings import Settings
 
 #: Threads for what blocks: the database and files. Python's own count follows the cores.
 _THREADS = 32
-#: Seconds between two looks for uploads that nobody needs any more.
+#: Seconds between two looks for uploads that nobody needs any more, and sessions that expired.
 _EXPIRE = 600.0
 
-_ROUTERS = tuple(module.router for module in (health, jobs, groups, uploads, inspection, catalogue))
+_ROUTERS = tuple(
+    module.router
+    for module in (
+        health,
+        session,
+        job_library,
+        archives,
+        keys,
+        system,
+        events,
+        queue,
+        jobs,
+        groups,
+        grids,
+        uploads,
+        inspection,
+        catalogue,
+        prompts,
+    )
+)
 #: What lies beside the API itself.
 _PARTS: tuple[ServerPart, ...] = (
     OpenAIPart(),
@@ -45,6 +80,7 @@ _PARTS: tuple[ServerPart, ...] = (
     WebhooksPart(),
     MetricsPart(),
     TracingPart(),
+    StudioPart(),
 )
 
 
@@ -68,7 +104,6 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,  # `RequestForms` serves them
         telemetry={"tracing": False, "metrics": False, "logs": False},  # ours are in _PARTS
-        generate_unique_id_function=_operation_id,
     )
     forms = {prefix: form for part in _PARTS for prefix, form in part.error_forms.items()}
     problems.install(app, forms)
@@ -80,7 +115,11 @@ def create_app(
     )
     app.add_middleware(
         BodyLimits,
-        limit=lambda path: _body_limit(settings, path.startswith(large)),
+        limit=lambda path: (
+            session.MAX_BODY
+            if path == session.PATH
+            else _body_limit(settings, path.startswith(large))
+        ),
         seconds=settings.body_seconds,
         answer=app.state.answer_error,
     )
@@ -91,7 +130,7 @@ def create_app(
     for part in _PARTS:
         part.install(app, settings)
     for router in (*_ROUTERS, *(part.router for part in _PARTS)):
-        app.include_router(router)
+        app.router.routes.extend(router.routes)
     _describe(app)
     return app
 
@@ -128,9 +167,10 @@ def _lifespan(
             )
             for part in _PARTS:
                 await stack.enter_async_context(part.running(app, service))
-            stack.push_async_callback(asyncio.to_thread, service.rates.close)
-            watch = service.open_requests.watch(service.revoked)
-            for background in (_expire_uploads(service), watch):
+            stack.push_async_callback(asyncio.to_thread, service.access.close)
+            stack.push_async_callback(service.activity.close)
+            watch = service.open_requests.watch(service.access.revoked)
+            for background in (_expire(service), watch):
                 stack.push_async_callback(_stopped, asyncio.create_task(background))
             if on_open is not None:
                 on_open(service)
@@ -140,10 +180,11 @@ def _lifespan(
     return lifespan
 
 
-async def _expire_uploads(service: Service) -> None:
+async def _expire(service: Service) -> None:
     while True:
         with suppress(Exception):  # a database that is away may come back
             await service.call(service.uploads.expire, service.settings.uploads_hours)
+            await service.access.expire()
         await asyncio.sleep(_EXPIRE)
 
 
@@ -156,10 +197,6 @@ async def _stopped(task: asyncio.Task[None]) -> None:
 def _body_limit(settings: Settings, large: bool) -> int:
     """Bytes of a body; one with images may hold two, in base64."""
     return settings.max_body + (3 * settings.max_image_bytes if large else 0)
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name
 
 
 def _describe(app: FastAPI) -> None:

@@ -1,13 +1,8 @@
-"""Who asks, and what they may do: found out before anything of a request's body is read.
-
-A key travels as `Authorization: Bearer nf_...`, as `X-API-Key`, or as the password of HTTP Basic.
-"""
+"""Who asks, and what they may do: found out before anything of a request's body is read."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,9 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ninefold.core.errors import NinefoldError
 from ninefold.server import keys
-from ninefold.server.auth import SCOPES_NEEDED, caller_of, holder_of
-from ninefold.server.callers import LOCAL, Caller
-from ninefold.server.loopback import refuse_other_sites, refuse_others
+from ninefold.server.dependencies import SCOPES_NEEDED, caller_of, holder_of
+from ninefold.server.identification import identify
 from ninefold.server.open_requests import OpenRequest
 from ninefold.server.problems import ForbiddenError, UnauthorizedError
 from ninefold.server.service import Service
@@ -50,7 +44,7 @@ class Authentication:
     """ASGI middleware: refuses those without a key, the scope, or a request left of their rate.
 
     Who it was stands in the request's state as `caller`. A request whose key is revoked meanwhile
-    ends.
+    ends, and so does one whose session has ended.
     """
 
     def __init__(
@@ -78,7 +72,7 @@ class Authentication:
             return
         service: Service = scope["app"].state.service
         try:
-            caller = state["caller"] = await _caller(service, scope)
+            caller = state["caller"] = await identify(service.access, scope)
             for needed in sorted(access.scopes):
                 if not caller.may(needed):
                     raise ForbiddenError(
@@ -88,7 +82,8 @@ class Authentication:
         except NinefoldError as error:
             await self._answer(Request(scope), error)(scope, receive, send)
             return
-        with service.open_requests.opened(caller.owner) as opened:
+        with service.open_requests.opened(caller.sender) as opened:
+            state["open_request"] = opened
             await self._until_revoked(opened, scope, receive, send)
 
     async def _until_revoked(
@@ -106,7 +101,11 @@ class Authentication:
         if not opened.revoked or exchange.complete:
             return
         if not exchange.started:
-            error = UnauthorizedError("The key was revoked. Send another one.")
+            error = UnauthorizedError(
+                "The key was revoked. Send another one."
+                if opened.sender.session_id is None
+                else "The session has ended, or its key was revoked. Sign in again."
+            )
             await self._answer(Request(scope), error)(scope, receive, send)
         else:
             await exchange.end(scope)
@@ -173,42 +172,6 @@ class _Exchange:
         if abort is not None:
             abort()
             await asyncio.sleep(0)  # the server learns of it
-
-
-async def _caller(service: Service, scope: Scope) -> Caller:
-    """Who sent the request; raises `UnauthorizedError`, `ForbiddenError` or `RateLimitedError`."""
-    headers = Headers(scope=scope)
-    token = token_of(headers)
-    if token is None or not token.startswith("nf_"):  # some clients cannot but send a key
-        if not await service.keyless():
-            raise UnauthorizedError(
-                "Send a key: Authorization: Bearer nf_... One is made with: ninefold keys create"
-            )
-        if not service.settings.insecure:
-            refuse_others(scope, headers)
-        refuse_other_sites(headers, loopback=not service.settings.insecure)
-        return LOCAL
-    key = await service.identify(token)
-    if key is None:
-        raise UnauthorizedError("The key is wrong or was revoked. Send another one.")
-    return Caller(key, key.scopes)
-
-
-def token_of(headers: Headers) -> str | None:
-    """The key that a request carries; empty where it carries something else instead of one."""
-    given = headers.get("authorization")
-    if given is None:
-        return headers.get("x-api-key")
-    scheme, _, rest = given.partition(" ")
-    if scheme.lower() == "bearer":
-        return rest.strip()
-    if scheme.lower() == "basic":
-        try:
-            decoded = base64.b64decode(rest.strip(), validate=True).decode()
-        except (binascii.Error, ValueError):
-            return ""
-        return decoded.partition(":")[2]
-    return ""
 
 
 def limit_after(seconds: float) -> float:

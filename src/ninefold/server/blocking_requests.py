@@ -7,6 +7,7 @@ until then stays with the key's other jobs.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,11 +17,13 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ninefold.core.errors import ConfigError, SetupError
 from ninefold.core.values import Json, Output
 from ninefold.jobs import Group, Job
 from ninefold.server.callers import Caller
 from ninefold.server.problems import ErrorForm, Problem
-from ninefold.server.schemas import GroupRequest
+from ninefold.server.schemas.jobs import callers_can_mend
+from ninefold.server.schemas.requests import GroupRequest
 from ninefold.server.sent_images import SentImage
 from ninefold.server.service import Service
 from ninefold.server.uploads import UploadKind
@@ -29,6 +32,11 @@ from ninefold.slots import next_seed, resolve_seed
 
 #: The status that proxies log for a client that went away; nobody receives it.
 _CLIENT_CLOSED_REQUEST = 499
+#: The row that a problem of a group begins with.
+_ROW = re.compile(r"^inputs\.\d+: ")
+
+#: The last stage where a request says nothing of files: they are signed, as `standard` signs them.
+PUBLISHER: Json = {"stage": "publisher", "params": {"sign": True}}
 
 
 @dataclass(frozen=True)
@@ -110,7 +118,13 @@ async def submit(service: Service, caller: Caller, order: ImageOrder) -> Group:
         ]
         count = 1
     asked = {"config": {"stages": list(order.stages)}, "inputs": inputs, "count": count}
-    return await service.submit_group(caller, GroupRequest.model_validate(asked))
+    try:
+        return await service.submit_group(caller, GroupRequest.model_validate(asked))
+    except SetupError:
+        raise
+    except ConfigError as error:  # whoever asks here knows of no rows
+        told = dict.fromkeys(_ROW.sub("", line) for line in error.problems)
+        raise ConfigError(list(told)) from None
 
 
 async def _stored(
@@ -152,7 +166,7 @@ def completed(job: Job) -> Job:
     error = job.error
     if error is None:  # it has not ended: the server stops
         raise UnfinishedError(stopping())
-    status = 422 if error.user_error else 503 if error.transient else 500
+    status = 422 if callers_can_mend(error) else 503 if error.transient else 500
     message = error.message if not error.trace else "a bug in ninefold or in a plugin."
     raise UnfinishedError(_problem("failed", status, f"job {job.id}: {message}"))
 

@@ -5,6 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ninefold.server.keys import SCOPES, Key, Scope
+from ninefold.server.sessions import Session
+
+
+@dataclass(frozen=True)
+class Sender:
+    """What a request rests on: when it ends, so does the request."""
+
+    #: None for who needs no key.
+    key_id: str | None
+    session_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -14,11 +24,18 @@ class Caller:
     #: None for the one who needs no key.
     key: Key | None
     scopes: frozenset[Scope] = frozenset(SCOPES)
+    #: Of a browser that signed in with the key.
+    session: Session | None = None
 
     @property
     def owner(self) -> str | None:
         """Whose the jobs are that it submits."""
         return self.key.id if self.key is not None else None
+
+    @property
+    def sender(self) -> Sender:
+        """What its requests rest on."""
+        return Sender(self.owner, self.session.id if self.session is not None else None)
 
     @property
     def sees_all(self) -> bool:

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
@@ -38,6 +38,8 @@ _SECRETS = sa.Table(
     sa.Column("value", sa.String(64), nullable=False),
 )
 _TOKEN = re.compile(r"nf_([a-z2-7]{10})_[A-Za-z0-9_-]{43}")
+#: A key in a text, whole or cut off.
+_IN_TEXT = re.compile(r"(nf_[a-z2-7]{10}_)[A-Za-z0-9_-]+")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 
@@ -60,6 +62,19 @@ class Key:
     def prefix(self) -> str:
         """How the key begins: enough to know it by, not to use it."""
         return f"nf_{self.id}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As the API and the command line show it."""
+        return {
+            "id": self.id,
+            "prefix": self.prefix,
+            "name": self.name,
+            "scopes": sorted(self.scopes),
+            "rate": self.rate,
+            "max_queued": self.max_queued,
+            "created_at": self.created_at,
+            "revoked_at": self.revoked_at,
+        }
 
 
 class Keys:
@@ -120,6 +135,13 @@ class Keys:
         key = _key(row)
         return key if key.revoked_at is None else None
 
+    def get(self, key_id: str) -> Key | None:
+        """The key of this id; None where there is none, or it was revoked."""
+        query = sa.select(_KEYS).where(_KEYS.c.id == key_id, _KEYS.c.revoked_at.is_(None))
+        with self._engine.connect() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else _key(row)
+
     def any(self) -> bool:
         """Whether there is a key that is not revoked."""
         query = sa.select(_KEYS.c.id).where(_KEYS.c.revoked_at.is_(None)).limit(1)
@@ -174,6 +196,11 @@ class Keys:
             with self._engine.connect() as connection:
                 value = connection.execute(query).scalar_one()
         return bytes.fromhex(value)
+
+
+def without_keys(text: str) -> str:
+    """`text` with no more of each key in it than enough to know it by."""
+    return _IN_TEXT.sub(r"\1…", text)
 
 
 def _key(row: sa.Row[tuple[object, ...]]) -> Key:

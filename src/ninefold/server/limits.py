@@ -21,11 +21,12 @@ from ninefold.core.pipeline import Pipeline
 from ninefold.core.problems import suggest
 from ninefold.core.stage import StageParams
 from ninefold.core.values import ImageRecord
+from ninefold.core.wiring import step_names
 from ninefold.engines.engine_set import EngineSet
-from ninefold.jobs.submission import every_variant
+from ninefold.jobs.group_rows import GroupRow, Pipelines, every_variant
 from ninefold.settings import Settings
 from ninefold.slots import IMAGE, MASK, MODEL, NEGATIVE_PROMPT, PROMPT, REFERENCES
-from ninefold.stages.base import DIFFUSION_MODEL
+from ninefold.stages.parameters import DIFFUSION_MODEL
 from ninefold.stages.registry import stage_types
 
 
@@ -47,9 +48,10 @@ class Limits:
             yield f"config.stages: expected at most {self._settings.max_stages}, got {len(stages)}."
         yield from self._length_problems(document, "config")
         yield from self._named_problems(named_models(PipelineConfig, document))
-        for item in stages:
-            if isinstance(item, Mapping) and isinstance(params := item.get("params"), Mapping):
-                yield from self.stage_problems(item.get("stage"), params)
+        items = [item for item in stages if isinstance(item, Mapping)]
+        for step, item in zip(step_names(str(i.get("stage")) for i in items), items, strict=True):
+            if isinstance(params := item.get("params"), Mapping):
+                yield from self.stage_problems(item.get("stage"), params, step)
 
     def override_problems(
         self, config: PipelineConfig, overrides: Mapping[str, Any]
@@ -66,7 +68,7 @@ class Limits:
         for name, params in given.items():
             if (step := config.step_named(name)) is not None:
                 # All of them together, as they will be checked.
-                yield from self.stage_problems(step.stage, {**step.params, **params})
+                yield from self.stage_problems(step.stage, {**step.params, **params}, name)
 
     def model_problems(
         self, name: Any, where: str, ref: ModelRef = DIFFUSION_MODEL
@@ -95,11 +97,9 @@ class Limits:
                     f"{length}."
                 )
 
-    def variants(
-        self, config: PipelineConfig, inputs: Sequence[Mapping[str, Any]], count: int
-    ) -> list[dict[str, Any]]:
-        """The slots of each input once for every way to read its prompt; raises `InputError`."""
-        return every_variant(config.build(self._engines), inputs, count, self._settings.max_group)
+    def variants(self, rows: Sequence[GroupRow], count: int) -> list[GroupRow]:
+        """Each row once for every way to read its prompt; raises `InputError`."""
+        return every_variant(rows, Pipelines(self._engines), count, self._settings.max_group)
 
     def check_jobs(self, jobs: int) -> None:
         """Raise `ConfigError` for more jobs than one request may ask for."""
@@ -111,34 +111,39 @@ class Limits:
 
     def check_size(
         self,
-        config: PipelineConfig,
-        inputs: Sequence[Mapping[str, Any]],
+        rows: Sequence[GroupRow],
         sizes: Mapping[str, tuple[int, int]],
         count: int = 1,
     ) -> None:
         """Raise `ConfigError` for more jobs, or more pixels in all, than one request may ask for.
 
-        `sizes` are those of the source and reference images, by upload id.
+        `sizes` are those of the source and reference images, by the upload ids that rows have yet.
         """
-        self.check_jobs(len(inputs) * count)
-        pipeline = config.build(self._engines)
+        self.check_jobs(len(rows) * count)
+        pipelines = Pipelines(self._engines)
         kinds = Counter(
             (
-                slots.get(MODEL.name),
-                sizes.get(_shape_from(slots) or ""),
-                tuple(name for name in _PICTURES if slots.get(name)),
+                pipelines.of(row.config),
+                row.slots.get(MODEL.name),
+                sizes.get(_shape_from(row.slots) or ""),
+                tuple(name for name in _PICTURES if row.slots.get(name)),
             )
-            for slots in inputs
+            for row in rows
         )
-        pixels = count * sum(number * _largest(pipeline, *kind) for kind, number in kinds.items())
+        pixels = count * sum(number * _largest(*kind) for kind, number in kinds.items())
         if pixels > self._settings.max_output_pixels:
             raise ConfigError(
                 f"output: expected at most {self._settings.max_output_pixels:,} pixels in all, got "
                 f"{pixels:,}. Ask for fewer or smaller images."
             )
 
-    def stage_problems(self, stage: Any, params: Mapping[str, Any]) -> Iterator[str]:
-        """Paths and models among a stage's parameters; fits plugins' stages, too."""
+    def stage_problems(
+        self, stage: Any, params: Mapping[str, Any], step: str | None = None
+    ) -> Iterator[str]:
+        """Paths and models among a stage's parameters; fits plugins' stages, too.
+
+        `step` is its name in the pipeline, where that is another.
+        """
         known = stage_types().get(stage) if isinstance(stage, str) else None
         if known is None:
             return
@@ -146,15 +151,15 @@ class Limits:
         with suppress(ValidationError):  # which is reported with the config's other problems
             values = known.params_type.model_validate(params)
         yield from self._named_problems(
-            named_models(known.params_type, values, given=True), f"{stage}."
+            named_models(known.params_type, values, given=True), f"{step or stage}."
         )
         params_type: type[StageParams] = known.params_type
         paths = _path_fields(params_type)
         for place in places_in(params_type, values, only=paths, given=True):
             if isinstance(place.annotation, type) and issubclass(place.annotation, Path):
                 yield (
-                    f"{stage}.{place.where}: files of the server are not taken in requests. Leave "
-                    "it out."
+                    f"{step or stage}.{place.where}: files of the server are not taken in "
+                    "requests. Leave it out."
                 )
 
     def _named_problems(self, named: Iterable[NamedModel], where: str = "") -> Iterator[str]:

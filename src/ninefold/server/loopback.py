@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address, ip_address
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from ninefold.server.origins import foreign_origin
 from ninefold.server.problems import ForbiddenError, UnauthorizedError
 
 #: What proxies add to requests that they pass on.
@@ -75,16 +75,8 @@ def refuse_other_sites(headers: Headers, *, loopback: bool) -> None:
             "Host: expected a name of this machine such as localhost, got "
             f"{', '.join(given)[:100]!r}. Behind a proxy, use keys: ninefold keys create"
         )
-    for origin in headers.getlist("origin"):
-        if _authority(origin) != host.lower():
-            raise ForbiddenError(
-                f"Origin: expected none or this server's own, got {origin[:100]!r}. To serve pages "
-                "of other sites, use keys: ninefold keys create"
-            )
-
-
-def _authority(origin: str) -> str:
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
-        return ""
+    if (origin := foreign_origin(headers)) is not None:
+        raise ForbiddenError(
+            f"Origin: expected none or this server's own, got {origin[:100]!r}. To serve pages "
+            "of other sites, use keys: ninefold keys create"
+        )

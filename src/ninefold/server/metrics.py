@@ -7,15 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ninefold.server.auth import Admin
+from ninefold.server.dependencies import Admin, ServiceDep
 from ninefold.server.parts import ServerPart
 from ninefold.server.problems import responses
-from ninefold.server.service import Service, ServiceDep
+from ninefold.server.router import Router
+from ninefold.server.service import Service
 from ninefold.server.webhooks.outbox import Outbox
 from ninefold.settings import Settings
 from ninefold.telemetry import definitions
@@ -29,7 +30,7 @@ from ninefold.telemetry.metrics import (
     serve_metrics,
 )
 
-router = APIRouter(tags=["metrics"])
+router = Router(tags=["metrics"])
 
 _EXAMPLE = {
     "description": "The metrics in Prometheus' text format.",

@@ -1,4 +1,5 @@
-"""Requests that are under way, by the keys that sent them: when a key is revoked, its own end."""
+"""Requests that are under way, by who sent them: when a key is revoked, its own end, and with a
+session those of the session."""
 
 from __future__ import annotations
 
@@ -7,20 +8,20 @@ from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from ninefold.core.errors import StorageError
+from ninefold.server.callers import Sender
 
-#: Seconds between two looks for keys that were revoked, while requests are under way.
+#: Seconds between two looks for keys and sessions that ended, while requests are under way.
 PAUSE = 0.3
-
-#: Who sends requests: the id of a key, or None for those without.
-Sender = str | None
 
 
 class OpenRequest:
     """One request; used on the event loop alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, sender: Sender) -> None:
+        self.sender = sender
         self._revoked = asyncio.Event()
         self._call: Callable[[], None] | None = None
+        self._kept = False
 
     @property
     def revoked(self) -> bool:
@@ -35,9 +36,13 @@ class OpenRequest:
         """Have `call` called when it is revoked."""
         self._call = call
 
+    def keep(self) -> None:
+        """Have it answered whatever becomes of its sender: it changes that itself."""
+        self._kept = True
+
     def revoke(self) -> None:
-        """End it."""
-        if not self.revoked:
+        """End it, unless it is kept."""
+        if not self.revoked and not self._kept:
             self._revoked.set()
             if self._call is not None:
                 self._call()
@@ -53,7 +58,7 @@ class OpenRequests:
     @contextmanager
     def opened(self, sender: Sender) -> Iterator[OpenRequest]:
         """A request for as long as the block lasts."""
-        request = OpenRequest()
+        request = OpenRequest(sender)
         mine = self._open.setdefault(sender, set())
         mine.add(request)
         self._any.set()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ninefold.core.errors import InputError
 from ninefold.jobs import Job
-from ninefold.server.schemas import ID_PATTERN
+from ninefold.server.schemas.base import ID_PATTERN
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class Page:
 
     jobs: Sequence[Job]
     next_cursor: str | None
+    #: How many there are in all; None where nobody asked.
+    total: int | None = None
 
 
 def cursor_of(position: tuple[int, str]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Header, Path
 
 from ninefold.jobs.submission import MAX_KEY
-from ninefold.server.schemas import ID_PATTERN, UPLOAD_PATTERN
+from ninefold.server.schemas.base import ID_PATTERN, UPLOAD_PATTERN
 
 JobId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a job.")]
 GroupId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a group.")]

@@ -7,9 +7,10 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from types import MappingProxyType
 from typing import Protocol
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from ninefold.server.problems import ErrorForm
+from ninefold.server.router import Router
 from ninefold.server.service import Service
 from ninefold.settings import Settings
 
@@ -18,7 +19,7 @@ class ServerPart(Protocol):
     """A part of the server; what it does not say is as it stands here."""
 
     #: Its routes.
-    router: APIRouter
+    router: Router
     #: The forms of errors under path prefixes of its own. Bodies there may hold images, in base64.
     error_forms: Mapping[str, ErrorForm] = MappingProxyType({})
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -22,10 +23,13 @@ from ninefold.core.errors import (
     NinefoldError,
     NotFoundError,
     QueueFullError,
+    SetupError,
     StorageError,
     UserError,
 )
 from ninefold.core.problems import described
+from ninefold.job_schema import FieldError
+from ninefold.server.keys import without_keys
 
 MEDIA_TYPE = "application/problem+json"
 #: Most single errors that one problem lists.
@@ -38,6 +42,11 @@ _UNREADABLE = (
     "body: expected JSON in UTF-8, or a form, as its Content-Type says, got what cannot be read. "
     "Nest less deep, and leave out numbers of thousands of digits."
 )
+#: Of what whoever runs the service has to mend.
+_SETUP = (
+    "this service cannot do that as it is set up. Its log says why: tell whoever runs it, or do "
+    "without."
+)
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +57,10 @@ class UnauthorizedError(UserError):
 
 class ForbiddenError(UserError):
     """A key that may not do this."""
+
+
+class CsrfError(ForbiddenError):
+    """A browser's request without the token of its session."""
 
 
 class TooLargeError(UserError):
@@ -82,14 +95,6 @@ class BusyError(UserError):
     """More than the server can do now, or one that is about to stop."""
 
 
-class FieldError(BaseModel):
-    """What is wrong with one field, or one of several problems."""
-
-    detail: str
-    pointer: str | None = Field(None, description="JSON pointer to the field of the body.")
-    parameter: str | None = Field(None, description="Name of the query or path parameter, header.")
-
-
 class Problem(BaseModel):
     """A problem as RFC 9457 has it."""
 
@@ -105,6 +110,7 @@ _KINDS: dict[str, tuple[int, str]] = {
     "bad-request": (400, "The request cannot be read"),
     "unauthorized": (401, "A key is needed"),
     "forbidden": (403, "The key may not do this"),
+    "csrf": (403, "The session's CSRF token is missing or wrong"),
     "not-found": (404, "There is no such thing"),
     "method-not-allowed": (405, "The method is not allowed"),
     "too-slow": (408, "The body did not arrive in time"),
@@ -116,12 +122,14 @@ _KINDS: dict[str, tuple[int, str]] = {
     "rate-limited": (429, "Too many requests"),
     "queue-full": (429, "The queue is full"),
     "bug": (500, "A bug in the service"),
+    "setup": (500, "The service is not set up for this"),
     "unavailable": (503, "The service cannot store anything now"),
     "busy": (503, "The service cannot take this now"),
 }
 _BY_STATUS = {status: kind for kind, (status, _) in reversed(_KINDS.items())}
 _BY_ERROR: tuple[tuple[type[NinefoldError], str], ...] = (
     (UnauthorizedError, "unauthorized"),
+    (CsrfError, "csrf"),
     (ForbiddenError, "forbidden"),
     (TooLargeError, "too-large"),
     (TooSlowError, "too-slow"),
@@ -133,6 +141,7 @@ _BY_ERROR: tuple[tuple[type[NinefoldError], str], ...] = (
     (ConflictError, "conflict"),
     (StorageError, "unavailable"),
     (BusyError, "busy"),
+    (SetupError, "setup"),
     (UserError, "invalid"),
 )
 
@@ -147,11 +156,25 @@ def problem_of(error: Exception) -> Problem:
     kind = next((kind for known, kind in _BY_ERROR if isinstance(error, known)), "bug")
     if kind == "bug":
         return _problem(kind, "It has been logged; the request was not carried out.")
+    if isinstance(error, SetupError):
+        return _not_set_up(error)
     found = error.problems if isinstance(error, ConfigError) else str(error).splitlines()
     lines = tuple(found) or ("unknown",)
-    errors = [FieldError(detail=line) for line in lines[:_MOST]]
+    errors = [field_error(line) for line in lines[:_MOST]]
     detail = lines[0] if len(lines) == 1 else f"{len(lines)} problems."
     return _problem(kind, detail, errors if kind == "invalid" else [])
+
+
+def _not_set_up(error: SetupError) -> Problem:
+    """What of a request cannot be met as the service is set up; why stays here."""
+    errors = []
+    for line in error.problems[:_MOST]:
+        found = field_error(line)
+        if line in error.setup:
+            detail = f"{found.place or 'settings'}: {_SETUP}"
+            found = found.model_copy(update={"detail": detail})
+        errors.append(found)
+    return _problem("setup", next(item.detail for item in errors if _SETUP in item.detail), errors)
 
 
 def headers_of(error: Exception) -> dict[str, str]:
@@ -177,6 +200,44 @@ def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Respo
     return Response(body, problem.status, headers, MEDIA_TYPE)
 
 
+#: Problems begin with what they are about: that is how people read them on a command line, too.
+_PLACE = re.compile(
+    r"(?P<overrides>(?:overrides|changes) )?(?P<path>[A-Za-z_][\w-]*(?:\.[\w-]+)*)"
+    r"(?:, character \d+| \(step \d+\))?(?P<end>: | requires )"
+)
+#: The problem of a row of a group: all of it after the row is as that of a job alone.
+_ROW = re.compile(r"inputs\.(?P<number>\d+): (?P<rest>.+)", re.DOTALL)
+#: Fields of bodies that a place may begin with.
+_IN_BODY = frozenset({"config", "input", "inputs", "x", "y"})
+
+
+def field_error(problem: str) -> FieldError:
+    """A problem with the place that it names, and the pointer where that is a field of the body."""
+    if (row := _ROW.match(problem)) is not None:
+        return _row_error(problem, f"inputs.{row['number']}", field_error(row["rest"]))
+    match = _PLACE.match(problem)
+    if match is None:
+        return FieldError(detail=problem)
+    field = (match["overrides"] or "").strip()
+    path = match["path"].split(".")
+    pointer = None
+    if field:
+        pointer = f"#/{field}/{_escaped(match['path'])}"
+    elif path[0] in _IN_BODY and len(path) > 1:
+        pointer = "#" + "".join(f"/{_escaped(part)}" for part in path)
+    return FieldError(detail=problem, pointer=pointer, place=match["path"])
+
+
+def _row_error(problem: str, row: str, found: FieldError) -> FieldError:
+    """A problem of a row, given that of a job with its input and overrides."""
+    if found.place is None:
+        return FieldError(detail=problem, place=row)
+    pointer = f"#/{row.replace('.', '/')}"
+    if found.pointer is not None:
+        pointer += found.pointer.removeprefix("#")
+    return FieldError(detail=problem, pointer=pointer, place=f"{row}.{found.place}")
+
+
 ErrorForm = Callable[[Problem], Response]
 
 
@@ -194,10 +255,10 @@ def install(app: FastAPI, forms: Mapping[str, ErrorForm]) -> None:
     def answer(request: Request, error: Exception) -> Response:
         problem, headers = problem_of(error), headers_of(error)
         path = request.url.path
-        if problem.status == 500:
-            _log.error("%s %s", request.method, path, exc_info=error)
-        elif isinstance(error, StorageError):
+        if isinstance(error, StorageError | SetupError):
             _log.error("%s %s: %s", request.method, path, error)
+        elif problem.status == 500:
+            _log.error("%s %s", request.method, path, exc_info=error)
         if problem.status == 405:
             headers["Allow"] = ", ".join(sorted(_methods(app, request)))
             detail = f"expected {headers['Allow']}, got {request.method}."
@@ -205,7 +266,7 @@ def install(app: FastAPI, forms: Mapping[str, ErrorForm]) -> None:
         elif problem.status == 404 and isinstance(error, HTTPException):
             detail = f"there is no {request.method} {path[:200]}. GET /openapi.json lists all."
             problem = problem.model_copy(update={"detail": detail})
-        response = error_form_for(path, forms)(problem)
+        response = error_form_for(path, forms)(_without_keys(problem))
         for name, value in headers.items():
             response.headers.setdefault(name, value)
         return response
@@ -214,6 +275,11 @@ def install(app: FastAPI, forms: Mapping[str, ErrorForm]) -> None:
     for kind in (NinefoldError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, handler)
     app.state.answer_error = answer
+
+
+def _without_keys(problem: Problem) -> Problem:
+    """The problem without the keys that a client sent where they do not belong."""
+    return Problem.model_validate_json(without_keys(problem.model_dump_json()))
 
 
 def _methods(app: FastAPI, request: Request) -> set[str]:
@@ -256,6 +322,20 @@ def _problem(kind: str, detail: str, errors: list[FieldError] | None = None) -> 
     )
 
 
+def _in(body: Any, path: Iterable[str | int]) -> Iterator[str | int]:
+    """The parts of a path that are places in the body: those between are names of kinds, where a
+    field takes several. A field that is missing is the last part, and in no body."""
+    *parts, last = path or (None,)
+    for part in parts:
+        try:
+            body = body[part]
+        except (TypeError, KeyError, IndexError):
+            continue
+        yield part
+    if last is not None and isinstance(body, Mapping | list | None):
+        yield last
+
+
 def _invalid(error: RequestValidationError) -> Problem:
     errors = []
     unreadable = False
@@ -266,7 +346,7 @@ def _invalid(error: RequestValidationError) -> Problem:
         if where == "body" and isinstance(item["input"], bytes):
             detail = "expected JSON. Send it with the header Content-Type: application/json."
         if where == "body":
-            pointer = "#" + "".join(f"/{_escaped(part)}" for part in path)
+            pointer = "#" + "".join(f"/{_escaped(part)}" for part in _in(error.body, path))
             if item["type"] == "json_invalid":
                 pointer, detail = "#", f"does not parse as JSON: {item['ctx']['error']}."
             errors.append(FieldError(detail=detail, pointer=pointer))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from ninefold.core.errors import InputError
 from ninefold.files.decode import decode_layers, decode_mask, probe
 from ninefold.files.encode import Compression, encode
-from ninefold.files.formats import ImageFormat
+from ninefold.files.formats import ImageFormat, holds_manifest
 from ninefold.files.opening import ImageLimits
 from ninefold.files.store import Layers, prepared_image
 from ninefold.imaging.alpha import lay_on
@@ -34,6 +34,8 @@ class SentImage:
     _layers: list[Layers] = field(repr=False)
     #: Whether the file holds just these pixels, as this program writes them.
     encoded_here: bool = False
+    #: The file that it was made of here, where that has a C2PA manifest, which is to be kept.
+    made_of: bytes = field(default=b"", repr=False)
 
     @classmethod
     def decode(
@@ -52,15 +54,22 @@ class SentImage:
 
     @classmethod
     def of_pixels(cls, pixels: Pixels) -> SentImage:
-        """An image that was made of one that was sent, as a PNG file."""
+        """An image of these pixels, as a PNG file."""
         pixels = np.ascontiguousarray(pixels)
         data = encode(pixels, ImageFormat.PNG, compression=Compression.FAST)
         return cls(data, ImageFormat.PNG, _size_of(pixels), [(pixels, None)], encoded_here=True)
 
+    def with_pixels(self, pixels: Pixels) -> SentImage:
+        """This image changed to `pixels`, which keeps the C2PA manifest that it was sent with."""
+        data = self.made_of or self.data
+        made_of = data if holds_manifest(data) else b""
+        return self if pixels is self.pixels else replace(self.of_pixels(pixels), made_of=made_of)
+
     @property
     def id(self) -> str:
-        """What it is called once it is stored: the SHA-256 of its file."""
-        return hashlib.sha256(self.data).hexdigest()
+        """What it is called once it is stored: the SHA-256 of its file, after that of the one that
+        it was made of, for equal pixels may come with the manifests of several."""
+        return hashlib.sha256(self.made_of + self.data).hexdigest()
 
     @property
     def pixels(self) -> Pixels:
@@ -78,7 +87,7 @@ class SentImage:
 
     def flattened(self) -> SentImage:
         """The same laid on white, for interfaces whose clients expect no transparency."""
-        return self if self.alpha is None else self.of_pixels(lay_on(self.pixels, self.alpha))
+        return self if self.alpha is None else self.with_pixels(lay_on(self.pixels, self.alpha))
 
     def prepared(self, kind: ImageKind) -> bytes | None:
         """The file that jobs start from; None for a mask that would change nothing, which is

@@ -38,18 +38,21 @@ _KEEP_ALIVE = 75
 _MAX_HEAD = 2**16
 
 
-def serve(settings: Settings, say: Say, engines: EngineSet | None = None) -> bool:
+def serve(
+    settings: Settings, say: Say, engines: EngineSet | None = None, on_ready: Say | None = None
+) -> bool:
     """Serve until SIGTERM or Ctrl-C; returns whether it began at all.
 
-    A second signal leaves at once. Raises `ConfigError` where the address may not be served
-    without keys, and `StorageError` where the data or the address cannot be used.
+    `on_ready` is called with the address once it serves. A second signal leaves at once. Raises
+    `ConfigError` where the address may not be served without keys, and `StorageError` where the
+    data or the address cannot be used.
     """
     _refuse_open_doors(settings, say)
     listener = _listen(settings)
     host, port = listener.getsockname()[:2]
     url = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
     failures: list[BaseException] = []
-    server = _Server(settings, engines, say, url, failures)
+    server = _Server(settings, engines, say, url, failures, on_ready)
     try:
         server.run(sockets=[listener])
     except SystemExit:
@@ -71,7 +74,9 @@ class _Server(uvicorn.Server):
         say: Say,
         url: str,
         failures: list[BaseException],
+        on_ready: Say | None,
     ) -> None:
+        self._on_ready = on_ready
         self._service: Service | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._settings, self._say, self._url = settings, say, url
@@ -122,6 +127,8 @@ class _Server(uvicorn.Server):
             worker = self._service.jobs.worker_name
             what = f"worker {worker}" if worker is not None else "no worker: jobs wait for one"
             self._say(f"ninefold serves {self._url} ({what})")
+            if self._on_ready is not None:
+                self._on_ready(self._url)
 
 
 def _calm_collector(service: Service) -> None:

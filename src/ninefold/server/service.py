@@ -4,35 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterable, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Annotated, ParamSpec, Protocol, TypeVar
+from dataclasses import replace
+from typing import ParamSpec, Protocol, TypeVar
 
-from fastapi import Depends, Request
-from sqlalchemy.exc import SQLAlchemyError
-
-from ninefold.core.errors import NotFoundError, UserError
-from ninefold.core.values import Artifact, Output
+from ninefold.config import PipelineConfig
+from ninefold.core.errors import ConfigError, NotFoundError, UserError
+from ninefold.core.values import Json
 from ninefold.engines.engine_set import EngineSet
 from ninefold.files.opening import ImageLimits
-from ninefold.jobs import Group, Job, JobEvent, JobExecutor, JobStatus
+from ninefold.jobs import Group, Job, JobEvent, JobExecutor
+from ninefold.jobs.activity import Activity
 from ninefold.jobs.admission import Admission, Quota, WriteWithJobs
-from ninefold.jobs.database import storage_error
+from ninefold.jobs.database import in_thread
+from ninefold.jobs.disk_use import DiskMeter
+from ninefold.jobs.timings import Timings
+from ninefold.server.access import Access
+from ninefold.server.artifact_sources import R, store_of, with_uploads
 from ninefold.server.callers import Caller
 from ninefold.server.concurrency import ConcurrencyLimit
-from ninefold.server.keys import Key, Keys
+from ninefold.server.estimates import Estimates
+from ninefold.server.file_answers import StoredFile
+from ninefold.server.job_cache import JobCache
+from ninefold.server.job_library import Library, no_job
 from ninefold.server.limits import Limits
 from ninefold.server.links import Links, artifact_path
-from ninefold.server.loopback import is_loopback
 from ninefold.server.open_requests import OpenRequests
-from ninefold.server.paging import Page, cursor_of, position_of
-from ninefold.server.problems import TooLargeError
-from ninefold.server.rates import Rates
-from ninefold.server.request_validation import RequestValidator
-from ninefold.server.schemas import GroupRequest, JobRequest, RerunRequest
+from ninefold.server.problems import TooLargeError, problem_of
+from ninefold.server.request_validation import RequestValidator, Slots
+from ninefold.server.schemas.estimates import EstimateDocument, RerunPlanDocument
+from ninefold.server.schemas.requests import (
+    EstimateRequest,
+    GroupRequest,
+    JobRequest,
+    RerunRequest,
+)
 from ninefold.server.sent_images import SentImage
 from ninefold.server.uploads import Upload, UploadKind, Uploads
 from ninefold.server.waiting import with_heartbeat
@@ -48,17 +56,6 @@ T = TypeVar("T")
 #: whose interpreter does one thing at a time: a second beside it would save nothing, and whoever
 #: only looks would wait behind both.
 _PREPARED_AT_ONCE, _PREPARED_LATER = 1, 64
-#: Jobs that are kept in memory, whole, and read again once anything of them has changed.
-_KEPT = 256
-
-
-@dataclass(frozen=True)
-class StoredFile:
-    """A file that a job made."""
-
-    path: Path
-    media_type: str
-    sha256: str
 
 
 class WebhookWriter(Protocol):
@@ -84,60 +81,36 @@ class Service:
         self.settings, self.engines, self.jobs = settings, engines, jobs
         self._webhooks = webhooks
         store = jobs.store
-        self.keys = Keys(store.engine)
+        #: On the clock of `time.monotonic`.
+        self.started = time.monotonic()
+        self.disk_meter = DiskMeter(jobs.data)
+        self.access = Access(settings, store.engine)
+        self.keys = self.access.keys
         self.uploads = Uploads(store.engine, jobs.data)
         #: Of images that arrive.
         self.image_limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
         self.limits = Limits(settings, engines)
         self.validator = RequestValidator(self.limits, self.uploads)
-        self.rates = Rates(store.engine, settings.rate, settings.burst)
+        self._estimates = Estimates(self.validator, engines, Timings(store))
         self.open_requests = OpenRequests()
         self.links = Links(self.keys.secret("links"), settings.links_seconds)
         #: Set when the server stops: streams end.
         self.closing = asyncio.Event()
         #: Whose turn it is to have jobs prepared.
         self.preparing = ConcurrencyLimit(_PREPARED_AT_ONCE, _PREPARED_LATER, self.closing)
-        self._kept: OrderedDict[str, tuple[Hashable, Job]] = OrderedDict()
+        #: Jobs searched, with small pictures.
+        self.job_library = Library(store, self.call, self.closing)
+        #: What happens to all jobs.
+        self.activity = Activity(store, self.call)
+        self._read_jobs = JobCache(jobs, self.call)
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what blocks in a thread; a database that went away becomes a `StorageError`."""
-        try:
-            return await asyncio.to_thread(function, *args, **kwargs)
-        except SQLAlchemyError as error:
-            raise storage_error(self.jobs.store.engine.url, error) from None
+        return await in_thread(self.jobs.store.engine, function, *args, **kwargs)
 
-    async def keyless(self) -> bool:
-        """Whether requests may come without a key: none was ever made.
-
-        Once there was one, nobody is served without, though it be revoked. Without keys, an address
-        that others can reach is served only where the settings say `insecure`.
-        """
-        open_to_all = self.settings.insecure or is_loopback(self.settings.host)
-        return open_to_all and not await self.call(self.keys.ever)
-
-    async def identify(self, token: str) -> Key | None:
-        """The key of this text, whose request is counted; None for a wrong or revoked one.
-
-        Raises `RateLimitedError`.
-        """
-
-        def identify() -> Key | None:
-            key = self.keys.find(token)
-            if key is not None:
-                self.rates.take(key.id, key.rate)
-            return key
-
-        return await self.call(identify)
-
-    async def revoked(self, senders: Collection[str | None]) -> Collection[str | None]:
-        """Those senders of requests who may have no answer any more."""
-        key_ids = {sender for sender in senders if sender is not None}
-        gone: set[str | None] = set()
-        if key_ids:
-            gone |= key_ids - await self.call(self.keys.valid, key_ids)
-        if None in senders and not await self.keyless():
-            gone.add(None)
-        return gone
+    async def with_uploads(self, caller: Caller, request: R) -> R:
+        """The request with uploads in place of the caller's jobs' files; raises `ConfigError`."""
+        return await with_uploads(request, store_of(self, caller))
 
     # -- submitting ------------------------------------------------------------------------------
 
@@ -146,13 +119,14 @@ class Service:
     ) -> Job:
         """Queue a job; once this returns, it outlives a crash. Raises `UserError`s, every problem
         at once, and then nothing is stored."""
+        request = await self.with_uploads(caller, request)
         async with self.preparing():
-            config, (slots,) = await self.call(self.validator.jobs, caller, request)
+            (row,) = await self.call(self.validator.jobs, caller, request)
         admission = await self._admission(caller, request)
         async with self.preparing():
             return await self.jobs.submit(
-                config,
-                slots,
+                row.config,
+                row.slots,
                 idempotency_key=idempotency_key,
                 priority=request.priority,
                 cache=request.cache,
@@ -161,16 +135,23 @@ class Service:
             )
 
     async def submit_group(
-        self, caller: Caller, request: GroupRequest, *, idempotency_key: str | None = None
+        self,
+        caller: Caller,
+        request: GroupRequest,
+        *,
+        idempotency_key: str | None = None,
+        beside: WriteWithJobs | None = None,
+        asked: Json | None = None,
     ) -> Group:
-        """Queue several jobs, all or none."""
+        """Queue several jobs, all or none; `beside` is stored with them, and `asked` is what it
+        was made of: the same key must bring the same."""
+        request = await self.with_uploads(caller, request)
         async with self.preparing():
-            config, inputs = await self.call(self.validator.jobs, caller, request)
-        admission = await self._admission(caller, request)
+            rows = await self.call(self.validator.jobs, caller, request)
+        admission = (await self._admission(caller, request)).also(beside, asked)
         async with self.preparing():
-            return await self.jobs.submit_group(
-                config,
-                inputs,
+            return await self.jobs.submit_rows(
+                rows,
                 count=request.count,
                 idempotency_key=idempotency_key,
                 priority=request.priority,
@@ -178,6 +159,15 @@ class Service:
                 owner=caller.owner,
                 admission=admission,
             )
+
+    async def estimate(self, caller: Caller, request: EstimateRequest) -> EstimateDocument:
+        """What jobs would take; no job is stored."""
+        try:
+            request = await self.with_uploads(caller, request)
+        except ConfigError as error:
+            return EstimateDocument(problems=problem_of(error).errors)
+        async with self.preparing():
+            return await self.call(self._estimates.estimate, caller, request)
 
     async def rerun(
         self,
@@ -188,8 +178,7 @@ class Service:
         idempotency_key: str | None = None,
     ) -> Job:
         """Queue a job again, with what it made before the stage where it starts."""
-        parent = await self._own(caller, job_id)
-        given = request.input.model_dump(exclude_none=True)
+        given, check = await self._rerun_input(caller, job_id, request)
         admission = await self._admission(caller, request)
         async with self.preparing():
             return await self.jobs.rerun(
@@ -201,45 +190,40 @@ class Service:
                 priority=request.priority,
                 owner=caller.owner,
                 admission=admission,
-                check=self.validator.rerun(parent, given),
+                check=check,
             )
+
+    async def plan_rerun(
+        self, caller: Caller, job_id: str, request: RerunRequest
+    ) -> RerunPlanDocument:
+        """What `rerun` would do; raises as it does, and queues nothing."""
+        given, check = await self._rerun_input(caller, job_id, request)
+        async with self.preparing():
+            rerun, context = await self.jobs.plan_rerun(
+                job_id,
+                from_stage=request.from_stage,
+                changes=request.changes,
+                input=given,
+                check=check,
+            )
+            return await self.call(self._estimates.of_rerun, rerun, context)
+
+    async def _rerun_input(
+        self, caller: Caller, job_id: str, request: RerunRequest
+    ) -> tuple[Slots, Callable[[PipelineConfig], None]]:
+        parent = await self._own(caller, job_id)
+        request = await self.with_uploads(caller, request)
+        given = request.input.model_dump(exclude_none=True)
+        return await self.call(self.validator.rerun, caller, parent, given)
 
     # -- looking ---------------------------------------------------------------------------------
 
     async def job(self, caller: Caller, job_id: str) -> Job:
         """A job with all that it made so far."""
-        version = (await self.call(self.jobs.store.versions, [job_id])).get(job_id)
-        if version is None:
-            raise _no_job(job_id)
-        known, job = self._kept.pop(job_id, (None, None))
-        if job is None or known != version:  # read after its version: at least as new
-            job = await self.jobs.get(job_id)
-        self._kept[job_id] = version, job
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+        job = await self._read_jobs.get(job_id)
         if not caller.may_see(job.owner):
-            raise _no_job(job_id)
+            raise no_job(job_id)
         return job
-
-    async def list_jobs(
-        self,
-        caller: Caller,
-        *,
-        status: Iterable[JobStatus] = (),
-        group: str | None = None,
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> Page:
-        """The caller's jobs, the newest first, without what they made."""
-        jobs, last = await self.call(
-            self.jobs.store.page,
-            status=tuple(status),
-            group=group,
-            owner=None if caller.sees_all else caller.owner,
-            limit=limit,
-            after=None if cursor is None else position_of(cursor),
-        )
-        return Page(jobs, None if last is None else cursor_of(last))
 
     async def ended(self, caller: Caller, job_id: str, timeout: float | None = None) -> None:
         """Returns once the job has ended, or after `timeout` seconds."""
@@ -280,14 +264,10 @@ class Service:
         return group
 
     async def artifact(self, caller: Caller | None, job_id: str, name: str) -> StoredFile:
-        """A file that a job made; a caller of None came with a signed link."""
+        """A file that a job made, or an image of its input; a caller of None came with a signed
+        link."""
         job = await self.job(caller or _ANYONE, job_id)
-        found: dict[str, Artifact | Output] = {item.name: item for item in job.outputs}
-        found |= {item.name: item for item in job.artifacts}
-        item = found.get(name)
-        if item is None or not item.path.is_relative_to(job.folder) or not item.path.is_file():
-            raise NotFoundError(f"job {job_id!r} has no file called {name[:200]!r}.")
-        return StoredFile(item.path, item.media_type, item.sha256)
+        return StoredFile.of_job(job, name)
 
     def locate(self, job_id: str, name: str) -> str:
         """Where clients with a key get a job's file."""
@@ -313,7 +293,7 @@ class Service:
         """Forget a job that has ended, with its files; raises `ConflictError` where it has not."""
         await self._own(caller, job_id)
         await self.jobs.delete(job_id)
-        self._kept.pop(job_id, None)
+        self._read_jobs.forget(job_id)
 
     # -- uploads ---------------------------------------------------------------------------------
 
@@ -336,6 +316,11 @@ class Service:
         """What is known of the caller's upload."""
         return await self.call(self.uploads.get, caller, upload_id)
 
+    async def upload_file(self, caller: Caller, upload_id: str) -> StoredFile:
+        """The caller's upload as it was sent."""
+        upload = await self.upload_info(caller, upload_id)
+        return StoredFile(self.uploads.path(upload), upload.media_type, upload.id)
+
     async def delete_upload(self, caller: Caller, upload_id: str) -> None:
         """Forget an upload; jobs keep their copies."""
         await self.call(self.uploads.delete, caller, upload_id)
@@ -353,7 +338,7 @@ class Service:
         except NotFoundError:
             job = None
         if job is None or not caller.may_see(job.owner):
-            raise _no_job(job_id)
+            raise no_job(job_id)
         return job
 
     async def _events(self, job_id: str, after: int) -> AsyncGenerator[JobEvent, None]:
@@ -384,19 +369,6 @@ class Service:
         await self._webhooks.check(request.webhook)
         return replace(admission, beside=self._webhooks.writer(request.webhook, caller))
 
-
-def _no_job(job_id: str) -> NotFoundError:
-    return NotFoundError(f"no job is called {job_id!r}. GET /v1/jobs lists them.")
-
-
-async def service_of(request: Request) -> Service:  # else FastAPI would take a thread for it
-    """The service that serves this request."""
-    service: Service = request.app.state.service
-    return service
-
-
-#: Put it into a route that needs the service.
-ServiceDep = Annotated[Service, Depends(service_of)]
 
 #: Stands for whoever holds a signed link.
 _ANYONE = Caller(None)

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.responses import StreamingResponse
 
 from ninefold.jobs import JobEvent
-from ninefold.server.schemas import event_document
+from ninefold.server.schemas.jobs import event_document
 from ninefold.server.waiting import with_heartbeat
 
 #: Seconds of silence after which a comment is sent, so that nothing on the way hangs up.

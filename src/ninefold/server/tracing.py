@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from ninefold.server.parts import ServerPart
+from ninefold.server.router import Router
 from ninefold.server.service import Service
 from ninefold.telemetry.traces import traced
 
@@ -15,7 +16,7 @@ from ninefold.telemetry.traces import traced
 class TracingPart(ServerPart):
     """Sends traces, where the environment says where to."""
 
-    router = APIRouter()
+    router = Router()
 
     @asynccontextmanager
     async def running(self, app: FastAPI, service: Service) -> AsyncIterator[None]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,7 +46,7 @@ _LOCAL = ""
 class Upload:
     """A file that was sent, whole and within the limits."""
 
-    #: The SHA-256 of its bytes.
+    #: The SHA-256 of its bytes (`SentImage.id`).
     id: str
     kind: UploadKind
     media_type: str
@@ -73,16 +76,23 @@ class Uploads:
             _now(),
         )
         files = {self._path(upload.id): image.data}
+        if image.made_of:
+            files[self._made_of(upload.id)] = image.made_of
         ready = self._prepared(upload.id, kind)
         if not ready.exists() and (prepared := image.prepared(kind)) is not None:
             files[ready] = prepared
         try:
             ready.parent.mkdir(parents=True, exist_ok=True)
             for path, data in files.items():
-                if not path.exists():
+                try:
+                    os.utime(path)
+                except FileNotFoundError:
                     write_atomic(path, data)
         except OSError as error:
-            raise StorageError(f"cannot store the upload: {error.strerror or error}.") from None
+            raise StorageError(
+                f"cannot store the upload: {error.strerror or error}. Free some space on the "
+                "server or choose another data folder, and send it again."
+            ) from None
         row = {"owner": caller.owner or _LOCAL, **vars(upload)}
         with self._engine.begin() as connection:
             connection.execute(sa.delete(_UPLOADS).where(*_this(upload.id, caller.owner)))
@@ -103,11 +113,17 @@ class Uploads:
         known = {name: value for name, value in row._mapping.items() if name != "owner"}
         return Upload(**known)
 
+    def path(self, upload: Upload) -> Path:
+        """The file as it was sent."""
+        return self._path(upload.id)
+
     def source(self, upload: Upload, slot: UploadKind) -> PreparedFile | Path:
         """What the slot of a job is given for an upload: without need, nothing is decoded again."""
         ready = self._prepared(upload.id, slot)
         if ready.exists():
-            return PreparedFile(ready, (upload.width, upload.height), self._path(upload.id))
+            made_of, sent = self._made_of(upload.id), self._path(upload.id)
+            original = made_of if made_of.exists() else sent
+            return PreparedFile(ready, (upload.width, upload.height), original)
         return self._path(upload.id)  # sent as another kind, or to an earlier version
 
     def delete(self, caller: Caller, upload_id: str) -> None:
@@ -121,22 +137,34 @@ class Uploads:
         self._sweep([upload_id])
 
     def expire(self, hours: float) -> int:
-        """Forget what was sent over `hours` ago; returns how many files went."""
-        limit = (datetime.now(UTC) - timedelta(hours=hours)).isoformat(timespec="seconds")
-        old = _UPLOADS.c.created_at < limit
-        with self._engine.begin() as connection:
-            ids = list(connection.execute(sa.select(_UPLOADS.c.id).where(old)).scalars())
-            connection.execute(sa.delete(_UPLOADS).where(old))
-        return self._sweep(ids)
+        """Forget what was sent over `hours` ago; returns how many files went.
 
-    def _sweep(self, ids: list[str]) -> int:
+        With them go the files of that age that have no row, as a process that is killed leaves.
+        """
+        limit = datetime.now(UTC) - timedelta(hours=hours)
+        old = _UPLOADS.c.created_at < limit.isoformat(timespec="seconds")
+        with self._engine.begin() as connection:
+            ids = set(connection.execute(sa.select(_UPLOADS.c.id).where(old)).scalars())
+            connection.execute(sa.delete(_UPLOADS).where(old))
+        return self._sweep(ids | self._sent_before(limit.timestamp()))
+
+    def _sent_before(self, limit: float) -> set[str]:
+        """Ids by their files, which are touched whenever they are sent again."""
+        last: dict[str, float] = {}
+        for path in self._folder.glob("*/*"):
+            if ID.fullmatch(upload_id := path.name.partition(".")[0]):
+                with suppress(FileNotFoundError):  # another process removes it
+                    last[upload_id] = max(last.get(upload_id, 0.0), path.stat().st_mtime)
+        return {upload_id for upload_id, sent in last.items() if sent < limit}
+
+    def _sweep(self, ids: Collection[str]) -> int:
         """Remove the files that nobody has any more."""
         gone = 0
-        for upload_id in set(ids):
+        for upload_id in ids:
             query = sa.select(_UPLOADS.c.id).where(_UPLOADS.c.id == upload_id).limit(1)
             with self._engine.connect() as connection:
                 if connection.execute(query).first() is None:
-                    for path in (self._path(upload_id), *self._all_prepared(upload_id)):
+                    for path in self._files(upload_id):
                         path.unlink(missing_ok=True)
                     gone += 1
         return gone
@@ -147,8 +175,12 @@ class Uploads:
     def _prepared(self, upload_id: str, kind: UploadKind) -> Path:
         return self._folder / upload_id[:2] / f"{upload_id}.{kind}.png"
 
-    def _all_prepared(self, upload_id: str) -> list[Path]:
-        return [self._prepared(upload_id, kind) for kind in KINDS]
+    def _made_of(self, upload_id: str) -> Path:
+        return self._folder / upload_id[:2] / f"{upload_id}.made_of"
+
+    def _files(self, upload_id: str) -> list[Path]:
+        prepared = [self._prepared(upload_id, kind) for kind in KINDS]
+        return [self._path(upload_id), self._made_of(upload_id), *prepared]
 
 
 def _this(upload_id: str, owner: str | None) -> tuple[sa.ColumnElement[bool], ...]:

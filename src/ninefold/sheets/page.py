@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from html import escape
 
 from ninefold.files.encode import encode
 from ninefold.files.formats import ImageFormat
 from ninefold.imaging.types import Pixels
-from ninefold.sheets.picture import Theme
+from ninefold.sheets.theme import COLOURS, Theme
 from ninefold.sheets.tiles import PROMPT, Sheet, Tile
 
 _QUALITY = 85
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-_LIGHT = "--paper: #ffffff; --ink: #1b1d21; --faint: #5c6470; --empty: #eceef1;"
-_DARK = "--paper: #16181c; --ink: #eceef1; --faint: #9aa3af; --empty: #24272d;"
+#: The policy of the page, which it states itself.
+PAGE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """
 body { margin: 1.5rem; background: var(--paper); color: var(--ink);
   font: 14px/1.45 system-ui, sans-serif; }
@@ -45,7 +45,7 @@ def sheet_page(
     lines = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        f'<meta http-equiv="Content-Security-Policy" content="{PAGE_POLICY}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(title)}</title>",
         f"<style>{_colours(theme)}{_STYLE.replace('SIDE', str(side))}</style></head><body>",
@@ -60,9 +60,14 @@ def sheet_page(
 
 def _colours(theme: Theme | None) -> str:
     if theme is not None:
-        return f":root {{ color-scheme: {theme}; {_LIGHT if theme == 'light' else _DARK} }}"
-    dark = f"@media (prefers-color-scheme: dark) {{ :root {{ {_DARK} }} }}"
-    return f":root {{ color-scheme: light dark; {_LIGHT} }} {dark}"
+        return f":root {{ color-scheme: {theme}; {_variables(theme)} }}"
+    light, dark = map(_variables, (Theme.LIGHT, Theme.DARK))
+    dark = f"@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"
+    return f":root {{ color-scheme: light dark; {light} }} {dark}"
+
+
+def _variables(theme: Theme) -> str:
+    return " ".join(f"--{name}: {colour};" for name, colour in asdict(COLOURS[theme]).items())
 
 
 def _flow(sheet: Sheet) -> Iterator[str]:

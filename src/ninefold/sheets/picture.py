@@ -5,34 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ninefold._version import __version__
+from ninefold.files.embed import EmbeddedMetadata, MetadataLevel
+from ninefold.files.encode import encode
+from ninefold.files.formats import ImageFormat
 from ninefold.files.opening import OWN_LIMITS
+from ninefold.files.xmp import DigitalSourceType, Xmp
 from ninefold.imaging.types import Pixels
 from ninefold.sheets.text import NO_BREAK, Font, load_font, wrapped
+from ninefold.sheets.theme import COLOURS, Theme
 from ninefold.sheets.tiles import PROMPT, Sheet, Tile
 
-Theme = Literal["light", "dark"]
 #: Lines of a caption, and of its prompt.
 _MOST_LINES, _PROMPT_LINES = 16, 6
 _SEPARATOR = f"{NO_BREAK}· "
-
-
-@dataclass(frozen=True)
-class _Colours:
-    paper: str
-    ink: str
-    faint: str
-    empty: str
-
-
-_COLOURS: dict[Theme, _Colours] = {
-    "light": _Colours("#ffffff", "#1b1d21", "#5c6470", "#eceef1"),
-    "dark": _Colours("#16181c", "#eceef1", "#9aa3af", "#24272d"),
-}
 
 
 @dataclass(frozen=True)
@@ -50,7 +40,7 @@ class SheetStyle:
     """
 
     tile: int = 256
-    theme: Theme = "light"
+    theme: Theme = Theme.LIGHT
     font: Path | None = None
 
     def fonts(self) -> tuple[Font, Font]:
@@ -64,6 +54,17 @@ def draw_sheet(sheet: Sheet, style: SheetStyle) -> Pixels:
     return _Drawing(sheet, style).drawn()
 
 
+def encode_sheet(sheet: Sheet, style: SheetStyle, image_format: ImageFormat) -> bytes:
+    """The sheet as a file, which says in XMP where AI made what it shows.
+
+    Raises ValueError where it would be too large.
+    """
+    xmp = Xmp(DigitalSourceType.COMPOSITE, system="ninefold", system_version=__version__)
+    by_ai = any(tile.made_by_ai for tile in sheet.tiles)
+    metadata = EmbeddedMetadata(None, xmp if by_ai else None, MetadataLevel.MINIMAL)
+    return encode(draw_sheet(sheet, style), image_format, metadata=metadata)
+
+
 def check_fits(sheet: Sheet, style: SheetStyle) -> None:
     """Raise ValueError where `draw_sheet` would, but for the pictures, which may be missing yet."""
     _Drawing(sheet, style).check()
@@ -74,7 +75,7 @@ class _Drawing:
 
     def __init__(self, sheet: Sheet, style: SheetStyle) -> None:
         self._sheet, self._style = sheet, style
-        self._colours = _COLOURS[style.theme]
+        self._colours = COLOURS[style.theme]
         self._small, self._large = style.fonts()
         self._gap = max(8, style.tile // 16)
         self._line = _line_height(self._small)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ninefold.files.decode import decode
@@ -57,6 +57,14 @@ class Sheet:
             self.tiles[at : at + self.columns] for at in range(0, len(self.tiles), self.columns)
         )
 
+    @property
+    def texts(self) -> Iterator[str]:
+        """All that is written on it, for the choice of a font."""
+        yield from (self.title, *self.column_labels, *self.row_labels)
+        for tile in self.tiles:
+            yield tile.name
+            yield from (value for _, value in tile.caption)
+
 
 def usual_columns(count: int) -> int:
     """Columns for `count` tiles: about as many as rows, and at most 8."""
@@ -105,6 +113,23 @@ def tile_of(path: Path, side: int, fields: Sequence[str] = USUAL_FIELDS) -> Tile
         tuple(said),
         by_ai or found is not None,
     )
+
+
+def cell_of(picture: Path | str, side: int, fields: Sequence[str] = ()) -> Tile:
+    """A cell of a grid, which its labels name: the picture of a file, or why there is none."""
+    if isinstance(picture, str):
+        return Tile("", None, problem=scrub_text(picture))
+    tile = tile_of(picture, side, fields)
+    return replace(tile, name="", problem=tile.problem if tile.picture is None else None)
+
+
+def grid_sheet(
+    tiles: Sequence[Tile], columns: Sequence[str], rows: Sequence[str], title: str
+) -> Sheet:
+    """A tile for each label of the columns, row by row; an axis that was not given has one empty
+    label, which is left out."""
+    above, beside = (() if tuple(axis) == ("",) else tuple(axis) for axis in (columns, rows))
+    return Sheet(tuple(tiles), len(columns), title, above, beside)
 
 
 def _fitted(pixels: Pixels, side: int) -> Pixels:

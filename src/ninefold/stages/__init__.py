@@ -1,10 +1,10 @@
 """The nine stages, in their default order, and optional ones."""
 
-from ninefold.stages.base import SamplingParams
 from ninefold.stages.detailer import DetailerStage
 from ninefold.stages.finisher import FinisherStage
 from ninefold.stages.inspector import InspectorStage
 from ninefold.stages.matte import MatteStage
+from ninefold.stages.parameters import SamplingParams
 from ninefold.stages.prompt import PromptStage
 from ninefold.stages.publisher import PublisherStage
 from ninefold.stages.refiner import RefinerStage

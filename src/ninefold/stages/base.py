@@ -1,22 +1,20 @@
-"""What several stages share: engines, and the parameters of a diffusion pass."""
+"""Stages that run models, and what those with a diffusion model share."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
-
-from pydantic import AfterValidator, Field
+from typing import Any, ClassVar, TypeVar
 
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError, StageError
-from ninefold.core.model_refs import ModelCatalog, ModelRef
+from ninefold.core.model_refs import ModelCatalog
 from ninefold.core.problems import problems_raised
 from ninefold.core.progress import Progress
 from ninefold.core.slots import Slot
 from ninefold.core.stage import PipelineStage, StageParams
-from ninefold.core.values import ImageRecord, Json, Lora, Tiling
+from ninefold.core.values import Json, Lora, Tiling
 from ninefold.engines.call_settings import without_effect
 from ninefold.engines.checks import strength_problems, task_problems, tiling_problems
 from ninefold.engines.control import WITH_REFERENCES, Control
@@ -24,15 +22,12 @@ from ninefold.engines.diffusion import Generated, ModelInfo, TextToImage
 from ninefold.engines.engine_set import EngineSet
 from ninefold.engines.families import Task
 from ninefold.engines.generation_record import GenerationRecord
-from ninefold.engines.loras import known_lora
+from ninefold.engines.loras import FewSteps, few_steps, known_lora
 from ninefold.engines.prompts import unknown_words
-from ninefold.engines.sampler_names import canonical
 from ninefold.engines.schedulers import check_scheduler
-from ninefold.engines.step_cache import Quality
-from ninefold.imaging.alpha import parse_colour
 from ninefold.imaging.boxes import Box
-from ninefold.imaging.masks import same_shape
 from ninefold.imaging.types import Pixels
+from ninefold.prompts import possible_loras
 from ninefold.slots import (
     CONTROL_IMAGES,
     IMAGE,
@@ -46,61 +41,15 @@ from ninefold.slots import (
     resolve_model,
 )
 from ninefold.stages.control import (
-    ControlParams,
     control_of,
     entry_problems,
     fingerprint_of,
     named_images,
 )
-
-
-def _colour(text: str) -> str:
-    return "#" + "".join(f"{value:02x}" for value in parse_colour(text))
-
-
-#: A colour as `#rrggbb`; names of CSS are taken, too.
-Colour = Annotated[str, Field(max_length=40), AfterValidator(_colour)]
-
-#: In `Annotated[str, ...]`, a parameter that names a diffusion model, or a detector.
-DIFFUSION_MODEL, DETECTOR_MODEL = ModelRef("diffusion"), ModelRef("detector")
+from ninefold.stages.parameters import SamplingParams
+from ninefold.stages.sizes import mask_problems
 
 P = TypeVar("P", bound=StageParams)
-
-
-class SamplingParams(StageParams):
-    """How a diffusion model is run."""
-
-    model: Annotated[str, DIFFUSION_MODEL] | None = Field(
-        None, description="A model's name, folder or file; by default the pipeline's."
-    )
-    steps: int | None = Field(
-        None, ge=1, le=200, description="Denoising steps; by default the model's own number."
-    )
-    guidance_scale: float | None = Field(
-        None,
-        ge=0,
-        le=30,
-        description="How closely the prompt is followed; by default the model's own value.",
-    )
-    scheduler: Annotated[str, AfterValidator(canonical)] | None = Field(
-        None,
-        description="The sampler, with its noise schedule where it has one (`dpmpp_2m_karras`), as "
-        "A1111, ComfyUI or diffusers write it; by default the model's own.",
-    )
-    quality: Quality = Field(
-        "lossless",
-        description="What may be traded for speed: `lossless` nothing, `high` and `fast` steps "
-        "whose prediction hardly differs from the one before. Steps that were left out are in the "
-        "metadata.",
-    )
-    control: tuple[ControlParams, ...] = Field(
-        (), max_length=8, description="Models that steer the painting, each by a picture."
-    )
-    on_black: Literal["fail", "warn"] = Field(
-        "fail",
-        description="What to do where a model gives a black image because its numbers overflowed, "
-        "or its own safety checker refused it: stop here, or warn and go on.",
-    )
 
 
 @dataclass(frozen=True)
@@ -129,31 +78,6 @@ class EngineStage(PipelineStage[P]):
     def model_catalog(self) -> ModelCatalog:
         """Its engines."""
         return self.engines
-
-
-def size_before(context: PipelineContext, size: tuple[int, int] | None) -> tuple[int, int] | None:
-    """The size of the image that a stage gets: `size`, or that of the image that was given."""
-    given: ImageRecord | None = context.get(IMAGE)
-    return given.size if size is None and given is not None else size
-
-
-def mask_problems(context: PipelineContext, size: tuple[int, int]) -> Iterator[str]:
-    """Whether the mask that was given, if any, has the shape of an image of `size`."""
-    mask = context.get(MASK)
-    if mask is not None and not same_shape(mask.size, size):
-        yield (
-            f"mask: expected the shape of the image, {size[0]}x{size[1]} or another size of that "
-            f"aspect ratio, got {mask.width}x{mask.height}. Crop or pad the mask."
-        )
-
-
-def check_mask_shape(context: PipelineContext, size: tuple[int, int]) -> None:
-    """Raise `InputError` for a mask of another shape than the image that is yet to be made.
-
-    Where an image was given, the mask goes with that, and is scaled as it is.
-    """
-    if IMAGE not in context and (problems := tuple(mask_problems(context, size))):
-        raise InputError(problems[0])
 
 
 #: A warning of stages after which a seamless image has seams.
@@ -261,10 +185,17 @@ class DiffusionStage(EngineStage[S]):
         yield from problems_raised(where, partial(diffusion.embedding_hashes, model, prompt))
 
     def settings_without_effect(self, context: PipelineContext, info: ModelInfo) -> Iterator[str]:
-        """What of the guidance scale and the image's negative prompt its model would not heed."""
+        """What of the guidance scale and the image's negative prompt its model would not heed, and
+        what LoRAs that were distilled for few steps change."""
+        foreseen = (*(context.get(LORAS) or ()), *map(Lora, prompt_loras(context)))
+        few = self._few_steps(context, info, foreseen)
+        if few is not None:
+            yield from self._changes_of(few, info)
+            info = few.applied(info)
         scale = self.params.guidance_scale
         scale = info.guidance_scale if scale is None else scale
-        yield from without_effect(info, context.get(NEGATIVE_PROMPT) or "", scale)
+        negative = context.get(NEGATIVE_PROMPT) or ""
+        yield from without_effect(info, negative, scale, self.params.true_cfg_scale)
 
     @property
     def changes_image(self) -> bool:
@@ -384,16 +315,47 @@ class DiffusionStage(EngineStage[S]):
         loras: tuple[Lora, ...] = context.get(LORAS) or ()
         if own is None:
             own = OwnPrompt(context.get(PROMPT) or "", context.get(NEGATIVE_PROMPT) or "")
+        loras = _joined(loras, own.loras) if own.loras else loras
+        few = self._few_steps(context, info, loras)
+        if few is not None:
+            self.warn_once(context, self._changes_of(few, info))
+            info = few.applied(info)
         return {
             "model": self.model(context),
             "prompt": own.text,
             "negative_prompt": own.negative,
             "steps": params.steps or info.steps,
             "guidance_scale": info.guidance_scale if guidance is None else guidance,
+            "true_cfg_scale": params.true_cfg_scale,
             "scheduler": params.scheduler or info.scheduler,
             "quality": params.quality,
-            "loras": _joined(loras, own.loras) if own.loras else loras,
+            "loras": loras,
         }
+
+    def _few_steps(
+        self, context: PipelineContext, info: ModelInfo, loras: Iterable[Lora]
+    ) -> FewSteps | None:
+        """What the LoRA that needs the fewest steps makes of the model's usual values."""
+        diffusion, model = self.engines.diffusion, self.model(context)
+        found = (
+            few_steps(lora.name, diffusion.lora_names(model, lora.name), info)
+            for lora in loras
+            if lora.weight > 0
+        )
+        return min(filter(None, found), key=lambda few: few.steps, default=None)
+
+    def _changes_of(self, few: FewSteps, info: ModelInfo) -> Iterator[str]:
+        params = self.params
+        return few.warnings(info, params.steps, params.guidance_scale, params.scheduler)
+
+
+def prompt_loras(context: PipelineContext) -> tuple[str, ...]:
+    """The LoRAs that the image's prompt may name; none where it cannot be read, as the stage
+    `prompt` reports."""
+    try:
+        return possible_loras(context.get(PROMPT) or "")
+    except InputError:
+        return ()
 
 
 def _joined(image: Iterable[Lora], own: Iterable[Lora]) -> tuple[Lora, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from ninefold.core.progress import PartialProgress
 from ninefold.core.values import Json, Region
 from ninefold.engines.detection import Detection
 from ninefold.engines.diffusion import Inpaint, ModelInfo
+from ninefold.engines.hashing import unchanged
 from ninefold.files.store import read_alpha, read_image, read_mask, write_detail, write_image
 from ninefold.imaging import masks
 from ninefold.imaging.boxes import Box, crop_box
@@ -28,6 +30,7 @@ from ninefold.slots import (
     IMAGE,
     MASK,
     MAX_PROMPT,
+    MAX_SEED,
     PROMPT,
     REGIONS,
     SEED,
@@ -35,15 +38,10 @@ from ninefold.slots import (
     WILDCARDS,
     next_seed,
 )
-from ninefold.stages.base import (
-    CONDITIONING,
-    DETECTOR_MODEL,
-    LOST_TILING,
-    OwnPrompt,
-    check_mask_shape,
-    size_before,
-)
+from ninefold.stages.base import CONDITIONING, LOST_TILING, OwnPrompt
+from ninefold.stages.parameters import DETECTOR_MODEL
 from ninefold.stages.prompted import PromptedParams, PromptedStage
+from ninefold.stages.sizes import check_mask_shape, size_before
 
 Order = Literal["confidence", "area", "left_to_right"]
 
@@ -87,6 +85,13 @@ class DetailerParams(PromptedParams):
     class_prompts: dict[str, Annotated[str, Field(max_length=MAX_PROMPT)]] = Field(
         default_factory=dict, description="A prompt of its own for a label."
     )
+    region_seeds: dict[
+        Annotated[int, Field(ge=1, le=1000)], Annotated[int, Field(ge=0, lt=MAX_SEED)]
+    ] = Field(
+        default_factory=dict,
+        description="Regions, by their number from 1, to paint once more with another seed, from "
+        "what was there before, after all others: outside of them nothing changes.",
+    )
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,17 @@ class _Found:
     box: Box
 
 
+@dataclass(frozen=True)
+class _Order:
+    """A region to be painted; `again` where it was, by its first seed."""
+
+    index: int
+    item: _Found
+    prompt: OwnPrompt
+    seed: int
+    again: bool = False
+
+
 class DetailerStage(PromptedStage[DetailerParams]):
     """Finds regions, or takes a mask, paints each again at native size and blends it back."""
 
@@ -107,13 +123,14 @@ class DetailerStage(PromptedStage[DetailerParams]):
     version = "2"
     task = "inpaint"
     usual_steps = 12.0
+    important = ("detector", "strength", "confidence", "top_k", "prompt")
     requires = (IMAGE,)
-    accepts = (PROMPT, SEED, MASK, WILDCARDS, TILING, *CONDITIONING)
+    accepts = (PROMPT, SEED, MASK, WILDCARDS, TILING, REGIONS, *CONDITIONING)
     provides = (IMAGE, REGIONS, DETAIL_PATH)
     separator = "[SEP]"
 
     async def execute(self, context: PipelineContext) -> PipelineContext:
-        """Set `image`, `regions` and `detail_path`."""
+        """Set `image` and `detail_path`, and add to `regions`."""
         await run_blocking(context, self._run, context)
         return context
 
@@ -160,15 +177,21 @@ class DetailerStage(PromptedStage[DetailerParams]):
         image = read_image(context, before)
         parts = self.noted_prompts(context)
         found = self._find(context, image)
-        regions = []
+        regions: list[Region] = []
         if found:
             info = self.model_info(context)
             prompts = self._prompts(context, info, parts, [item.label for item in found])
-            for index, (item, prompt) in enumerate(zip(found, prompts, strict=True)):
-                if prompt is not None:
-                    progress = PartialProgress(context.progress, index, len(found))
-                    image, region = self._paint(context, info, image, item, prompt, index, progress)
-                    regions.append(region)
+            orders = self._orders(context, found, prompts)
+            befores: dict[int, Pixels] = {}
+            painted: dict[int, Region] = {}
+            for number, order in enumerate(orders):
+                progress = PartialProgress(context.progress, number, len(orders))
+                before_it = befores.setdefault(order.index, image)
+                image, region = self._paint(context, info, image, before_it, order, progress)
+                painted[order.index] = region
+                if order.index + 1 not in self.params.region_seeds:
+                    del befores[order.index]  # a whole image
+            regions += painted.values()
         if context.get(TILING) not in (None, "none") and any(
             _touches(region.box, before.size) for region in regions
         ):
@@ -176,7 +199,9 @@ class DetailerStage(PromptedStage[DetailerParams]):
         name = self.artifact_name("generated_detailed")
         record = write_image(context, self.name, name, image, read_alpha(context, before))
         context[IMAGE] = record
-        context[REGIONS] = tuple(regions)
+        # Run again, this stage writes the same files.
+        others = (r for r in context.get(REGIONS) or () if r.after.stage != self.name)
+        context[REGIONS] = (*others, *regions)
         context[DETAIL_PATH] = record.path
         context.add_metadata(
             self.name,
@@ -200,10 +225,11 @@ class DetailerStage(PromptedStage[DetailerParams]):
         else:
             engine = self.engines.detection
             model = self.params.detector or engine.models()[0]
-            context.add_metadata(self.name, detector=model, detector_hash=engine.hash(model))
-            # A detector without labels finds what words say.
-            words = () if engine.labels(model) else (self.params.classes,)
-            detections = engine.detect(model, image, self.params.confidence, *words)
+            with unchanged(model, partial(engine.hash, model)) as digest:
+                # A detector without labels finds what words say.
+                words = () if engine.labels(model) else (self.params.classes,)
+                detections = engine.detect(model, image, self.params.confidence, *words)
+            context.add_metadata(self.name, detector=model, detector_hash=digest)
             chosen = self._chosen(detections, width, height)
             hard = [(item.label, item.score, _mask(item, width, height)) for item in chosen]
             found = list(self._softened(self._combined(hard)))
@@ -265,29 +291,54 @@ class DetailerStage(PromptedStage[DetailerParams]):
             )
         return prompts
 
+    def _orders(
+        self,
+        context: PipelineContext,
+        found: Sequence[_Found],
+        prompts: Sequence[OwnPrompt | None],
+    ) -> Sequence[_Order]:
+        """What to paint, one after the other: every region, then those that are painted anew."""
+        first = context.get(SEED) or 0
+        orders = [
+            _Order(index, item, prompt, next_seed(first, index))
+            for index, (item, prompt) in enumerate(zip(found, prompts, strict=True))
+            if prompt is not None
+        ]
+        by_number = {order.index + 1: order for order in orders}
+        for number, seed in sorted(self.params.region_seeds.items()):
+            if (order := by_number.get(number)) is not None:
+                orders.append(replace(order, seed=seed, again=True))
+            else:
+                context.warn(
+                    self.name,
+                    f"region_seeds: there is no region {number} to paint anew; it painted "
+                    f"{len(by_number)}.",
+                )
+        return orders
+
     def _paint(
         self,
         context: PipelineContext,
         info: ModelInfo,
         image: Pixels,
-        item: _Found,
-        prompt: OwnPrompt,
-        index: int,
+        before_it: Pixels,
+        order: _Order,
         progress: PartialProgress,
     ) -> tuple[Pixels, Region]:
+        """The image with a region painted as `order` says, from what `before_it` shows there."""
+        item, prompt = order.item, order.prompt
         height, width = image.shape[:2]
         native_width, native_height = info.native_size
         padding = self.params.padding_pixels
         if padding is None:
             padding = round(self.params.padding * max(item.box.width, item.box.height))
         crop = crop_box(item.box, padding, (width, height), aspect=native_width / native_height)
-        before = np.ascontiguousarray(image[crop.slices])
+        before = np.ascontiguousarray(before_it[crop.slices])
         mask = item.mask[crop.slices]
-        seed = next_seed(context.get(SEED) or 0, index)
         source = resize(before, native_width, native_height)
         request = Inpaint(
             **self.conditioning(context, info, prompt),
-            seed=seed,
+            seed=order.seed,
             width=native_width,
             height=native_height,
             image=source,
@@ -299,13 +350,14 @@ class DetailerStage(PromptedStage[DetailerParams]):
         self.note(context, result.record, "seed", "size")
         patch = resize(result.image, crop.width, crop.height)
         painted = masks.paste(image, patch, mask, crop)
-        stem = self.artifact_name(f"regions/{index + 1}_{_safe(item.label)}", "")
+        anew = "_anew" if order.again else ""
+        stem = self.artifact_name(f"regions/{order.index + 1}_{_safe(item.label)}{anew}", "")
         return painted, Region(
             label=item.label,
             score=round(float(item.score), 4),
             box=(item.box.left, item.box.top, item.box.right, item.box.bottom),
             prompt=prompt.text,
-            seed=seed,
+            seed=order.seed,
             before=write_detail(context, self.name, f"{stem}_before.png", before),
             after=write_detail(
                 context, self.name, f"{stem}_after.png", np.ascontiguousarray(painted[crop.slices])

@@ -71,6 +71,7 @@ class FinisherStage(PipelineStage[FinisherParams]):
     name = "finisher"
     params_type = FinisherParams
     usual_steps = 0.5
+    important = ("sharpness", "grain", "colour_transfer", "contrast", "saturation", "lut")
     requires = (IMAGE,)
     accepts = (UNSCALED_IMAGE, SEED)
     provides = (IMAGE, FINISHED_PATH)

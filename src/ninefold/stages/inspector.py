@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -15,12 +16,14 @@ from ninefold.core.control_flow import Rewind
 from ninefold.core.errors import StageError
 from ninefold.core.stage import StageParams
 from ninefold.core.values import Attempt, Json, Verdict
+from ninefold.engines.hashing import unchanged
 from ninefold.files.store import read_alpha, read_image
 from ninefold.imaging import measures
 from ninefold.imaging.masks import mask_box
 from ninefold.imaging.types import Alpha, Pixels
 from ninefold.slots import ATTEMPTS, IMAGE, PROMPT, SEAMS, SEED, VERDICT, next_seed
-from ninefold.stages.base import DETECTOR_MODEL, EngineStage
+from ninefold.stages.base import EngineStage
+from ninefold.stages.parameters import DETECTOR_MODEL
 
 #: Least side in pixels of a part that is measured by itself.
 SMALLEST = 3
@@ -64,6 +67,7 @@ class InspectorStage(EngineStage[InspectorParams]):
     name = "inspector"
     params_type = InspectorParams
     usual_steps = 0.5
+    important = ("on_fail", "max_retries", "min_sharpness")
     requires = (IMAGE,)
     accepts = (PROMPT, SEED, SEAMS, ATTEMPTS)
     provides = (VERDICT,)
@@ -161,15 +165,12 @@ class InspectorStage(EngineStage[InspectorParams]):
             value = measures.seam_strength(image, seams.columns, seams.rows)
             yield "seam", value, _above("Seams: strength", value, params.max_seam)
         if params.detector is not None:
-            digest = self.engines.detection.hash(params.detector)
-            context.add_metadata(self.name, detector=params.detector, detector_hash=digest)
-            wanted = _named(
-                context.get(PROMPT) or "", self.engines.detection.labels(params.detector)
-            )
-            found = {
-                item.label
-                for item in self.engines.detection.detect(params.detector, image, params.confidence)
-            }
+            engine, model = self.engines.detection, params.detector
+            with unchanged(model, partial(engine.hash, model)) as digest:
+                wanted = _named(context.get(PROMPT) or "", engine.labels(model))
+                detections = engine.detect(model, image, params.confidence)
+            context.add_metadata(self.name, detector=model, detector_hash=digest)
+            found = {item.label for item in detections}
             value = len(wanted & found) / len(wanted) if wanted else 1.0
             missing = f"Not found: {', '.join(sorted(wanted - found))}. Agreement"
             yield "agreement", value, _below(missing, value, params.min_agreement)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -12,6 +13,7 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.model_refs import ModelRef
 from ninefold.core.stage import StageParams
 from ninefold.core.values import Json
+from ninefold.engines.hashing import unchanged
 from ninefold.engines.matting import BUILTIN, MATTING
 from ninefold.files.store import read_alpha, read_image, write_image
 from ninefold.imaging import masks, mattes
@@ -19,7 +21,8 @@ from ninefold.imaging.alpha import lay_on, parse_colour
 from ninefold.imaging.arrays import to_bytes
 from ninefold.imaging.types import Alpha, Mask, Pixels
 from ninefold.slots import IMAGE
-from ninefold.stages.base import Colour, EngineStage
+from ninefold.stages.base import EngineStage
+from ninefold.stages.parameters import Colour
 
 #: What a transparent image is laid on for the model: neither as bright nor as dark as most.
 _GREY = (128, 128, 128)
@@ -60,6 +63,7 @@ class MatteStage(EngineStage[MatteParams]):
     name = "matte"
     params_type = MatteParams
     usual_steps = 0.5
+    important = ("background", "feather", "matting")
     requires = (IMAGE,)
     provides = (IMAGE,)
 
@@ -81,7 +85,8 @@ class MatteStage(EngineStage[MatteParams]):
         image, alpha = read_image(context, before), read_alpha(context, before)
         # What is hidden is no part of the picture that is looked at.
         seen = image if alpha is None else lay_on(image, alpha, _GREY)
-        subject = self._subject(engine.matte(model, seen))
+        with unchanged(model, partial(engine.hash, model)) as digest:
+            subject = self._subject(engine.matte(model, seen))
         context.progress.step(1, 1)
         coverage, kept = self._kept(subject), 1.0
         if not masks.paints(subject):
@@ -98,7 +103,7 @@ class MatteStage(EngineStage[MatteParams]):
         context.add_metadata(
             self.name,
             matting=model,
-            matting_hash=engine.hash(model),
+            matting_hash=digest,
             kept=kept,
             size=list(record.size),
         )

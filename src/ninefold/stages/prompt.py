@@ -62,6 +62,7 @@ class PromptStage(PipelineStage[PromptParams]):
     name = "prompt"
     params_type = PromptParams
     usual_steps = 0.0
+    important = ("negative_prompt", "styles")
     version: ClassVar[str] = "3"
     requires = (PROMPT,)
     accepts = (NEGATIVE_PROMPT, SEED, LORAS)

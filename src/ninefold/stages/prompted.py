@@ -20,7 +20,8 @@ from ninefold.prompts.templates import (
     written_template,
 )
 from ninefold.slots import MAX_PROMPT, NEGATIVE_PROMPT, PROMPT, SEED, WILDCARDS
-from ninefold.stages.base import DiffusionStage, OwnPrompt, SamplingParams
+from ninefold.stages.base import DiffusionStage, OwnPrompt
+from ninefold.stages.parameters import SamplingParams
 
 
 class PromptedParams(SamplingParams):

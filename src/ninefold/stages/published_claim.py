@@ -20,7 +20,7 @@ from ninefold.files.c2pa_reader import read_c2pa
 from ninefold.files.embed import MetadataLevel
 from ninefold.files.formats import FORMATS, ImageFormat, image_format
 from ninefold.files.scrub import is_prompt_key, is_secret_key, scrub_prompt, scrub_text
-from ninefold.files.signing.claim import Action, Claim, Ingredient
+from ninefold.files.signing.claim import HASH_KEY, KIND_KEY, Action, Claim, Ingredient, SoftBinding
 from ninefold.files.xmp import DigitalSourceType
 from ninefold.imaging.resize import fit_size, resize
 from ninefold.imaging.types import Pixels
@@ -54,7 +54,7 @@ class Provenance:
     actions: tuple[Action, ...]
     ingredients: tuple[Ingredient, ...]
     record: str | None
-    identifier: bytes | None
+    watermark: SoftBinding | None
     thumbnail: bytes
     #: When the files are written, ISO 8601.
     when: str
@@ -74,7 +74,7 @@ class Provenance:
             actions,
             self.ingredients,
             self.record,
-            self.identifier,
+            self.watermark,
             self.thumbnail,
         )
 
@@ -87,7 +87,7 @@ def provenance_of(
     kind: DigitalSourceType,
     level: MetadataLevel,
     record: str | None,
-    watermark: bytes | None = None,
+    watermark: SoftBinding | None = None,
 ) -> Provenance:
     """What signed files say of `context`, of whose stages `stage` publishes.
 
@@ -229,7 +229,7 @@ def _models(entry: Json) -> Iterator[Ingredient]:
 
 def _model(name: str, kind: str, digest: str) -> Ingredient:
     name = scrub_text(name)
-    known = {"io.ninefold.kind": kind, "io.ninefold.hash": digest}
+    known = {KIND_KEY: kind, HASH_KEY: digest}
     return Ingredient(f"model-{kind}-{name}-{digest}", name, "inputTo", model=known)
 
 

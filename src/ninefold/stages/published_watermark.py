@@ -8,7 +8,7 @@ import numpy as np
 
 from ninefold.core.values import Json
 from ninefold.engines.engine_set import EngineSet
-from ninefold.engines.watermark import BUILTIN, WATERMARK
+from ninefold.engines.watermark import WATERMARK
 from ninefold.imaging.likeness import psnr
 from ninefold.imaging.types import Alpha, Pixels
 
@@ -18,19 +18,25 @@ class Watermarker:
     """Puts identifiers into images."""
 
     engines: EngineSet
+    model: str
     strength: float
 
     def size_problem(self, width: int, height: int) -> str | None:
         """Why an image of this size cannot be marked, with the remedy; None for one that can."""
-        return self.engines[WATERMARK].size_problem(BUILTIN, width, height)
+        return self.engines[WATERMARK].size_problem(self.model, width, height)
+
+    @property
+    def algorithm(self) -> str:
+        """The watermark's name."""
+        return self.engines[WATERMARK].algorithm(self.model)
 
     def described(self) -> Json:
         """What metadata says of it, the same for every image."""
-        engine = self.engines[WATERMARK]
         return {
-            "algorithm": engine.algorithm(BUILTIN),
+            "model": self.model,
+            "algorithm": self.algorithm,
             "strength": self.strength,
-            "hash": engine.hash(BUILTIN),
+            "hash": self.engines[WATERMARK].hash(self.model),
         }
 
     def marked(
@@ -40,7 +46,7 @@ class Watermarker:
 
         The colours of pixels that are fully transparent stay.
         """
-        marked = self.engines[WATERMARK].embed(BUILTIN, pixels, identifier, self.strength)
+        marked = self.engines[WATERMARK].embed(self.model, pixels, identifier, self.strength)
         if alpha is not None:
             marked = np.where(alpha[..., None] == 0, pixels, marked)
         likeness = psnr(pixels, marked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,10 @@ from pydantic import Field, field_validator
 from ninefold.core.blocking import run_blocking
 from ninefold.core.context import PipelineContext
 from ninefold.core.errors import InputError, SigningError, UserError
+from ninefold.core.model_refs import ModelRef
 from ninefold.core.stage import StageParams
 from ninefold.core.values import Json, Output
+from ninefold.engines.watermark import BUILTIN, WATERMARK
 from ninefold.files.embed import MAX_RECORD, EmbeddedMetadata, MetadataLevel
 from ninefold.files.encode import encode
 from ninefold.files.formats import FORMATS, ImageFormat, Lossless
@@ -23,17 +26,20 @@ from ninefold.files.jxl import JXL_MISSING, jxl_installed
 from ninefold.files.manifest import Manifest
 from ninefold.files.names import NameFields, check_template, render_name
 from ninefold.files.scrub import scrub_prompt
+from ninefold.files.signing.claim import SoftBinding
 from ninefold.files.store import read_alpha, read_image, write_file
 from ninefold.imaging.alpha import join, lay_on, parse_colour, resize_alpha
 from ninefold.imaging.resize import fit_size, resize
 from ninefold.imaging.types import Alpha, Pixels
 from ninefold.slots import CONFIG, IMAGE, NEGATIVE_PROMPT, OUTPUTS, PROMPT, REGIONS, SEED
-from ninefold.stages.base import Colour, EngineStage, size_before
+from ninefold.stages.base import EngineStage
+from ninefold.stages.parameters import Colour
 from ninefold.stages.published_claim import provenance_of
 from ninefold.stages.published_metadata import infotext_for, xmp_for
 from ninefold.stages.published_record import manifest_for, record_for
 from ninefold.stages.published_signature import Signatures, keep_manifest, signer_for
 from ninefold.stages.published_watermark import Watermarker
+from ninefold.stages.sizes import size_before
 
 #: Final files lie in a folder of their own, so that no template can overwrite a stage's file.
 FOLDER = "outputs"
@@ -83,6 +89,9 @@ class PublisherParams(StageParams):
         description="Put the image's identifier into its pixels, invisibly: it names the manifest "
         "where a file has lost its own. Needs 256 pixels a side.",
     )
+    watermark_model: Annotated[str, ModelRef(WATERMARK.name)] | None = Field(
+        None, description="Which watermark, of an installed plugin; by default ninefold's own."
+    )
     watermark_strength: float = Field(
         1.0,
         ge=0.25,
@@ -106,8 +115,8 @@ class FinalImage:
     alpha: Alpha | None
     #: How it was made, with its identifier.
     record: Manifest
-    #: Whether the identifier is in the pixels.
-    watermarked: bool = False
+    #: What the pixels carry: the identifier, where it was put into them.
+    watermark: SoftBinding | None = None
 
 
 class PublisherStage(EngineStage[PublisherParams]):
@@ -116,6 +125,7 @@ class PublisherStage(EngineStage[PublisherParams]):
     name = "publisher"
     params_type = PublisherParams
     usual_steps = 0.5
+    important = ("formats", "quality", "sign", "watermark", "metadata", "name")
     requires = (IMAGE,)
     accepts = (PROMPT, NEGATIVE_PROMPT, SEED, REGIONS, CONFIG)
     provides = (OUTPUTS,)
@@ -126,9 +136,12 @@ class PublisherStage(EngineStage[PublisherParams]):
         return context
 
     def problems(self, context: PipelineContext) -> Iterator[str]:
-        """Whether the library of each format is installed, and key and certificate can sign."""
+        """Whether the library of each format is installed."""
         if ImageFormat.JXL in self.params.formats and not jxl_installed():
             yield f"{self.name}.formats: {JXL_MISSING}, or choose another format."
+
+    def setup_problems(self) -> Iterator[str]:
+        """Whether key and certificate can sign."""
         if self._signs:
             for problem in signer_for(self.engines).problems():
                 yield f"{self.name}.sign: {problem}"
@@ -169,7 +182,8 @@ class PublisherStage(EngineStage[PublisherParams]):
 
     @property
     def _watermarker(self) -> Watermarker:
-        return Watermarker(self.engines, self.params.watermark_strength)
+        model = self.params.watermark_model or BUILTIN
+        return Watermarker(self.engines, model, self.params.watermark_strength)
 
     @property
     def _signs(self) -> bool:
@@ -219,7 +233,7 @@ class PublisherStage(EngineStage[PublisherParams]):
         if params.manifest:
             name = self.artifact_name(f"{FOLDER}/manifest", ".json")
             write_file(context, self.name, name, manifest, "application/json")
-        if signatures is not None or final.watermarked:
+        if signatures is not None or final.watermark is not None:
             identifier = bytes.fromhex(final.record.identifier or "")
             kept = {} if signatures is None else signatures.manifests
             keep_manifest(context, self.name, self.engines.marks, identifier, manifest, kept)
@@ -240,7 +254,7 @@ class PublisherStage(EngineStage[PublisherParams]):
             kind=xmp_for(context).source_type,
             level=self.params.metadata,
             record=None if record is None else record.record.to_json().decode(),
-            watermark=bytes.fromhex(final.record.identifier or "") if final.watermarked else None,
+            watermark=final.watermark,
         )
         return Signatures(context, self.name, signer_for(self.engines), provenance)
 
@@ -271,13 +285,13 @@ class PublisherStage(EngineStage[PublisherParams]):
         )
         seen = join(pixels, alpha)
         made = record_for(context, self.engines.versions, seen)
-        identifier = identify(seen, made.document()).hex()
-        made = made.model_copy(update={"identifier": identifier})
+        identifier = identify(seen, made.document())
+        made = made.model_copy(update={"identifier": identifier.hex()})
         if watermarker is None:
             return FinalImage(pixels, alpha, made)
-        marked, likeness = watermarker.marked(pixels, alpha, bytes.fromhex(identifier))
+        marked, likeness = watermarker.marked(pixels, alpha, identifier)
         context.add_metadata(self.name, watermark_psnr=likeness)
-        return FinalImage(marked, alpha, made, watermarked=True)
+        return FinalImage(marked, alpha, made, SoftBinding(watermarker.algorithm, identifier))
 
     def _fitting(self, context: PipelineContext, made: Manifest) -> Manifest | None:
         """The record for the files; None for one that they cannot hold, with a warning."""

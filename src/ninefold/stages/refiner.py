@@ -18,13 +18,9 @@ from ninefold.imaging.masks import paste
 from ninefold.imaging.resize import resize_mask
 from ninefold.imaging.types import Pixels
 from ninefold.slots import IMAGE, MASK, PROMPT, REFINED_PATH, SEED, TILING
-from ninefold.stages.base import (
-    CONDITIONING,
-    DiffusionStage,
-    SamplingParams,
-    check_mask_shape,
-    size_before,
-)
+from ninefold.stages.base import CONDITIONING, DiffusionStage
+from ninefold.stages.parameters import SamplingParams
+from ninefold.stages.sizes import check_mask_shape, size_before
 
 #: Denoising strength by refinement level; level 0 leaves the image as it is.
 STRENGTHS = (0.0, 0.15, 0.25, 0.35, 0.5)
@@ -48,6 +44,7 @@ class RefinerStage(DiffusionStage[RefinerParams]):
     params_type = RefinerParams
     task = "image"
     usual_steps = 6.0
+    important = ("refinement_level", "model", "steps")
     requires = (IMAGE,)
     accepts = (PROMPT, SEED, MASK, TILING, *CONDITIONING)
     provides = (IMAGE, REFINED_PATH)

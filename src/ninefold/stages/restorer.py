@@ -66,6 +66,7 @@ class RestorerStage(PromptedStage[RestorerParams]):
     params_type = RestorerParams
     task = "image"
     usual_steps = 16.0
+    important = ("strength", "tile", "prompt")
     version = "2"
     requires = (IMAGE,)
     accepts = (PROMPT, SEED, WILDCARDS, TILING, *CONDITIONING)

@@ -30,7 +30,6 @@ from ninefold.imaging.alpha import lay_on, resize_alpha
 from ninefold.imaging.masks import paints, paste, same_shape
 from ninefold.imaging.resize import resize, resize_mask
 from ninefold.imaging.types import Alpha, Pixels
-from ninefold.prompts import possible_loras
 from ninefold.slots import (
     IMAGE,
     IMAGE_PATH,
@@ -41,13 +40,9 @@ from ninefold.slots import (
     TILING,
     resolve_seed,
 )
-from ninefold.stages.base import (
-    CONDITIONING,
-    DIFFUSION_MODEL,
-    DiffusionStage,
-    SamplingParams,
-    size_before,
-)
+from ninefold.stages.base import CONDITIONING, DiffusionStage, prompt_loras
+from ninefold.stages.parameters import DIFFUSION_MODEL, SamplingParams
+from ninefold.stages.sizes import size_before
 
 _Images = Sequence[ImageRecord]
 
@@ -94,6 +89,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
     name = "text_to_image"
     params_type = TextToImageParams
     usual_steps = 20.0
+    important = ("width", "height", "steps", "guidance_scale", "scheduler", "strength")
     requires = (PROMPT,)
     accepts = (SEED, IMAGE, MASK, REFERENCES, *CONDITIONING)
     provides = (IMAGE, IMAGE_PATH, SEED, TILING)
@@ -114,7 +110,7 @@ class TextToImageStage(DiffusionStage[TextToImageParams]):
     def problems(self, context: PipelineContext) -> Iterator[str]:
         """Whether the model and the LoRAs are at hand, and it can do the size asked for."""
         yield from super().problems(context)
-        yield from self.lora_problems(context, "prompt", _lora_names(context.get(PROMPT) or ""))
+        yield from self.lora_problems(context, "prompt", prompt_loras(context))
         if any(self.model_problems(context)):
             return
         info = self.model_info(context)
@@ -289,14 +285,6 @@ def _on_white(context: PipelineContext, record: ImageRecord) -> Pixels:
     """A reference; models know no transparency."""
     pixels, alpha = read_image(context, record), read_alpha(context, record)
     return pixels if alpha is None else lay_on(pixels, alpha, (255, 255, 255))
-
-
-def _lora_names(prompt: str) -> tuple[str, ...]:
-    """The LoRAs that a prompt may name; none where it cannot be read, as the stage prompt tells."""
-    try:
-        return possible_loras(prompt)
-    except InputError:
-        return ()
 
 
 def _nearest(side: float, info: ModelInfo) -> int:

@@ -15,6 +15,7 @@ from ninefold.core.model_refs import ModelRef
 from ninefold.core.progress import PartialProgress, Progress
 from ninefold.core.stage import StageParams
 from ninefold.core.values import Json, Tiling
+from ninefold.engines.hashing import check_unchanged
 from ninefold.files.opening import OWN_LIMITS
 from ninefold.files.store import read_alpha, read_image, write_image
 from ninefold.imaging.alpha import resize_alpha
@@ -23,7 +24,8 @@ from ninefold.imaging.resize import RESAMPLERS, centre_crop, resize
 from ninefold.imaging.tiles import Tile, plan_tiles
 from ninefold.imaging.types import Pixels
 from ninefold.slots import IMAGE, TILING, UNSCALED_IMAGE, UPSCALE_FACTOR, UPSCALED_PATH
-from ninefold.stages.base import EngineStage, size_before
+from ninefold.stages.base import EngineStage
+from ninefold.stages.sizes import size_before
 
 #: Longest side of an image that is made, in pixels.
 MAX_SIDE = OWN_LIMITS.max_side
@@ -82,6 +84,7 @@ class UpscalerStage(EngineStage[UpscalerParams]):
     name = "upscaler"
     params_type = UpscalerParams
     usual_steps = 4.0
+    important = ("upscale_factor", "upscaler")
     requires = (IMAGE,)
     accepts = (TILING,)
     provides = (IMAGE, UNSCALED_IMAGE, UPSCALED_PATH, UPSCALE_FACTOR)
@@ -112,6 +115,7 @@ class UpscalerStage(EngineStage[UpscalerParams]):
         width, height = self._enlarged_size(*source.size)
         factor = self._factor(*source.size)
         passes = self._passes(factor)
+        hashes = self._hashes(passes)
         image, alpha = read_image(context, source), read_alpha(context, source)
         before = source
         if self.params.width is not None and self.params.fit == "crop":
@@ -125,6 +129,8 @@ class UpscalerStage(EngineStage[UpscalerParams]):
             for index, model in enumerate(passes):
                 progress = PartialProgress(context.progress, index, len(passes))
                 image = self._enlarged(image, model, progress, context.get(TILING) or "none")
+        for used in zip(passes, hashes, self._hashes(passes), strict=True):
+            check_unchanged(*used)
         if image.shape[:2] != (height, width):
             image = resize(image, width, height, filtered or "lanczos")
         if alpha is not None:  # models know colours alone
@@ -141,7 +147,7 @@ class UpscalerStage(EngineStage[UpscalerParams]):
             original_size=list(source.size),
             upscaled_size=list(record.size),
             upscalers=passes,
-            upscaler_hashes=self._hashes(passes),
+            upscaler_hashes=hashes,
             tile=self.params.tile,
         )
 

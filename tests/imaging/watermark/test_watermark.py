@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from bench.textures import TEXTURES
+from bench.watermark import ASKED
 from ninefold.imaging.likeness import psnr
 from ninefold.imaging.resize import resize
 from ninefold.imaging.types import Pixels
@@ -20,6 +22,8 @@ from ninefold.imaging.watermark.carriers import DATA, MOST_WAVES, PILOTS, data_v
 from ninefold.imaging.watermark.code import CHECK_BYTES, encode
 from ninefold.imaging.watermark.embedding import embed, size_problem
 from ninefold.imaging.watermark.finding import ATTEMPTS, TURNS, find
+from ninefold.imaging.watermark.plane import TILE
+from ninefold.imaging.watermark.spectrum import put, repeated, spectrum_of, unscaled_tile, values_at
 
 from ..strategies import flat, noise, scene
 
@@ -106,6 +110,40 @@ def test_a_flat_sky_stays_smooth() -> None:
     assert np.abs(sky).max() <= 3
 
 
+def small_texture(name: str) -> Pixels:
+    return np.ascontiguousarray(TEXTURES[name](640)[40:552, 90:602])
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("text", "WebP 60"),
+        ("text", "crop to 75 %, half size, JPEG 80"),
+        ("foliage", "WebP 60"),
+        ("foliage", "crop to 75 %, half size, JPEG 80"),
+        ("foliage", "brightness -15 %"),
+        ("dots", "WebP 60"),
+        ("dots", "brightness +15 %"),
+        ("dots", "contrast +15 %"),
+    ],
+)
+def test_textures_that_drown_it_hold_it(name: str, change: str) -> None:
+    image = small_texture(name)
+    marked = embed(image, IDENTIFIER)
+    assert psnr(image, marked) >= 40
+    assert identifier_of(ASKED[change](marked, np.random.default_rng(1))) == IDENTIFIER
+
+
+def test_a_sky_above_foliage_stays_smooth() -> None:
+    image = small_texture("foliage")
+    image[:200] = (120, 170, 230)
+    change = embed(image, IDENTIFIER).astype(float) - image
+    assert psnr(image, embed(image, IDENTIFIER)) < 42  # it was fitted, and made stronger
+    sky = change[10:180]
+    assert math.sqrt(np.mean(np.square(sky))) <= 0.9
+    assert np.abs(sky).max() <= 3
+
+
 def test_the_same_change_in_every_channel() -> None:
     image = noise(300, 300) // 2 + 60
     change = embed(image, IDENTIFIER).astype(int) - image
@@ -152,11 +190,22 @@ def test_bands_leave_no_seams() -> None:
     assert steps.max() < 6 * np.median(steps) + 0.1
 
 
-def test_the_bytes_of_a_revision_stay() -> None:
+@pytest.mark.parametrize(("rough", "digest"), [(0, "a2cde5dc70"), (128, "44864b8791")])
+def test_the_bytes_of_a_revision_stay(rough: int, digest: str) -> None:
     """Whoever changes what is embedded counts up `REVISION`, since stages are cached by it."""
     image = np.add.outer(np.arange(256), np.arange(256))[..., None] // 2 + np.arange(3) * 3
+    image ^= noise(256, 256)[..., :1] & rough
     marked = embed(image.clip(0, 255).astype(np.uint8), IDENTIFIER)
-    assert (REVISION, hashlib.sha256(marked.tobytes()).hexdigest()[:10]) == (1, "a2cde5dc70")
+    assert (REVISION, hashlib.sha256(marked.tobytes()).hexdigest()[:10]) == (2, digest)
+
+
+def test_the_gradient_of_a_spectrum_by_the_pixels() -> None:
+    rng = np.random.default_rng(3)
+    plane = rng.normal(size=(150, 170)).astype(np.float32)
+    values = rng.normal(size=len(DATA)) + 1j * rng.normal(size=len(DATA))
+    read = np.vdot(values, values_at(spectrum_of(plane), *DATA.T)).real
+    gradient = repeated(unscaled_tile(put(values.astype(np.complex64), DATA)), 150, 170)
+    assert np.sum(gradient * plane) * TILE**2 / 2 == pytest.approx(read, rel=1e-4)
 
 
 class TestCarriers:

@@ -20,11 +20,11 @@ from typing import Any
 
 import httpx2
 
+from tests.forked import ROOT, output
 from tests.server.conftest import png
 from tests.server.process import ServerProcess, server
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[2]
 #: Limits that random calls should not run into, and small work.
 SETTINGS = {
     "NINEFOLD_RATE": "1000000",
@@ -131,8 +131,7 @@ def _ended(client: httpx2.Client, answer: httpx2.Response) -> dict[str, Any]:
 
 
 def _ninefold(*arguments: str) -> str:
-    command = [sys.executable, "-m", "ninefold", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return output(["-m", "ninefold", *arguments]).strip()
 
 
 def main() -> int:

@@ -11,8 +11,9 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from ninefold.core.errors import InputError, StorageError
+from ninefold.job_schema import FieldError
 from ninefold.server.openai.errors import error_document, problem_response
-from ninefold.server.problems import FieldError, problem_of
+from ninefold.server.problems import problem_of
 from ninefold.testing import fake_engines
 from tests.server.conftest import Door, Open, png
 

@@ -14,7 +14,7 @@ from ninefold.server.openai.schemas import (
     GenerationRequest,
     ImageRequest,
 )
-from tests.server.process import ROOT
+from tests.forked import ROOT
 
 HOWTO = (ROOT / "docs/howto/openai-client.md").read_text(encoding="utf-8")
 

@@ -133,8 +133,16 @@ def test_auto_leaves_the_size_to_the_preset() -> None:
 
 def test_format_and_compression_go_to_the_publisher() -> None:
     params = stages(generated(output_format="webp", output_compression=0))["publisher"]
-    assert params == {"formats": ["webp"], "quality": 1}
-    assert stages(generated(output_compression=100))["publisher"] == {"formats": ["png"]}
+    assert (params["formats"], params["quality"]) == (["webp"], 1)
+    assert "quality" not in stages(generated(output_compression=100))["publisher"]
+
+
+def test_files_are_signed_where_the_preset_of_the_quality_signs() -> None:
+    found = {
+        quality: stages(generated(quality=quality))["publisher"]["sign"]
+        for quality in ("low", "medium", "high", "auto")
+    }
+    assert found == {"low": False, "medium": True, "high": True, "auto": True}
 
 
 def test_what_is_not_honoured_is_reported() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from ninefold.core.errors import ConfigError
 from ninefold.engines.control_table import MODES
+from ninefold.engines.faults import fake_hash
 from ninefold.engines.generation_record import GenerationRecord, UsedControl
 from ninefold.files.a1111 import ImageHistory, infotext_of
 from ninefold.server.blocking_requests import ImageOrder
@@ -174,7 +175,7 @@ def test_what_a_picture_shows_is_told_to_union_models() -> None:
 def test_what_infotext_says_of_a_unit_is_taken_again(mode: str) -> None:
     modes = MODES["ControlNetUnionModel"]
     used = UsedControl(
-        model="union", hash="fa4e000003", kind="controlnet", image="", strength=1.0, start=0.0,
+        model="union", hash=fake_hash(3), kind="controlnet", image="", strength=1.0, start=0.0,
         end=1.0, mode=mode, preprocess="soft_edge",
     )  # fmt: skip
     written = dict(part.split(": ") for part in _infotext_unit(used).split(", "))

@@ -10,7 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from tests.server.process import ROOT, server
+from tests.forked import ROOT, output
+from tests.server.process import server
 
 PAGE = (ROOT / "docs/howto/webhooks.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(py|sh)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -36,8 +37,7 @@ def test_the_receiver_of_the_page_verifies_what_the_page_has_sent(tmp_path: Path
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     data = tmp_path / "data"
-    create = [sys.executable, "-m", "ninefold", "keys", "create", "shop", "--data", str(data)]
-    key = subprocess.run(create, capture_output=True, text=True, check=True).stdout.strip()
+    key = output(["-m", "ninefold", "keys", "create", "shop", "--data", str(data)]).strip()
     with server(data, environment={"NINEFOLD_WEBHOOK_ALLOW": "127.0.0.0/8"}) as there:
         commands = [body.replace("http://127.0.0.1:8000", there.url) for body in (submit, secret)]
         assert EXAMPLE in commands[0]

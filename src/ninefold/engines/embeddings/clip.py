@@ -17,6 +17,7 @@ from ninefold.core.errors import ModelError
 from ninefold.engines.embeddings.cache import EmbeddingCache
 from ninefold.engines.embeddings.inversion import Inversion, PromptPair, find_spans, read_vectors
 from ninefold.engines.embeddings.weighting import scaled
+from ninefold.engines.hashing import check_unchanged, file_sha256
 from ninefold.engines.prompts import parse_prompt, plain_text
 
 #: A chunk that overflows is cut after a comma among its last so many tokens, else hard.
@@ -215,6 +216,8 @@ def _pieces(text: str, inversions: Sequence[Inversion]) -> Iterator[str | Invers
 def _learned(encoder: _Encoder, inversion: Inversion, room: int) -> list[int | _Learned]:
     """The vectors of an inversion for one encoder; raises `ModelError` where it has none."""
     width, given = encoder.model.config.hidden_size, read_vectors(inversion.path)
+    name = f"embedding {inversion.name}"
+    check_unchanged(name, inversion.hash, file_sha256(inversion.path))
     fitting = [vectors for vectors in given if vectors.shape[1] == width]
     if not fitting or len(fitting[0]) > room:
         sizes = " and ".join(f"{len(vectors)} x {vectors.shape[1]}" for vectors in given)

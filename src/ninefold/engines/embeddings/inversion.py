@@ -37,7 +37,7 @@ class Inversion:
 
     name: str
     path: Path
-    #: First twelve hex digits of the file's SHA-256, as AUTOMATIC1111 writes them.
+    #: The file's SHA-256, in hex.
     hash: str
 
 
@@ -129,7 +129,7 @@ def find_inversions(
                 continue
             path = at_hand[span.name]
             check_base(span.name, path, info)
-            found[span.name] = Inversion(span.name, path, file_sha256(path)[:12])
+            found[span.name] = Inversion(span.name, path, file_sha256(path))
     return tuple(found.values()), tuple(dict.fromkeys(warnings))
 
 

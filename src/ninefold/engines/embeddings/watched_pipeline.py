@@ -11,6 +11,7 @@ from typing import Any
 from ninefold.engines.embeddings.cache import EmbeddingCache
 from ninefold.engines.embeddings.observed_tokenizer import ObservedTokenizer
 from ninefold.engines.embeddings.watching import EncodingWatch
+from ninefold.engines.wrapped_methods import replaced_attribute
 
 #: The method of a pipeline that encodes prompts; the first that it has.
 _METHODS = ("encode_prompt", "_encode_prompt")
@@ -29,14 +30,14 @@ def watched_encoding(
             for name, encoder in _encoders(part):
                 report = partial(watch.tokenized, encoder)
                 observed = ObservedTokenizer(getattr(part, name), report)
-                stack.enter_context(_replaced(part, name, observed))
+                stack.enter_context(replaced_attribute(part, name, observed))
                 if watch.weighted:
                     hook = encoder.register_forward_hook(partial(_weigh, watch), with_kwargs=True)
                     stack.callback(hook.remove)
             for name in _METHODS:
                 if hasattr(part, name):
                     encode = _cached(getattr(part, name), type(part), watch, cache, state)
-                    stack.enter_context(_replaced(part, name, encode))
+                    stack.enter_context(replaced_attribute(part, name, encode))
                     break
         yield
 
@@ -105,18 +106,3 @@ def _encoders(pipe: Any) -> Iterator[tuple[str, Any]]:
             encoder = getattr(pipe, "text_encoder", None)
         if part is not None and encoder is not None:
             yield name, encoder
-
-
-@contextmanager
-def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Give an object an attribute of its own for a while, past what its class makes of setting."""
-    missing = object()
-    before = vars(owner).get(name, missing)
-    vars(owner)[name] = value
-    try:
-        yield
-    finally:
-        if before is missing:
-            vars(owner).pop(name, None)
-        else:
-            vars(owner)[name] = before

@@ -40,6 +40,16 @@ class Guidance:
     #: What is passed for a negative prompt where none was given, for pipelines that guide only
     #: where there is one; None leaves it to the pipeline.
     blank_negative: str | None = None
+    #: The argument that carries a second scale, for classifier-free guidance of a network that
+    #: was distilled to do without: a negative prompt acts where it is above `off`. "" where the
+    #: pipeline has none.
+    true_cfg_argument: str = ""
+
+    def heeds_negative(self, scale: float, true_cfg_scale: float) -> bool:
+        """Whether a negative prompt acts at these scales."""
+        if self.true_cfg_argument:
+            return true_cfg_scale > self.off
+        return self.kind == "classifier_free" and self.takes_negative and scale > self.off
 
 
 #: For models that were distilled to follow the prompt by themselves.

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ninefold.engines.families.family import UNGUIDED, Family, Guidance, Mark, Variant
 
-#: FLUX was distilled from a guided model: the network is given the scale.
-_EMBEDDED = Guidance(kind="embedded", scale=3.5, takes_negative=False)
+#: FLUX was distilled from a guided model: the network is given the scale. Its pipelines can guide
+#: it again, by a negative prompt and a scale of their own.
+_EMBEDDED = Guidance(
+    kind="embedded",
+    scale=3.5,
+    takes_negative=False,
+    blank_negative=" ",
+    true_cfg_argument="true_cfg_scale",
+)
 
 FLUX = Family(
     name="FLUX.1",
@@ -32,7 +41,13 @@ FLUX = Family(
                 ),
             ),
             words=("schnell",),
-            changes={"steps": 4, "guidance": UNGUIDED, "prompt_tokens": 256},
+            changes={
+                "steps": 4,
+                "guidance": replace(
+                    UNGUIDED, blank_negative=" ", true_cfg_argument="true_cfg_scale"
+                ),
+                "prompt_tokens": 256,
+            },
         ),
         Variant(
             name="de-distilled",
@@ -56,7 +71,7 @@ FLUX_KONTEXT = Family(
     native=1024,
     patch=2,
     steps=28,
-    guidance=Guidance(kind="embedded", scale=2.5, takes_negative=False),
+    guidance=replace(_EMBEDDED, scale=2.5),
     prompt_tokens=512,
 )
 
@@ -164,7 +179,7 @@ QWEN_IMAGE = Family(
             marks=((Mark("transformer", "guidance_embeds", (True,)),),),
             changes={
                 "steps": 10,
-                "guidance": Guidance(kind="embedded", scale=1.0, takes_negative=False),
+                "guidance": replace(_EMBEDDED, scale=1.0),
             },
         ),
         Variant(
@@ -316,7 +331,6 @@ LONGCAT_IMAGE_EDIT = Family(
     name="LongCat-Image-Edit",
     text=None,
     edit="LongCatImageEditPipeline",
-    latent_start=False,
     instead="changes a reference image as the prompt says",
     native=1024,
     patch=2,

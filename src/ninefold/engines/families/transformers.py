@@ -352,7 +352,6 @@ KANDINSKY_5_EDIT = Family(
     name="Kandinsky 5 image-to-image",
     text=None,
     edit="Kandinsky5I2IPipeline",
-    latent_start=False,
     instead="changes a reference image as the prompt says",
     native=1024,
     patch=2,

@@ -38,30 +38,25 @@ def describe_quickly(model: LocalModel, settings: EngineSettings | None) -> Mode
     Nothing is downloaded for a description. Raises `ModelError` where it cannot be used.
     """
     here = (settings or EngineSettings()).model_copy(update={"allow_download": False})
-    files = _RESOLVED.get(model.place.path, here)
+    files = _resolved(model.place.path, here)
     return describe(replace(files, name=model.name), hash_of=known_hash)
 
 
-class _Resolved:
-    """What models were found to be read from, or why they cannot be used, for as long as nothing
-    changes that this hangs on: lists of hundreds are asked for again and again."""
-
-    def __init__(self) -> None:
-        self._known: dict[Hashable, tuple[Hashable, ModelFiles | str]] = {}
-
-    def get(self, path: Path, settings: EngineSettings) -> ModelFiles:
-        """The files of the model at `path`; raises `ModelError`."""
-        key = (path, settings.allow_pickle)
-        state, found = self._known.get(key, (None, None))
-        if found is None or state != _state(path, found):
-            found = _try(path, settings)
-            self._known[key] = (_state(path, found), found)
-        if isinstance(found, str):
-            raise ModelError(found)
-        return found
+#: What models were found to be read from, or why they cannot be used, and the state that this
+#: hangs on: lists of hundreds are asked for again and again.
+_KNOWN: dict[Hashable, tuple[Hashable, ModelFiles | str]] = {}
 
 
-_RESOLVED = _Resolved()
+def _resolved(path: Path, settings: EngineSettings) -> ModelFiles:
+    """The files of the model at `path`, found anew where the state changed; raises `ModelError`."""
+    key = (path, settings.allow_pickle)
+    state, found = _KNOWN.get(key, (None, None))
+    if found is None or state != _state(path, found):
+        found = _try(path, settings)
+        _KNOWN[key] = (_state(path, found), found)
+    if isinstance(found, str):
+        raise ModelError(found)
+    return found
 
 
 def _try(path: Path, settings: EngineSettings) -> ModelFiles | str:

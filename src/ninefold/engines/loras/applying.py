@@ -10,6 +10,7 @@ from math import prod
 from typing import Any
 
 from ninefold.core.errors import ModelError
+from ninefold.engines.hashing import check_unchanged, lora_hash
 from ninefold.engines.loras.adapters import Adapter, Rows, build, moved, shape_of
 from ninefold.engines.loras.blocks import block_weight, check_blocks
 from ninefold.engines.loras.files import LoraFile
@@ -100,6 +101,7 @@ def load(layers: Layers, lora: LoraFile) -> LoadedLora:
         check_blocks(lora.blocks, f"LoRA {lora.name}", layers.network, layers.outputs)
     metadata = read_safetensors(lora.path).metadata
     tensors = load_file(lora.path)
+    check_unchanged(f"LoRA {lora.name}", lora.hash, lora_hash(lora.path))
     found = ordered(tensors)
     changes, unplaced = _placed(layers, lora, found, default_scales(metadata))
     if unplaced and (converted := _converted(layers.pipe, tensors)) is not None:

@@ -14,9 +14,7 @@ from ninefold.engines import builtin
 from ninefold.engines.generation_record import UsedLora
 from ninefold.engines.hashing import lora_hash
 from ninefold.engines.loras.blocks import block_weights
-
-#: A LoRA beyond this strength is a typing slip.
-_MAX_WEIGHT = 10.0
+from ninefold.prompts.loras import MAX_LORA_WEIGHT
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class LoraFile:
     path: Path
     #: Of its part in the text encoder; None where that is as strong as the rest.
     text_encoder_weight: float | None
-    #: First twelve hex digits, as AUTOMATIC1111 writes them.
+    #: What names it, in hex (`lora_hash`).
     hash: str
     #: Strengths by block, one for all or one for each; empty where there are none.
     blocks: tuple[float, ...] = ()
@@ -81,11 +79,11 @@ def find_loras(
     what shipped raises `ModelError`.
     """
     paths = [at_hand[known_lora(lora.name, at_hand)] for lora in wanted]
-    strong = [lora.name for lora in wanted if not abs(lora.weight) <= _MAX_WEIGHT]
+    strong = [lora.name for lora in wanted if not abs(lora.weight) <= MAX_LORA_WEIGHT]
     if strong:
         raise InputError(
-            f"LoRA weight out of range for {', '.join(strong)}: expected {-_MAX_WEIGHT:g} to "
-            f"{_MAX_WEIGHT:g}; 1 is as trained."
+            f"LoRA weight out of range for {', '.join(strong)}: expected {-MAX_LORA_WEIGHT:g} to "
+            f"{MAX_LORA_WEIGHT:g}; 1 is as trained."
         )
     for path in paths:
         builtin.verify(path, builtin_root)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from ninefold.core.errors import ModelError
 from ninefold.engines.diffusion import ModelInfo
+from ninefold.engines.file_memory import FileStamp
 from ninefold.engines.loras.reading import split_name
 from ninefold.engines.weight_headers import read_safetensors
 
@@ -62,6 +64,9 @@ _CROSS = re.compile(r"attn2[._]to_[kv]$")
 #: Families that a header can tell; of LoRAs for others it says nothing.
 _TOLD = frozenset(base for _, base in (*_DECLARED, *_KEYS)) | frozenset(_WIDTHS.values())
 
+#: Entries that hold a title.
+_TITLES = ("modelspec.title", "ss_output_name")
+
 _FORMS = (
     ("lora_down", "LoRA"),
     ("hada_w1_a", "LoHa"),
@@ -87,13 +92,20 @@ class LoraInfo:
     rank: int
     #: Whether it changes text encoders, too.
     text_encoders: bool = False
+    #: What its header calls it.
+    titles: tuple[str, ...] = ()
 
 
 def identify_lora(path: Path) -> LoraInfo:
-    """Read a LoRA's header; no weights are read.
+    """Read a LoRA's header, once until the file changes; no weights are read.
 
     Raises `ModelError` for a file that is cut short, no safetensors file, or no LoRA.
     """
+    return _identified(path, FileStamp.of(path))
+
+
+@lru_cache(maxsize=256)
+def _identified(path: Path, stamp: FileStamp) -> LoraInfo:
     header = read_safetensors(path)
     names, metadata, shapes = tuple(header.tensors), header.metadata, header.shapes
     parts = {key: split for key in names if (split := split_name(key))}
@@ -124,6 +136,7 @@ def identify_lora(path: Path) -> LoraInfo:
         format=form,
         rank=max(ranks, default=0),
         text_encoders=any(re.match(r"lora_te|text_encoder", key) for key in names),
+        titles=tuple(filter(None, map(metadata.get, _TITLES))),
     )
 
 

@@ -67,10 +67,10 @@ class FileReading:
 
 
 def read_file(data: bytes, limits: ImageLimits = _DEFAULT_LIMITS) -> FileReading:
-    """What a PNG, JPEG, WebP or AVIF file says of how it was made.
+    """What an image file says of how it was made.
 
     Its pixels are decoded only where no text of it does, to look for one in their lowest bits.
-    Raises `InputError` where it is none of these, is corrupt or too large.
+    Raises `InputError` where it is of no format read here, is corrupt or too large.
     """
     try:
         plain = read_carriers(read_bytes(data, limits), limits)

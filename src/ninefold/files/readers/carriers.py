@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from ninefold.files.embed import RECORD_KEYWORD, read_parameters, read_record
+from ninefold.files.embed import PARAMETERS, RECORD, RECORD_KEYWORD, XMP_KEYWORD, own_text
 from ninefold.files.exif import read_exif, read_exif_texts
 from ninefold.files.formats import ImageFormat
 from ninefold.files.opening import ImageLimits, open_image
 from ninefold.files.png import read_text
 from ninefold.files.readers.stealth import MAX_PIXELS, read_stealth
 from ninefold.files.readers.values import read_json
+from ninefold.files.signed_record import SignedRecord, read_signed_record
 from ninefold.files.xmp import parse_packet
 
-XMP_KEYWORD = "XML:com.adobe.xmp"
 #: Texts of EXIF that say what they are, as ComfyUI's nodes for WebP and JPEG write them.
 _NAMED = re.compile(r"\s*(prompt|workflow|parameters)\s*:\s*(?=[{\"\w])", re.IGNORECASE)
 
@@ -38,20 +38,27 @@ class Carriers:
     xmp: Mapping[str, str] = field(default_factory=dict)
     #: Whether the texts came from the lowest bits of the pixels.
     hidden: bool = False
+    #: Where the record came from, if no text of the file has it.
+    signed: SignedRecord | None = None
 
     @property
     def parameters(self) -> str:
         """What most tools write: one text, in PNG's chunk of that name or in the user comment."""
-        return self.texts.get("parameters") or self.comment
+        return self.texts.get(PARAMETERS) or self.comment
 
     def places(self) -> list[str]:
         """Where texts were found, for people."""
         if self.hidden:
             return ["the lowest bits of its pixels"]
-        found = [f"PNG text {name}" for name in list(self.texts)[:20] if name != XMP_KEYWORD]
+        elsewhere = (XMP_KEYWORD,) if self.signed is None else (XMP_KEYWORD, RECORD_KEYWORD)
+        found = [f"PNG text {name}" for name in list(self.texts)[:20] if name not in elsewhere]
         found += ["EXIF UserComment"] if self.comment else []
         found += [f"EXIF {name}" for name in self.exif]
-        return found + (["XMP"] if self.xmp else [])
+        found += ["XMP"] if self.xmp else []
+        if self.signed is not None:
+            other = "" if self.signed.whole else ", which was signed with another form of this file"
+            found.append(f"its C2PA manifest{other}")
+        return found
 
 
 def read_carriers(data: bytes, limits: ImageLimits) -> Carriers:
@@ -66,9 +73,15 @@ def read_carriers(data: bytes, limits: ImageLimits) -> Carriers:
     texts = read_text(data) if kind is ImageFormat.PNG else {}
     comment = read_exif(block).comment
     with suppress(ValueError):  # of ours, which may go on in JPEG's extension of XMP
-        if kind is not ImageFormat.PNG and (record := read_record(data)) is not None:
-            texts[RECORD_KEYWORD] = record.to_json().decode()
-            comment = comment or read_parameters(data, limits)
+        if kind is not ImageFormat.PNG and (record := own_text(data, packet, RECORD)) is not None:
+            texts[RECORD_KEYWORD] = record
+            comment = comment or own_text(data, packet, PARAMETERS)
+    signed = None
+    if RECORD_KEYWORD not in texts:
+        with suppress(ValueError):
+            signed = read_signed_record(data, kind)
+    if signed is not None:
+        texts[RECORD_KEYWORD] = signed.text
     xmp = texts.get(XMP_KEYWORD) or packet
     exif = read_exif_texts(block)
     for text in exif.values():
@@ -82,6 +95,7 @@ def read_carriers(data: bytes, limits: ImageLimits) -> Carriers:
         comment=comment or "",
         exif=exif,
         xmp=_properties(xmp.encode("utf-8", "replace") if isinstance(xmp, str) else xmp),
+        signed=signed,
     )
 
 
@@ -99,7 +113,7 @@ def hidden_carriers(data: bytes, plain: Carriers, limits: ImageLimits) -> Carrie
     # NovelAI hides what its text chunks hold, by their keywords.
     fields = value.items() if isinstance(value, dict) and "Comment" in value else ()
     found = {str(key): item for key, item in fields if isinstance(item, str)}
-    return replace(plain, texts=found or {"parameters": text}, comment="", hidden=True)
+    return replace(plain, texts=found or {PARAMETERS: text}, comment="", hidden=True)
 
 
 def _properties(packet: object) -> dict[str, str]:

@@ -25,6 +25,7 @@ from ninefold.files.readers.generation import (
     RefinerPass,
     UsedControl,
     UsedLora,
+    two_scales,
 )
 from ninefold.files.readers.values import as_text, read_object, shown
 
@@ -143,9 +144,7 @@ def _generation(texts: Texts, end: Node, passes: list[_Pass]) -> Generation:
     model, loras = followed_model(texts, first.model)
     prompt = texts.prompt(first.positive, "positive")
     negative = texts.prompt(first.negative, "negative")
-    guidance = _embedded_guidance(texts)
-    if guidance is not None and first.guidance_scale not in (None, 1):
-        other["cfg"] = f"{first.guidance_scale:g}"
+    guidance, true_cfg = two_scales(first.guidance_scale, _embedded_guidance(texts))
     width, height = _size(texts, first)
     source = _source(first)
     texts.used |= {end.id, *(item.node.id for item in passes)}
@@ -158,7 +157,8 @@ def _generation(texts: Texts, end: Node, passes: list[_Pass]) -> Generation:
         negative_prompt=negative,
         seed=first.seed,
         steps=first.steps,
-        guidance_scale=first.guidance_scale if guidance is None else guidance,
+        guidance_scale=guidance,
+        true_cfg_scale=true_cfg,
         sampler=first.sampler,
         schedule=first.schedule,
         width=width,

@@ -61,7 +61,8 @@ class Texts:
             self.used.add(node.id)
             names = ("value", "Value", "seed", "noise_seed", "int", "float", "number", "a", "any")
             sides = {0: ("width", "empty_latent_width"), 1: ("height", "empty_latent_height")}
-            typed = (node.outputs[given.slot] if given.slot < len(node.outputs) else "").lower()
+            outputs = dict(enumerate(node.outputs))  # a slot may be any number
+            typed = outputs.get(given.slot, "").lower()
             names = (typed, *names, *sides.get(given.slot, ()))
             given = next((node.inputs[name] for name in names if name in node.inputs), None)
         return given

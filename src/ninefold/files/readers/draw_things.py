@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from ninefold.files.readers.carriers import Carriers
 from ninefold.files.readers.generation import Generation, NamedModel, UsedControl, UsedLora
 from ninefold.files.readers.values import Fields, as_list, as_number, as_text, read_object
-
-_SIZE = re.compile(r"(\d{1,6})x(\d{1,6})")
 
 
 def read_draw_things(carriers: Carriers) -> Generation | None:
@@ -17,7 +13,7 @@ def read_draw_things(carriers: Carriers) -> Generation | None:
     if not ({"c", "uc"} <= values.keys() or {"c", "steps", "sampler"} <= values.keys()):
         return None
     fields = Fields(values)
-    size = _SIZE.fullmatch(fields.text("size"))
+    width, height = fields.size("size")
     loras = map(read_object, as_list(fields.raw("lora", "loras")))
     controls = map(read_object, as_list(fields.raw("control", "controls")))
     return Generation(
@@ -29,8 +25,8 @@ def read_draw_things(carriers: Carriers) -> Generation | None:
         steps=fields.whole("steps"),
         guidance_scale=fields.number("scale"),
         sampler=fields.text("sampler"),
-        width=int(size[1]) if size else None,
-        height=int(size[2]) if size else None,
+        width=width,
+        height=height,
         strength=None if (strength := fields.number("strength")) == 1 else strength,
         model=NamedModel(fields.text("model")),
         loras=tuple(

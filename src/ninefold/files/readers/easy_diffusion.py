@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import Any
 
+from ninefold.files.embed import XMP_KEYWORD
 from ninefold.files.readers.carriers import Carriers
 from ninefold.files.readers.generation import Generation, NamedModel, UsedControl, UsedLora
 from ninefold.files.readers.values import (
@@ -40,7 +41,7 @@ def _read(fields: Fields) -> Generation:
     control = fields.text("use_controlnet_model", "ControlNet model")
     strength = fields.number("prompt_strength", "Prompt Strength")
     tiling = fields.text("tiling", "Seamless Tiling")
-    fields.drop("XML:com.adobe.xmp")
+    fields.drop(XMP_KEYWORD)
     return Generation(
         tool="Easy Diffusion",
         prompt=fields.text("prompt", "Prompt"),

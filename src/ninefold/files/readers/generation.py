@@ -49,6 +49,13 @@ class HiresPass:
     negative_prompt: str = ""
 
 
+def two_scales(cfg: float | None, distilled: float | None) -> tuple[float | None, float | None]:
+    """`guidance_scale` and `true_cfg_scale` of what tools call CFG and, of FLUX, distilled CFG."""
+    if distilled is None:
+        return cfg, None
+    return distilled, cfg if cfg is not None and cfg > 1 else None
+
+
 @dataclass(frozen=True)
 class RefinerPass:
     """A model that took over at the part `switch` of the steps."""
@@ -102,6 +109,8 @@ class Generation:
     seed: int | None = None
     steps: int | None = None
     guidance_scale: float | None = None
+    #: Of classifier-free guidance, where the other is a distilled model's; None where it was 1.
+    true_cfg_scale: float | None = None
     #: In the tool's own words.
     sampler: str = ""
     schedule: str = ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ninefold.core.errors import InputError
@@ -23,6 +24,7 @@ from ninefold.files.readers.generation import (
     RefinerPass,
     UsedControl,
     UsedLora,
+    two_scales,
 )
 from ninefold.files.readers.values import (
     MAX_INFOTEXT,
@@ -34,12 +36,10 @@ from ninefold.files.readers.values import (
     read_json,
     read_object,
 )
-from ninefold.prompts.loras import added, parse_lora
+from ninefold.prompts.loras import LORA_TAG, added, parse_lora
 
-TAG = re.compile(r"<\s*(?:lora|lyco)\s*:([^<>]*)>", re.IGNORECASE)
 _WITH_HASH = re.compile(r"(.*?)\s*\[([0-9a-fA-F]{8,64})\]\s*")
 _ADDITIONAL = re.compile(r"(.*?)\s*\(([0-9a-fA-F]{8,64})\)\s*")
-_SIZE = re.compile(r"(\d{1,6})x(\d{1,6})")
 _CONTROL = re.compile(r"ControlNet(?: \d+)?")
 #: What says nothing of how to make the image again.
 _FACTS = (
@@ -58,23 +58,21 @@ def read_infotext_tools(carriers: Carriers) -> Generation | None:
     if not text or len(text) > MAX_INFOTEXT:
         return None
     info = parse_infotext(text)
-    return from_infotext(info) if info.fields else None
+    return _generation(info) if info.fields else None
 
 
-def from_infotext(info: Infotext) -> Generation:
-    """The same of infotext that was read."""
+def _generation(info: Infotext) -> Generation:
     fields = Fields(info.fields)
     tool, version = _tool(info.fields)
     hashes = {str(key): as_hash(item) for key, item in fields.parsed(read_object, "Hashes").items()}
     resources = [read_object(item) for item in fields.parsed(_list, "Civitai resources")]
-    width, height = fields.parsed(_size, "Size") or (None, None)
+    width, height = fields.size("Size")
     hires = _hires(fields)
     strength = fields.number("Denoising strength")
     if hires is not None:
-        hires = HiresPass(**{**vars(hires), "strength": strength})
-    guidance = fields.number("CFG scale")
-    if (distilled := fields.number("Distilled CFG Scale", "Distilled CFG scale")) is not None:
-        guidance = distilled  # of FLUX, whose other guidance is 1
+        hires = replace(hires, strength=strength)
+    distilled = fields.number("Distilled CFG Scale", "Distilled CFG scale")
+    guidance, true_cfg = two_scales(fields.number("CFG scale"), distilled)
     sampler, schedule = fields.text("Sampler"), fields.text("Schedule type", "Scheduler")
     for name, value in _NOTHING.items():
         fields.drop_where(name, value)
@@ -87,6 +85,7 @@ def from_infotext(info: Infotext) -> Generation:
         seed=fields.whole("Seed"),
         steps=fields.whole("Steps"),
         guidance_scale=guidance,
+        true_cfg_scale=true_cfg,
         sampler=sampler,
         schedule="" if schedule.lower() in _SAME[:-1] else schedule,
         width=width,
@@ -112,7 +111,7 @@ def from_infotext(info: Infotext) -> Generation:
 def tagged_loras(prompt: str) -> dict[str, UsedLora]:
     """The LoRAs that a prompt's tags name, by name; those that cannot be read are left out."""
     found = []
-    for match in TAG.finditer(prompt):
+    for match in LORA_TAG.finditer(prompt):
         try:
             found.append(parse_lora(match[1]))
         except InputError:
@@ -143,12 +142,6 @@ def _tool(fields: Mapping[str, str]) -> tuple[str, str]:
     return "AUTOMATIC1111", version
 
 
-def _size(text: str) -> tuple[int, int] | tuple[()]:
-    """Width and height; nothing of what is no size."""
-    match = _SIZE.fullmatch(text.strip())
-    return (int(match[1]), int(match[2])) if match else ()
-
-
 def _list(text: str) -> list[Any]:
     return as_list(read_json(text))
 
@@ -175,8 +168,7 @@ def _loras(
     """Those of tags, of hashes beside them, of the Additional Networks extension and Civitai's."""
     found = tagged_loras(info.prompt)
     weights = fields.parsed(parse_hashes, "Lora weights")
-    known = {**fields.parsed(parse_hashes, "Lora hashes"), **weights}
-    known = {name: digest if name not in weights else "" for name, digest in known.items()}
+    known = {**fields.parsed(parse_hashes, "Lora hashes"), **dict.fromkeys(weights, "")}
     known |= {
         key.partition(":")[2]: hashes.pop(key) for key in list(hashes) if key.startswith("lora:")
     }
@@ -231,7 +223,7 @@ def _refiner(fields: Fields) -> RefinerPass | None:
 def _hires(fields: Fields) -> HiresPass | None:
     """The enlargement; its strength stands with the image's own."""
     factor = fields.number("Hires upscale", "Postprocess upscale by")
-    width, height = fields.parsed(_size, "Hires resize") or (None, None)
+    width, height = fields.size("Hires resize")
     upscaler = fields.text("Hires upscaler", "Postprocess upscaler")
     if factor is None and width is None and not upscaler:
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ninefold.files.readers.carriers import Carriers
@@ -19,6 +20,7 @@ from ninefold.files.readers.generation import (
     RefinerPass,
     UsedControl,
     UsedLora,
+    two_scales,
 )
 from ninefold.files.readers.values import (
     Fields,
@@ -68,9 +70,7 @@ def _metadata(values: Mapping[str, Any]) -> Generation:
     }
     sampler, schedule = _scheduler(fields.text("scheduler"))
     fields.drop_where("cfg_rescale_multiplier", "0", "0.0")
-    guidance = fields.number("cfg_scale")
-    if (distilled := fields.number("guidance")) is not None:  # of FLUX
-        guidance = distilled
+    guidance, true_cfg = two_scales(fields.number("cfg_scale"), fields.number("guidance"))
     seamless = fields.flag("seamless_x"), fields.flag("seamless_y")
     version = as_text(values.get("app_version"))
     return Generation(
@@ -82,6 +82,7 @@ def _metadata(values: Mapping[str, Any]) -> Generation:
         seed=fields.whole("seed"),
         steps=fields.whole("steps"),
         guidance_scale=guidance,
+        true_cfg_scale=true_cfg,
         sampler=sampler,
         schedule=schedule,
         width=fields.whole("width"),
@@ -104,8 +105,8 @@ def _metadata(values: Mapping[str, Any]) -> Generation:
 def _graph(values: Mapping[str, Any]) -> Generation | None:
     """`invokeai_graph` alone: the node that collects the metadata holds the same fields."""
     nodes = read_object(values.get("nodes"))
-    for node in nodes.values():
-        if read_object(node).get("type") == "core_metadata":
+    for node in map(read_object, nodes.values()):
+        if node.get("type") == "core_metadata":
             linked = ("id", "type", "is_intermediate", "use_cache")
             return _metadata({key: item for key, item in node.items() if key not in linked})
     return None
@@ -121,7 +122,7 @@ def _sd_metadata(values: Mapping[str, Any]) -> Generation | None:
     digest = as_hash(fields.text("model_hash"))
     found = _image(image, fields.facts(*_FACTS), as_text(values.get("app_version")))
     other = {**found.other, **fields.left()}
-    return Generation(**{**vars(found), "model": NamedModel(model, digest), "other": other})
+    return replace(found, model=NamedModel(model, digest), other=other)
 
 
 def _image(image: Mapping[str, Any], facts: dict[str, str], version: str) -> Generation:

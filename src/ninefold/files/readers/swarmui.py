@@ -13,6 +13,7 @@ from ninefold.files.readers.generation import (
     RefinerPass,
     UsedControl,
     UsedLora,
+    two_scales,
 )
 from ninefold.files.readers.infotext_tools import tagged_loras
 from ninefold.files.readers.values import (
@@ -40,9 +41,8 @@ def read_swarmui(carriers: Carriers) -> Generation | None:
     fields, extra = Fields(values), Fields(read_object(whole.get("sui_extra_data")))
     hashes = _hashes(whole.get("sui_models"))
     model = fields.text("model")
-    guidance = fields.number("cfgscale")
-    if (distilled := fields.number("fluxguidancescale")) is not None:
-        guidance = distilled
+    distilled = fields.number("fluxguidancescale")
+    guidance, true_cfg = two_scales(fields.number("cfgscale"), distilled)
     refiner, hires = _second(fields, hashes)
     prompt = fields.text("prompt")
     vae, skip = fields.text("vae"), fields.whole("clipstopatlayer")
@@ -55,6 +55,7 @@ def read_swarmui(carriers: Carriers) -> Generation | None:
         seed=fields.whole("seed"),
         steps=fields.whole("steps"),
         guidance_scale=guidance,
+        true_cfg_scale=true_cfg,
         sampler=fields.text("sampler", "comfyuisampler", "comfyui_sampler"),
         schedule=fields.text("scheduler", "comfyuischeduler", "comfyui_scheduler"),
         width=fields.whole("width"),

@@ -6,7 +6,6 @@ What a reader takes from its `Fields` is gone from them, so what is left is what
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -19,8 +18,11 @@ MAX_JSON = 8 << 20
 MAX_INFOTEXT = 1 << 20
 #: Most entries, and characters of each, of what is passed on without being understood.
 _MOST_LEFT, _LONGEST_LEFT = 200, 2000
+#: Numbers from here on are nobody's: products of smaller ones stay finite.
+_TOO_LARGE = 10**25
 _NUMBER = re.compile(r"\s*[+-]?(\d{1,25}(\.\d{0,25})?|\.\d{1,25})(e[+-]?\d{1,2})?\s*", re.I)
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_SIZE = re.compile(r"(\d{1,6})x(\d{1,6})")
 _HASH = re.compile(r"(?:0x|sha256:)?([0-9a-f]{8,64})", re.IGNORECASE)
 
 
@@ -60,7 +62,7 @@ def as_text(value: Any) -> str:
 
 
 def as_number(value: Any) -> float | None:
-    """A finite number, or a text that is one."""
+    """A number of at most 25 digits before the point, or a text that is one."""
     if isinstance(value, str):
         value = float(value) if _NUMBER.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -69,7 +71,7 @@ def as_number(value: Any) -> float | None:
         found = float(value)
     except OverflowError:
         return None
-    return found if math.isfinite(found) else None
+    return found if abs(found) < _TOO_LARGE else None  # neither is NaN
 
 
 def as_whole(value: Any) -> int | None:
@@ -80,7 +82,7 @@ def as_whole(value: Any) -> int | None:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         return None
-    return value if abs(value) < 10**25 else None
+    return value if abs(value) < _TOO_LARGE else None
 
 
 def as_hash(value: Any) -> str:
@@ -133,8 +135,12 @@ class Fields:
             del self._left[name]
         return found
 
+    def size(self, name: str) -> tuple[int | None, int | None]:
+        """Width and height of a text such as `512x768`."""
+        return self.parsed(_size, name) or (None, None)
+
     def number(self, *names: str) -> float | None:
-        """A finite number."""
+        """A number."""
         found = next((n for n in names if as_number(self._left.get(n)) is not None), None)
         return None if found is None else as_number(self._left.pop(found))
 
@@ -176,6 +182,11 @@ class Fields:
         if (more := len(self._left) - _MOST_LEFT) > 0:
             found["..."] = f"{more} more"
         return found
+
+
+def _size(text: str) -> tuple[int, int] | tuple[()]:
+    match = _SIZE.fullmatch(text.strip())
+    return (int(match[1]), int(match[2])) if match else ()
 
 
 def _nothing(_: str) -> None:

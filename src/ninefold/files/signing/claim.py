@@ -11,12 +11,17 @@ from typing import Any, Literal
 
 from ninefold._version import __version__
 
+GENERATOR = "ninefold"
+#: What names begin with that only ninefold gives.
+OWN_PREFIX = "io.ninefold."
 #: The assertion that holds the record of how the image was made, as the text of its JSON.
-RECORD_LABEL = "io.ninefold.record"
-#: The assertion that names what the watermark carries, and the watermark's name in it.
-BINDING_LABEL, WATERMARK_ALGORITHM = "c2pa.soft-binding", "io.ninefold.watermark.1"
+RECORD_LABEL = f"{OWN_PREFIX}record"
+#: The assertion that names what the watermark carries.
+BINDING_LABEL = "c2pa.soft-binding"
+#: The stage in an action's parameters; a model's kind and hash in an ingredient's metadata.
+STAGE_KEY, KIND_KEY, HASH_KEY = (f"{OWN_PREFIX}{name}" for name in ("stage", "kind", "hash"))
 #: The program that all actions are done by, as `softwareAgent`.
-AGENT = {"name": "ninefold", "version": __version__}
+_AGENT = {"name": GENERATOR, "version": __version__}
 
 _SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _MODEL, _ANY_BYTES = "c2pa.types.model", "application/octet-stream"
@@ -34,8 +39,7 @@ class Ingredient:
     #: The file: its bytes and media type, for an image; a model has none here.
     data: bytes | None = field(default=None, repr=False)
     media_type: str = _ANY_BYTES
-    description: str = ""
-    #: Of a model: what kind it is and the first hex digits of its hash.
+    #: Of a model: what kind it is and its SHA-256 in hex.
     model: Mapping[str, str] = field(default_factory=dict)
 
     def definition(self) -> dict[str, Any]:
@@ -46,8 +50,6 @@ class Ingredient:
             "relationship": self.relationship,
             "format": self.media_type,
         }
-        if self.description:
-            found["description"] = self.description
         if self.model:
             found |= {"data_types": [{"type": _MODEL}], "metadata": dict(self.model)}
         return found
@@ -67,22 +69,29 @@ class Action:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     #: Ids of what it used.
     ingredients: tuple[str, ...] = ()
-    agent: Mapping[str, str] = field(default_factory=lambda: AGENT)
 
     def definition(self) -> dict[str, Any]:
         """As the library takes it."""
-        parameters = {"io.ninefold.stage": self.stage, **self.parameters}
+        parameters = {STAGE_KEY: self.stage, **self.parameters}
         if self.ingredients:
             parameters["ingredientIds"] = list(self.ingredients)
         found: dict[str, Any] = {
             "action": self.action,
             "when": self.when,
-            "softwareAgent": dict(self.agent),
+            "softwareAgent": dict(_AGENT),
             "parameters": parameters,
         }
         if self.source_type is not None:
             found["digitalSourceType"] = f"{_SOURCE_TYPES}{self.source_type}"
         return found
+
+
+@dataclass(frozen=True)
+class SoftBinding:
+    """What a watermark carries, and its name."""
+
+    algorithm: str
+    identifier: bytes
 
 
 @dataclass(frozen=True)
@@ -95,8 +104,8 @@ class Claim:
     ingredients: tuple[Ingredient, ...] = ()
     #: The record of how the image was made, as canonical JSON; None at metadata level `minimal`.
     record: str | None = field(default=None, repr=False)
-    #: What the watermark carries; None where there is no watermark.
-    identifier: bytes | None = None
+    #: None where there is no watermark.
+    watermark: SoftBinding | None = None
     #: A small JPEG file of the image.
     thumbnail: bytes | None = field(default=None, repr=False)
 
@@ -104,15 +113,15 @@ class Claim:
         """The manifest definition, as the library takes it."""
         actions = {"actions": [action.definition() for action in self.actions]}
         assertions: list[dict[str, Any]] = [{"label": "c2pa.actions.v2", "data": actions}]
-        if self.identifier is not None:
-            block = {"scope": {}, "value": self.identifier.hex()}
-            binding = {"alg": WATERMARK_ALGORITHM, "blocks": [block]}
+        if self.watermark is not None:
+            block = {"scope": {}, "value": self.watermark.identifier.hex()}
+            binding = {"alg": self.watermark.algorithm, "blocks": [block]}
             assertions.append({"label": BINDING_LABEL, "data": binding})
         if self.record is not None:
             # As text: the library turns lists of small numbers into base64.
             assertions.append({"label": RECORD_LABEL, "data": {"json": self.record}})
         found: dict[str, Any] = {
-            "claim_generator_info": [dict(AGENT)],
+            "claim_generator_info": [dict(_AGENT)],
             "title": self.title,
             "format": self.media_type,
             "assertions": assertions,
@@ -120,20 +129,8 @@ class Claim:
         }
         if self.thumbnail is not None:
             found["thumbnail"] = {"format": "image/jpeg", "identifier": _THUMBNAIL}
-        valid: dict[str, Any] = _valid(found)
-        return valid
+        return found
 
     def resources(self) -> dict[str, bytes]:
         """What the definition names: bytes by identifier."""
         return {} if self.thumbnail is None else {_THUMBNAIL: self.thumbnail}
-
-
-def _valid(value: Any) -> Any:
-    """JSON data whose text is UTF-8: lone surrogates, as in file names, become `?`."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, Mapping):
-        return {_valid(key): _valid(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_valid(item) for item in value]
-    return value

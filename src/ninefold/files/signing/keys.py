@@ -90,21 +90,22 @@ class CommandKey:
     def sign(self, data: bytes) -> bytes:
         """The signature of `data`; raises `SigningError`."""
         words = self._words()
+        program = Path(words[0]).name
         try:
             code, out, errors = run_command(words, data, self.seconds)
         except TimeoutError:
             raise SigningError(
-                f"NINEFOLD_SIGN_COMMAND: {words[0]} gave no signature within {self.seconds:g} s. "
+                f"NINEFOLD_SIGN_COMMAND: {program} gave no signature within {self.seconds:g} s. "
                 "Mend it, or give it longer with NINEFOLD_SIGN_SECONDS."
             ) from None
         except OSError as error:
             raise SigningError(
-                f"NINEFOLD_SIGN_COMMAND: {words[0]} cannot be run: {error.strerror or error}."
+                f"NINEFOLD_SIGN_COMMAND: {program} cannot be run: {error.strerror or error}."
             ) from None
         if code or not out:
             said = scrub_text(errors.decode("utf-8", "replace")).strip()[-_MOST_SHOWN:]
             raise SigningError(
-                f"NINEFOLD_SIGN_COMMAND: expected a signature on the output of {words[0]}, got "
+                f"NINEFOLD_SIGN_COMMAND: expected a signature on the output of {program}, got "
                 f"exit code {code} and {len(out)} bytes"
                 f"{f' ({said})' if said else ''}. Try it by hand: bytes in, signature out."
             )
@@ -118,7 +119,8 @@ class CommandKey:
             yield str(error)
             return
         if shutil.which(words[0]) is None:
-            yield f"NINEFOLD_SIGN_COMMAND: no program is called {words[0]!r}. Install it."
+            name = Path(words[0]).name
+            yield f"NINEFOLD_SIGN_COMMAND: no program is called {name!r}. Install it."
 
     def _words(self) -> list[str]:
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import secrets
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -24,6 +23,8 @@ from ninefold.files.signing.certificates import Chain, belongs, read_key, sign_w
 KEY_FILE, ROOT_FILE = "self-made.pem", "self-made-root.pem"
 _ORGANIZATION = "ninefold, self-made"
 _YEARS = 10
+#: May read the key.
+_OWNER_ALONE = 0o600
 
 _log = logging.getLogger(__name__)
 
@@ -138,20 +139,11 @@ def _make(folder: Path, path: Path, expired: bytes | None) -> bytes:
     os.chmod(folder, 0o700)
     key, chain = make_self_signed()
     data = key + chain.pem.encode()
-    temporary = folder / f".{secrets.token_hex(8)}.part"
-    try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if expired is not None and _read(path) == expired:
-            os.replace(temporary, path)
-        else:
-            with suppress(FileExistsError):
-                os.link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    if expired is not None and _read(path) == expired:
+        write_atomic(path, data, mode=_OWNER_ALONE)
+    else:
+        with suppress(FileExistsError):
+            write_atomic(path, data, mode=_OWNER_ALONE, replace=False)
     _log.warning(
         "Published files are signed with a certificate that ninefold made for itself: readers find "
         "them whole, and by nobody they trust. To be trusted, set NINEFOLD_SIGN_CERTIFICATE; or "

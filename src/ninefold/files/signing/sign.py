@@ -11,6 +11,7 @@ from typing import Any
 from ninefold.core.errors import SigningError
 from ninefold.core.signing import SigningKey, SigningSettings
 from ninefold.core.values import Json
+from ninefold.files.canonical_json import canonical_json
 from ninefold.files.signing.certificates import Chain
 from ninefold.files.signing.claim import Claim
 from ninefold.files.signing.keys import chain_of, key_for, key_problems
@@ -134,7 +135,7 @@ def _sign(
     try:
         with (
             c2pa.Context.from_dict(_SETTINGS) as context,
-            c2pa.Builder(claim.definition(), context) as builder,
+            c2pa.Builder(_json(claim.definition()), context) as builder,
             c2pa.Signer.from_callback(signed, algorithm, chain.pem, stamper_url) as signer,
         ):
             _add(builder, claim)
@@ -152,4 +153,9 @@ def _add(builder: Any, claim: Claim) -> None:
         builder.add_resource(name, BytesIO(content))
     for item in claim.ingredients:
         if item.data is not None:
-            builder.add_ingredient(item.definition(), item.media_type, BytesIO(item.data))
+            builder.add_ingredient(_json(item.definition()), item.media_type, BytesIO(item.data))
+
+
+def _json(definition: Json) -> str:
+    """The text of a definition, all of it UTF-8: the library refuses lone surrogates."""
+    return canonical_json(definition).decode()

@@ -2,10 +2,11 @@
 
 A spread-spectrum mark with pilots: `carriers` says which frequencies carry which bit, `code` makes
 an identifier into bits that bear errors, `plane` brings images of any size to one scale and evens
-out what they show, `embedding` adds the mark, `finding` searches it. NumPy and Pillow alone.
+out what they show, `embedding` adds the mark, `fitting` makes it fit pictures that drown it,
+`finding` searches it. NumPy and Pillow alone.
 """
 
 #: What the mark is called in the C2PA assertion `c2pa.soft-binding`: it says where bits lie.
 ALGORITHM = "io.ninefold.watermark.1"
 #: Counts the ways in which it was embedded: another one gives other pixels, found as before.
-REVISION = 1
+REVISION = 2

@@ -56,6 +56,8 @@ def _choose() -> tuple[Integers, Integers]:
 
 
 PILOTS, DATA = _choose()
+#: Both, one after the other.
+CARRIERS: Integers = np.concatenate([PILOTS, DATA])
 #: Of size 1, one for each pilot.
 PILOT_VALUES: Complex = np.array(
     [
@@ -74,7 +76,7 @@ _SIGNS: Floats = np.array(
 
 
 def data_values(coded: Floats) -> Complex:
-    """What the data carriers are for coded bits of 1 and -1; each of size 1."""
+    """What the data carriers are for coded bits; each of size 1 where these are 1 and -1."""
     parts = (coded[BIT_OF] * _SIGNS).reshape(-1, 2) * np.float32(_HALF)
     values: Complex = (parts[:, 0] + 1j * parts[:, 1]).astype(np.complex64)
     return values
@@ -82,5 +84,9 @@ def data_values(coded: Floats) -> Complex:
 
 def soft_bits(values: Complex) -> Floats:
     """The coded bits that measured values of the data carriers speak for, summed over repeats."""
-    parts = np.stack([values.real, values.imag], axis=1).ravel() * _SIGNS
-    return np.bincount(BIT_OF, parts, CODED_BITS).astype(np.float32)
+    return np.bincount(BIT_OF, parts_of(values) * _SIGNS, CODED_BITS).astype(np.float32)
+
+
+def parts_of(values: Complex) -> Floats:
+    """The real and imaginary parts of values in turn."""
+    return np.stack([values.real, values.imag], axis=1).ravel()

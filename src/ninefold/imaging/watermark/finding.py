@@ -13,7 +13,6 @@ from ninefold.imaging.arrays import check_pixels
 from ninefold.imaging.types import Floats, Pixels
 from ninefold.imaging.watermark.carriers import (
     DATA,
-    MOST_WAVES,
     PILOT_VALUES,
     PILOTS,
     Complex,
@@ -22,7 +21,7 @@ from ninefold.imaging.watermark.carriers import (
 )
 from ninefold.imaging.watermark.code import decode
 from ninefold.imaging.watermark.plane import evened, plane_of
-from ninefold.imaging.watermark.spectrum import spectrum_at, whitened
+from ninefold.imaging.watermark.spectrum import spectrum_at, values_at, whitened
 
 #: Pixels of the shorter side below which nothing can be found.
 LEAST_FOUND_SIDE = 64
@@ -177,7 +176,7 @@ class _Turn:
             down, across = across, down
         opposite = across < 0
         sign = np.where(opposite, -1, 1)
-        found = spectrum[down * sign + MOST_WAVES, across * sign]
+        found = values_at(spectrum, down * sign, across * sign)
         values: Complex = np.where(opposite, np.conj(found), found)
         return values
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -31,7 +32,11 @@ def plane_size(width: int, height: int) -> tuple[int, int]:
 
 def plane_of(pixels: Pixels) -> Floats:
     """The luma of an image, resampled to about SIDE x SIDE pixels of its own aspect."""
-    size = plane_size(pixels.shape[1], pixels.shape[0])
+    return resampled(pixels, plane_size(pixels.shape[1], pixels.shape[0]))
+
+
+def resampled(pixels: Pixels, size: tuple[int, int]) -> Floats:
+    """The luma of an image at this width and height."""
     # Halving by whole numbers first is as good, and many times faster, for large images.
     small = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
     return luma(np.asarray(small))
@@ -42,18 +47,35 @@ def fine_part(plane: Floats) -> Floats:
     return plane - gaussian_blur(plane, _COARSE)
 
 
+@dataclass(frozen=True, slots=True)
+class Evened:
+    """A plane's fine part, evened out, and what it was divided by."""
+
+    values: Floats
+    strength: Floats
+
+    def gradient(self, gradient: Floats) -> Floats:
+        """The gradient by the plane of what has this one by `values`, the strength held fixed."""
+        inside = np.abs(self.values) < _MOST
+        return fine_part(np.where(inside, gradient / self.strength, np.float32(0)))
+
+
 def evened(plane: Floats) -> Floats:
     """The fine part, divided by its own strength around each pixel, and clipped.
 
     So neither edges nor rough areas, whose contents are much stronger than a watermark, drown what
     all others say.
     """
+    return even_out(plane).values
+
+
+def even_out(plane: Floats) -> Evened:
+    """The same with the strength."""
     fine = fine_part(plane)
     strength = gaussian_blur(np.square(fine), _AROUND)
     strength += np.float32(_FLOOR * _FLOOR)
     np.sqrt(strength, out=strength)
-    clipped: Floats = np.clip(fine / strength, -_MOST, _MOST)
-    return clipped
+    return Evened(np.clip(fine / strength, -_MOST, _MOST), strength)
 
 
 def activity(plane: Floats) -> Floats:

@@ -63,10 +63,20 @@ def spectrum_of(plane: Floats) -> Complex:
 
 def tile_of(spectrum: Complex) -> Floats:
     """TILE x TILE pixels of a spectrum, of mean square 1."""
+    tile = unscaled_tile(spectrum)
+    return (tile / math.sqrt(np.mean(np.square(tile)))).astype(np.float32)
+
+
+def unscaled_tile(spectrum: Complex) -> NDArray[np.float64]:
+    """TILE x TILE pixels of a spectrum; up to a factor, its gradient by the pixels."""
     whole = np.zeros((TILE, TILE // 2 + 1), np.complex128)
     whole[_DOWN[:, None], _ACROSS] = spectrum * np.conj(_TO_MIDDLES)
-    tile = np.fft.irfft2(whole, (TILE, TILE))
-    return (tile / math.sqrt(np.mean(np.square(tile)))).astype(np.float32)
+    return np.fft.irfft2(whole, (TILE, TILE))
+
+
+def repeated(tile: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """A tile over a plane."""
+    return np.tile(tile, (-(-height // TILE), -(-width // TILE)))[:height, :width]
 
 
 def put(values: Complex, carriers: Integers) -> Complex:
@@ -79,17 +89,40 @@ def put(values: Complex, carriers: Integers) -> Complex:
     return spectrum
 
 
+def values_at(spectrum: Complex, down: Integers, across: Integers) -> Complex:
+    """What a spectrum holds at so many waves down and across, the latter from 0 on."""
+    values: Complex = spectrum[down + MOST_WAVES, across]
+    return values
+
+
 def whitened(spectrum: Complex) -> Complex:
     """Every ring of frequencies at the same level, and no value above it.
 
     So no frequency that the picture is strong in, such as that of a weave, outweighs the others.
     """
+    even: Complex = (spectrum / np.maximum(*_sizes(spectrum))).astype(np.complex64)
+    return even
+
+
+def whitening_gradient(spectrum: Complex, gradient: Complex) -> Complex:
+    """The gradient by a spectrum of what has this one by `whitened` of it, levels held fixed.
+
+    Of values above the level nothing but their phase is left.
+    """
+    level, size = _sizes(spectrum)
+    unit = spectrum / (size + 1e-9)
+    turning = gradient - (gradient * np.conj(unit)).real * unit
+    allowed = np.where(size > level, turning, gradient)
+    before: Complex = (allowed / np.maximum(level, size)).astype(np.complex64)
+    return before
+
+
+def _sizes(spectrum: Complex) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The level of every value's ring, and its own size."""
     size = np.sqrt(np.square(spectrum.real) + np.square(spectrum.imag))
     roots = np.bincount(_RING.ravel(), np.sqrt(size).ravel()) / _RING_SIZE
     smooth = np.convolve(np.pad(roots, 1, mode="edge"), (0.25, 0.5, 0.25), "valid")
-    level = np.square(smooth)[_RING] + 1e-9
-    even: Complex = (spectrum / np.maximum(level, size)).astype(np.complex64)
-    return even
+    return np.square(smooth)[_RING] + 1e-9, size
 
 
 _RING: Integers = np.rint(np.hypot(*np.meshgrid(_DOWN, _ACROSS, indexing="ij"))).astype(np.intp)

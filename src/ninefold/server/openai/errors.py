@@ -7,8 +7,9 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from ninefold.job_schema import FieldError
 from ninefold.server.openai.schemas import OpenAIErrorDocument
-from ninefold.server.problems import FieldError, Problem, responses
+from ninefold.server.problems import Problem, responses
 
 #: Type and code by the kind of problem; OpenAI's own where it has one.
 _FORMS: dict[str, tuple[str, str | None]] = {
@@ -24,12 +25,13 @@ _FORMS: dict[str, tuple[str, str | None]] = {
     "cancelled": ("invalid_request_error", "cancelled"),
     "failed": ("image_generation_error", "failed"),
     "stopping": ("server_error", "stopping"),
+    "setup": ("server_error", "setup"),
     "bug": ("server_error", "bug"),
     "unavailable": ("server_error", "unavailable"),
     "busy": ("server_error", "busy"),
 }
 #: Kinds that the client packages would send again by their status, though it cannot help.
-_FINAL = frozenset({"cancelled", "failed", "bug"})
+_FINAL = frozenset({"cancelled", "failed", "setup", "bug"})
 
 #: `size: `, `prompt, character 3: `; headers are written large.
 _NAMED = re.compile(r"([a-z_]+)(?:, [a-z]+ \d+)?: ")

@@ -13,21 +13,21 @@ from threading import Event
 from typing import Annotated, Any, Literal
 
 import anyio
-from fastapi import APIRouter, File, Request, UploadFile
+from fastapi import File, Request, UploadFile
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from ninefold.provenance.report import C2paReport, ProvenanceReport, ProvenanceVerdict
 from ninefold.provenance.verification import Verifier
-from ninefold.server.auth import Known
 from ninefold.server.blocking_requests import answer
 from ninefold.server.concurrency import ConcurrencyLimit
+from ninefold.server.dependencies import Known, ServiceDep
 from ninefold.server.openai.errors import openai_responses, problem_response
 from ninefold.server.openai.forms import FormRoute
 from ninefold.server.problems import TooLargeError
-from ninefold.server.service import ServiceDep
+from ninefold.server.router import Router
 
-router = APIRouter(tags=["openai"], route_class=FormRoute)
+router = Router(tags=["openai"], route_class=FormRoute)
 
 #: Files whose marks are read at once, and that wait for it.
 _AT_ONCE, _LATER = 2, 32

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import urljoin
 
-from fastapi import APIRouter, Form, Request
+from fastapi import Form, Request
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
@@ -16,7 +16,6 @@ from ninefold.core.errors import InputError, NotFoundError
 from ninefold.engines.diffusion import ModelInfo
 from ninefold.jobs import Job
 from ninefold.server import sse
-from ninefold.server.auth import Reader, Submitter
 from ninefold.server.blocking_requests import (
     answer,
     completed,
@@ -26,6 +25,7 @@ from ninefold.server.blocking_requests import (
     warnings_of,
 )
 from ninefold.server.callers import Caller
+from ninefold.server.dependencies import Reader, ServiceDep, Submitter
 from ninefold.server.openai.errors import openai_responses, problem_response
 from ninefold.server.openai.forms import FormRoute
 from ninefold.server.openai.schemas import (
@@ -45,11 +45,12 @@ from ninefold.server.openai.translate import (
     generation,
     variation,
 )
-from ninefold.server.service import Service, ServiceDep
+from ninefold.server.router import Router
+from ninefold.server.service import Service
 from ninefold.slots import resolve_model
 
-router = APIRouter(tags=["openai"])
-_forms = APIRouter(tags=["openai"], route_class=FormRoute)
+router = Router(tags=["openai"])
+_forms = Router(tags=["openai"], route_class=FormRoute)
 
 _EXAMPLE = {
     "created": 1_760_000_000,
@@ -130,7 +131,7 @@ async def vary_image(
     return await _answer(request, service, caller, asked, ordered, "image_edit")
 
 
-router.include_router(_forms)
+router.take(_forms)
 
 
 async def _images(asked: EditRequest | VariationRequest, most: int = 1) -> list[bytes]:

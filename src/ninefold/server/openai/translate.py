@@ -53,8 +53,7 @@ class Ordered:
 
 def generation(request: GenerationRequest, model: str | None, info: ModelInfo) -> Ordered:
     """Images from text; `model` is ours, by our name. Raises `InputError`."""
-    quality = request.final_quality
-    preset = PipelineConfig.preset(PRESETS[quality]).document()["stages"]
+    preset = _preset(request)
     if request.final_size is None:
         factor = _own_factor(preset)
         width, height = info.native_size
@@ -206,6 +205,12 @@ def _sized(preset: Sequence[Json], plan: SizePlan, request: ImageRequest) -> lis
     return stages
 
 
+def _preset(request: ImageRequest) -> list[Json]:
+    """The stages of the preset of the quality asked for."""
+    found: list[Json] = PipelineConfig.preset(PRESETS[request.final_quality]).document()["stages"]
+    return found
+
+
 def _own_factor(preset: Sequence[Json]) -> float:
     """How far a preset enlarges by itself."""
     found = [item for item in preset if item["stage"] == "upscaler"]
@@ -235,7 +240,9 @@ def _ending(request: ImageRequest) -> list[Json]:
 
 
 def _publisher(request: ImageRequest) -> Json:
-    params: dict[str, Any] = {"formats": [request.final_format]}
+    """Files are signed where the preset of the quality signs its own."""
+    (own,) = (item.get("params", {}) for item in _preset(request) if item["stage"] == "publisher")
+    params: dict[str, Any] = {"formats": [request.final_format], "sign": own.get("sign", False)}
     if request.output_compression is not None and request.final_format != "png":
         params["quality"] = max(1, request.output_compression)
     return {"stage": "publisher", "params": params}

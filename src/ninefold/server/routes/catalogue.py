@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from ninefold.catalogue import describe_model, describe_stage, other_models
 from ninefold.config import PipelineConfig, presets
 from ninefold.core.errors import NotFoundError
 from ninefold.core.problems import suggest
+from ninefold.engines.sampler_table import SchedulerKind
+from ninefold.engines.schedulers import fits_kind
 from ninefold.files.manifest import manifest_schema
 from ninefold.model_catalog import public_facts
-from ninefold.server.auth import Known
+from ninefold.server.config_checking import check_config
+from ninefold.server.dependencies import Known, ServiceDep
 from ninefold.server.openai.errors import openai_responses
 from ninefold.server.problems import responses
+from ninefold.server.router import Router
 from ninefold.server.routes.examples import (
     CONFIG,
     MANIFEST_SCHEMA,
@@ -25,11 +29,12 @@ from ninefold.server.routes.examples import (
     SCHEMA,
     STAGES,
 )
-from ninefold.server.schemas import ConfigDocument, ConfigRequest
-from ninefold.server.service import Service, ServiceDep
+from ninefold.server.schemas.configs import ConfigDocument, ConfigRequest
+from ninefold.server.service import Service
+from ninefold.slots import DEFAULT_MODEL
 from ninefold.stages.registry import stage_types
 
-router = APIRouter(prefix="/v1", tags=["catalogue"])
+router = Router(prefix="/v1", tags=["catalogue"])
 
 #: Kinds of models that requests may name, beside diffusion models.
 _DETAILED = ("lora", "embedding", "detector", "upscaler", "control")
@@ -40,9 +45,13 @@ class StageDocument(BaseModel):
 
     name: str
     summary: str
+    optional: bool = Field(
+        description="Whether it is not one of the nine: it is added to a config where it is wanted."
+    )
     requires: list[str]
     accepts: list[str]
     provides: list[str]
+    important: list[str] = Field(description="Parameters that a form shows first.")
     params: dict[str, Any]
 
 
@@ -92,8 +101,12 @@ class ModelList(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     object: str = "list"
+    default: str = Field(description="The diffusion model of jobs that name none.")
     data: list[ModelDocument]
     schedulers: list[str]
+    schedulers_by_kind: dict[str, list[str]] = Field(
+        description="Of `schedulers`, those that fit models by their `scheduler_kind`."
+    )
     loras: list[str]
     detectors: list[str]
     upscalers: list[str]
@@ -139,7 +152,13 @@ async def list_models(caller: Known, service: ServiceDep) -> ModelList:
     def look() -> ModelList:
         names = (*service.model_names(), *service.settings.openai_aliases)
         others = other_models(service.engines)
+        by_kind = {
+            kind: [name for name in others["schedulers"] if fits_kind(name, kind)]
+            for kind in get_args(SchedulerKind)
+        }
         return ModelList(
+            default=DEFAULT_MODEL,
+            schedulers_by_kind=by_kind,
             data=[_model(service, name) for name in names],
             details=[
                 DetailDocument(id=model.name, kind=model.kind, **public_facts(model))
@@ -179,13 +198,9 @@ async def manifest_schema_document(caller: Known) -> dict[str, Any]:
 async def validate_config(
     caller: Known, service: ServiceDep, request: ConfigRequest
 ) -> ConfigDocument:
-    """Check a config without running it; a problem lists all that is wrong with it."""
-
-    def check() -> ConfigDocument:
-        config = service.validator.config(request.preset, request.config, request.overrides)
-        return ConfigDocument(config=config.document(), resolved=config.resolved())
-
-    return await service.call(check)
+    """Check a config without running it, and write it as YAML; a problem lists all that is wrong
+    with it, each with its place."""
+    return await service.call(check_config, request, service.validator, service.engines)
 
 
 def _model(service: Service, name: str) -> ModelDocument:

@@ -11,9 +11,14 @@ from ninefold.core.context import PipelineContext
 from ninefold.core.values import Artifact, Output
 from ninefold.engines.schedulers import NAMES as SCHEDULERS
 from ninefold.imaging.resize import RESAMPLERS
+from ninefold.job_schema import StageWarning, StepEstimate
 from ninefold.jobs import Group, Job, JobStarted
+from ninefold.jobs.listing import Listing
 from ninefold.server.links import artifact_path
-from ninefold.server.schemas import document, event_document, group_document, summary
+from ninefold.server.prompt_reading import PromptDocument, PromptExample, PromptSpan
+from ninefold.server.schemas.configs import ConfigDocument
+from ninefold.server.schemas.estimates import EstimateDocument, RerunPlanDocument
+from ninefold.server.schemas.jobs import document, event_document, group_document, summary
 from ninefold.server.sse import event_text
 from ninefold.slots import OUTPUTS, SEED
 from ninefold.stages import UpscalerStage
@@ -44,6 +49,9 @@ def _job(**changes: Any) -> Job:
         "started_at": "2025-11-24T10:15:00.030+00:00",
         "finished_at": "2025-11-24T10:15:02.100+00:00",
         "attempts": {item.stage: 1 for item in _DRAFT.stages},
+        "listing": Listing(
+            seed=7, model="poster", width=256, height=256, picture=name, decision="pass", score=0.98
+        ),
         "context": context,
     }
     return Job(**(given | changes))
@@ -68,12 +76,66 @@ def _json(description: str, example: Any) -> dict[str, Any]:
 
 
 JOB = _json("The job.", document(_job(), artifact_path).model_dump(mode="json"))
-PAGE = _json("Some jobs.", {"jobs": [_SUMMARY], "next_cursor": None})
+PAGE = _json("Some jobs.", {"jobs": [_SUMMARY], "next_cursor": None, "total": 1})
+SUMMARY = _json("The job.", _SUMMARY)
+QUEUE = _json(
+    "The queue.",
+    {
+        "paused": False,
+        "queued": 1,
+        "running": 0,
+        "waiting": [
+            {
+                "id": _ID,
+                "priority": 100,
+                "prompt": "a red house in snowy mountains",
+                "group": None,
+            }
+        ],
+    },
+)
+LINEAGE = _json(
+    "The family.",
+    {
+        "jobs": [
+            {"id": _ID, "parent": None, "from_stage": None, "changes": None, "job": _SUMMARY},
+            {
+                "id": "20251124-102000-aa11bb22cc33dd44",
+                "parent": _ID,
+                "from_stage": "finisher",
+                "changes": {"finisher.grain": 0.05},
+                "job": None,
+            },
+        ],
+        "truncated": False,
+    },
+)
+DELETED = _json(
+    "What is gone.", {"deleted": [_ID], "kept": {"other": "It has not ended. Cancel it first."}}
+)
 GROUP = _json(
     "The group.",
     group_document(Group(f"g{_ID}", (_job(id=f"g{_ID}.00001", group=f"g{_ID}"),))).model_dump(
         mode="json"
     ),
+)
+GRID = _json(
+    "The grid.",
+    {
+        "id": f"g{_ID}",
+        "status": "queued",
+        "counts": {"queued": 1},
+        "prompt": "a red house in snowy mountains",
+        "x": {"parameter": "text_to_image.steps", "values": [4], "labels": ["steps 4"]},
+        "y": None,
+        "cells": [
+            {
+                "x": 0,
+                "y": 0,
+                "job": summary(_job(id=f"g{_ID}.00001", group=f"g{_ID}")).model_dump(mode="json"),
+            }
+        ],
+    },
 )
 UPLOAD = _json(
     "The upload.",
@@ -85,6 +147,31 @@ UPLOAD = _json(
         "height": 256,
         "size": 91_304,
         "created_at": "2025-11-24T10:14:00+00:00",
+    },
+)
+SESSION = _json(
+    "Who asks.",
+    {
+        "signed_in": True,
+        "keyless": False,
+        "key": {"id": "abcdefghij", "name": "printer"},
+        "scopes": ["read", "submit"],
+        "expires_at": "2025-11-24T22:15:00.000+00:00",
+        "csrf_token": "5c1d8f0e" * 8,
+        "limits": {
+            "max_image_bytes": 16_777_216,
+            "max_image_pixels": 16_777_216,
+            "max_output_pixels": 268_435_456,
+            "max_body": 1_048_576,
+            "max_prompt": 4000,
+            "max_stages": 32,
+            "max_group": 100,
+            "max_queued": 1000,
+            "max_queued_of_all": 10_000,
+            "rate": 100.0,
+            "burst": 200,
+            "uploads_hours": 24.0,
+        },
     },
 )
 STAGES = _json(
@@ -103,8 +190,10 @@ MODELS = _json(
     "The models.",
     {
         "object": "list",
+        "default": "poster",
         "data": [_MODEL],
         "schedulers": list(SCHEDULERS),
+        "schedulers_by_kind": {"noise": list(SCHEDULERS), "own": ["default"]},
         "loras": ["night-neon"],
         "embeddings": [],
         "detectors": ["detector"],
@@ -119,13 +208,72 @@ MODELS = _json(
 )
 SCHEMA = _json("The schema.", {"type": "object", "title": "PipelineConfig"})
 MANIFEST_SCHEMA = _json("The schema.", {"type": "object", "title": "ninefold manifest"})
-CONFIG = _json("The config holds.", {"config": _DRAFT.document(), "resolved": _DRAFT.resolved()})
+CONFIG = _json(
+    "The config holds.",
+    ConfigDocument(
+        config=_DRAFT.document(),
+        resolved=_DRAFT.resolved(),
+        text=_DRAFT.to_yaml(),
+        warnings=[StageWarning(stage="text_to_image", detail="What would not act, and why.")],
+    ).model_dump(mode="json"),
+)
+_STEP = StepEstimate(
+    stage="text_to_image",
+    enabled=True,
+    model="poster",
+    width=256,
+    height=256,
+    steps=20,
+    seconds=2.4,
+    basis="measured",
+)
+ESTIMATE = _json(
+    "What they would take.",
+    EstimateDocument(steps=[_STEP], seconds=2.4, weights_bytes=14_600_000, images=1).model_dump(
+        mode="json"
+    ),
+)
+PLAN = _json(
+    "What it would do.",
+    RerunPlanDocument(
+        from_stage="text_to_image",
+        reused=["prompt"],
+        runs=["text_to_image", "publisher"],
+        config=_DRAFT.document(),
+        seconds=None,
+        steps=[_STEP, _STEP.model_copy(update={"stage": "publisher", "seconds": None})],
+        warnings=[],
+    ).model_dump(mode="json"),
+)
+PROMPT = _json(
+    "How the prompt is read.",
+    PromptDocument(
+        spans=[
+            PromptSpan(start=2, end=12, kind="variants", choices=2),
+            PromptSpan(start=3, end=6, kind="option", weight=1.0),
+            PromptSpan(start=7, end=11, kind="option", weight=1.0),
+        ],
+        problems=[],
+        warnings=[],
+        variants=2,
+        examples=[PromptExample(seed=7, prompt="a red house", loras=[])],
+    ).model_dump(mode="json"),
+)
 _STARTED = event_document(JobStarted(1, ("prompt",)))
 EVENTS: dict[str, Any] = {
     "description": "The events.",
     "content": {
         "text/event-stream": {  # without a schema: OpenAPI 3.1 has none for a single event
             "example": event_text(_STARTED["event"], _STARTED, 1),
+        }
+    },
+}
+_PROGRESS = {"job": _ID, "stage": "text_to_image", "done": 4, "total": 12}
+ACTIVITY: dict[str, Any] = {
+    "description": "The events.",
+    "content": {
+        "text/event-stream": {
+            "example": event_text("stage_progressed", _PROGRESS, 1_763_979_300_000_001),
         }
     },
 }

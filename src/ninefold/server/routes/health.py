@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 
 from ninefold._version import __version__
+from ninefold.server.dependencies import ServiceDep
 from ninefold.server.problems import BusyError, responses
-from ninefold.server.service import ServiceDep
+from ninefold.server.router import Router
 
-router = APIRouter(tags=["health"])
+router = Router(tags=["health"])
 
 _OK: dict[str, Any] = {
     "description": "It does.",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, UploadFile
+from fastapi import File, UploadFile
 from pydantic import BaseModel, Field
 
-from ninefold.server.auth import Known
+from ninefold.server.dependencies import Known, ServiceDep
 from ninefold.server.inspection import described_file
 from ninefold.server.problems import responses
+from ninefold.server.router import Router
 from ninefold.server.routes.examples import INSPECTION
-from ninefold.server.service import ServiceDep
 
-router = APIRouter(prefix="/v1", tags=["files"])
+router = Router(prefix="/v1", tags=["files"])
 
 
 class InspectionDocument(BaseModel):

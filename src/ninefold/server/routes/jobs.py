@@ -1,33 +1,25 @@
-"""`/v1/jobs`: submit, look, follow, change."""
+"""`/v1/jobs`: submit, look, follow, change one. `library.py` has what is about many."""
 
 from __future__ import annotations
 
-import os
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import Depends, Header, Query, Request, Response
 
 from ninefold.core.errors import InputError
-from ninefold.jobs import JobStatus
 from ninefold.server import sse
-from ninefold.server.auth import Holder, Reader, Submitter
+from ninefold.server.dependencies import Holder, Reader, ServiceDep, Submitter
+from ninefold.server.file_answers import file_answer, file_responses
 from ninefold.server.parameters import FileName, IdempotencyKey, JobId
 from ninefold.server.problems import responses
-from ninefold.server.ranges import RangedFile
-from ninefold.server.routes.examples import EVENTS, JOB, PAGE
-from ninefold.server.schemas import (
-    ID_PATTERN,
-    JobDocument,
-    JobPage,
-    JobRequest,
-    RerunRequest,
-    document,
-    summary,
-)
-from ninefold.server.service import ServiceDep
+from ninefold.server.router import Router
+from ninefold.server.routes.examples import ESTIMATE, EVENTS, JOB, PLAN
+from ninefold.server.schemas.estimates import EstimateDocument, RerunPlanDocument
+from ninefold.server.schemas.jobs import JobDocument, document
+from ninefold.server.schemas.requests import EstimateRequest, JobRequest, RerunRequest
 from ninefold.server.waiting import cancel_on_disconnect
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = Router(prefix="/v1/jobs", tags=["jobs"])
 
 #: Seconds; shorter than the patience of most proxies.
 MAX_WAIT = 50
@@ -47,26 +39,15 @@ async def submit_job(
     return document(job, service.locate)
 
 
-@router.get("", responses={200: PAGE, **responses()})
-async def list_jobs(
-    caller: Reader,
-    service: ServiceDep,
-    status: Annotated[
-        list[JobStatus] | None, Query(description="Only those in this state; repeatable.")
-    ] = None,
-    group: Annotated[
-        str | None, Query(pattern=ID_PATTERN, description="Only those of this group.")
-    ] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    cursor: Annotated[
-        str | None, Query(max_length=300, description="`next_cursor` of the page before.")
-    ] = None,
-) -> JobPage:
-    """List jobs, the newest first, without what they made."""
-    page = await service.list_jobs(
-        caller, status=status or (), group=group, limit=limit, cursor=cursor
-    )
-    return JobPage(jobs=[summary(job) for job in page.jobs], next_cursor=page.next_cursor)
+@router.post("/estimate", responses={200: ESTIMATE, **responses(body=True)})
+async def estimate_jobs(
+    caller: Submitter, service: ServiceDep, request: EstimateRequest
+) -> EstimateDocument:
+    """What a job or a group would take; nothing is stored, and nothing is painted.
+
+    Times are those of the last jobs that ended here; what was never measured is null.
+    """
+    return await service.estimate(caller, request)
 
 
 @router.get("/{job_id}", responses={200: JOB, **responses(404)})
@@ -113,6 +94,14 @@ async def rerun_job(
     job = await service.rerun(caller, job_id, request, idempotency_key=idempotency_key)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return document(job, service.locate)
+
+
+@router.post("/{job_id}/rerun/plan", responses={200: PLAN, **responses(404, 409, body=True)})
+async def plan_rerun(
+    caller: Submitter, service: ServiceDep, job_id: JobId, request: RerunRequest
+) -> RerunPlanDocument:
+    """What a rerun would take over and carry out; nothing is queued."""
+    return await service.plan_rerun(caller, job_id, request)
 
 
 @router.get(
@@ -164,21 +153,10 @@ async def _check_link(request: Request, caller: Holder, service: ServiceDep) -> 
     )
 
 
-_FILE: dict[str, Any] = {
-    "description": "The file.",
-    "content": {"image/png": {}, "image/jpeg": {}, "image/webp": {}, "application/json": {}},
-}
-
-
 @router.get(
     "/{job_id}/artifacts/{name:path}",
     response_class=Response,
-    responses={
-        200: _FILE,
-        206: {**_FILE, "description": "The range that was asked for."},
-        304: {"description": "The file is what `If-None-Match` says."},
-        **responses(404, 416),
-    },
+    responses=file_responses("application/json"),
     dependencies=[Depends(_check_link)],
 )
 async def get_artifact(
@@ -190,23 +168,7 @@ async def get_artifact(
     expires: Annotated[str | None, Query(max_length=15, description="Of a signed link.")] = None,
     signature: Annotated[str | None, Query(max_length=64, description="Of a signed link.")] = None,
 ) -> Response:
-    """A file that a job made; its ETag is its SHA-256. Parts of it by `Range`."""
+    """A file that a job made, or an image of its input, such as `source.png`; its ETag is its
+    SHA-256. Parts of it by `Range`."""
     file = await service.artifact(caller, job_id, name)
-    etag = f'"{file.sha256}"'
-    headers = {
-        "ETag": etag,
-        "Cache-Control": "private, max-age=86400",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-    }
-    known = request.headers.get("if-none-match", "")
-    if known == "*" or etag in [tag.strip().removeprefix("W/") for tag in known.split(",")]:
-        return Response(status_code=304, headers=headers)
-    return RangedFile(
-        file.path,
-        await service.call(os.stat, file.path),
-        headers=headers,
-        media_type=file.media_type,
-        filename=name.rpartition("/")[2],
-        content_disposition_type="inline",
-    )
+    return await file_answer(request, file, name.rpartition("/")[2])

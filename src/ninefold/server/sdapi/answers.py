@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from ninefold._version import __version__
 from ninefold.core.values import Json
 from ninefold.engines.generation_record import GenerationRecord, passes
+from ninefold.engines.hashing import SHORT_HASH
 from ninefold.files.a1111 import sampling_fields
 from ninefold.files.embed import read_parameters
 from ninefold.files.infotext import Infotext, format_infotext, parse_infotext
@@ -164,7 +165,7 @@ def _info(
         "restore_faces": bool(request.restore_faces),
         "face_restoration_model": None,
         "sd_model_name": made.model,
-        "sd_model_hash": made.model_hash,
+        "sd_model_hash": made.model_hash[:SHORT_HASH],
         "sd_vae_name": None,
         "sd_vae_hash": None,
         "seed_resize_from_w": -1,

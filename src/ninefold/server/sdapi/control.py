@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
-from ninefold.server.auth import Known, Reader, Submitter
 from ninefold.server.callers import Caller
+from ninefold.server.dependencies import Known, Reader, ServiceDep, Submitter
+from ninefold.server.router import Router
 from ninefold.server.sdapi.answers import ProgressAnswer
 from ninefold.server.sdapi.examples import OPTIONS, PROGRESS
 from ninefold.server.sdapi.options import options_set, shown
@@ -16,9 +17,9 @@ from ninefold.server.sdapi.schemas import OptionsRequest
 from ninefold.server.sdapi.session_progress import SessionProgress, session_progress
 from ninefold.server.sdapi.sessions import IDLE, Session, SessionsDep
 from ninefold.server.sdapi.shared import catalog_for, options_of, sdapi_responses
-from ninefold.server.service import Service, ServiceDep
+from ninefold.server.service import Service
 
-router = APIRouter(prefix="/sdapi/v1")
+router = Router(prefix="/sdapi/v1", tags=["sdapi"])
 
 _TaskId = Annotated[
     str | None,

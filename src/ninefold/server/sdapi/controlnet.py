@@ -336,7 +336,7 @@ def _picture(
         pixels = 255 - pixels
     if size is not None and unit.resize_mode != images.STRETCH and unit.made != "seen_whole":
         pixels = images.fitted(pixels, *size, unit.resize_mode)
-    return sent if pixels is sent.pixels else SentImage.of_pixels(pixels)
+    return sent.with_pixels(pixels)
 
 
 def _tell(unit: Unit, entry: Json, issues: RequestIssues, where: str) -> None:

@@ -48,7 +48,7 @@ MODEL: dict[str, Any] = {
     "title": "poster [0123456789]",
     "model_name": "poster",
     "hash": "0123456789",
-    "sha256": None,
+    "sha256": "0123456789" + "abcdef" * 9,
     "filename": "poster",
     "config": None,
 }

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from ninefold.server.parts import ServerPart
+from ninefold.server.router import Router
 from ninefold.server.sdapi import control, extensions, generation, lists
 from ninefold.server.sdapi.options import Options
 from ninefold.server.sdapi.sessions import Sessions
 from ninefold.server.sdapi.shared import problem_response
 from ninefold.server.service import Service
 
-_router = APIRouter(tags=["sdapi"])
+_router = Router()
 for _module in (generation, control, lists, extensions):
-    _router.include_router(_module.router)
+    _router.take(_module.router)
 
 
 class SdapiPart(ServerPart):

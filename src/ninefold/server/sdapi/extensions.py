@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
-
 from ninefold._version import __version__
-from ninefold.server.auth import Known
+from ninefold.server.dependencies import Known, ServiceDep
+from ninefold.server.router import Router
 from ninefold.server.sdapi.adetailer import Unit
 from ninefold.server.sdapi.controlnet_modules import control_types, module_details
 from ninefold.server.sdapi.examples import (
@@ -21,11 +20,11 @@ from ninefold.server.sdapi.examples import (
     CONTROL_TYPES,
 )
 from ninefold.server.sdapi.shared import sdapi_responses
-from ninefold.server.service import Service, ServiceDep
-from ninefold.stages.base import DETECTOR_MODEL
+from ninefold.server.service import Service
 from ninefold.stages.control import CONTROL_MODEL
+from ninefold.stages.parameters import DETECTOR_MODEL
 
-router = APIRouter()
+router = Router(tags=["sdapi"])
 
 #: Version of the API whose forms the lists have.
 _CONTROLNET_API = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ninefold.core.values import Json
 from ninefold.files.opening import ImageLimits
-from ninefold.server.blocking_requests import ImageOrder
+from ninefold.server.blocking_requests import PUBLISHER, ImageOrder
 from ninefold.server.sdapi import images
 from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
 from ninefold.server.sdapi.schemas import ExtrasBatchRequest, ExtrasRequest
@@ -41,7 +41,7 @@ def extras(
     issues.check()
     sent = images.image_of(image, where, limits)
     if upscaler is None:
-        return ImageOrder([{"stage": "publisher"}], image=sent, warnings=tuple(issues.warnings))
+        return ImageOrder([PUBLISHER], image=sent, warnings=tuple(issues.warnings))
     if request.resize_mode != TO_SIZE:
         params: Json = {"upscale_factor": request.upscaling_resize}
     else:
@@ -49,7 +49,7 @@ def extras(
     issues.check()
     stages: list[Json] = [
         {"stage": "upscaler", "params": {**params, "upscaler": upscaler}},
-        {"stage": "publisher"},
+        PUBLISHER,
     ]
     return ImageOrder(stages, image=sent, warnings=tuple(issues.warnings))
 

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import Response
 
 from ninefold.core.errors import NotFoundError
 from ninefold.jobs import Job
-from ninefold.server.auth import Known, Reader, Submitter
 from ninefold.server.blocking_requests import ImageOrder, answer, completed, final_image, submitted
 from ninefold.server.callers import Caller
+from ninefold.server.dependencies import Known, Reader, ServiceDep, Submitter
 from ninefold.server.inspection import described_file
+from ninefold.server.router import Router
 from ninefold.server.sdapi.answers import (
     ExtrasAnswer,
     ExtrasBatchAnswer,
@@ -45,9 +46,9 @@ from ninefold.server.sdapi.sessions import Arrival, Sessions, SessionsDep
 from ninefold.server.sdapi.shared import catalog_for, problem_response, sdapi_responses
 from ninefold.server.sdapi.translate import img2img, txt2img
 from ninefold.server.sdapi.unfinished import Unfinished, settings_of
-from ninefold.server.service import Service, ServiceDep
+from ninefold.server.service import Service
 
-router = APIRouter(prefix="/sdapi/v1")
+router = Router(prefix="/sdapi/v1", tags=["sdapi"])
 
 _IMAGES = sdapi_responses(404, 409, example=IMAGES, body=True)
 _IMAGES[200]["model"] = ImagesAnswer

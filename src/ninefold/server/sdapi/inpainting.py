@@ -39,15 +39,14 @@ class Source:
 
     def fitted(self) -> SentImage:
         """The image cut or extended to the shape asked for."""
-        return self._file(images.fitted(self.pixels, *self.size, self.request.resize_mode))
+        return self.image.with_pixels(
+            images.fitted(self.pixels, *self.size, self.request.resize_mode)
+        )
 
     def resized(self, pixels: Pixels | None = None) -> SentImage:
         """The image, or `pixels` in its place, at the size asked for."""
         given = self.pixels if pixels is None else pixels
-        return self._file(images.resized(given, *self.size, self.request.resize_mode))
-
-    def _file(self, pixels: Pixels) -> SentImage:
-        return self.image if pixels is self.pixels else SentImage.of_pixels(pixels)
+        return self.image.with_pixels(images.resized(given, *self.size, self.request.resize_mode))
 
 
 def mask_of(source: Source, limits: ImageLimits, issues: RequestIssues) -> Mask | None:
@@ -86,11 +85,11 @@ def inpainting(source: Source, mask: Mask, issues: RequestIssues) -> Inpainting:
         _tell_size(source, issues)
         padding = request.inpaint_full_res_padding
         params: Json = {"padding_pixels": padding, "dilate": 0, "blur": softness}
-        return Inpainting(SentImage.of_pixels(pixels), _mask_file(mask), params)
+        return Inpainting(source.image.with_pixels(pixels), _mask_file(mask), params)
     fit = images.fitted(grey_pixels(mask), *source.size, request.resize_mode)
     place: Mask = (fit[..., 0] > 127).astype(mask.dtype)
     pixels = images.fitted(pixels, *source.size, request.resize_mode)
-    return Inpainting(SentImage.of_pixels(pixels), _mask_file(blur(place, softness)), {})
+    return Inpainting(source.image.with_pixels(pixels), _mask_file(blur(place, softness)), {})
 
 
 def filled(source: Source, mask: Mask, issues: RequestIssues) -> Pixels:

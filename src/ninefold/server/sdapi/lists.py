@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
-
 from ninefold.core.errors import ModelError
+from ninefold.engines.hashing import SHORT_HASH
 from ninefold.engines.sampler_names import aliases
 from ninefold.engines.sampler_table import SAMPLERS
 from ninefold.imaging.resize import RESAMPLERS
 from ninefold.model_catalog import described, public_facts
-from ninefold.server.auth import Known
+from ninefold.server.dependencies import Known, ServiceDep
+from ninefold.server.router import Router
 from ninefold.server.sdapi.examples import (
     EMBEDDING,
     EMBEDDINGS,
@@ -26,10 +26,10 @@ from ninefold.server.sdapi.examples import (
 )
 from ninefold.server.sdapi.samplers import SCHEDULE_TYPES
 from ninefold.server.sdapi.shared import sdapi_responses
-from ninefold.server.service import Service, ServiceDep
+from ninefold.server.service import Service
 from ninefold.stages.upscaler import UPSCALER_MODEL
 
-router = APIRouter(prefix="/sdapi/v1")
+router = Router(prefix="/sdapi/v1", tags=["sdapi"])
 
 _List = list[dict[str, Any]]
 
@@ -196,10 +196,10 @@ def _models(service: Service) -> _List:
             continue
         found.append(
             {
-                "title": f"{name} [{info.hash}]" if info.hash else name,
+                "title": f"{name} [{info.hash[:SHORT_HASH]}]" if info.hash else name,
                 "model_name": name,
-                "hash": info.hash or None,
-                "sha256": None,
+                "hash": info.hash[:SHORT_HASH] or None,
+                "sha256": info.hash or None,
                 "filename": name,
                 "config": None,
             }

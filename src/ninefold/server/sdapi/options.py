@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ninefold.engines.hashing import SHORT_HASH
 from ninefold.jobs.tables import TABLES
 from ninefold.server.callers import Caller
 from ninefold.server.sdapi.model_catalog import ModelCatalog, RequestIssues
@@ -107,8 +108,8 @@ def shown(catalog: ModelCatalog, kept: Mapping[str, Any]) -> dict[str, Any]:
     info = catalog.info(None)
     name = resolve_model(catalog.chosen)
     return {
-        "sd_model_checkpoint": f"{name} [{info.hash}]",
-        "sd_checkpoint_hash": info.hash,
+        "sd_model_checkpoint": f"{name} [{info.hash[:SHORT_HASH]}]",
+        "sd_checkpoint_hash": info.hash[:SHORT_HASH],
         **FIXED,
         **KEPT,
         **{name: value for name, value in kept.items() if name in KEPT},

@@ -15,8 +15,8 @@ from ninefold.server.problems import Problem, responses
 from ninefold.server.sdapi.model_catalog import ModelCatalog
 from ninefold.server.sdapi.options import Options
 from ninefold.server.service import Service
-from ninefold.stages.base import DETECTOR_MODEL
 from ninefold.stages.control import CONTROL_MODEL
+from ninefold.stages.parameters import DETECTOR_MODEL
 from ninefold.stages.upscaler import UPSCALER_MODEL
 
 CHALLENGE = 'Basic realm="ninefold", Bearer realm="ninefold"'

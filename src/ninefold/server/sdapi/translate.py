@@ -11,7 +11,7 @@ from ninefold.core.values import Json
 from ninefold.engines.diffusion import ModelInfo
 from ninefold.files.opening import ImageLimits
 from ninefold.imaging.types import Mask
-from ninefold.server.blocking_requests import ImageOrder
+from ninefold.server.blocking_requests import PUBLISHER, ImageOrder
 from ninefold.server.sdapi import images
 from ninefold.server.sdapi.controlnet import control_units
 from ninefold.server.sdapi.hires import hires_stages, refiner_of, restored_faces
@@ -201,9 +201,9 @@ def _unpainted(source: Source, mask: Mask | None, issues: RequestIssues) -> Sent
     if mask is None:
         return source.resized()
     pixels = filled(source, mask, issues)
-    return (
-        SentImage.of_pixels(pixels) if source.request.inpaint_full_res else source.resized(pixels)
-    )
+    if source.request.inpaint_full_res:
+        return source.image.with_pixels(pixels)
+    return source.resized(pixels)
 
 
 def _rounded_down(request: _Request, info: ModelInfo, issues: RequestIssues) -> _Request:
@@ -261,7 +261,7 @@ def _order(
         [
             {"stage": "prompt", "params": {"allow_blank": True}},
             *stages,
-            {"stage": "publisher"},
+            PUBLISHER,
         ],
         prompt=request.prompt,
         negative_prompt=request.negative_prompt or None,

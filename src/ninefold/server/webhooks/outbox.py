@@ -247,11 +247,23 @@ class Outbox:
         self._send_again(members & (_c.state == "due"))
         return self.message(kind, subject)
 
-    def list(self, states: Iterable[State] = (), limit: int = 100) -> list[Message]:
-        """Messages by state, those to be sent next first."""
+    def find(self, message_id: str) -> Message:
+        """The message of this id; raises `NotFoundError`."""
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(TABLE).where(_c.id == message_id)).first()
+        if row is None:
+            raise NotFoundError(f"no message is called {message_id[:100]!r}.")
+        return _message(row)
+
+    def list(
+        self, states: Iterable[State] = (), limit: int = 100, owner: str | None = None
+    ) -> list[Message]:
+        """Messages by state, those to be sent next first; of one key where it is named."""
         query = sa.select(TABLE).order_by(_c.next_at.desc().nulls_last(), _c.id).limit(limit)
         if wanted := list(states):
             query = query.where(_c.state.in_(wanted))
+        if owner is not None:
+            query = query.where(_c.owner == owner)
         with self._engine.connect() as connection:
             return [_message(row) for row in connection.execute(query)]
 

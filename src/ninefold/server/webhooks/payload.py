@@ -10,7 +10,7 @@ from typing import Any
 
 from ninefold.jobs import Group, Job
 from ninefold.server.links import artifact_path
-from ninefold.server.schemas import document
+from ninefold.server.schemas.jobs import document
 
 #: Longest error message that is passed on, in characters.
 _MAX_ERROR = 500

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import Path, Query
 
-from ninefold.server.auth import Reader, Submitter
+from ninefold.core.errors import NotFoundError
+from ninefold.server.dependencies import Reader, ServiceDep, Submitter
 from ninefold.server.parameters import GroupId, JobId
 from ninefold.server.problems import responses
-from ninefold.server.service import Service, ServiceDep
-from ninefold.server.webhooks.outbox import Kind, Message, Outbox
-from ninefold.server.webhooks.schemas import WebhookMessage, WebhookSecret
+from ninefold.server.router import Router
+from ninefold.server.service import Service
+from ninefold.server.webhooks.outbox import Kind, Message, Outbox, State
+from ninefold.server.webhooks.schemas import WebhookList, WebhookMessage, WebhookSecret
 from ninefold.server.webhooks.secrets import secrets_of
 
-router = APIRouter(tags=["webhooks"])
+router = Router(tags=["webhooks"])
 
 
 def _json(description: str, example: Any) -> dict[str, Any]:
@@ -37,7 +39,43 @@ _MESSAGE = _json(
         "delivered_at": "2025-11-24T10:15:08.400+00:00",
     },
 )
+_MESSAGES = _json(
+    "The messages.", {"webhooks": [_MESSAGE["content"]["application/json"]["example"]]}
+)
 _SECRET = _json("The secret.", {"secret": "whsec_bm90IGEgc2VjcmV0LCBidXQgYW4gZXhhbXBsZSE="})
+
+
+@router.get("/v1/webhooks", responses={200: _MESSAGES, **responses()})
+async def list_webhooks(
+    caller: Reader,
+    service: ServiceDep,
+    state: Annotated[list[State], Query(description="Of these states alone.")] = [],  # noqa: B006
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> WebhookList:
+    """How deliveries stand, the latest first: the caller's, or all for an admin."""
+    owner = None if caller.sees_all else caller.owner
+    found = await service.call(Outbox(service.jobs.store).list, state, limit, owner)
+    return WebhookList(
+        webhooks=[WebhookMessage.model_validate(message.to_json()) for message in found]
+    )
+
+
+@router.post(
+    "/v1/webhooks/{message_id}/retry",
+    status_code=202,
+    responses={202: _MESSAGE, **responses(404, 409)},
+)
+async def retry_webhook(
+    caller: Submitter,
+    service: ServiceDep,
+    message_id: Annotated[str, Path(pattern="^msg_[0-9a-f]{32}$")],
+) -> WebhookMessage:
+    """Send a message again, with the same `webhook-id`, from the first try on."""
+    outbox = Outbox(service.jobs.store)
+    message = await service.call(outbox.find, message_id)
+    if not caller.may_see(message.owner):
+        raise NotFoundError(f"no message is called {message_id!r}.")
+    return await _message(service, outbox.replay, message.kind, message.subject)
 
 
 @router.get("/v1/webhooks/secret", responses={200: _SECRET, **responses()})

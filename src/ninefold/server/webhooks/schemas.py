@@ -50,6 +50,12 @@ class WebhookMessage(BaseModel):
     delivered_at: str | None = None
 
 
+class WebhookList(BaseModel):
+    """Messages of webhooks."""
+
+    webhooks: list[WebhookMessage]
+
+
 class WebhookSecret(BaseModel):
     """What a receiver verifies signatures with."""
 

@@ -1,0 +1,166 @@
+"""`/v1/system`: how the server and its workers are, for admins."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import PurePath
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from ninefold._version import __version__
+from ninefold.jobs.leases import worker_names_alive
+from ninefold.jobs.model import timestamp
+from ninefold.server.dependencies import Admin, ServiceDep
+from ninefold.server.problems import responses
+from ninefold.server.router import Router
+from ninefold.server.service import Service
+
+router = Router(prefix="/v1/system", tags=["system"])
+
+
+class DiskDocument(BaseModel):
+    """The disk of the data folder, in bytes."""
+
+    total: int
+    free: int
+    folders: dict[str, int] | None = Field(
+        None,
+        description="Bytes of `jobs`, `cache` and `uploads`; null until they were measured first. "
+        "A file that several share counts for each.",
+    )
+    measured_at: str | None = None
+
+
+class WorkerDocument(BaseModel):
+    """A worker that runs, or holds jobs."""
+
+    name: str
+    alive: bool
+    running: int = Field(description="Jobs that it holds.")
+
+
+class QueueTotals(BaseModel):
+    """The queue of all workers and keys."""
+
+    paused: bool
+    queued: int
+    running: int
+    oldest_seconds: float = Field(description="Since the oldest job that waits was submitted.")
+
+
+class ModelInMemory(BaseModel):
+    """A model that this server's process holds."""
+
+    kind: str
+    name: str
+    bytes: int
+
+
+class MemoryDocument(BaseModel):
+    """Main memory, in bytes; 0 where the system does not say."""
+
+    total: int
+    free: int
+
+
+class SystemDocument(BaseModel):
+    """How the server is."""
+
+    version: str
+    uptime_seconds: float
+    device: str = Field(description="The setting; `auto` takes the best there is.")
+    worker: str | None = Field(description="The worker in the server's own process.")
+    disk: DiskDocument
+    memory: MemoryDocument
+    models: list[ModelInMemory]
+    workers: list[WorkerDocument]
+    queue: QueueTotals
+
+
+_EXAMPLE: dict[str, Any] = {
+    "description": "How the server is.",
+    "content": {
+        "application/json": {
+            "example": {
+                "version": __version__,
+                "uptime_seconds": 3600.5,
+                "device": "auto",
+                "worker": "host-1",
+                "disk": {
+                    "total": 500_000_000_000,
+                    "free": 120_000_000_000,
+                    "folders": {"jobs": 2_000_000, "cache": 9_000_000, "uploads": 91_304},
+                    "measured_at": "2025-11-24T10:15:00.000+00:00",
+                },
+                "memory": {"total": 16_000_000_000, "free": 8_000_000_000},
+                "models": [{"kind": "diffusion", "name": "poster", "bytes": 40_000_000}],
+                "workers": [{"name": "host-1", "alive": True, "running": 2}],
+                "queue": {"paused": False, "queued": 3, "running": 2, "oldest_seconds": 4.2},
+            }
+        }
+    },
+}
+
+
+@router.get("", responses={200: _EXAMPLE, **responses()})
+async def get_system(caller: Admin, service: ServiceDep) -> SystemDocument:
+    """How the server is: disk, memory, models, workers and queue. What may be sent to it is in
+    `GET /v1/session`, for everyone."""
+    return await service.call(_system, service)
+
+
+def _system(service: Service) -> SystemDocument:
+    store, stats = service.jobs.store, service.engines.stats()
+    depth = store.queue.depth()
+    queued, oldest = depth["queued"]
+    total, free = (_memory(name) for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
+    return SystemDocument(
+        version=__version__,
+        uptime_seconds=time.monotonic() - service.started,
+        device=service.settings.device,
+        worker=service.jobs.worker_name,
+        disk=_disk(service),
+        memory=MemoryDocument(total=total, free=free),
+        models=[
+            ModelInMemory(kind=kind, name=PurePath(name).name, bytes=size)
+            for (kind, name), size in sorted(stats.resident.items())
+        ],
+        workers=_workers(service),
+        queue=QueueTotals(
+            paused=store.queue.paused(),
+            queued=queued,
+            running=depth["running"][0],
+            oldest_seconds=oldest,
+        ),
+    )
+
+
+def _disk(service: Service) -> DiskDocument:
+    usage, last = shutil.disk_usage(service.jobs.data), service.disk_meter.last()
+    return DiskDocument(
+        total=usage.total,
+        free=usage.free,
+        folders=None if last is None else dict(last.folders),
+        measured_at=None if last is None else timestamp(int(last.measured_at * 1000)),
+    )
+
+
+def _workers(service: Service) -> list[WorkerDocument]:
+    """Workers that live, and those that died with jobs, which others are about to take over."""
+    store = service.jobs.store
+    held = {name: len(ids) for name, ids in store.queue.held().items()}
+    alive = worker_names_alive(store.engine, service.jobs.data)
+    return [
+        WorkerDocument(name=name, alive=name in alive, running=held.get(name, 0))
+        for name in sorted(alive | held.keys())
+    ]
+
+
+def _memory(name: str) -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf(name)
+    except (ValueError, OSError):
+        return 0

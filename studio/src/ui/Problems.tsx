@@ -1,0 +1,25 @@
+import { linesOf } from "../api/problem";
+import { Icon } from "./Icon";
+
+/** What was refused or went wrong, where it happened; read out when it comes. */
+export function Problems({ error, title }: { readonly error: unknown; readonly title?: string }) {
+  if (error === null || error === undefined) return null;
+  const lines = linesOf(error);
+  return (
+    <div className="problems" role="alert">
+      <Icon name="warning" />
+      <div>
+        {title !== undefined && <strong>{title}</strong>}
+        {lines.length === 1 ? (
+          <p>{lines[0]}</p>
+        ) : (
+          <ul>
+            {lines.map((line) => (
+              <li key={line}>{line}</li>
+            ))}
+          </ul>
+        )}
+      </div>
+    </div>
+  );
+}
