@@ -56,7 +56,7 @@ IN_CORE = frozenset({"pydantic", "pydantic_core", "typing_extensions", "ninefold
 IN_CORE |= sys.stdlib_module_names
 #: What stages share; the rest of the folder are stages.
 SHARED_BY_STAGES = frozenset(
-    {"base", "control", "parameters", "prompted", "registry", "sizes", "__init__"}
+    {"base", "control", "parameters", "prompted", "regions", "registry", "sizes", "__init__"}
 )
 SHARED_BY_STAGES |= {
     "published_claim",

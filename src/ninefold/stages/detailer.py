@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -16,14 +16,13 @@ from ninefold.core.errors import InputError
 from ninefold.core.problems import problems_raised, suggest
 from ninefold.core.progress import PartialProgress
 from ninefold.core.values import Json, Region
-from ninefold.engines.detection import Detection
 from ninefold.engines.diffusion import Inpaint, ModelInfo
 from ninefold.engines.hashing import unchanged
 from ninefold.files.store import read_alpha, read_image, read_mask, write_detail, write_image
 from ninefold.imaging import masks
-from ninefold.imaging.boxes import Box, crop_box
+from ninefold.imaging.boxes import crop_box
 from ninefold.imaging.resize import resize, resize_mask
-from ninefold.imaging.types import Mask, Pixels
+from ninefold.imaging.types import Pixels
 from ninefold.prompts.templates import TemplatePart
 from ninefold.slots import (
     DETAIL_PATH,
@@ -39,42 +38,14 @@ from ninefold.slots import (
     next_seed,
 )
 from ninefold.stages.base import CONDITIONING, LOST_TILING, OwnPrompt
-from ninefold.stages.parameters import DETECTOR_MODEL
-from ninefold.stages.prompted import PromptedParams, PromptedStage
+from ninefold.stages.prompted import PromptedStage
+from ninefold.stages.regions import Found, RegionParams, from_detections, from_mask
 from ninefold.stages.sizes import check_mask_shape, size_before
 
-Order = Literal["confidence", "area", "left_to_right"]
 
-
-class DetailerParams(PromptedParams):
+class DetailerParams(RegionParams):
     """Parameters of `detailer`."""
 
-    detector: Annotated[str, DETECTOR_MODEL] | None = Field(
-        None,
-        description="A detector's name, .onnx file or transformers folder; by default the built-in "
-        "one. Where it gives masks, these are painted in instead of boxes.",
-    )
-    confidence: float = Field(0.3, ge=0, le=1, description="Least score of a detection.")
-    classes: tuple[str, ...] = Field(
-        (), description="Labels to take; empty takes all. For a detector that finds by words, they."
-    )
-    top_k: int = Field(4, ge=0, le=100, description="Most regions to paint; 0 paints all.")
-    order: Order = Field("area", description="Which regions come first, and stay under top_k.")
-    min_area: float = Field(0.0, ge=0, le=1, description="Least part of the image's area.")
-    max_area: float = Field(1.0, ge=0, le=1, description="Largest part of the image's area.")
-    padding: float = Field(
-        0.25, ge=0, le=4, description="Room around a region, as a part of its longer side."
-    )
-    padding_pixels: int | None = Field(
-        None, ge=0, le=4096, description="Room around a region in pixels, in place of `padding`."
-    )
-    dilate: int = Field(4, ge=-256, le=256, description="Pixels by which a mask grows.")
-    offset_x: int = Field(0, ge=-4096, le=4096, description="Pixels a mask moves right.")
-    offset_y: int = Field(0, ge=-4096, le=4096, description="Pixels a mask moves down.")
-    blur: float = Field(3.0, ge=0, le=128, description="Sigma of a mask's soft edge, in pixels.")
-    mask_mode: Literal["separate", "merge", "invert"] = Field(
-        "separate", description="One pass a region, one over all, or one over all the rest."
-    )
     strength: float = Field(0.4, gt=0, le=1, description="How far a region may change.")
     prompt: str = Field(
         "{prompt}",
@@ -95,21 +66,11 @@ class DetailerParams(PromptedParams):
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A region before it is painted."""
-
-    label: str
-    score: float
-    mask: Mask
-    box: Box
-
-
-@dataclass(frozen=True)
 class _Order:
     """A region to be painted; `again` where it was, by its first seed."""
 
     index: int
-    item: _Found
+    item: Found
     prompt: OwnPrompt
     seed: int
     again: bool = False
@@ -210,67 +171,26 @@ class DetailerStage(PromptedStage[DetailerParams]):
             size=list(record.size),
         )
 
-    def _find(self, context: PipelineContext, image: Pixels) -> Sequence[_Found]:
+    def _find(self, context: PipelineContext, image: Pixels) -> Sequence[Found]:
         height, width = image.shape[:2]
         given = context.get(MASK)
         if given is not None:
-            mask = resize_mask(read_mask(context, given), width, height)
-            found = list(self._softened([("mask", 1.0, mask)]))
+            found = from_mask(self.params, resize_mask(read_mask(context, given), width, height))
             if not found:
                 context.warn(
                     self.name,
                     f"mask: nothing of it is left at {width}x{height} after dilate, offset_x and "
                     "offset_y, so nothing was painted.",
                 )
-        else:
-            engine = self.engines.detection
-            model = self.params.detector or engine.models()[0]
-            with unchanged(model, partial(engine.hash, model)) as digest:
-                # A detector without labels finds what words say.
-                words = () if engine.labels(model) else (self.params.classes,)
-                detections = engine.detect(model, image, self.params.confidence, *words)
-            context.add_metadata(self.name, detector=model, detector_hash=digest)
-            chosen = self._chosen(detections, width, height)
-            hard = [(item.label, item.score, _mask(item, width, height)) for item in chosen]
-            found = list(self._softened(self._combined(hard)))
-        return found
-
-    def _chosen(
-        self, detections: Sequence[Detection], width: int, height: int
-    ) -> Sequence[Detection]:
-        params = self.params
-
-        def wanted(item: Detection) -> bool:
-            part = _box(item, width, height).area / (width * height)
-            in_range = part > 0 and params.min_area <= part <= params.max_area
-            return in_range and (not params.classes or item.label in params.classes)
-
-        keys = {
-            "confidence": lambda item: -item.score,
-            "area": lambda item: -_box(item, width, height).area,
-            "left_to_right": lambda item: item.left,
-        }
-        kept = sorted(filter(wanted, detections), key=keys[params.order])
-        return kept[: params.top_k or None]
-
-    def _combined(
-        self, hard: Sequence[tuple[str, float, Mask]]
-    ) -> Sequence[tuple[str, float, Mask]]:
-        if self.params.mask_mode == "separate" or not hard:
-            return hard
-        merged = masks.merge([mask for _, _, mask in hard])
-        if self.params.mask_mode == "invert":
-            merged = masks.invert(merged)
-        return [("+".join(label for label, _, _ in hard), min(s for _, s, _ in hard), merged)]
-
-    def _softened(self, hard: Sequence[tuple[str, float, Mask]]) -> Iterator[_Found]:
-        params = self.params
-        for label, score, mask in hard:
-            moved = masks.offset(mask, params.offset_x, params.offset_y)
-            soft = masks.blur(masks.dilate(moved, params.dilate), params.blur)
-            box = masks.mask_box(soft)
-            if box is not None:
-                yield _Found(label, score, soft, box)
+            return found
+        engine = self.engines.detection
+        model = self.params.detector or engine.models()[0]
+        with unchanged(model, partial(engine.hash, model)) as digest:
+            # A detector without labels finds what words say.
+            words = () if engine.labels(model) else (self.params.classes,)
+            detections = engine.detect(model, image, self.params.confidence, *words)
+        context.add_metadata(self.name, detector=model, detector_hash=digest)
+        return from_detections(self.params, detections, width, height)
 
     def _prompts(
         self,
@@ -294,7 +214,7 @@ class DetailerStage(PromptedStage[DetailerParams]):
     def _orders(
         self,
         context: PipelineContext,
-        found: Sequence[_Found],
+        found: Sequence[Found],
         prompts: Sequence[OwnPrompt | None],
     ) -> Sequence[_Order]:
         """What to paint, one after the other: every region, then those that are painted anew."""
@@ -375,17 +295,6 @@ def _class_prompt(label: str) -> str:
 def _part(parts: Sequence[TemplatePart], index: int) -> TemplatePart:
     """The part of a region; the last is for all that come after it."""
     return parts[min(index, len(parts) - 1)]
-
-
-def _box(item: Detection, width: int, height: int) -> Box:
-    return Box.around(item.left, item.top, item.right, item.bottom).clip(width, height)
-
-
-def _mask(item: Detection, width: int, height: int) -> Mask:
-    """What the detector says that it covers, else its box."""
-    if item.mask is not None and item.mask.any():
-        return item.mask.astype(np.float32)
-    return masks.box_mask(_box(item, width, height), width, height)
 
 
 def _touches(box: tuple[int, int, int, int], size: tuple[int, int]) -> bool:

@@ -6,14 +6,18 @@ import base64
 from io import BytesIO
 from typing import Any
 
+import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ninefold.config import PipelineConfig
+from ninefold.core.errors import ConfigError
 from ninefold.engines.control import CONTROL
 from ninefold.files.opening import ImageLimits
 from ninefold.server.blocking_requests import ImageOrder
 from ninefold.server.sdapi.model_catalog import ModelCatalog
+from ninefold.server.sdapi.schemas import Txt2ImgRequest
+from ninefold.server.sdapi.translate import txt2img
 from ninefold.testing import fake_engines
 
 ENGINES = fake_engines()
@@ -27,6 +31,18 @@ SHELF = ModelCatalog(
     modes=lambda name: ENGINES[CONTROL].info(name).modes,
 )
 LIMITS = ImageLimits(2**20, 2**20, 4096)
+
+
+def drawn(**asked: Any) -> ImageOrder:
+    """What a txt2img request becomes."""
+    return txt2img(Txt2ImgRequest(**{"prompt": "a house", **asked}), SHELF, LIMITS)
+
+
+def problems(**asked: Any) -> str:
+    """What a txt2img request is refused for."""
+    with pytest.raises(ConfigError) as reported:
+        drawn(**asked)
+    return str(reported.value)
 
 
 def stages(order: ImageOrder) -> list[tuple[str, dict[str, Any]]]:
