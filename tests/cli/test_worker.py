@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from ninefold.jobs import worker
-from ninefold.jobs.leases import Lease
+from ninefold.jobs.database import connect, database_url
+from ninefold.jobs.leases import Lease, known_workers
 from tests.cli.conftest import Cli
 from tests.cli.test_bad_input import refused
 from tests.cli.test_interrupt import started
@@ -29,6 +30,18 @@ def test_a_worker_whose_name_is_lost_stops(cli: Cli, monkeypatch: pytest.MonkeyP
     lost = cli("worker", "--name", "mine")
     assert lost.code == 1
     assert "error: another worker took the name 'mine'" in lost.err
+
+
+def test_a_worker_announces_its_process(at_work: tuple[str, Forked], tmp_path: Path) -> None:
+    _, process = at_work
+    data = tmp_path / "ninefold-data"
+    engine = connect(database_url(data, None), create=False)
+    try:
+        [found] = known_workers(engine, data)
+    finally:
+        engine.dispose()
+    assert (found.name, found.alive) == ("mine", True)
+    assert (found.process.kind, found.process.pid) == ("worker", process.pid)
 
 
 @pytest.fixture

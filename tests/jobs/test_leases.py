@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import time
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 
+from ninefold._version import __version__
 from ninefold.core.errors import ConfigError
 from ninefold.jobs.database import connect, database_url
-from ninefold.jobs.leases import PULSE_TIMEOUT, Lease, locks_for
+from ninefold.jobs.leases import PULSE_TIMEOUT, Lease, known_workers, locks_for
+from ninefold.jobs.tables import WORKERS
 from tests.jobs.conftest import Place
 
 
@@ -95,3 +101,38 @@ def test_one_that_hangs_is_dead_in_time(town: Town) -> None:
     assert two.dead({"one"}) == {"one"}
     one.beat()
     assert two.dead({"one"}) == set()
+
+
+def test_a_worker_tells_which_process_it_is(town: Town) -> None:
+    one, two = town.lease("one"), town.lease("two")
+    before = time.time() * 1000
+    three = Lease(town.engine, locks_for(town.engine, town.data), "three", kind="server")
+    town.leases.append(three)
+    for lease in (one, two, three):
+        lease.beat()
+    two.release()
+    known = {worker.name: worker for worker in known_workers(town.engine, town.data)}
+    assert {name: worker.alive for name, worker in known.items()} == {
+        "one": True,
+        "three": True,
+        "two": False,
+    }
+    process = known["three"].process
+    assert (process.kind, process.version) == ("server", __version__)
+    assert (process.host, process.pid) == (socket.gethostname(), os.getpid())
+    assert process.started_at is not None
+    assert before - 1 <= process.started_at <= time.time() * 1000 + 1
+    assert known["one"].process.kind == "library"
+
+
+def test_the_next_worker_of_a_name_tells_of_itself(town: Town) -> None:
+    town.lease("one").beat()
+    town.leases.pop().release()
+    with town.engine.begin() as connection:
+        connection.execute(sa.update(WORKERS).values(host="elsewhere", pid=1))
+    lease = Lease(town.engine, locks_for(town.engine, town.data), "one", kind="worker")
+    town.leases.append(lease)
+    lease.beat()
+    [worker] = known_workers(town.engine, town.data)
+    assert (worker.process.host, worker.process.pid) == (socket.gethostname(), os.getpid())
+    assert worker.process.kind == "worker"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ninefold._version import __version__
 from ninefold.jobs.disk_use import DiskMeter, folder_bytes
 from ninefold.server.keys import Keys
 from ninefold.server.open_requests import PAUSE
@@ -109,7 +113,16 @@ def test_how_the_server_is(door: Door) -> None:
     assert 0 < system["disk"]["free"] < system["disk"]["total"]
     assert system["memory"]["total"] > 0
     (worker,) = system["workers"]
-    assert worker == {"name": system["worker"], "alive": True, "running": 0}
+    assert datetime.fromisoformat(worker.pop("started_at")).tzinfo is not None
+    assert worker == {
+        "name": system["worker"],
+        "alive": True,
+        "running": 0,
+        "kind": "server",
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "version": __version__,
+    }
     assert system["queue"] == {"paused": False, "queued": 0, "running": 0, "oldest_seconds": 0.0}
     end = time.monotonic() + PATIENCE
     while (disk := door.client.get("/v1/system", headers=admin).json()["disk"])["folders"] is None:

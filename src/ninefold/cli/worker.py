@@ -46,6 +46,7 @@ async def work(
             grace=settings.grace,
             cache_bytes=settings.cache_bytes,
             engines=engines,
+            worker_kind="worker",
         ) as jobs:
             jobs.on_worker_lost(end.lose)
             with traced(jobs), _metrics(jobs, engines, settings):

@@ -21,6 +21,7 @@ from ninefold.jobs import retention
 from ninefold.jobs.admission import Admission
 from ninefold.jobs.database import connect
 from ninefold.jobs.group_rows import Config, GroupRow, Input, rows_of
+from ninefold.jobs.leases import WorkerKind
 from ninefold.jobs.lineage import Rerun
 from ninefold.jobs.model import Group, Job
 from ninefold.jobs.naming import member_id
@@ -67,6 +68,7 @@ class JobExecutor(JobReader):
         concurrency: int | None = None,
         cache_bytes: int = DEFAULT_MAX_BYTES,
         grace: float = GRACE,
+        worker_kind: WorkerKind = "library",
     ) -> None:
         """Nothing is touched before `async with`.
 
@@ -74,7 +76,7 @@ class JobExecutor(JobReader):
         `create` makes the database where it is missing. `name` is the worker's own, never used
         by two at once; `concurrency` is how many jobs each worker on this database runs at a time;
         `cache_bytes` limits the stage cache, 0 keeps none; `grace` is how many seconds running
-        steps have to finish when it closes.
+        steps have to finish when it closes; `worker_kind` is what admins see of where it runs.
         """
         super().__init__(data, database, engines)
         self._given_data = data
@@ -82,6 +84,7 @@ class JobExecutor(JobReader):
         self._with_worker = worker
         self._name = name
         self._concurrency = concurrency
+        self._worker_kind = worker_kind
         self._grace = grace
         self._worker: Any = None
         self._listeners = Listeners()
@@ -356,6 +359,7 @@ class JobExecutor(JobReader):
             ),
             name=self._name,
             concurrency=self._concurrency,
+            kind=self._worker_kind,
         )
         try:
             worker.start()

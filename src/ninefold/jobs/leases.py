@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Literal, Protocol
 
 import sqlalchemy as sa
 
+from ninefold._version import __version__
 from ninefold.core.errors import ConfigError
 from ninefold.jobs.tables import WORKERS
 
@@ -21,6 +24,41 @@ PULSE_TIMEOUT = 9.0
 MAX_NAME = 128
 #: Numbers tried for a worker that was given no name.
 _MOST_WORKERS = 1000
+#: Characters of a host's name that are kept.
+_MAX_HOST = 255
+
+#: In whose process a worker runs: a server's, that of `ninefold worker`, or a program's that uses
+#: the library.
+WorkerKind = Literal["server", "worker", "library"]
+
+
+@dataclass(frozen=True)
+class WorkerProcess:
+    """Which process a worker is; None where it is of a version that does not tell."""
+
+    #: A `WorkerKind`, or one of a later version.
+    kind: str | None = None
+    host: str | None = None
+    pid: int | None = None
+    #: By its host's clock, in milliseconds since the epoch.
+    started_at: int | None = None
+    version: str | None = None
+
+    @classmethod
+    def own(cls, kind: WorkerKind) -> WorkerProcess:
+        """This process, whose worker starts now."""
+        host = socket.gethostname()[:_MAX_HOST]
+        return cls(kind, host, os.getpid(), round(time.time() * 1000), __version__)
+
+
+@dataclass(frozen=True)
+class KnownWorker:
+    """A worker that runs or ran."""
+
+    name: str
+    #: Whether its process holds its name.
+    alive: bool
+    process: WorkerProcess
 
 
 class Locks(Protocol):
@@ -135,12 +173,19 @@ def locks_for(engine: sa.Engine, data: Path) -> Locks:
     return SessionLocks(engine)
 
 
-def worker_names_alive(engine: sa.Engine, data: Path) -> set[str]:
-    """The workers whose processes hold their names."""
+def known_workers(engine: sa.Engine, data: Path) -> list[KnownWorker]:
+    """The workers that run or ran on a database, by name."""
     with engine.connect() as connection:
-        names = list(connection.scalars(sa.select(WORKERS.c.id)))
+        rows = connection.execute(sa.select(WORKERS).order_by(WORKERS.c.id)).all()
     locks = locks_for(engine, data)
-    return {name for name in names if locks.taken(name)}
+    return [
+        KnownWorker(
+            row.id,
+            locks.taken(row.id),
+            WorkerProcess(row.kind, row.host, row.pid, row.started_at, row.version),
+        )
+        for row in rows
+    ]
 
 
 class Lease:
@@ -156,8 +201,10 @@ class Lease:
         locks: Locks,
         name: str | None = None,
         clock: Callable[[], float] = time.monotonic,
+        kind: WorkerKind = "library",
     ) -> None:
         self.engine = engine
+        self._process = asdict(WorkerProcess.own(kind))
         self.locks = locks
         self.name = self._take(name)
         self._clock = clock
@@ -172,9 +219,12 @@ class Lease:
             return False
         with self.engine.begin() as connection:
             own = WORKERS.c.id == self.name
-            step = sa.update(WORKERS).where(own).values(beat=WORKERS.c.beat + 1)
+            # Of the process each time: it costs nothing more, and the row may be that of a worker
+            # that had the name before, or meanwhile.
+            step = sa.update(WORKERS).where(own).values(beat=WORKERS.c.beat + 1, **self._process)
             if connection.execute(step).rowcount == 0:
-                connection.execute(sa.insert(WORKERS).values(id=self.name, beat=0))
+                new = sa.insert(WORKERS).values(id=self.name, beat=0, **self._process)
+                connection.execute(new)
         return True
 
     def dead(self, others: set[str]) -> set[str]:

@@ -8,12 +8,18 @@ import sqlalchemy as sa
 #: `migrations/versions`; a test compares the two.
 TABLES = sa.MetaData()
 
-#: One row a worker that runs or ran; `beat` counts up for as long as it is alive.
+#: One row a worker that runs or ran; `beat` counts up for as long as it is alive. The rest says
+#: which process it is, `started_at` in milliseconds since the epoch; null where it does not tell.
 WORKERS = sa.Table(
     "ninefold_workers",
     TABLES,
     sa.Column("id", sa.String(128), primary_key=True),
     sa.Column("beat", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.String(16)),
+    sa.Column("host", sa.String(255)),
+    sa.Column("pid", sa.Integer),
+    sa.Column("started_at", sa.BigInteger),
+    sa.Column("version", sa.String(64)),
 )
 
 #: What versions without migrations look at before they use a database. The number stands at one

@@ -15,7 +15,7 @@ from ninefold.jobs import dbos_adapter, listing
 from ninefold.jobs import runtime as runtimes
 from ninefold.jobs.database import engine_for_steps, storage_error
 from ninefold.jobs.dispatch import Dispatcher
-from ninefold.jobs.leases import Lease, locks_for
+from ninefold.jobs.leases import Lease, WorkerKind, locks_for
 from ninefold.jobs.runtime import Runtime
 from ninefold.jobs.store import JobStore
 
@@ -36,6 +36,7 @@ class Worker:
         *,
         name: str | None = None,
         concurrency: int | None = None,
+        kind: WorkerKind = "library",
     ) -> None:
         self.engine = engine
         #: On which steps are recorded.
@@ -45,6 +46,7 @@ class Worker:
         self.runtime = runtime
         self.name = name
         self.concurrency = concurrency
+        self.kind = kind
         #: Called, from a thread, where the worker lost its name to another.
         self.on_lost: Callable[[], None] = lambda: None
         self._lease: Lease | None = None
@@ -59,7 +61,8 @@ class Worker:
         """Take a name and begin; raises `ConfigError` where that cannot be."""
         if runtimes.installed() is not None:
             raise ConfigError("jobs: this process runs a worker already. Start another process.")
-        self._lease = Lease(self.steps_engine, locks_for(self.engine, self.runtime.data), self.name)
+        locks = locks_for(self.engine, self.runtime.data)
+        self._lease = Lease(self.steps_engine, locks, self.name, kind=self.kind)
         self.name = self._lease.name
         runtimes.install(self.runtime)
         try:

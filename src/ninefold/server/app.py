@@ -160,6 +160,7 @@ def _lifespan(
                 concurrency=settings.concurrency,
                 cache_bytes=settings.cache_bytes,
                 grace=settings.grace,
+                worker_kind="server",
             )
             opened = await stack.enter_async_context(executor)
             service = app.state.service = await asyncio.to_thread(

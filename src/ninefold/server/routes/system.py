@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from ninefold._version import __version__
-from ninefold.jobs.leases import worker_names_alive
+from ninefold.jobs.leases import KnownWorker, WorkerProcess, known_workers
 from ninefold.jobs.model import timestamp
 from ninefold.server.dependencies import Admin, ServiceDep
 from ninefold.server.problems import responses
@@ -40,6 +40,16 @@ class WorkerDocument(BaseModel):
     name: str
     alive: bool
     running: int = Field(description="Jobs that it holds.")
+    kind: str | None = Field(
+        None,
+        description="Where it runs: `server` in a server's process, `worker` as `ninefold worker`, "
+        "`library` in another program. This and what follows is null for a worker of a version "
+        "that does not tell.",
+    )
+    host: str | None = Field(None, description="The name of its machine.")
+    pid: int | None = Field(None, description="Its process there.")
+    started_at: str | None = Field(None, description="By its machine's clock.")
+    version: str | None = Field(None, description="Of ninefold.")
 
 
 class QueueTotals(BaseModel):
@@ -97,7 +107,18 @@ _EXAMPLE: dict[str, Any] = {
                 },
                 "memory": {"total": 16_000_000_000, "free": 8_000_000_000},
                 "models": [{"kind": "diffusion", "name": "poster", "bytes": 40_000_000}],
-                "workers": [{"name": "host-1", "alive": True, "running": 2}],
+                "workers": [
+                    {
+                        "name": "host-1",
+                        "alive": True,
+                        "running": 2,
+                        "kind": "server",
+                        "host": "host",
+                        "pid": 4242,
+                        "started_at": "2025-11-24T09:15:00.000+00:00",
+                        "version": __version__,
+                    }
+                ],
                 "queue": {"paused": False, "queued": 3, "running": 2, "oldest_seconds": 4.2},
             }
         }
@@ -152,10 +173,22 @@ def _workers(service: Service) -> list[WorkerDocument]:
     """Workers that live, and those that died with jobs, which others are about to take over."""
     store = service.jobs.store
     held = {name: len(ids) for name, ids in store.queue.held().items()}
-    alive = worker_names_alive(store.engine, service.jobs.data)
+    known = {worker.name: worker for worker in known_workers(store.engine, service.jobs.data)}
+    # Jobs may be held by one that was killed before it showed a pulse.
+    known = {name: KnownWorker(name, False, WorkerProcess()) for name in held} | known
     return [
-        WorkerDocument(name=name, alive=name in alive, running=held.get(name, 0))
-        for name in sorted(alive | held.keys())
+        WorkerDocument(
+            name=name,
+            alive=worker.alive,
+            running=held.get(name, 0),
+            kind=worker.process.kind,
+            host=worker.process.host,
+            pid=worker.process.pid,
+            started_at=timestamp(worker.process.started_at),
+            version=worker.process.version,
+        )
+        for name, worker in sorted(known.items())
+        if worker.alive or name in held
     ]
 
 
