@@ -1,4 +1,4 @@
-"""Workers that announced themselves before a migration go on after it, with what is known of them."""
+"""Workers that announced themselves before a migration go on after it, known by name alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from tests.jobs.conftest import Place
 from tests.migrations.folders import OldFolder
 
 #: What versions up to migration 0006 write and read.
-BEAT = "UPDATE ninefold_workers SET beat=(ninefold_workers.beat + 1) WHERE ninefold_workers.id = :id"
+BEAT = (
+    "UPDATE ninefold_workers SET beat=(ninefold_workers.beat + 1) WHERE ninefold_workers.id = :id"
+)
 ANNOUNCE = "INSERT INTO ninefold_workers (id, beat) VALUES (:id, 0)"
 PULSES = "SELECT ninefold_workers.id, ninefold_workers.beat FROM ninefold_workers ORDER BY 1"
 

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
 import httpx2 as httpx
+import sqlalchemy as sa
 from playwright.sync_api import expect
 
+from ninefold.jobs.database import connect, database_url
+from ninefold.jobs.leases import Lease, WorkerProcess, locks_for
+from ninefold.jobs.tables import WORKERS
 from tests.server.process import ServerProcess
 from tests.studio.axe import violations
 from tests.studio.conftest import Studio
@@ -85,3 +96,37 @@ def test_tabs_are_addresses_and_without_a_scope_say_which_one(
     expect(page.get_by_role("tabpanel")).to_contain_text("the scope admin. Yours has read.")
     page.get_by_role("tab", name="Webhooks").click()
     expect(page.get_by_role("tabpanel")).to_contain_text("of your key")
+
+
+@contextmanager
+def workers_beside(data: Path) -> Iterator[None]:
+    """Workers that run beside the server's: of another version, and of one that does not tell."""
+    engine = connect(database_url(data, None), create=False)
+    leases = [Lease(engine, locks_for(engine, data), name, kind="worker") for name in ("b", "c")]
+    told, untold = replace(WorkerProcess.own("worker"), version="0.0.1"), WorkerProcess()
+    try:
+        for lease, process in zip(leases, (told, untold), strict=True):
+            lease.beat()
+            with engine.begin() as connection:
+                own = sa.update(WORKERS).where(WORKERS.c.id == lease.name)
+                connection.execute(own.values(**vars(process)))
+        yield
+    finally:
+        for lease in leases:
+            lease.release()
+        engine.dispose()
+
+
+def test_workers_tell_where_they_run(studio: Studio, tmp_path: Path, served: ServerProcess) -> None:
+    with workers_beside(tmp_path / "data"):
+        page = studio.page("/settings?tab=server")
+        rows = page.get_by_role("list", name="Workers").get_by_role("listitem")
+        expect(rows).to_have_count(3)
+        own = rows.filter(has_text="in this server")
+        expect(own).to_contain_text(f"process {served.process.pid} on {socket.gethostname()}")
+        expect(own).to_contain_text("since ")
+        other = rows.filter(has_text=f"ninefold worker · process {os.getpid()}")
+        expect(other).to_contain_text("Runs version 0.0.1")
+        expect(rows.filter(has_text="of an earlier version")).to_have_count(1)
+        expect(page.get_by_text("Runs version")).to_have_count(1)
+        assert violations(page) == []

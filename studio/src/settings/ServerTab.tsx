@@ -1,9 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { Meter } from "react-aria-components";
-import { bytesText, countText, spanText, timeText } from "../ui/format";
+import { bytesText, spanText, timeText } from "../ui/format";
 import { Pairs } from "../ui/Pairs";
 import { Problems } from "../ui/Problems";
 import { readyQuery, type SystemDocument, systemQuery } from "./queries";
+import { WorkersCard } from "./WorkersCard";
 
 /** How the server is, as it changes. */
 export function ServerTab() {
@@ -16,7 +17,7 @@ export function ServerTab() {
       {system !== undefined && (
         <div className="server-cards">
           <Health system={system} unready={ready.error} />
-          <Workers system={system} />
+          <WorkersCard system={system} />
           <Disk disk={system.disk} />
           <Memory system={system} />
         </div>
@@ -43,48 +44,6 @@ function Health({ system, unready }: HealthProps) {
           ["Device", system.device === "auto" ? "auto: the best there is" : system.device],
         ]}
       />
-    </section>
-  );
-}
-
-function Workers({ system: { workers, queue, worker } }: { readonly system: SystemDocument }) {
-  return (
-    <section className="card stack" aria-label="Workers and queue">
-      <h2>Workers and queue</h2>
-      <Pairs
-        pairs={[
-          ["Queue", queue.paused ? "paused: nothing new begins" : "open"],
-          [
-            "Waiting",
-            queue.queued === 0
-              ? "nothing"
-              : `${countText(queue.queued)}, the oldest for ${spanText(queue.oldest_seconds)}`,
-          ],
-          ["Running", countText(queue.running)],
-        ]}
-      />
-      {!workers.some(({ alive }) => alive) && (
-        <p className="bad small">
-          No worker runs: jobs wait. Start one with <code>ninefold worker</code>.
-        </p>
-      )}
-      <ul className="small">
-        {workers.map(({ name, alive, running }) => (
-          <li key={name} className="row spread">
-            <span>
-              {name}
-              {name === worker && <span className="muted"> (in the server)</span>}
-            </span>
-            <span className={alive ? "" : "bad"}>
-              {alive
-                ? running === 0
-                  ? "idle"
-                  : `runs ${running}`
-                : `gone; its ${running} jobs are taken over`}
-            </span>
-          </li>
-        ))}
-      </ul>
     </section>
   );
 }
