@@ -76,6 +76,29 @@ def test_what_happens_is_reported_in_order(place: Place) -> None:
     run(work())
 
 
+def test_a_job_that_ends_while_a_look_reads_is_reported_once(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work() -> None:
+        async with here.jobs(engines=fake_engines(steps_delay=0.2)) as jobs:
+            looks = activity._Looks(jobs.store)
+            looks.begin()
+            job = await jobs.submit(PAINT, "a house")
+            found: list[ActivityEvent] = []
+            while "job_started" not in [event.name for event in found]:
+                found += await _call(looks.look)
+            assert "job_ended" not in [event.name for event in found]
+            await jobs.wait(job.id)
+            # It ran when the look began.
+            monkeypatch.setattr(looks, "_pending", lambda _: [job.id])
+            found += await _call(looks.look)
+            names = [event.name for event in found]
+            assert (names.count("job_started"), names.count("job_ended")) == (1, 1)
+            assert names[-1] == "job_ended"
+
+    run(work())
+
+
 def test_whoever_comes_back_misses_nothing_or_is_told(here: Place) -> None:
     async def work() -> None:
         async with here.jobs(worker=False) as jobs:

@@ -206,6 +206,7 @@ class _Looks:
         for job_id in running:
             if (entry := self._read(job_id)) is not None:
                 entry.news()
+                self._leave(job_id, entry)
 
     def look(self) -> list[ActivityEvent]:
         """What happened since the last look."""
@@ -272,6 +273,7 @@ class _Looks:
     def _progress(self, pending: list[str]) -> list[ActivityEvent]:
         """What those that run, or ran at the last look, have done since."""
         found: list[ActivityEvent] = []
+        known = set(self._running)  # one that `pending` still names may end right here
         versions = self._store.versions([*self._running]) if self._running else {}
         for job_id, entry in list(self._running.items()):
             version = versions.get(job_id)
@@ -282,7 +284,7 @@ class _Looks:
                 entry.snapshot.update(version)
                 found += self._reported(job_id, entry)
         for job_id in pending:
-            if job_id not in self._running and (begun := self._read(job_id)) is not None:
+            if job_id not in known and (begun := self._read(job_id)) is not None:
                 found += self._reported(job_id, begun)
         return found
 
@@ -295,13 +297,17 @@ class _Looks:
         ]
         if job.status in ENDED:
             self._ended[job_id] = self._completed
-        if job.status != "running":
-            del self._running[job_id]
+        self._leave(job_id, entry)
         if job.status == "queued":  # its worker stopped
             found.append(
                 ActivityEvent("job_queued", {"job": job_id, "group": job.group}, job.owner)
             )
         return found
+
+    def _leave(self, job_id: str, entry: _Running) -> None:
+        """Follow a job no longer that runs no longer."""
+        if entry.snapshot.job.status != "running":
+            del self._running[job_id]
 
 
 def _compact(job_id: str, event: JobEvent) -> list[tuple[str, Json]]:
