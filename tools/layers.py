@@ -23,7 +23,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "ninefold"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "__main__"}),
     frozenset({"cli", "client", "server", "studio"}),
-    frozenset({"telemetry"}),
+    frozenset({"telemetry", "health"}),
     frozenset({"jobs"}),
     frozenset(
         {

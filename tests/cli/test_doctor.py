@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from ninefold.cli import doctor
 from ninefold.core.plugins import Plugin
 from ninefold.engines import builtin
 from ninefold.files.manifest_store import ManifestStore
 from ninefold.files.signing.self_made import SelfMadeKey
+from ninefold.health import machine, models
 from tests.certificates import issue
 from tests.cli.conftest import Cli, Outcome
 
@@ -66,7 +66,7 @@ def test_what_is_missing_is_an_exit_code_and_a_remedy(
     monkeypatch.setattr(metadata, "version", version)
     monkeypatch.setenv("NINEFOLD_WILDCARDS", str(tmp_path / "gone"))
     monkeypatch.setenv("NINEFOLD_DEVICE", "cuda")
-    monkeypatch.setattr(doctor, "_cards", list)
+    monkeypatch.setattr(machine, "cards", list)
     outcome = cli("doctor", "--json")
     assert outcome.code == 1
     missing = {
@@ -109,7 +109,7 @@ def test_a_url_that_cannot_be_read_is_reported(cli: Cli, port: str) -> None:
 
 def test_a_plugin_that_cannot_be_used_is_a_note(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = Plugin("stage", "mirror", "mirrors:Mirror", "mirrors", "1", "no module mirrors")
-    monkeypatch.setattr(doctor, "plugins", lambda: (broken,))
+    monkeypatch.setattr(models, "plugins", lambda: (broken,))
     outcome = cli("doctor", "--json")
     assert outcome.code == 0
     assert finding(outcome, "mirror")["remedy"] == "no module mirrors"
@@ -164,8 +164,8 @@ def test_a_damaged_model_is_found(tmp_path: Path) -> None:
 def test_versions_are_shown_of_what_ninefold_stands_on() -> None:
     project = tomllib.loads(PROJECT.read_text())["project"]
     needed = {re.split(r"[\[>=<]", text)[0] for text in project["dependencies"]}
-    assert set(doctor.LIBRARIES) <= needed
-    for extra, name in doctor.EXTRAS.items():
+    assert set(machine.LIBRARIES) <= needed
+    for extra, name in machine.EXTRAS.items():
         assert any(text.startswith(name) for text in project["optional-dependencies"][extra])
 
 

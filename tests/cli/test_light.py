@@ -49,3 +49,15 @@ def test_help_loads_nothing_heavy(argv: list[str]) -> None:
 )
 def test_nothing_but_a_run_loads_torch(argv: list[str]) -> None:
     assert loaded(MAIN.format(argv=argv), HEAVY[:4]) == ""
+
+
+def test_no_check_of_a_server_loads_torch() -> None:
+    code = """
+from ninefold.engines.defaults import build_engines
+from ninefold.health.checks import server_checks
+from ninefold.settings import Settings
+settings = Settings()
+for check in server_checks(settings, build_engines(settings)).values():
+    assert list(check()) or check.__name__ == "check_plugins"
+"""
+    assert loaded(code, HEAVY[:4]) == ""

@@ -148,6 +148,9 @@ def use_everything(client: Client, folder: Path) -> None:
     assert [preset["name"] for preset in client.presets()] == ["draft", "standard", "full"]
     assert client.stages()[0]["name"] == "prompt"
     assert client.system()["queue"]["paused"] is False
+    checks = client.checks()
+    assert client.checks(max_age=3600) == checks
+    assert "database" in {check["name"] for check in checks["checks"]}
     assert client.cancel(child).status == "succeeded"
     client.delete(child)
     gone = client.delete_many([done, second.id, "nobody"])

@@ -84,6 +84,23 @@ def test_an_authority_that_gives_none(
         sign(TimeStamper(authority.url, policy="require"))
 
 
+def test_an_authority_can_be_asked_whether_it_gives_any(authority: Authority) -> None:
+    assert TimeStamper(authority.url).problem() is None
+    assert len(authority.requests) == 1
+    rejected = bytes.fromhex("30053003020102")
+    for instead, message in (
+        ((503, b"later"), "answered with status 503"),
+        ((200, rejected), "answers without a time stamp"),
+        ((200, b"hello"), "answers without a time stamp"),
+    ):
+        authority.instead = instead
+        problem = TimeStamper(authority.url).problem()
+        assert problem is not None
+        assert message in problem
+        assert "NINEFOLD_TIMESTAMP_URL" in problem
+    assert "cannot be reached" in (TimeStamper("http://127.0.0.1:9/tsa", 5).problem() or "")
+
+
 def test_a_silent_authority_is_waited_for_no_longer_than_said(authority: Authority) -> None:
     authority.delay = 60
     began = time.monotonic()

@@ -146,6 +146,7 @@ PROBES: dict[str, Probe] = {
     "POST /v1/groups/{group_id}/webhook/replay": Probe(path={"group_id": "group"}),
     "GET /metrics": Probe(scope="admin"),
     "GET /v1/system": Probe(scope="admin"),
+    "GET /v1/system/checks": Probe(scope="admin"),
     "GET /v1/keys": Probe(scope="admin"),
     "POST /v1/keys": Probe(scope="admin", json={"name": "printer"}),
     "DELETE /v1/keys/{key_id}": Probe(scope="admin", path={"key_id": "key"}),

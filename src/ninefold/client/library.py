@@ -82,6 +82,16 @@ def system() -> Call[dict[str, Any]]:
     return Call("GET", "/v1/system", _document)
 
 
+def checks(*, max_age: float | None = None) -> Call[dict[str, Any]]:
+    """What is missing around the server, as `GET /v1/system/checks` has it.
+
+    A report that is at most `max_age` seconds old will do, five minutes where none is said; 0 has
+    the server look again. Needs the scope `admin`.
+    """
+    params = given(max_age=max_age)
+    return Call("GET", "/v1/system/checks", _document, params, patience=60)
+
+
 def models() -> Call[dict[str, Any]]:
     """What models there are, as `GET /v1/models` has them: `data` are the diffusion models."""
     return Call("GET", "/v1/models", _document)

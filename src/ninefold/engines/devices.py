@@ -114,7 +114,7 @@ class DeviceChoice:
             torch.mps.empty_cache()
 
 
-def choose_device(settings: EngineSettings) -> DeviceChoice:
+def device_name(settings: EngineSettings) -> str:
     """The device that the settings ask for; raises `ModelError` if it is not there."""
     import torch
 
@@ -123,17 +123,24 @@ def choose_device(settings: EngineSettings) -> DeviceChoice:
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
+    if settings.device == "auto":
+        return next(name for name, is_there in there.items() if is_there)
+    if there[settings.device]:
+        return settings.device
+    raise ModelError(
+        f"No {settings.device} device here for this PyTorch ({torch.__version__}). "
+        "Set NINEFOLD_DEVICE=auto, or install a PyTorch build for it."
+    )
+
+
+def choose_device(settings: EngineSettings) -> DeviceChoice:
+    """The device that the settings ask for, set up as they say; raises `ModelError` if it is not
+    there."""
+    import torch
+
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    if settings.device == "auto":
-        choice = next(name for name, is_there in there.items() if is_there)
-    elif there[settings.device]:
-        choice = settings.device
-    else:
-        raise ModelError(
-            f"No {settings.device} device here for this PyTorch ({torch.__version__}). "
-            "Set NINEFOLD_DEVICE=auto, or install a PyTorch build for it."
-        )
+    choice = device_name(settings)
     if settings.memory and choice == "cuda":
         total = torch.cuda.get_device_properties(0).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, settings.memory / total))

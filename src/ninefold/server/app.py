@@ -170,6 +170,7 @@ def _lifespan(
                 await stack.enter_async_context(part.running(app, service))
             stack.push_async_callback(asyncio.to_thread, service.access.close)
             stack.push_async_callback(service.activity.close)
+            stack.push_async_callback(service.checks.close)
             watch = service.open_requests.watch(service.access.revoked)
             for background in (_expire(service), watch):
                 stack.push_async_callback(_stopped, asyncio.create_task(background))

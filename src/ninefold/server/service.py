@@ -27,6 +27,7 @@ from ninefold.server.callers import Caller
 from ninefold.server.concurrency import ConcurrencyLimit
 from ninefold.server.estimates import Estimates
 from ninefold.server.file_answers import StoredFile
+from ninefold.server.health_checks import HealthChecks
 from ninefold.server.job_cache import JobCache
 from ninefold.server.job_library import Library, no_job
 from ninefold.server.limits import Limits
@@ -84,6 +85,7 @@ class Service:
         #: On the clock of `time.monotonic`.
         self.started = time.monotonic()
         self.disk_meter = DiskMeter(jobs.data)
+        self.checks = HealthChecks(settings, engines)
         self.access = Access(settings, store.engine)
         self.keys = self.access.keys
         self.uploads = Uploads(store.engine, jobs.data)

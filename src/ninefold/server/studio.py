@@ -9,7 +9,9 @@ from __future__ import annotations
 import gzip
 import mimetypes
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -18,8 +20,10 @@ from fastapi import FastAPI, Request, Response
 from starlette.responses import RedirectResponse
 
 from ninefold.core.errors import NotFoundError
+from ninefold.health.findings import Finding
 from ninefold.server.parts import ServerPart
 from ninefold.server.router import Router
+from ninefold.server.service import Service
 from ninefold.settings import Settings
 
 #: Where a build lies: made by `make studio`, and part of wheels.
@@ -92,6 +96,17 @@ class StudioPart(ServerPart):
     def install(self, app: FastAPI, settings: Settings) -> None:
         """Read the build."""
         app.state.studio = MappingProxyType(dict(_files(self._build)))
+
+    def running(self, app: FastAPI, service: Service) -> AbstractAsyncContextManager[None]:
+        """Have admins told where there is no build."""
+        service.checks.add("studio", partial(_check, app.state.studio))
+        return nullcontext()
+
+
+def _check(files: Mapping[str, StudioFile]) -> Iterator[Finding]:
+    remedy = None if files else "run `make studio` in a checkout, or install a wheel"
+    found = "built" if files else "not built when the server started"
+    yield Finding("studio", "studio", found, remedy, needed=False)
 
 
 @router.get("/", include_in_schema=False)

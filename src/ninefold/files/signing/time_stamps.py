@@ -7,6 +7,7 @@ given an address of this process, where its request is passed on.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import threading
 import time
@@ -21,6 +22,12 @@ from ninefold.core.errors import SigningError
 _LOOPBACK = "127.0.0.1"
 _MAX_REQUEST, _MAX_ANSWER = 1 << 16, 1 << 20
 _MEDIA_TYPE = "application/timestamp-reply"
+#: A request by RFC 3161 in DER: version 1, SHA-256, then the 32 bytes of a hash; and that the
+#: authority's certificate shall be in the answer.
+_QUERY = bytes.fromhex("30390201013031300d060960864801650304020105000420")
+_WITH_CERTIFICATE = bytes.fromhex("0101ff")
+#: An answer whose status is 0 or 1: granted, or granted with changes.
+_GRANTED = re.compile(rb"\x30(?:[\x00-\x7f]|[\x81-\x84].{1,4}?)\x30.\x02\x01[\x00\x01]", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,17 @@ class TimeStamper:
             server.shutdown()
             server.server_close()
             thread.join()
+
+    def problem(self) -> str | None:
+        """Why no time stamp can be had; None where one can: it is asked for, of nothing."""
+        query = _QUERY + secrets.token_bytes(32) + _WITH_CERTIFICATE
+        try:
+            answer = _fetch(self.url, query, self.seconds)
+        except SigningError as error:
+            return str(error)
+        if _GRANTED.match(answer):
+            return None
+        return str(_failed(self.url, "answers without a time stamp"))
 
 
 @dataclass

@@ -6,11 +6,13 @@ import os
 import shutil
 import time
 from pathlib import PurePath
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Query
 from pydantic import BaseModel, Field
 
 from ninefold._version import __version__
+from ninefold.health.findings import Verdict
 from ninefold.jobs.leases import KnownWorker, WorkerProcess, known_workers
 from ninefold.jobs.model import timestamp
 from ninefold.server.dependencies import Admin, ServiceDep
@@ -69,6 +71,28 @@ class ModelInMemory(BaseModel):
     bytes: int
 
 
+class CheckDocument(BaseModel):
+    """One thing that was looked at."""
+
+    section: str
+    name: str = Field(description="Not unique: a folder of models each is one.")
+    verdict: Verdict = Field(
+        description="`missing` where ninefold cannot do its work without; `note` where something "
+        "optional is missing, or could be better."
+    )
+    found: str
+    remedy: str | None = Field(None, description="How to get what is missing.")
+
+
+class ChecksDocument(BaseModel):
+    """What one look at a server found."""
+
+    ok: bool = Field(description="Whether no check says `missing`.")
+    checked_at: str
+    seconds: float = Field(description="How long it took.")
+    checks: list[CheckDocument]
+
+
 class MemoryDocument(BaseModel):
     """Main memory, in bytes; 0 where the system does not say."""
 
@@ -125,12 +149,75 @@ _EXAMPLE: dict[str, Any] = {
     },
 }
 
+_CHECKS: dict[str, Any] = {
+    "description": "What was found, section by section.",
+    "content": {
+        "application/json": {
+            "example": {
+                "ok": False,
+                "checked_at": "2025-11-24T10:15:00.000+00:00",
+                "seconds": 0.12,
+                "checks": [
+                    {
+                        "section": "device",
+                        "name": "nvidia",
+                        "verdict": "missing",
+                        "found": "no card",
+                        "remedy": "install NVIDIA's driver, or set NINEFOLD_DEVICE=auto",
+                    },
+                    {
+                        "section": "folders",
+                        "name": "data",
+                        "verdict": "ok",
+                        "found": "the data folder: 67.9 GiB free",
+                        "remedy": None,
+                    },
+                ],
+            }
+        }
+    },
+}
+
 
 @router.get("", responses={200: _EXAMPLE, **responses()})
 async def get_system(caller: Admin, service: ServiceDep) -> SystemDocument:
     """How the server is: disk, memory, models, workers and queue. What may be sent to it is in
     `GET /v1/session`, for everyone."""
     return await service.call(_system, service)
+
+
+@router.get("/checks", responses={200: _CHECKS, **responses()})
+async def get_checks(
+    caller: Admin,
+    service: ServiceDep,
+    max_age: Annotated[
+        float,
+        Query(
+            ge=0,
+            le=86400,
+            description="Seconds: a report that is younger is answered at once; 0 looks again. "
+            "Requests that come while a look is under way share it.",
+        ),
+    ] = 300,
+) -> ChecksDocument:
+    """What is missing around this server, and how to get it, as `ninefold doctor` looks for it:
+    libraries, device, models, plugins, folders, database, signing and the studio."""
+    report = await service.checks.report(max_age)
+    return ChecksDocument(
+        ok=report.ok,
+        checked_at=timestamp(int(report.checked_at * 1000)),
+        seconds=report.seconds,
+        checks=[
+            CheckDocument(
+                section=finding.section,
+                name=finding.name,
+                verdict=finding.verdict,
+                found=finding.found,
+                remedy=finding.remedy,
+            )
+            for finding in report.findings
+        ],
+    )
 
 
 def _system(service: Service) -> SystemDocument:
