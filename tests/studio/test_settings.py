@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import httpx2 as httpx
 import sqlalchemy as sa
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from ninefold.jobs.database import connect, database_url
 from ninefold.jobs.leases import Lease, WorkerProcess, locks_for
 from ninefold.jobs.tables import WORKERS
-from tests.server.process import ServerProcess
+from tests.server.process import ServerProcess, server
 from tests.studio.axe import violations
 from tests.studio.conftest import Studio
 
@@ -130,3 +131,60 @@ def test_workers_tell_where_they_run(studio: Studio, tmp_path: Path, served: Ser
         expect(rows.filter(has_text="of an earlier version")).to_have_count(1)
         expect(page.get_by_text("Runs version")).to_have_count(1)
         assert violations(page) == []
+
+
+def test_checks_say_what_is_missing_and_are_made_again(
+    studio_of: Callable[[str], Studio], tmp_path: Path
+) -> None:
+    wildcards = tmp_path / "wildcards"
+    folders = {"NINEFOLD_MODEL_FOLDERS": f"{tmp_path / 'one'},{tmp_path / 'two'}"}
+    environment = {"NINEFOLD_WILDCARDS": str(wildcards), **folders}
+    with server(tmp_path / "data", environment=environment) as served:
+        studio = studio_of(served.url)
+        page = studio.page("/settings?tab=server")
+        checks = page.get_by_role("region", name="Checks")
+        expect(checks.get_by_role("status")).to_contain_text("1 missing")
+        rows = checks.get_by_role("list", name="What could be mended").get_by_role("listitem")
+        expect(rows.first).to_contain_text("missing wildcards")
+        expect(rows.first).to_contain_text("make the wildcards folder")
+        expect(rows.filter(has_text="model folder")).to_have_count(2)
+        assert str(tmp_path) not in str(checks.text_content())
+        section = checks.get_by_role("button", name="Folders and database")
+        section.click()
+        expect(checks).to_contain_text("the database: up to date")
+        assert violations(page) == []
+        wildcards.mkdir()
+        checks.get_by_role("button", name="Check again").click()
+        expect(checks.get_by_role("status")).to_contain_text("All that is needed is there")
+        expect(rows.filter(has_text="wildcards")).to_have_count(0)
+        expect(section).to_have_attribute("aria-expanded", "true")
+        studio.close()
+
+
+def test_checks_that_are_awaited_fail_or_find_nothing(studio: Studio) -> None:
+    studio.expected.append("status of 500")
+    context = studio.context()
+    held: list[Route] = []
+    context.route("**/v1/system/checks*", lambda route: held.append(route))
+    page = studio.open(context, "/settings?tab=server")
+
+    def request() -> Route:
+        while not held:
+            page.wait_for_timeout(20)
+        return held.pop()
+
+    checks = page.get_by_role("region", name="Checks")
+    expect(checks.get_by_role("status")).to_have_text("The server looks at what it has…")
+    assert violations(page) == []
+    problem = {"title": "A bug in the service", "status": 500, "detail": "It has been logged."}
+    request().fulfill(status=500, content_type="application/problem+json", body=json.dumps(problem))
+    expect(checks.get_by_role("alert")).to_contain_text("The checks were not made")
+    expect(checks.get_by_role("alert")).to_contain_text("It has been logged.")
+    assert violations(page) == []
+    checks.get_by_role("button", name="Check again").click()
+    nothing = {"ok": True, "checked_at": "2026-01-01T10:00:00Z", "seconds": 0.1, "checks": []}
+    asked = request()
+    assert asked.request.url.endswith("/v1/system/checks?max_age=0")
+    asked.fulfill(json=nothing)
+    expect(checks.get_by_role("status")).to_contain_text("All that is needed is there")
+    expect(checks.get_by_role("alert")).to_have_count(0)

@@ -3,6 +3,7 @@ import { Meter } from "react-aria-components";
 import { bytesText, spanText, timeText } from "../ui/format";
 import { Pairs } from "../ui/Pairs";
 import { Problems } from "../ui/Problems";
+import { ChecksCard } from "./ChecksCard";
 import { readyQuery, type SystemDocument, systemQuery } from "./queries";
 import { WorkersCard } from "./WorkersCard";
 
@@ -22,6 +23,7 @@ export function ServerTab() {
           <Memory system={system} />
         </div>
       )}
+      <ChecksCard />
     </div>
   );
 }

@@ -5,6 +5,8 @@ import type { components } from "../api/schema";
 type Schemas = components["schemas"];
 
 export type SystemDocument = Schemas["SystemDocument"];
+export type ChecksDocument = Schemas["ChecksDocument"];
+export type CheckDocument = Schemas["CheckDocument"];
 export type KeyDocument = Schemas["KeyDocument"];
 export type NewKeyDocument = Schemas["NewKeyDocument"];
 export type WebhookMessage = Schemas["WebhookMessage"];
@@ -16,6 +18,18 @@ export const systemQuery = queryOptions({
   queryKey: ["system"],
   queryFn: ({ signal }) => dataOf(api.GET("/v1/system", { signal })),
   refetchInterval: LOOK_AGAIN,
+});
+
+/** The checks of the server, made again where they are older than so many seconds. */
+export function checksOf(maxAge?: number, signal?: AbortSignal): Promise<ChecksDocument> {
+  const query = maxAge === undefined ? {} : { max_age: maxAge };
+  return dataOf(api.GET("/v1/system/checks", { params: { query }, ...(signal && { signal }) }));
+}
+
+/** They take the server a while: made when the page is opened, and when somebody asks. */
+export const checksQuery = queryOptions({
+  queryKey: ["checks"],
+  queryFn: ({ signal }) => checksOf(undefined, signal),
 });
 
 export const readyQuery = queryOptions({
