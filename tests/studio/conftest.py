@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -87,6 +88,7 @@ class Studio:
         #: Words of complaints that a test brings about.
         self.expected: list[str] = []
         self._contexts: list[BrowserContext] = []
+        self._pending: set[Request] = set()
 
     def context(self, **options: Any) -> BrowserContext:
         """A browser of its own: cookies, storage, colours, size."""
@@ -96,6 +98,8 @@ class Studio:
         context.on("console", self._console)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
         context.on("request", self._request)
+        context.on("requestfinished", lambda request: self._pending.discard(request))
+        context.on("requestfailed", lambda request: self._pending.discard(request))
         return context
 
     def page(self, path: str = "/", **options: Any) -> Page:
@@ -108,6 +112,15 @@ class Studio:
         page.goto(f"{self.url}/studio{path}")
         return page
 
+    def settled(self, page: Page) -> None:
+        """Wait until a page has what it asks the server for one after the other."""
+        quiet, until = 0, time.monotonic() + PATIENCE / 1000
+        while quiet < 5:
+            assert time.monotonic() < until, [request.url for request in self._pending]
+            page.wait_for_timeout(50)
+            quiet = 0 if self._pending else quiet + 1
+        expect(page.get_by_text("Loading…")).to_have_count(0)
+
     def close(self) -> None:
         """Close its pages, which would miss a server that stops before them."""
         for context in self._contexts:
@@ -119,6 +132,8 @@ class Studio:
 
     def _request(self, request: Request) -> None:
         found = urlsplit(request.url)
+        if found.path.startswith("/v1/") and found.path != "/v1/events":  # which has no end
+            self._pending.add(request)
         if found.scheme in ("http", "https", "ws", "wss") and not self.url.endswith(found.netloc):
             self.complaints.append(f"a request to {request.url}")
 

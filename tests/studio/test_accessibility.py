@@ -26,4 +26,5 @@ def test_axe_finds_no_violation(studio: Studio, scheme: Any) -> None:
     for path, text in PAGES.items():
         page.goto(f"{studio.url}/studio{path}")
         expect(page.get_by_role("main").get_by_text(text).first).to_be_attached()
+        studio.settled(page)
         assert violations(page) == [], path

@@ -313,7 +313,7 @@ def test_what_is_wrong_is_told_once_there_is_a_prompt_and_until_it_is_mended(
     page.get_by_role("button", name="Paint").click()
     expect(alert).to_contain_text("Give a prompt that is not empty")
     expect(first).not_to_contain_text("problem")
-    page.get_by_label("Prompt", exact=True).fill("a {red house")
+    page.get_by_label("Prompt", exact=True).fill("a {red|blue house")
     expect(first).to_contain_text("1 problem")
     expect(alert).to_have_count(0)
     # Of values that are none, the field is named beside what is wrong.

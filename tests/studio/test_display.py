@@ -33,6 +33,7 @@ BEYOND = """() => {
 def opened(studio: Studio, page: Page, path: str, text: str) -> None:
     page.goto(f"{studio.url}/studio{path}")
     expect(page.get_by_role("main").get_by_text(text).first).to_be_attached()
+    studio.settled(page)
 
 
 @pytest.mark.parametrize(("width", "height"), [(375, 700), (320, 256)])

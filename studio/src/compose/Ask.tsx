@@ -23,12 +23,14 @@ interface Props {
   readonly stages: readonly StageDocument[];
   readonly models: ModelList | undefined;
   readonly check: Check;
+  /** Whether all that the fields need has come: what is shown must not move any more. */
+  readonly isReady: boolean;
 }
 
 const NOTHING = {};
 
 /** What is asked for: the prompt, the model and preset, size, seed and pictures. */
-export function Ask({ draft, onChange, presets, stages, models, check }: Props) {
+export function Ask({ draft, onChange, presets, stages, models, check, isReady }: Props) {
   const area = useRef<HTMLTextAreaElement>(null);
   const negativeArea = useRef<HTMLTextAreaElement>(null);
   const set = (change: Partial<Draft>) => onChange((now) => ({ ...now, ...change }));
@@ -72,7 +74,7 @@ export function Ask({ draft, onChange, presets, stages, models, check }: Props) 
           )
         }
       >
-        {draft.prompt === "" && models !== undefined && (
+        {draft.prompt === "" && isReady && models !== undefined && (
           <Invitation
             draft={draft}
             models={models}
@@ -84,77 +86,81 @@ export function Ask({ draft, onChange, presets, stages, models, check }: Props) 
         )}
         {reading.reading !== null && <Readings reading={reading.reading} />}
       </PromptField>
-      <PromptField
-        label="Negative prompt"
-        rows={1}
-        value={draft.negativePrompt}
-        onChange={(negativePrompt) => set({ negativePrompt })}
-        reading={negative.reading}
-        error={negative.error}
-        area={negativeArea}
-      />
-      <PresetField
-        draft={draft}
-        presets={presets}
-        onChange={(name, config) => onChange((now) => withPreset(now, name, config))}
-      />
-      {models !== undefined && (
-        <ModelField
-          draft={draft}
-          models={models}
-          onChange={(chosen) => set({ model: chosen })}
-          error={wrong("model")}
-        />
+      {isReady && (
+        <>
+          <PromptField
+            label="Negative prompt"
+            rows={1}
+            value={draft.negativePrompt}
+            onChange={(negativePrompt) => set({ negativePrompt })}
+            reading={negative.reading}
+            error={negative.error}
+            area={negativeArea}
+          />
+          <PresetField
+            draft={draft}
+            presets={presets}
+            onChange={(name, config) => onChange((now) => withPreset(now, name, config))}
+          />
+          {models !== undefined && (
+            <ModelField
+              draft={draft}
+              models={models}
+              onChange={(chosen) => set({ model: chosen })}
+              error={wrong("model")}
+            />
+          )}
+          {painter !== undefined && (
+            <SizeField
+              width={painter.params["width"]}
+              height={painter.params["height"]}
+              rules={sizeRules(model)}
+              onChange={(width, height) =>
+                onChange((now) =>
+                  withParameter(
+                    withParameter(now, painter.id, "width", width),
+                    painter.id,
+                    "height",
+                    height,
+                  ),
+                )
+              }
+              errors={errors}
+            />
+          )}
+          <div className="pair wide-first">
+            <SeedField seed={draft.seed} onChange={(seed) => set({ seed })} error={wrong("seed")} />
+            <NumericField
+              label="Images"
+              value={draft.count}
+              onChange={(count) =>
+                set({ count: typeof count === "number" ? count : String(count ?? "") })
+              }
+              empty={undefined}
+              placeholder="1"
+              error={wrong("count")}
+              minimum={1}
+              maximum={10_000}
+              step={1}
+            />
+          </div>
+          {(variants > 1 || draft.variants) && (
+            <Switch
+              label="Every way to read the prompt"
+              value={draft.variants}
+              onChange={(on) => set({ variants: on })}
+              hint={`${variants.toLocaleString()} ${variants === 1 ? "image" : "images"} in place of one`}
+            />
+          )}
+          <Pictures
+            draft={draft}
+            onChange={onChange}
+            stages={stages}
+            starts={startsFrom(model)}
+            errors={errors}
+          />
+        </>
       )}
-      {painter !== undefined && (
-        <SizeField
-          width={painter.params["width"]}
-          height={painter.params["height"]}
-          rules={sizeRules(model)}
-          onChange={(width, height) =>
-            onChange((now) =>
-              withParameter(
-                withParameter(now, painter.id, "width", width),
-                painter.id,
-                "height",
-                height,
-              ),
-            )
-          }
-          errors={errors}
-        />
-      )}
-      <div className="pair wide-first">
-        <SeedField seed={draft.seed} onChange={(seed) => set({ seed })} error={wrong("seed")} />
-        <NumericField
-          label="Images"
-          value={draft.count}
-          onChange={(count) =>
-            set({ count: typeof count === "number" ? count : String(count ?? "") })
-          }
-          empty={undefined}
-          placeholder="1"
-          error={wrong("count")}
-          minimum={1}
-          maximum={10_000}
-          step={1}
-        />
-      </div>
-      {(variants > 1 || draft.variants) && (
-        <Switch
-          label="Every way to read the prompt"
-          value={draft.variants}
-          onChange={(on) => set({ variants: on })}
-          hint={`${variants.toLocaleString()} ${variants === 1 ? "image" : "images"} in place of one`}
-        />
-      )}
-      <Pictures
-        draft={draft}
-        onChange={onChange}
-        stages={stages}
-        starts={startsFrom(model)}
-        errors={errors}
-      />
     </section>
   );
 }

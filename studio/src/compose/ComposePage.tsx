@@ -69,6 +69,10 @@ export function ComposePage() {
     }
   }, [empty, standard, known, set]);
 
+  // Fields come at once: one that came later would push the others away under a pointer.
+  const isComing = [presets, stages, models].some(({ isPending }) => isPending);
+  const isReady = !isComing && !(empty && known !== undefined && standard !== undefined);
+
   const send = () => {
     // A number that is being typed is handed on when its field is left.
     if (!paint.isPending) paint.mutate(draft);
@@ -96,6 +100,7 @@ export function ComposePage() {
           stages={known ?? []}
           models={models.data}
           check={check}
+          isReady={isReady}
         />
       </div>
       <div className="stack-2">
@@ -108,13 +113,15 @@ export function ComposePage() {
         {check.others.length > 0 && draft.prompt !== "" && (
           <Problems error={new Error(check.others.join(" "))} title="The config does not hold" />
         )}
-        <StageCards
-          draft={draft}
-          onChange={(next) => set(() => next)}
-          stages={known ?? []}
-          models={models.data}
-          check={check}
-        />
+        {isReady && (
+          <StageCards
+            draft={draft}
+            onChange={(next) => set(() => next)}
+            stages={known ?? []}
+            models={models.data}
+            check={check}
+          />
+        )}
         <Problems error={presets.error ?? stages.error ?? models.error} />
       </div>
       {yaml && (

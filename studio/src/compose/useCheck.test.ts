@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { placed } from "./useCheck";
+import { placed, toldOf } from "./useCheck";
 
 test("problems stand at the parameter of the step that they name", () => {
   const found = placed([
@@ -16,4 +16,12 @@ test("problems stand at the parameter of the step that they name", () => {
     model: { "": "Not here." },
   });
   expect(found.others).toEqual(["something else."]);
+});
+
+test("that the prompt is missing is told of none that was asked about once it is begun", () => {
+  const missing = { detail: "prompt: no 'prompt' in the context.", place: "prompt" };
+  const other = { detail: "finisher.grain: at most 1.", place: "finisher.grain" };
+  expect(toldOf({ input: { prompt: "" } }, [missing, other])).toEqual([other]);
+  expect(toldOf({ inputs: [{ prompt: "" }] }, [missing])).toEqual([]);
+  expect(toldOf({ input: { prompt: "a {red|boat" } }, [missing])).toEqual([missing]);
 });

@@ -34,36 +34,44 @@ export function useCheck(draft: Draft): Check {
     queryKey: ["estimate", asked],
     queryFn: async ({ signal }) => {
       const sent = parseJson(asked ?? "") as EstimateRequest;
-      try {
-        return await dataOf(api.POST("/v1/jobs/estimate", { body: sent, signal }));
-      } catch (error) {
-        // What is no value of its kind is refused at once, and told in the same way.
-        if (!(error instanceof ApiProblem) || error.status !== 422) throw error;
-        const whole = { detail: error.message, parameter: null, place: null, pointer: null };
-        return { ...NOTHING, problems: error.errors.length > 0 ? [...error.errors] : [whole] };
-      }
+      const estimate = await estimateOf(sent, signal);
+      return { estimate, told: toldOf(sent, estimate.problems ?? []) };
     },
     placeholderData: keepPreviousData,
     enabled: asked !== null,
     staleTime: 0,
     gcTime: 30_000,
   });
-  const isBegun = draft.prompt !== "";
   return useMemo(() => {
-    // Nobody is told that the prompt is missing before one is begun.
-    const told = (data?.problems ?? []).filter(({ place }) => isBegun || place !== "prompt");
     const isCurrent = data !== undefined && !isPlaceholderData && asked === body;
     const warnings: Record<string, string[]> = {};
-    for (const { stage, detail } of data?.warnings ?? []) {
+    for (const { stage, detail } of data?.estimate.warnings ?? []) {
       warnings[stage] = [...(warnings[stage] ?? []), detail];
     }
     return {
-      estimate: data ?? null,
-      holds: isCurrent ? (data.problems ?? []).length === 0 : null,
-      ...placed(told),
+      estimate: data?.estimate ?? null,
+      holds: isCurrent ? (data.estimate.problems ?? []).length === 0 : null,
+      ...placed(data?.told ?? []),
       warnings,
     };
-  }, [data, isPlaceholderData, asked, body, isBegun]);
+  }, [data, isPlaceholderData, asked, body]);
+}
+
+async function estimateOf(sent: EstimateRequest, signal: AbortSignal): Promise<EstimateDocument> {
+  try {
+    return await dataOf(api.POST("/v1/jobs/estimate", { body: sent, signal }));
+  } catch (error) {
+    // What is no value of its kind is refused at once, and told in the same way.
+    if (!(error instanceof ApiProblem) || error.status !== 422) throw error;
+    const whole = { detail: error.message, parameter: null, place: null, pointer: null };
+    return { ...NOTHING, problems: error.errors.length > 0 ? [...error.errors] : [whole] };
+  }
+}
+
+/** Nobody is told that the prompt is missing before one is begun, nor while a newer answer comes. */
+export function toldOf(sent: Pick<EstimateRequest, "input" | "inputs">, problems: FieldErrors) {
+  const isBegun = (sent.inputs ?? [sent.input]).some((input) => input?.prompt);
+  return isBegun ? problems : problems.filter(({ place }) => place !== "prompt");
 }
 
 const NOTHING = { steps: [], seconds: null, weights_bytes: null, images: 0, warnings: [] };
