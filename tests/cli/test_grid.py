@@ -10,6 +10,7 @@ import pytest
 
 from ninefold.cli.grid_axes import Axis, parse_axis
 from ninefold.core.errors import ConfigError
+from ninefold.engines.defaults import default_engines
 from ninefold.engines.diffusion import TextToImage
 from ninefold.engines.fake_diffusion import FakeDiffusion
 from ninefold.files.decode import decode, probe
@@ -172,11 +173,17 @@ def test_every_wrong_value_is_told_before_anything_is_made(cli: Cli) -> None:
         (("--x", "seed=1-150", "--y", "steps=1-150"), "at most 1,000 cells, got 22,500"),
         (("--x", "seed=1-100", "--tile", "1024"), "choose smaller tiles"),
         (("--x", "seed=1", "--resume", "x"), "so PROMPT, --preset, --x cannot be given"),
-        (("--x", "model=poster,none-such"), "none-such"),
-        (("--x", "nostage.gamma=1,2"), "no stage 'nostage'"),
+        (("--x", "model=poster,none-such"), "--x model: No model 'none-such'"),
+        (("--x", "nostage.gamma=1,2", "--y", "seed=1,2"), "--x nostage.gamma: no stage 'nostage'"),
+        (("--x", "finisher.gama=1,2"), "--x finisher.gama: unknown"),
+        (("--x", "seed=1,2", "--y", "steps=0,2"), "--y steps: input should be greater"),
+        (("--x", "components=a,b"), "--x components: expected beside a model. Name the model"),
+        (("--x", "strength=0.1,0.2"), "--x strength: expected with --image"),
         (("--x", "lora:sketch=0.5,strong"), "--x lora:sketch: expected a weight from -10 to 10"),
         (("--x", "lora:sketch=0.5,11"), "expected a weight from -10 to 10, got 11"),
-        (("--x", "lora:nib=0.5,1"), "no LoRA is called 'nib'"),
+        (("--x", "lora:nib=0.5,1"), "error: --x lora:nib: no LoRA is called 'nib'"),
+        (("--x", "seed=1,2", "--z", "lora:nib=1"), "error: --z lora:nib: no LoRA is called 'nib'"),
+        (("--x", "steps=2,3", "--mask", "none.png"), "error: --mask"),  # no axis brings it in
         (("--x", "lora:sketch=0.5,1", "--lora", "sketch:0.2"), "was given beside the axis"),
     ],
 )
@@ -264,3 +271,10 @@ def test_cells_keep_their_files_and_say_no_path(cli: Cli) -> None:
     page = (folder / "grid.html").read_text()
     assert "<dt>Seed</dt><dd>2</dd>" in page
     assert str(Path.cwd()) not in page
+
+
+def test_what_an_axis_brings_in_is_told_of_it(cli: Cli) -> None:
+    sizes = ("--x", "size=64x64,512x512", "--y", "seed=1,2")
+    done = cli("grid", "a red house", *sizes, "--dry-run", engines=default_engines())
+    assert done.code == 2
+    assert done.err.startswith("error: --x size: publisher.watermark: expected an image of at")

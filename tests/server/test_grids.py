@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from ninefold.core.errors import ConfigError
+from ninefold.engines.defaults import default_engines
 from ninefold.job_schema import Job
+from ninefold.server.grid_cells import problems_of_grid
+from ninefold.server.schemas.requests import GridAxis, GridRequest
 from tests.server.conftest import Door, Open, png
 from tests.support import recording_engines
 
@@ -188,6 +194,49 @@ def test_what_all_cells_have_is_told_once(open_door: Open) -> None:
     prompts = ["a boat", "a <lora:nowhere:1> car", "a <lora:nowhere:2> hut"]
     found = problems(y={"parameter": "prompt", "values": prompts})
     assert [line[:19] for line in found] == ["y.values.1: prompt:", "y.values.2: prompt:"]
+
+
+def test_what_values_of_an_axis_bring_in_is_told_of_them(open_door: Open) -> None:
+    idle = open_door(default_engines(), worker=False)  # whose watermark takes some room
+
+    def problems(**changes: Any) -> list[str]:
+        asked = {"preset": "full", "input": {"prompt": "a house", "seed": 1}, **changes}
+        answer = idle.client.post("/v1/grids", json=asked)
+        assert answer.status_code == 422
+        return [error["detail"].partition(": expected")[0] for error in answer.json()["errors"]]
+
+    widths = {"parameter": "text_to_image.width", "values": [64, 512]}
+    heights = {"parameter": "text_to_image.height", "values": [512, 64]}
+    seeds = {"parameter": "seed", "values": [1, 2]}
+    assert problems(x=widths) == ["x.values.0: publisher.watermark"]
+    assert problems(x=seeds, y={**widths, "values": [512, 64]}) == [
+        "y.values.1: publisher.watermark"
+    ]
+    each = problems(x={**widths, "values": [512, 64]}, y=heights)  # with a size of its own
+    assert each == [f"cell x={x}, y={y}: publisher.watermark" for x, y in ((1, 0), (0, 1), (1, 1))]
+
+
+def test_a_problem_of_several_values_is_told_of_each() -> None:
+    x = GridAxis(parameter="finisher.gamma", values=[1, 2, 3])
+    y = GridAxis(parameter="seed", values=[1, 2])
+    found = [f"inputs.{number}: publisher.watermark: too small." for number in (0, 2, 3, 5)]
+    request = GridRequest.model_validate({**GRID, "x": x, "y": y})
+    with pytest.raises(ConfigError) as caught, problems_of_grid(request):
+        raise ConfigError(found)
+    assert list(caught.value.problems) == [
+        "x.values.0: publisher.watermark: too small.",
+        "x.values.2: publisher.watermark: too small.",
+    ]
+
+
+def test_any_config_that_has_the_stage_applies_loras(idle: Door) -> None:
+    """The pipeline is asked, and one that cannot be read says why, once."""
+    x = {"parameter": "lora:sketch", "values": [1, 2]}
+    config = {"stages": [{"stage": "promt"}, {"stage": "text_to_image"}]}
+    answer = idle.client.post("/v1/grids", json={"config": config, "input": GRID["input"], "x": x})
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert "Did you mean 'prompt'?" in error["detail"]
 
 
 def test_an_estimate_of_a_grid_says_what_is_wrong_with_it(idle: Door) -> None:

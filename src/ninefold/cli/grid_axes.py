@@ -51,6 +51,12 @@ class Axis:
         """The LoRA whose weight it varies; None for another parameter."""
         return lora_of(self.name)
 
+    def named(self, problem: str) -> str:
+        """A problem that its values bring in, as one of the option, which alone was typed."""
+        own = "prompt" if self.lora is not None else re.escape(self.name)
+        stripped = re.sub(rf"^(?:--set )?(?:--)?{own}(?:=.*?)?: ", "", problem, flags=re.DOTALL)
+        return problem if problem.startswith(self.option) else f"{self.option}: {stripped}"
+
     def applied(self, options: RunOptions, value: str) -> RunOptions:
         """The options with the value; raises `ConfigError` where it can be none."""
         if self.lora is not None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import product
+from math import prod
 from pathlib import Path
 
 from ninefold.cli.grid_axes import Axis
@@ -17,7 +19,7 @@ from ninefold.core.errors import ConfigError, InputError, UserError
 from ninefold.core.json_text import json_text
 from ninefold.engines.engine_set import EngineSet
 from ninefold.files.scrub import scrub_prompt
-from ninefold.sheets.axes import MAX_CELLS
+from ninefold.sheets.axes import MAX_CELLS, deciding_axis
 from ninefold.sheets.picture import check_fits
 from ninefold.sheets.theme import Theme
 from ninefold.sheets.tiles import Sheet, Tile, grid_sheet
@@ -130,14 +132,14 @@ def prepare_grid(
     _check_look(grid, look)
     chosen = tuple(_chosen(images, axes))
     try:
-        problems: dict[str, None] = {}
-        for cell, values in zip(grid.cells, chosen, strict=True):
-            try:
-                _prepare(images, values, cell, engines)
-            except UserError as error:
-                problems |= dict.fromkeys(str(error).splitlines())
+        problems: dict[str, list[int]] = {}
+        for number, (cell, values) in enumerate(zip(grid.cells, chosen, strict=True)):
+            for problem in _problems(images, values, cell, engines):
+                problems.setdefault(problem, []).append(number)
         if problems:
-            raise ConfigError(list(problems))
+            alone = partial(_problems, images, folder=folder / "alone", engines=engines)
+            named = _named(problems, axes, alone)
+            raise ConfigError(list(dict.fromkeys(named)))
         grid.save()
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -151,6 +153,40 @@ def _chosen(images: RunOptions, axes: Sequence[Axis]) -> Iterator[tuple[tuple[Ax
     """The values of each cell, x changing first."""
     values = [[(axis, value) for value in axis.values] for axis in reversed(axes)]
     return (tuple(reversed(cell)) for cell in product(*values))
+
+
+def _named(
+    problems: Mapping[str, Collection[int]],
+    axes: Sequence[Axis],
+    alone: Callable[[Sequence[tuple[Axis, str]]], Sequence[str]],
+) -> Iterator[str]:
+    """Problems of cells, those that an axis brings in as of it; `alone` tells those of a run with
+    but some of a cell's values."""
+    lengths = [len(axis.values) for axis in axes]
+    usual: Sequence[str] | None = None
+    for problem, cells in problems.items():
+        if (decided := deciding_axis(cells, lengths)) is not None:
+            yield axes[decided[0]].named(problem)
+            continue
+        if len(cells) == prod(lengths):
+            usual = alone([]) if usual is None else usual
+            if problem not in usual:
+                bring = (axis for axis in axes if problem in alone([(axis, axis.values[0])]))
+                if (axis := next(bring, None)) is not None:
+                    yield axis.named(problem)
+                    continue
+        yield problem
+
+
+def _problems(
+    images: RunOptions, values: Sequence[tuple[Axis, str]], folder: Path, engines: EngineSet
+) -> list[str]:
+    """What is wrong with a cell; where nothing is, it lies ready in its folder."""
+    try:
+        _prepare(images, values, folder, engines)
+    except UserError as error:
+        return str(error).splitlines()
+    return []
 
 
 def _prepare(

@@ -47,7 +47,8 @@ def problems_of(error: ValidationError, where: str, known: Iterable[str] = ()) -
         if any(len(at := other["loc"]) > depth and at[:depth] == item["loc"] for other in errors):
             continue  # a list that is too short only because an item of it was refused
         place = ".".join([where, *(str(part) for part in item["loc"])]).strip(".")
-        lines.append(f"{place}: {described(item, names)}")
+        line = described(item, names)
+        lines.append(f"{place}: {line}" if place else line)
     return tuple(lines)
 
 
@@ -71,7 +72,9 @@ def described(item: Any, known: Iterable[str] = ()) -> str:
     if item["type"] == "string_unicode":
         return f"expected text in UTF-8, got {_short(item['input'])}."
     message = item["msg"].removeprefix("Value error, ").rstrip(".")
-    got = "" if "got" in message else f", got {_short(item['input'])}"
+    # What a whole document lacks is said by its fields, not by its beginning.
+    whole = not item["loc"] and isinstance(item["input"], Mapping)
+    got = "" if whole or "got" in message else f", got {_short(item['input'])}"
     return f"{message[:1].lower()}{message[1:]}{got}."
 
 

@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
+from math import prod
 from typing import Any
 
 from pydantic import ValidationError
 
-from ninefold.config import WITHOUT_LORAS
+from ninefold.config import WITHOUT_LORAS, PipelineConfig
 from ninefold.core.errors import ConfigError, InputError, SetupError
 from ninefold.core.problems import described
 from ninefold.core.values import Json
@@ -26,7 +27,7 @@ from ninefold.server.schemas.requests import (
     JobRequest,
     TextInput,
 )
-from ninefold.sheets.axes import LORA, MAX_CELLS, axis_labels, lora_of
+from ninefold.sheets.axes import LORA, MAX_CELLS, axis_labels, deciding_axis, lora_of
 from ninefold.slots import resolve_seed
 
 _INPUTS = tuple(TextInput.model_fields)
@@ -119,8 +120,7 @@ def _parameter_problems(
     where: str, parameter: str, request: GridRequest, engines: EngineSet
 ) -> Iterator[str]:
     if (lora := lora_of(parameter)) is not None:
-        stages = (request.config or {}).get("stages")
-        if isinstance(stages, list) and not any(_is_prompt(stage) for stage in stages):
+        if not _applies_loras(request):
             yield f"{where}: {WITHOUT_LORAS}"
         try:
             known_lora(lora_called(lora), engines.diffusion.loras())
@@ -135,8 +135,12 @@ def _parameter_problems(
         )
 
 
-def _is_prompt(stage: Any) -> bool:
-    return isinstance(stage, dict) and stage.get("stage") == "prompt"
+def _applies_loras(request: GridRequest) -> bool:
+    """Whether LoRAs have weights there; what cannot be read is reported with the cells."""
+    try:
+        return request.config is None or PipelineConfig.parse(request.config).applies_loras
+    except ConfigError:
+        return True
 
 
 def _value_problems(name: str, axis: GridAxis) -> list[str]:
@@ -217,10 +221,21 @@ def _of_grid(problems: Sequence[str], axes: Axes) -> list[str]:
     if len(problems) >= MAX_PROBLEMS:  # the rest was not looked through
         looked = 1 + max((number for numbers in cells.values() for number in numbers), default=0)
     for rest, numbers in cells.items():
-        told[rest if len(numbers) == looked else f"{_cells_named(list(numbers), axes)}: {rest}"] = (
-            None
-        )
+        told |= dict.fromkeys(_of_cells(rest, list(numbers), axes, looked))
     return list(told)
+
+
+def _of_cells(problem: str, cells: Sequence[int], axes: Axes, looked: int) -> Iterator[str]:
+    """A problem of some cells of those that were looked through, as of what they share."""
+    lengths = [len(axis.values) for axis in axes.values()]
+    if len(cells) == looked:
+        yield problem
+    elif looked == prod(lengths) and (decided := deciding_axis(cells, lengths)) is not None:
+        number, places = decided
+        for place in places:
+            yield f"{list(axes)[number]}.values.{place}: {problem}"
+    else:
+        yield f"{_cells_named(cells, axes)}: {problem}"
 
 
 def _of_axis(problem: str, places: Mapping[str, int], axes: Axes) -> str | None:

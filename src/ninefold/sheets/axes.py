@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from math import prod
 
 from ninefold.files.scrub import scrub_text
 
@@ -28,3 +29,20 @@ def axis_labels(parameter: str, values: Sequence[str]) -> tuple[str, ...]:
     lora = lora_of(parameter)
     name = parameter.rpartition(".")[2].replace("_", " ") if lora is None else f"LoRA {lora}"
     return tuple(f"{name} {scrub_text(value)}" for value in values)
+
+
+def deciding_axis(
+    cells: Collection[int], lengths: Sequence[int]
+) -> tuple[int, tuple[int, ...]] | None:
+    """The axis that decides which cells something is about, and the places of its values there.
+
+    Cells are numbered with the first axis changing first. None where no axis alone decides it, or
+    where all cells are concerned.
+    """
+    step, count = 1, prod(lengths)
+    for axis, length in enumerate(lengths):
+        places = {cell // step % length for cell in cells}
+        if len(places) < length and len(set(cells)) == len(places) * (count // length):
+            return axis, tuple(sorted(places))
+        step *= length
+    return None
