@@ -112,6 +112,17 @@ def test_no_path_and_no_secret_is_told(
     assert named(report, "mirror")["remedy"] == "cannot open [path removed]: no such"
 
 
+def test_a_database_is_not_named() -> None:
+    url = "postgresql://operator:hush@127.0.0.1:1/customers?password=hush&sslpassword=hush"
+    health = HealthChecks(Settings(database=url), fake_engines())
+    findings = run(health.report(0)).findings
+    [database] = [finding for finding in findings if finding.name == "database"]
+    assert (database.found, database.verdict) == ("the database", "missing")
+    assert str(database.remedy).startswith("the database: ")
+    assert "hush" not in str(findings)
+    assert "customers" not in str(findings)
+
+
 def test_the_time_stamp_authority_is_asked(open_door: Open, tmp_path: Path) -> None:
     def engines(policy: str) -> Any:
         given = {"NINEFOLD_TIMESTAMP_URL": authority.url, "NINEFOLD_TIMESTAMP_POLICY": policy}
