@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ninefold.core.errors import SigningError, StorageError
+from ninefold.files.signing import self_made
 from ninefold.files.signing.certificates import Chain
 from ninefold.files.signing.keys import key_problems
 from ninefold.files.signing.self_made import KEY_FILE, ROOT_FILE, SelfMadeKey, make_self_signed
@@ -40,10 +41,26 @@ def test_the_self_made_key_is_made_once_and_for_its_owner_alone(
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_many_that_make_it_at_once_have_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [True, False])
+def test_many_that_make_it_at_once_have_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    self_made._in_memory.cache_clear()
+    make, others = self_made.make_self_signed, threading.Event()
+    making: list[object] = []
+
+    def make_slowly() -> tuple[bytes, Chain]:
+        making.append(object())
+        if len(making) > 1:
+            others.set()
+        others.wait(0.3)  # where others make one meanwhile, as they must not in memory
+        return make()
+
+    monkeypatch.setattr(self_made, "make_self_signed", make_slowly)
+    folder = tmp_path / "x" if kept else None
     found: list[str] = []
     threads = [
-        threading.Thread(target=lambda: found.append(SelfMadeKey(tmp_path / "x").certificates))
+        threading.Thread(target=lambda: found.append(SelfMadeKey(folder).certificates))
         for _ in range(8)
     ]
     for thread in threads:
@@ -52,6 +69,7 @@ def test_many_that_make_it_at_once_have_the_same(tmp_path: Path) -> None:
         thread.join()
     assert len(found) == 8
     assert len(set(found)) == 1
+    assert kept or len(making) == 1
 
 
 def test_processes_that_are_killed_while_they_make_it(tmp_path: Path) -> None:

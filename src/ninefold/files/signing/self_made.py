@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -72,7 +73,13 @@ class SelfMadeKey:
         return sign_with(read_key(self._data(), KEY_FILE), data)
 
     def _data(self) -> bytes:
-        return _in_memory() if self.folder is None else _kept(self.folder)
+        if self.folder is not None:
+            return _kept(self.folder)
+        with _making:  # or threads that sign at once would each make one, and mix them up
+            return _in_memory()
+
+
+_making = Lock()
 
 
 @cache
