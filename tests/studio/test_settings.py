@@ -20,6 +20,7 @@ from ninefold.jobs.tables import WORKERS
 from tests.server.process import ServerProcess, server
 from tests.studio.axe import violations
 from tests.studio.conftest import Studio
+from tests.studio.test_display import ADOPT, BEYOND, SPACES
 
 
 def test_the_first_key_signs_its_maker_in_and_another_is_revoked(
@@ -159,6 +160,16 @@ def test_checks_say_what_is_missing_and_are_made_again(
         expect(rows.filter(has_text="wildcards")).to_have_count(0)
         expect(section).to_have_attribute("aria-expanded", "true")
         studio.close()
+
+
+def test_checks_fit_into_a_narrow_window_with_wide_letters(studio: Studio) -> None:
+    page = studio.page("/settings?tab=server", viewport={"width": 320, "height": 256})
+    checks = page.get_by_role("region", name="Checks")
+    for section in ("Libraries", "Models", "Folders and database"):
+        checks.get_by_role("button", name=section).click()
+    expect(checks).to_contain_text("poster/unet/diffusion_pytorch_model.safetensors")
+    page.evaluate(ADOPT, SPACES)
+    assert page.evaluate(BEYOND) == [320]
 
 
 def test_checks_that_are_awaited_fail_or_find_nothing(studio: Studio) -> None:
