@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,16 +9,10 @@ from playwright.sync_api import Page, expect
 
 from tests.server.process import ServerProcess, server
 from tests.studio.conftest import Studio
+from tests.studio.restarting import free_port
 
 #: Long enough for what happens in the middle, on a slow machine, too.
 SLOW = {"steps_delay": 3.0}
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def painting(page: Page) -> None:

@@ -142,7 +142,7 @@ def test_a_picture_that_did_not_get_through_is_sent_again_and_the_focus_goes_alo
         page.get_by_role("button", name="Source picture").click()
     chooser.value.set_files(file)
     slot = page.get_by_role("region", name="Source picture", exact=True)
-    expect(slot.get_by_role("alert")).to_contain_text("cannot be reached")
+    expect(slot.get_by_role("alert")).to_contain_text("could not be reached")
     slot.get_by_role("button", name="Send it again").press("Enter")
     out = page.get_by_role("button", name="Take out: Source picture")
     expect(out).to_be_focused()

@@ -1,6 +1,6 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
-import { useLocation, useSearchParams } from "wouter";
+import { useSearchParams } from "wouter";
 import { api, dataOf } from "../api/client";
 import { readHash, writeHash } from "../api/hash";
 import { toJson } from "../api/json";
@@ -18,6 +18,7 @@ import { NumberField, TextField } from "../ui/fields";
 import { PageHeading } from "../ui/PageHeading";
 import { Pending } from "../ui/Pending";
 import { Problems } from "../ui/Problems";
+import { useNavigateFromHere } from "../ui/useNavigateFromHere";
 import { inpaintRequest } from "./inpaint";
 import { type Size, useKeptMask } from "./useKeptMask";
 
@@ -45,7 +46,7 @@ interface Props {
 function Inpaint({ job, picture }: Props) {
   const { size, error } = useSize(picture.url);
   const keyOf = useRequestKey();
-  const [, navigate] = useLocation();
+  const navigate = useNavigateFromHere();
   const mask = useKeptMask(size);
   const { steps } = mask;
   const [prompt, setPrompt] = useState(() => readHash().get("prompt") ?? promptOf(job));

@@ -1,5 +1,4 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { useLocation } from "wouter";
 import { stagesQuery } from "../api/queries";
 import { useRequestKey } from "../api/requestKey";
 import type { JobDocument } from "../api/types";
@@ -8,6 +7,7 @@ import { fieldsOf, type Schema } from "../forms/schema";
 import { stepsOf } from "../jobs/steps";
 import { Button } from "../ui/Button";
 import { Problems } from "../ui/Problems";
+import { useNavigateFromHere } from "../ui/useNavigateFromHere";
 import { rerun } from "./rerun";
 
 const PUBLISHER = "publisher";
@@ -15,7 +15,7 @@ const PUBLISHER = "publisher";
 /** Formats that a job was not published in, each a press away: its last publisher runs again, so
  * that metadata, watermark and signature of the new file are its own. */
 export function OtherFormats({ job }: { readonly job: JobDocument }) {
-  const [, navigate] = useLocation();
+  const navigate = useNavigateFromHere();
   const keyOf = useRequestKey();
   const stages = useQuery(stagesQuery);
   const step = stepsOf(job).findLast(({ stage }) => stage === PUBLISHER);

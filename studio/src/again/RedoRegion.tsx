@@ -1,6 +1,5 @@
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
-import { useLocation } from "wouter";
 import { useRequestKey } from "../api/requestKey";
 import { randomSeed } from "../api/seeds";
 import type { JobDocument } from "../api/types";
@@ -8,6 +7,7 @@ import { routes } from "../app/routes";
 import { Button } from "../ui/Button";
 import { Icon } from "../ui/Icon";
 import { Problems } from "../ui/Problems";
+import { useNavigateFromHere } from "../ui/useNavigateFromHere";
 import { redoChanges } from "./redoRegion";
 import { rerun } from "./rerun";
 
@@ -21,7 +21,7 @@ interface Props {
 
 /** Paint one region once more with another seed; outside of it nothing changes. */
 export function RedoRegion({ job, step, number }: Props) {
-  const [, navigate] = useLocation();
+  const navigate = useNavigateFromHere();
   // One seed as long as the page is open: pressing twice is asking once.
   const [seed] = useState(randomSeed);
   const keyOf = useRequestKey();

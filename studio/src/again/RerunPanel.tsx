@@ -1,7 +1,6 @@
 import "./RerunPanel.css";
 import { keepPreviousData, useMutation, useQuery } from "@tanstack/react-query";
 import { useDeferredValue, useState } from "react";
-import { useLocation } from "wouter";
 import { api, dataOf } from "../api/client";
 import { toJson } from "../api/json";
 import { stagesQuery } from "../api/queries";
@@ -15,6 +14,7 @@ import { stepsOf } from "../jobs/steps";
 import { Button } from "../ui/Button";
 import { SelectField, TextField } from "../ui/fields";
 import { Problems } from "../ui/Problems";
+import { useNavigateFromHere } from "../ui/useNavigateFromHere";
 import { changesOf, inputOf } from "./changes";
 import { PlanView } from "./PlanView";
 import { rerun } from "./rerun";
@@ -24,7 +24,7 @@ import { rerun } from "./rerun";
 export function RerunPanel({ job }: { readonly job: JobDocument }) {
   const steps = stepsOf(job);
   const stages = useQuery(stagesQuery);
-  const [, navigate] = useLocation();
+  const navigate = useNavigateFromHere();
   const [from, setFrom] = useState(steps.at(-1)?.name ?? "");
   const [edited, setEdited] = useState<Readonly<Record<string, Params>>>({});
   const given = { prompt: promptOf(job), seed: String(job.seed ?? "") };

@@ -1,6 +1,5 @@
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
-import { useLocation } from "wouter";
 import { api, dataOf } from "../api/client";
 import { toJson } from "../api/json";
 import { useRequestKey } from "../api/requestKey";
@@ -9,12 +8,13 @@ import { routes } from "../app/routes";
 import { Button } from "../ui/Button";
 import { NumberField } from "../ui/fields";
 import { Problems } from "../ui/Problems";
+import { useNavigateFromHere } from "../ui/useNavigateFromHere";
 import { variationsRequest } from "./variations";
 
 /** The same with other seeds: all of them, and the best by the inspector first. */
 export function Variations({ job }: { readonly job: JobDocument }) {
   const [count, setCount] = useState<number | null>(4);
-  const [, navigate] = useLocation();
+  const navigate = useNavigateFromHere();
   const keyOf = useRequestKey();
   const send = useMutation({
     mutationFn: () => {

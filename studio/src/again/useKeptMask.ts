@@ -1,5 +1,7 @@
 import { useEffect, useState } from "react";
 import { readHash, writeHash } from "../api/hash";
+import { isPassing } from "../api/problem";
+import { retryDelay } from "../api/untilBack";
 import { isBlank, type MaskStep, maskFile, maskStep } from "../mask/strokes";
 import { upload, uploadUrl } from "../picture/uploads";
 
@@ -52,6 +54,7 @@ export function useKeptMask(size: Size | null): KeptMask {
   useEffect(() => {
     if (size === null || steps === null || steps === kept) return;
     const leaving = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const keep = async () => {
       const id = isBlank(steps)
         ? null
@@ -61,12 +64,24 @@ export function useKeptMask(size: Size | null): KeptMask {
       setKept(steps);
       setError(null);
     };
-    keep().catch((problem: Error) => leaving.signal.aborted || setError(problem));
-    return () => leaving.abort();
+    const attempt = (tries: number) => {
+      keep().catch((problem: Error) => {
+        if (leaving.signal.aborted) return;
+        const passes = isPassing(problem);
+        setError(passes ? new Error(`${problem.message} ${SENT_LATER}`) : problem);
+        if (passes) timer = setTimeout(() => attempt(tries + 1), retryDelay(tries));
+      });
+    };
+    attempt(0);
+    return () => {
+      leaving.abort();
+      clearTimeout(timer);
+    };
   }, [size, steps, kept]);
 
   return { steps, setSteps, isKept: steps !== null && steps === kept, error };
 }
 
+const SENT_LATER = "The mask is sent once it can be: keep this page open.";
 const GONE =
   "The mask of this address is not there any more: what is sent is kept for a while. Paint it again.";

@@ -1,6 +1,7 @@
 import createClient, { type Middleware } from "openapi-fetch";
 import { parseJson, toJson } from "./json";
 import { ApiProblem, awayProblem, problemOf } from "./problem";
+import { answered } from "./requestKey";
 import type { paths } from "./schema";
 
 /** What proves to the server that a change comes from this page; set at sign-in. */
@@ -38,6 +39,9 @@ async function send(request: Request): Promise<Response> {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw awayProblem();
   }
+  const key = request.headers.get("Idempotency-Key");
+  // Behind a proxy, such an answer may be of the proxy alone.
+  if (key !== null && response.status < 500) answered(key);
   if (!response.ok) throw problemOf(response, await jsonOf(response));
   return withExactNumbers(response);
 }
@@ -62,6 +66,13 @@ export async function dataOf<T>(answer: Promise<{ data?: T }>): Promise<T> {
   const { data } = await answer;
   if (data === undefined) throw new ApiProblem(502, "The server answered nothing.");
   return data;
+}
+
+/** Whether the server would send a file, of which nothing is read; what it refuses is thrown. */
+export async function assertServed(url: string): Promise<void> {
+  const enough = new AbortController();
+  await send(new Request(new URL(url, location.href), { signal: enough.signal }));
+  enough.abort();
 }
 
 /** A file of this server, whole. Whatever is refused is thrown, as an `ApiProblem`. */

@@ -66,7 +66,7 @@ function lineOf({ detail, place, pointer, parameter }: FieldError): string {
 
 /** The problem where no answer came at all. */
 export function awayProblem(): ApiProblem {
-  return new ApiProblem(0, "The server cannot be reached. What you typed is kept.");
+  return new ApiProblem(0, "The server could not be reached. What you typed is kept.");
 }
 
 /** Whether it is that nobody answered. */

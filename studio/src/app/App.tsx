@@ -2,7 +2,7 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect } from "react";
 import { RouterProvider } from "react-aria-components";
 import { Route, Router, Switch, useLocation } from "wouter";
-import { isAway } from "../api/problem";
+import { UNTIL_BACK } from "../api/untilBack";
 import { ComposePage } from "../compose/ComposePage";
 import { SessionGate } from "../session/SessionGate";
 import { EmptyState } from "../ui/EmptyState";
@@ -35,15 +35,11 @@ const SettingsPage = lazy(scripts.settings);
 
 /** Milliseconds after the first page, in which it has loaded what it shows. */
 const SETTLED = 2_000;
-/** Milliseconds between two tries at a server that is away, at most. */
-const LONGEST_WAIT = 10_000;
 
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
-      // A server that is away comes back; what it refused, it refuses again.
-      retry: (_, error) => isAway(error),
-      retryDelay: (count) => Math.min(1000 * 2 ** count, LONGEST_WAIT),
+      ...UNTIL_BACK,
       staleTime: 5_000,
       // A server on the same machine or network is there without the internet, too.
       networkMode: "always",

@@ -5,8 +5,10 @@ import { useLocation } from "wouter";
 import { useActivity, useConnected } from "../api/live";
 import { useSession, whoOf } from "../session/session";
 import { useArrivals } from "../ui/arrival";
+import { useBrokenPictures } from "../ui/brokenPictures";
 import { Icon, type IconName } from "../ui/Icon";
 import { useKeptFocus } from "../ui/keptFocus";
+import { useStrayDrops } from "../ui/strayDrops";
 import { routes } from "./routes";
 import { ThemeButton } from "./ThemeButton";
 
@@ -33,6 +35,8 @@ export function Frame({ children }: { readonly children: ReactNode }) {
   const content = useRef<HTMLElement>(null);
   useArrivals(here);
   useKeptFocus();
+  useBrokenPictures();
+  useStrayDrops();
   return (
     <div className="frame">
       {/* biome-ignore lint/a11y/useValidAnchor: it goes to a place of this page; what is behind # in the

@@ -1,3 +1,5 @@
+import { readable } from "../picture/readable";
+
 /** Bytes of a file that is read at most. */
 export const MAX_BYTES = 16 * 2 ** 20;
 
@@ -8,7 +10,7 @@ export async function textOf(file: File): Promise<string> {
       `${file.name} has ${Math.ceil(file.size / 2 ** 20)} MiB: expected at most 16. Split it.`,
     );
   }
-  return decoded(new Uint8Array(await file.arrayBuffer()), file.name);
+  return decoded(new Uint8Array(await (await readable(file)).arrayBuffer()), file.name);
 }
 
 const WIDE: Readonly<Record<string, string>> = { "255,254": "utf-16le", "254,255": "utf-16be" };

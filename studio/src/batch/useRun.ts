@@ -1,10 +1,10 @@
 import { useMutation } from "@tanstack/react-query";
-import { useLocation } from "wouter";
 import { api, dataOf } from "../api/client";
 import { parseJson } from "../api/json";
 import { randomKey } from "../api/requestKey";
 import type { GroupRequest } from "../api/types";
 import { routes } from "../app/routes";
+import { useNavigateFromHere } from "../ui/useNavigateFromHere";
 import type { Batch, Run } from "./kept";
 import { fingerprint } from "./requests";
 
@@ -16,7 +16,7 @@ type Change = (change: (before: Batch) => Batch) => void;
  * answer was lost makes no second group. What was sent whole is sent anew.
  */
 export function useRun(bodies: readonly string[], run: Run | null, setBatch: Change) {
-  const [, navigate] = useLocation();
+  const navigate = useNavigateFromHere();
   return useMutation({
     mutationFn: async () => {
       const print = fingerprint(bodies.join("\n"));

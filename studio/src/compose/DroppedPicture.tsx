@@ -99,7 +99,7 @@ function Choices({
         {url !== null && <img src={url} alt={file.name} />}
         {error === null && <Said data={data} isPending={isPending} />}
       </div>
-      <Problems error={error ?? use.error} />
+      <Problems error={use.error ?? error} />
     </Dialog>
   );
 }

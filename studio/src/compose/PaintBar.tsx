@@ -1,6 +1,7 @@
 import "./PaintBar.css";
 import type { ReactNode } from "react";
 import { Link } from "react-aria-components";
+import { useConnected } from "../api/live";
 import { ApiProblem } from "../api/problem";
 import { routes } from "../app/routes";
 import { Button } from "../ui/Button";
@@ -19,9 +20,10 @@ interface Props {
 
 /** The button that a page is for, always in reach; what stood in its way is said at it. */
 export function PaintBar({ images, isPending, error, onPaint, onGrid, children }: Props) {
+  const isConnected = useConnected();
   return (
     <section className="paint-bar" aria-label="Paint">
-      <Problems error={error} title={titleOf(error)} />
+      <Problems error={error} title={titleOf(error, isConnected)} />
       <div className="paint-row">
         <div className="cost">{children}</div>
         <Link className="button plain" href={routes.newGrid()} onPress={onGrid}>
@@ -35,9 +37,10 @@ export function PaintBar({ images, isPending, error, onPaint, onGrid, children }
   );
 }
 
-function titleOf(error: unknown): string {
+function titleOf(error: unknown, isConnected: boolean): string {
   if (!(error instanceof ApiProblem)) return "It was not sent";
-  if (error.away) return "The server is away: paint once it is back";
+  if (error.away && !isConnected) return "The server is away: paint once it is back";
+  if (error.away) return "No answer came: paint again; what was sent already is not painted twice";
   if (error.status === 429 || error.status === 503) {
     const after = error.retryAfter === null ? "" : `, in ${error.retryAfter} seconds say`;
     return `Not now: all is kept here. Try again later${after}`;

@@ -6,6 +6,7 @@ import { ApiProblem, isPassing } from "../api/problem";
 import type { Source } from "../draft/draft";
 import { PICTURES, pictureIn, type UploadKind, upload } from "../picture/uploads";
 import { Button } from "../ui/Button";
+import { useGone } from "../ui/brokenPictures";
 import { Icon } from "../ui/Icon";
 import { Problems } from "../ui/Problems";
 import { keyOf, sourceQuery, sourceUrl } from "./sources";
@@ -90,14 +91,14 @@ function Sent(props: {
   const { source, label, onRemove } = props;
   const { data, error } = useQuery(sourceQuery(source));
   // Some browsers do not show every format.
-  const [shows, setShows] = useState(true);
+  const [isGone, setGone] = useGone();
   const gone = error instanceof ApiProblem && error.missing;
   return (
     <div className="slot-sent">
-      {data === undefined || !shows ? (
+      {data === undefined || isGone ? (
         <Icon name="image" size={32} />
       ) : (
-        <img src={sourceUrl(source)} alt={label} onError={() => setShows(false)} />
+        <img src={sourceUrl(source)} alt={label} onError={setGone} />
       )}
       <span className="slot-text">
         {label}

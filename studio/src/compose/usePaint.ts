@@ -1,5 +1,4 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useLocation } from "wouter";
 import { api, dataOf } from "../api/client";
 import { toJson } from "../api/json";
 import { ApiProblem } from "../api/problem";
@@ -7,11 +6,12 @@ import { modelsQuery } from "../api/queries";
 import { useRequestKey } from "../api/requestKey";
 import { routes } from "../app/routes";
 import { type Draft, groupRequestOf, isGroup, requestOf } from "../draft/draft";
+import { useNavigateFromHere } from "../ui/useNavigateFromHere";
 
 /** Sends the draft, and goes to what it became: a job, or a group for several. */
 export function usePaint() {
   const queries = useQueryClient();
-  const [, navigate] = useLocation();
+  const navigate = useNavigateFromHere();
   const keyOf = useRequestKey();
   return useMutation({
     mutationFn: async (draft: Draft) => {

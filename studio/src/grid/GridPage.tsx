@@ -5,10 +5,11 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, dataOf } from "../api/client";
 import { gridQuery } from "../api/queries";
 import { hasEnded } from "../api/types";
+import { UNTIL_BACK } from "../api/untilBack";
 import { ArchiveLink } from "../jobs/ArchiveLink";
 import { SheetLinks } from "../jobs/SheetLinks";
 import { Button } from "../ui/Button";
-import { Problems } from "../ui/Problems";
+import { AwayNotice, Problems } from "../ui/Problems";
 import { GridTable } from "./GridTable";
 
 /** A grid: every cell where its column and row meet, as it becomes done. */
@@ -17,6 +18,7 @@ export default function GridPage({ id }: { readonly id: string }) {
   const query = useQuery(gridQuery(id));
   const grid = query.data;
   const cancel = useMutation({
+    ...UNTIL_BACK,
     mutationFn: () =>
       dataOf(api.POST("/v1/groups/{group_id}/cancel", { params: { path: { group_id: id } } })),
     onSuccess: () => queries.invalidateQueries({ queryKey: gridQuery(id).queryKey }),
@@ -46,6 +48,7 @@ export default function GridPage({ id }: { readonly id: string }) {
           </>
         )}
       </header>
+      <AwayNotice of={[cancel]} />
       <Problems error={cancel.error ?? query.error} />
       <GridTable grid={grid} />
     </article>

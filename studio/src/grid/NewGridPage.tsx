@@ -1,12 +1,14 @@
 import { PageHeading } from "../ui/PageHeading";
 import { Pending } from "../ui/Pending";
+import { useNavigateFromHere } from "../ui/useNavigateFromHere";
 import "./grid.css";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { useLocation, useSearchParams } from "wouter";
+import { useSearchParams } from "wouter";
 import { api, dataOf } from "../api/client";
 import { parseJson, toJson } from "../api/json";
 import { jobQuery, modelsQuery, presetsQuery, stagesQuery } from "../api/queries";
+import { useRequestKey } from "../api/requestKey";
 import type { EstimateRequest } from "../api/types";
 import { routes } from "../app/routes";
 import { isGroup, requestOf } from "../draft/draft";
@@ -46,7 +48,7 @@ interface Props {
 /** Both axes, which the address holds, and what the cells will cost. */
 function NewGrid({ base, note }: Props) {
   const [search, setSearch] = useSearchParams();
-  const [, navigate] = useLocation();
+  const navigate = useNavigateFromHere();
   const stages = useQuery(stagesQuery);
   const presets = useQuery(presetsQuery);
   const models = useQuery(modelsQuery);
@@ -76,11 +78,14 @@ function NewGrid({ base, note }: Props) {
     queryFn: ({ signal }) =>
       dataOf(api.POST("/v1/jobs/estimate", { body: parseJson(body) as EstimateRequest, signal })),
   });
+  const keyOf = useRequestKey();
   const send = useMutation({
     mutationFn: async () => {
       if (x === null) throw new Error("Choose a parameter for the columns, and its values.");
       if (isHalf) throw new Error("The rows have no values yet. Give some, or clear the rows.");
-      return dataOf(api.POST("/v1/grids", { body: gridRequestOf(base, x, y) }));
+      const body = gridRequestOf(base, x, y);
+      const headers = { "Idempotency-Key": keyOf(toJson(body)) };
+      return dataOf(api.POST("/v1/grids", { body, headers }));
     },
     onSuccess: (grid) => navigate(routes.grid(grid.id)),
   });

@@ -6,11 +6,12 @@ import { useSearchParams } from "wouter";
 import { api, dataOf } from "../api/client";
 import { groupQuery } from "../api/queries";
 import { hasEnded } from "../api/types";
+import { UNTIL_BACK } from "../api/untilBack";
 import { ArchiveLink } from "../jobs/ArchiveLink";
 import { SheetLinks } from "../jobs/SheetLinks";
 import { Button } from "../ui/Button";
 import { SelectField } from "../ui/fields";
-import { Problems } from "../ui/Problems";
+import { AwayNotice, Problems } from "../ui/Problems";
 import { JobTile } from "./JobTile";
 import { bestFirst, ORDERS, type Order } from "./order";
 
@@ -21,6 +22,7 @@ export default function GroupPage({ id }: { readonly id: string }) {
   const [search, setSearch] = useSearchParams();
   const group = query.data;
   const cancel = useMutation({
+    ...UNTIL_BACK,
     mutationFn: () =>
       dataOf(api.POST("/v1/groups/{group_id}/cancel", { params: { path: { group_id: id } } })),
     onSuccess: (found) => queries.setQueryData(groupQuery(id).queryKey, found),
@@ -55,6 +57,7 @@ export default function GroupPage({ id }: { readonly id: string }) {
           </>
         )}
       </header>
+      <AwayNotice of={[cancel]} />
       <Problems error={cancel.error ?? query.error} />
       <div className="group-order">
         <SelectField

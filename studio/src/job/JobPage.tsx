@@ -9,12 +9,13 @@ import { api, dataOf } from "../api/client";
 import { useLiveJob } from "../api/live";
 import { jobQuery } from "../api/queries";
 import { hasEnded } from "../api/types";
+import { UNTIL_BACK } from "../api/untilBack";
 import { routes } from "../app/routes";
 import { promptOf } from "../jobs/names";
 import { regionsOf } from "../jobs/pictures";
 import { useParent } from "../lineage/useParent";
 import { Button } from "../ui/Button";
-import { Problems } from "../ui/Problems";
+import { AwayNotice, Problems } from "../ui/Problems";
 import { JobPanels, type Pointed, panelOf } from "./JobPanels";
 import { JobPicture } from "./JobPicture";
 import { RegionLayer } from "./RegionLayer";
@@ -35,6 +36,7 @@ export default function JobPage({ id }: { readonly id: string }) {
   const running = job !== undefined && !hasEnded(job.status);
   const live = useLiveJob(id);
   const cancel = useMutation({
+    ...UNTIL_BACK,
     mutationFn: () =>
       dataOf(api.POST("/v1/jobs/{job_id}/cancel", { params: { path: { job_id: id } } })),
     onSuccess: (found) => queries.setQueryData(jobQuery(id).queryKey, found),
@@ -72,6 +74,7 @@ export default function JobPage({ id }: { readonly id: string }) {
       </header>
       <StageStrip job={job} live={live} />
       <Problems error={job.error} title={job.error?.stage ?? "It failed"} />
+      <AwayNotice of={[cancel]} />
       <Problems error={cancel.error ?? query.error} />
       <div className="job-body">
         <JobPicture

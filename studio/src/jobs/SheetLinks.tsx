@@ -1,4 +1,4 @@
-import { Icon } from "../ui/Icon";
+import { DownloadLink } from "../ui/DownloadLink";
 
 /** The pictures of a group on one sheet, of a grid with the labels of its axes: to look at, and as
  * a file. */
@@ -9,9 +9,9 @@ export function SheetLinks({ group }: { readonly group: string }) {
       <a className="button plain" href={`${sheet}html`} target="_blank" rel="noreferrer">
         Contact sheet
       </a>
-      <a className="button plain" href={`${sheet}png`} download={`${group}.png`}>
-        <Icon name="download" size={16} /> Sheet as PNG
-      </a>
+      <DownloadLink href={`${sheet}png`} name={`${group}.png`}>
+        Sheet as PNG
+      </DownloadLink>
     </>
   );
 }

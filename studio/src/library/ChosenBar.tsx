@@ -3,8 +3,9 @@ import { useLocation } from "wouter";
 import { ApiProblem } from "../api/problem";
 import { routes } from "../app/routes";
 import { Button } from "../ui/Button";
+import { DownloadLink } from "../ui/DownloadLink";
 import { Icon } from "../ui/Icon";
-import { Problems } from "../ui/Problems";
+import { AwayNotice, Problems } from "../ui/Problems";
 import { DeleteDialog } from "./DeleteDialog";
 import type { useActions } from "./useActions";
 
@@ -34,7 +35,16 @@ export function ChosenBar({ ids, actions, isAsking, onAsk, onDeleted, onClear }:
       },
     });
   const notDeleted = kept.length === 0 ? null : new ApiProblem(409, "Some were kept.", kept);
-  if (ids.length === 0) return null;
+  if (ids.length === 0) {
+    if (favourite.failureReason === null) return null;
+    // One may be marked that is not chosen: by its own button, or by a key.
+    return (
+      <div className="chosen">
+        <AwayNotice of={[favourite]} />
+        <Problems error={favourite.error} />
+      </div>
+    );
+  }
   return (
     <section className="chosen" aria-label="Chosen jobs">
       <strong role="status">{ids.length} chosen</strong>
@@ -49,10 +59,9 @@ export function ChosenBar({ ids, actions, isAsking, onAsk, onDeleted, onClear }:
         Favourite
       </Button>
       <Button onPress={() => favourite.mutate({ ids, on: false })}>Unfavourite</Button>
-      <a className="button plain" href={archiveUrl(ids)} download>
-        <Icon name="download" size={16} />
+      <DownloadLink key={archiveUrl(ids)} href={archiveUrl(ids)}>
         Download ZIP
-      </a>
+      </DownloadLink>
       <Button kind="danger" onPress={() => onAsk(true)}>
         <Icon name="trash" size={16} />
         Delete
@@ -60,6 +69,7 @@ export function ChosenBar({ ids, actions, isAsking, onAsk, onDeleted, onClear }:
       <Button kind="quiet" aria-label="Choose none" onPress={onClear}>
         <Icon name="close" size={16} />
       </Button>
+      <AwayNotice of={[favourite]} />
       <Problems error={favourite.error} />
       <Problems error={notDeleted} title="These were kept" />
       <DeleteDialog

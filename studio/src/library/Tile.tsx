@@ -1,7 +1,8 @@
-import { memo, useState } from "react";
+import { memo } from "react";
 import type { JobSummary } from "../api/types";
 import { routes } from "../app/routes";
 import { nameOf } from "../jobs/names";
+import { useGone } from "../ui/brokenPictures";
 import { Icon } from "../ui/Icon";
 
 interface Props {
@@ -105,7 +106,7 @@ function heardOf(job: JobSummary): string {
 }
 
 function Thumbnail({ job, side }: { readonly job: JobSummary; readonly side: number }) {
-  const [isGone, setGone] = useState(false);
+  const [isGone, setGone] = useGone();
   if (job.thumbnail === null || isGone) {
     return (
       <span className="tile-none">
@@ -123,7 +124,7 @@ function Thumbnail({ job, side }: { readonly job: JobSummary; readonly side: num
       alt=""
       decoding="async"
       draggable={false}
-      onError={() => setGone(true)}
+      onError={setGone}
     />
   );
 }

@@ -3,6 +3,7 @@ import { api, dataOf } from "../api/client";
 import { LISTS } from "../api/jobList";
 import { jobQuery } from "../api/queries";
 import type { JobSummary } from "../api/types";
+import { UNTIL_BACK } from "../api/untilBack";
 
 /** Jobs that one request of deletion takes. */
 const CHUNK = 1000;
@@ -16,8 +17,12 @@ export interface Deleted {
 /** Changes of jobs, after which every list is asked for again. */
 export function useActions() {
   const queries = useQueryClient();
-  const refetch = () => queries.invalidateQueries({ queryKey: LISTS });
+  // Not awaited: a server that is away would have what was refused be told only once it is back.
+  const refetch = () => void queries.invalidateQueries({ queryKey: LISTS });
   const favourite = useMutation({
+    ...UNTIL_BACK,
+    // One after another, as they were made.
+    scope: { id: "favourite" },
     mutationFn: async ({ ids, on }: { ids: readonly string[]; on: boolean }) => {
       for (const id of ids) {
         const found = await dataOf(

@@ -1,6 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api, dataOf } from "../api/client";
 import type { InspectionDocument, UploadDocument } from "../api/types";
+import { readable } from "./readable";
 
 export type UploadKind = UploadDocument["kind"];
 
@@ -15,16 +16,21 @@ export function refusalOf(file: File): string | null {
   return `${file.name} is ${file.type}: expected a PNG, JPEG, WebP, AVIF or JPEG XL picture.`;
 }
 
+/** The file, where it can be sent; throws an `Error` that says why not. */
+function sendable(file: File): Promise<File> {
+  const refusal = refusalOf(file);
+  if (refusal !== null) throw new Error(refusal);
+  return readable(file);
+}
+
 /** Send a picture; throws an `ApiProblem` or an `Error` that says why it cannot be used. */
 export async function upload(
   file: File,
   kind: UploadKind,
   signal?: AbortSignal,
 ): Promise<UploadDocument> {
-  const refusal = refusalOf(file);
-  if (refusal !== null) throw new Error(refusal);
   const body = new FormData();
-  body.append("file", file);
+  body.append("file", await sendable(file));
   body.append("kind", kind);
   // The generated type has a text where a form has a file.
   const sent = { body: body as unknown as UploadForm };
@@ -33,10 +39,8 @@ export async function upload(
 
 /** What a picture says of how it was made. */
 async function inspect(file: File): Promise<InspectionDocument> {
-  const refusal = refusalOf(file);
-  if (refusal !== null) throw new Error(refusal);
   const body = new FormData();
-  body.append("file", file);
+  body.append("file", await sendable(file));
   return dataOf(api.POST("/v1/inspect", { body: body as unknown as InspectForm }));
 }
 

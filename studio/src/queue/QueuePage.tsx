@@ -9,7 +9,7 @@ import { nameOf } from "../jobs/names";
 import { may, useSession } from "../session/session";
 import { Button } from "../ui/Button";
 import { Icon } from "../ui/Icon";
-import { Problems } from "../ui/Problems";
+import { AwayNotice, Problems } from "../ui/Problems";
 import { RunningJob } from "./RunningJob";
 import { useQueue } from "./useQueue";
 import { WaitingList } from "./WaitingList";
@@ -49,6 +49,7 @@ export default function QueuePage() {
         </p>
       )}
       <Problems error={queue.error ?? running.error ?? ended.error} />
+      <AwayNotice of={[move, cancel, cancelGroup, pause]} />
       <Problems error={move.error} title="It was not moved" />
       <Problems error={cancel.error ?? cancelGroup.error} title="It was not cancelled" />
       <Problems error={pause.error} />

@@ -3,9 +3,12 @@ import { useMemo } from "react";
 import { api, dataOf } from "../api/client";
 import { LISTS } from "../api/jobList";
 import { QUEUE, queueQuery } from "../api/queries";
+import { UNTIL_BACK } from "../api/untilBack";
 import { type Move, moved, type WaitingJob } from "./moving";
 
 const MOVE = ["move"] as const;
+/** Changes are sent one after another, as they were made, while the server is away, too. */
+const IN_ORDER = { ...UNTIL_BACK, scope: { id: "queue" } };
 
 interface Moving {
   readonly id: string;
@@ -16,19 +19,20 @@ interface Moving {
 export function useQueue() {
   const queries = useQueryClient();
   const queue = useQuery(queueQuery);
-  const refetch = async () => {
-    await Promise.all([
+  const refetch = () =>
+    Promise.all([
       queries.invalidateQueries({ queryKey: QUEUE }),
       queries.invalidateQueries({ queryKey: LISTS }),
     ]);
-  };
   const move = useMutation({
     mutationKey: MOVE,
-    // One after another, as they were made.
-    scope: { id: "queue" },
+    ...IN_ORDER,
     mutationFn: ({ id, to }: Moving) =>
       dataOf(api.POST("/v1/jobs/{job_id}/move", { params: { path: { job_id: id } }, body: to })),
-    onSettled: refetch,
+    // The order that is shown stays until the list has it. A refusal is told at once: what is read
+    // after it waits for a server that is away.
+    onSuccess: refetch,
+    onError: () => void refetch(),
   });
   // The list is in its new order at once, whatever is read meanwhile; what is refused comes back.
   const moves = useMutationState({
@@ -42,16 +46,19 @@ export function useQueue() {
     [moves, listed],
   );
   const cancel = useMutation({
+    ...IN_ORDER,
     mutationFn: (id: string) =>
       dataOf(api.POST("/v1/jobs/{job_id}/cancel", { params: { path: { job_id: id } } })),
-    onSettled: refetch,
+    onSettled: () => void refetch(),
   });
   const cancelGroup = useMutation({
+    ...IN_ORDER,
     mutationFn: (id: string) =>
       dataOf(api.POST("/v1/groups/{group_id}/cancel", { params: { path: { group_id: id } } })),
-    onSettled: refetch,
+    onSettled: () => void refetch(),
   });
   const pause = useMutation({
+    ...IN_ORDER,
     mutationFn: (paused: boolean) =>
       dataOf(paused ? api.POST("/v1/queue/pause") : api.POST("/v1/queue/resume")),
     onSuccess: (found) => queries.setQueryData(queueQuery.queryKey, found),

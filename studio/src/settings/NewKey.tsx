@@ -43,7 +43,7 @@ export function NewKey({ first, onMade }: Props) {
         queries.setQueryData(sessionQuery.queryKey, remember(session));
       }
     },
-    onSettled: () => queries.invalidateQueries(keysQuery),
+    onSettled: () => void queries.invalidateQueries(keysQuery),
   });
   return (
     <Form

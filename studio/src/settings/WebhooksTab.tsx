@@ -60,7 +60,7 @@ function Deliveries({ messages }: { readonly messages: readonly WebhookMessage[]
   const retry = useMutation({
     mutationFn: (id: string) =>
       dataOf(api.POST("/v1/webhooks/{message_id}/retry", { params: { path: { message_id: id } } })),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["webhooks"] }),
+    onSettled: () => void queries.invalidateQueries({ queryKey: ["webhooks"] }),
   });
   const mayRetry = may(useSession(), "submit");
   return (

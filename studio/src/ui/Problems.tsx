@@ -1,4 +1,4 @@
-import { linesOf } from "../api/problem";
+import { isAway, linesOf } from "../api/problem";
 import { Icon } from "./Icon";
 
 /** What was refused or went wrong, where it happened; read out when it comes. */
@@ -20,6 +20,23 @@ export function Problems({ error, title }: { readonly error: unknown; readonly t
           </ul>
         )}
       </div>
+    </div>
+  );
+}
+
+interface Action {
+  readonly error: unknown;
+  /** Why the last try failed, where it is tried again. */
+  readonly failureReason: unknown;
+}
+
+/** That actions, which are tried until the server is back, wait for it. */
+export function AwayNotice({ of }: { readonly of: readonly Action[] }) {
+  if (!of.some(({ error, failureReason }) => error === null && isAway(failureReason))) return null;
+  return (
+    <div className="problems" role="alert">
+      <Icon name="warning" />
+      <p>The server could not be reached. This is done once it is back.</p>
     </div>
   );
 }
