@@ -1,7 +1,9 @@
-"""The studio in Chromium: first paint, scrolling through a library, memory, and what ten tabs cost.
+"""The studio in Chromium: first paint, scrolling through a library, memory, what ten tabs cost, and
+large pictures.
 
-Needs a build of the studio and a library: `python -m bench.job_search --jobs 10000 --keep DATA`,
-then `python -m bench.studio --data DATA`. A server over the fake engines serves it; while the page
+Needs a build of the studio. `--part canvas` makes its pictures; `--part library` needs a library:
+`python -m bench.job_search --jobs 10000 --keep DATA`, then `python -m bench.studio --data DATA`,
+which runs both. In the library's part a server over the fake engines serves it; while the page
 is opened, a slow job runs. Frames are the differences of `requestAnimationFrame` while a wheel
 turns.
 """
@@ -11,11 +13,14 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2 as httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from bench import studio_canvas
 from tests.server.process import server
 
 _WHEELS, _PIXELS, _PAUSE = 150, 400, 16
@@ -33,32 +38,41 @@ _PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="with a library in it")
+    parser.add_argument("--part", choices=("library", "canvas"), help="else both")
+    parser.add_argument("--data", type=Path, help="with a library in it")
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     parser.add_argument("--jobs", type=int, default=500, help="that end while the tab is open")
     options = parser.parse_args()
+    if options.part != "canvas":
+        if options.data is None:
+            parser.error("--data: expected a folder with a library, got none.")
+        _library(options.data, options.chromium, options.jobs)
+    if options.part != "library":
+        with _chromium(options.chromium) as browser:
+            studio_canvas.measure(browser)
+    return 0
+
+
+@contextmanager
+def _chromium(path: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def _library(data: Path, chromium: str, jobs: int) -> None:
     with (
-        server(options.data, engines={"steps_delay": 1.0}) as process,
+        server(data, engines={"steps_delay": 1.0}) as process,
         process.client() as client,
-        sync_playwright() as playwright,
+        _chromium(chromium) as browser,
     ):
-        browser = playwright.chromium.launch(
-            executable_path=options.chromium, args=["--no-sandbox"]
-        )
         client.post("/v1/jobs", json={"preset": "full", "input": {"prompt": "runs meanwhile"}})
         _opening(browser, process.url)
         _scrolling(browser, process.url)
         _answers(browser, process.url, client)
-    with (
-        server(options.data) as process,
-        process.client() as client,
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(
-            executable_path=options.chromium, args=["--no-sandbox"]
-        )
-        _memory(browser, process.url, client, options.jobs)
-    return 0
+    with server(data) as process, process.client() as client, _chromium(chromium) as browser:
+        _memory(browser, process.url, client, jobs)
 
 
 def _opening(browser: Browser, url: str) -> None:

@@ -192,6 +192,11 @@ class Queue(_Value):
     waiting: tuple[WaitingJob, ...] = Field(
         description="The first 200, in the order of their turns."
     )
+    problem: str | None = Field(
+        None,
+        description="What keeps the server's worker from going on, such as a full disk, and what to"
+        " do; null: nothing that it knows of.",
+    )
 
 
 class Relative(_Value):

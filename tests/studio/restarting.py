@@ -64,11 +64,15 @@ def expect_back(page: Page) -> None:
 
 def drop_files(page: Page, onto: str, *files: Path) -> None:
     """Drop files or folders of this machine onto an element, as a file manager does."""
-    box = page.locator(onto).first.bounding_box()
+    target = page.locator(onto).first
+    target.hover()  # once it is in sight and rests
+    box = target.bounding_box()
     assert box is not None
     session = page.context.new_cdp_session(page)
     place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
     data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):
         session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+        # The page has to say that it takes them before they are dropped.
+        page.evaluate("() => new Promise((shown) => requestAnimationFrame(shown))")
     session.detach()

@@ -163,6 +163,8 @@ def test_what_is_sent_again_after_a_lost_answer_is_painted_once(
 ) -> None:
     page = away.page()
     page.get_by_label("Prompt", exact=True).fill("a red house")
+    stages = page.get_by_role("list", name="Stages").get_by_role("listitem")
+    expect(stages).not_to_have_count(0)
     lose_the_answer(page, "**/v1/jobs")
     page.get_by_role("button", name="Paint").click()
     expect(page.get_by_text("No answer came: paint again")).to_be_visible()
@@ -173,6 +175,7 @@ def test_what_is_sent_again_after_a_lost_answer_is_painted_once(
     page.get_by_role("link", name="Compose", exact=True).click()
     expect(page.get_by_label("Prompt", exact=True)).to_have_value("a red house")
     for jobs in (1, 2):
+        expect(stages).not_to_have_count(0)
         page.get_by_role("button", name="Paint").click()
         page.wait_for_url("**/studio/jobs/*")
         expect(page.get_by_text("succeeded")).to_be_visible()

@@ -323,6 +323,11 @@ class JobExecutor(JobReader):
         """The name of this process's worker; None where it runs none."""
         return self._worker.name if self._worker is not None else None
 
+    @property
+    def worker_problem(self) -> str | None:
+        """Why this process's worker cannot go on for now, and what to do; None where it can."""
+        return (self._worker.problem or None) if self._worker is not None else None
+
     def listen(self, listener: Listener) -> None:
         """Call `listener` with every event of this process's worker from now on."""
         self._listeners.add(listener)

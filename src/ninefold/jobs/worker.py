@@ -49,6 +49,8 @@ class Worker:
         self.kind = kind
         #: Called, from a thread, where the worker lost its name to another.
         self.on_lost: Callable[[], None] = lambda: None
+        #: Why it cannot go on for now, and what to do; empty where nothing keeps it.
+        self.problem = ""
         self._lease: Lease | None = None
         self._lost = False
         self._stopping = threading.Event()
@@ -115,16 +117,15 @@ class Worker:
         self.store.queue.requeue(self.store.queue.held().get(self.name, []), self.name)
 
     def _watch(self) -> None:
-        known = ""
         while not self._stopping.wait(WATCH):
             try:
                 self._look()
                 found = ""
             except sa.exc.SQLAlchemyError as error:  # away or full: the next look may do better
                 found = str(storage_error(self.engine.url, error))
-            if found != known:
+            if found != self.problem:
                 _log.warning("jobs: %s", found or "the database is well again")
-            known = found
+            self.problem = found
 
     def _look(self) -> None:
         """Show a pulse, and put back into the queue what nobody works on."""

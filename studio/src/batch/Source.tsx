@@ -34,8 +34,11 @@ export function Source({ text, onChange }: Props) {
       onDrop={async ({ items }) => {
         const file = items.find((item) => item.kind === "file");
         const words = items.find((item) => item.kind === "text" && item.types.has("text/plain"));
+        const folder = items.find((item) => item.kind === "directory");
         if (file?.kind === "file") await take(await file.getFile());
-        else if (words?.kind === "text") onChange(await words.getText("text/plain"));
+        else if (folder?.kind === "directory") {
+          setError(new Error(`${folder.name} is a folder. Drop a file with rows.`));
+        } else if (words?.kind === "text") onChange(await words.getText("text/plain"));
       }}
     >
       {text.length <= SHOWN ? (

@@ -15,14 +15,16 @@ export function usePaint() {
   const keyOf = useRequestKey();
   return useMutation({
     mutationFn: async (draft: Draft) => {
-      const headers = { "Idempotency-Key": keyOf(toJson(draft)) };
+      // The request is the key's, for the same draft is written in another way after a reload.
+      const headers = (body: unknown) => ({ "Idempotency-Key": keyOf(toJson(body)) });
       if (isGroup(draft)) {
         const body = groupRequestOf(draft);
-        const group = await dataOf(api.POST("/v1/groups", { body, headers }));
+        const group = await dataOf(api.POST("/v1/groups", { body, headers: headers(body) }));
         return routes.group(group.id);
       }
       const body = requestOf(draft);
-      return routes.job((await dataOf(api.POST("/v1/jobs", { body, headers }))).id);
+      const job = await dataOf(api.POST("/v1/jobs", { body, headers: headers(body) }));
+      return routes.job(job.id);
     },
     onSuccess: (place) => navigate(place),
     // What is here may have changed: a model that was removed, say.

@@ -9,12 +9,12 @@ const KEPT = "ninefold.draft";
 /** What was typed when this tab's page was left, behind the address that did not hold it yet. */
 const LEFT = "ninefold.draft-left";
 
-/** The draft of an address, with what was typed at it last; the last one of this browser where it
- * has none. */
+/** The draft of an address, with what was typed at it last; the last one of this tab where it has
+ * none, and of this browser where the tab has none. */
 export function readDraft(hash: string): Draft {
   const text = isDraftAddress(hash)
     ? (leftAt(hash) ?? hash.slice(PREFIX.length))
-    : localStorage.getItem(KEPT);
+    : (sessionStorage.getItem(KEPT) ?? localStorage.getItem(KEPT));
   if (text === null) return EMPTY;
   try {
     const found = parseJson(new TextDecoder().decode(fromBase64(text)));
@@ -38,7 +38,7 @@ export function writeDraft(draft: Draft): void {
 
 /** Have the browser hold the draft where the page goes: its address cannot be changed any more. */
 export function leaveDraft(draft: Draft): void {
-  sessionStorage.setItem(LEFT, `${location.hash} ${keepDraft(draft)}`);
+  hold(sessionStorage, LEFT, `${location.hash} ${keepDraft(draft)}`);
 }
 
 /** What was typed at this address when it was left; null where that was at another one. A reload is
@@ -57,8 +57,18 @@ function isReload(): boolean {
 /** Have the browser hold the draft, for the next time; as it is in an address. */
 export function keepDraft(draft: Draft): string {
   const text = toBase64(new TextEncoder().encode(toJson(draft)));
-  localStorage.setItem(KEPT, text);
+  for (const storage of [sessionStorage, localStorage]) hold(storage, KEPT, text);
   return text;
+}
+
+/** Have a storage of the browser hold a text, where it has room for it. */
+function hold(storage: Storage, name: string, text: string): void {
+  try {
+    storage.setItem(name, text);
+  } catch {
+    // Too large to be kept: an older one would be taken for the newest.
+    storage.removeItem(name);
+  }
 }
 
 function isDraft(value: unknown): value is Partial<Draft> & Pick<Draft, "stages"> {
@@ -129,5 +139,5 @@ function fromBase64(text: string): Uint8Array {
 
 /** Have this browser hold no draft: it is another person's turn. */
 export function forgetDraft(): void {
-  localStorage.removeItem(KEPT);
+  for (const storage of [sessionStorage, localStorage]) storage.removeItem(KEPT);
 }

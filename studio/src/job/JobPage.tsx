@@ -13,6 +13,7 @@ import { UNTIL_BACK } from "../api/untilBack";
 import { routes } from "../app/routes";
 import { promptOf } from "../jobs/names";
 import { regionsOf } from "../jobs/pictures";
+import { WorkerProblem } from "../jobs/WorkerProblem";
 import { useParent } from "../lineage/useParent";
 import { Button } from "../ui/Button";
 import { AwayNotice, Problems } from "../ui/Problems";
@@ -73,6 +74,7 @@ export default function JobPage({ id }: { readonly id: string }) {
         )}
       </header>
       <StageStrip job={job} live={live} />
+      {running && <WorkerProblem />}
       <Problems error={job.error} title={job.error?.stage ?? "It failed"} />
       <AwayNotice of={[cancel]} />
       <Problems error={cancel.error ?? query.error} />

@@ -6,6 +6,7 @@ import { firstQuery } from "../api/jobList";
 import type { JobSummary } from "../api/types";
 import { routes } from "../app/routes";
 import { nameOf } from "../jobs/names";
+import { WorkerProblem } from "../jobs/WorkerProblem";
 import { may, useSession } from "../session/session";
 import { Button } from "../ui/Button";
 import { Icon } from "../ui/Icon";
@@ -49,6 +50,7 @@ export default function QueuePage() {
         </p>
       )}
       <Problems error={queue.error ?? running.error ?? ended.error} />
+      {found !== undefined && !isEmpty && <WorkerProblem />}
       <AwayNotice of={[move, cancel, cancelGroup, pause]} />
       <Problems error={move.error} title="It was not moved" />
       <Problems error={cancel.error ?? cancelGroup.error} title="It was not cancelled" />

@@ -35,7 +35,8 @@ export function DownloadLink({ href, name = "", children }: Props) {
         onClick={(event) => {
           if (isServed.current) return;
           event.preventDefault();
-          if (!check.isPending) check.mutate();
+          // A double click asks for one file.
+          if (event.detail < 2 && !check.isPending) check.mutate();
         }}
       >
         <Icon name="download" size={16} />

@@ -92,6 +92,7 @@ QUEUE = _json(
                 "group": None,
             }
         ],
+        "problem": None,
     },
 )
 LINEAGE = _json(

@@ -79,5 +79,9 @@ async def _queue(service: Service, caller: Caller) -> QueueDocument:
         for job in state.waiting
     ]
     return QueueDocument(
-        paused=state.paused, queued=state.queued, running=state.running, waiting=waiting
+        paused=state.paused,
+        queued=state.queued,
+        running=state.running,
+        waiting=waiting,
+        problem=service.jobs.worker_problem,
     )

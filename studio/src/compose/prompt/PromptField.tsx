@@ -2,6 +2,7 @@ import "./PromptField.css";
 import { type ReactNode, type RefObject, useEffect, useMemo, useState } from "react";
 import { Label, TextArea, TextField } from "react-aria-components";
 import type { PromptDocument } from "../../api/types";
+import { Button } from "../../ui/Button";
 import { Problems } from "../../ui/Problems";
 import { describeSpan } from "./describe";
 import { marksOf, pieces } from "./marks";
@@ -23,6 +24,9 @@ interface Props {
   /** Whether there may be more than one reading to tell of. */
   readonly children?: ReactNode;
 }
+
+/** Characters that can be edited without delay; more than any server takes. */
+const SHOWN = 50_000;
 
 /** A text field for prompts: over a layer that marks what the server's parser reads in it.
  *
@@ -48,6 +52,17 @@ export function PromptField({
   const caret = useCaret(area);
   const here = reading === null ? null : describeSpan(value, reading, caret);
   const problems = reading?.problems.length ?? 0;
+  if (value.length > SHOWN) {
+    return (
+      <section className="field" aria-label={label}>
+        <span className="label">{label}</span>
+        <p>{value.length.toLocaleString()} characters: too many for a prompt, and to be edited.</p>
+        <div>
+          <Button onPress={() => onChange("")}>Clear</Button>
+        </div>
+      </section>
+    );
+  }
   return (
     <TextField className="field" value={value} onChange={onChange} isInvalid={problems > 0}>
       <div className="row spread">
