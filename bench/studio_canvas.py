@@ -56,8 +56,8 @@ def measure(browser: Browser) -> None:
 def _painted(client: httpx.Client, seed: int) -> str:
     stages: list[dict[str, Any]] = [
         {"stage": "prompt"},
-        {"stage": "text_to_image", "params": {"width": _SIDE // 4, "height": _SIDE // 4}},
-        {"stage": "upscaler", "params": {"upscale_factor": 4}},
+        {"stage": "text_to_image", "params": {"width": _SIDE // 8, "height": _SIDE // 8}},
+        {"stage": "upscaler", "params": {"upscale_factor": 8}},
         # Grain, since a smooth picture is decoded sooner than a photograph.
         {"stage": "finisher", "params": {"grain": 0.1}},
         {"stage": "publisher", "params": {"formats": ["png"]}},
