@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from io import BytesIO
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 from PIL import Image, ImageChops
 from playwright.sync_api import Page, expect
 
 from tests.server.process import ServerProcess
 from tests.studio.axe import violations
 from tests.studio.conftest import Studio
+from tests.studio.jobs import finished
 
 
 def published(client: Any, job_id: str) -> Image.Image:
@@ -92,3 +95,30 @@ def test_a_mask_is_painted_by_keyboard_alone(studio: Studio, job: dict[str, Any]
     page.get_by_role("button", name="Paint inside the mask").press("Enter")
     page.wait_for_url(lambda url: "inpaint" not in url)
     expect(page.get_by_text("succeeded")).to_be_visible()
+
+
+def test_a_large_mask_is_written_whole(studio: Studio, served: ServerProcess) -> None:
+    side = 2048
+    stages: list[dict[str, Any]] = [
+        {"stage": "prompt"},
+        {"stage": "text_to_image", "params": {"width": side // 8, "height": side // 8}},
+        {"stage": "upscaler", "params": {"upscale_factor": 8}},
+    ]
+    asked = {"config": {"stages": stages}, "input": {"prompt": "a red house", "seed": 7}}
+    with served.client() as client:
+        job = finished(client, "/v1/jobs", asked)
+        page = studio.page(f"/jobs/{job['id']}/inpaint")
+        page.get_by_role("group", name="Mask").press("Space")
+        page.get_by_role("button", name="Invert").click()
+        expect(page.get_by_text("The mask is kept")).to_be_visible()
+        upload = parse_qs(urlsplit(page.url).fragment)["mask"][0]
+        sent = client.get(f"/v1/uploads/{upload}/file").raise_for_status().content
+    with Image.open(BytesIO(sent)) as image:
+        mask = np.asarray(image.convert("L"))
+    assert mask.shape == (side, side)
+    across, down = np.meshgrid(np.arange(side) - side / 2, np.arange(side) - side / 2)
+    away = np.hypot(across, down)
+    # A brush of an eighth of the width was put down in the middle, and all was turned over.
+    assert (mask[away < side / 16 - 2] == 0).all()
+    assert (mask[away > side / 16 + 2] == 255).all()
+    assert set(np.unique(mask)) == {0, 255}

@@ -136,10 +136,7 @@ export async function maskStep(url: string, size: Size): Promise<MaskStep> {
   await image.decode();
   const context = canvasOf(size);
   context.drawImage(image, 0, 0, size.width, size.height);
-  changePixels(context, (data, at) => {
-    data[at + 3] = (data[at] ?? 0) >= 128 ? 255 : 0;
-    data.fill(255, at, at + 3);
-  });
+  await changePixels(context, (pixel) => ((pixel & 0xff) >= 128 ? WHITE : CLEAR));
   return { kind: "mask", marked: context.canvas };
 }
 
@@ -148,10 +145,7 @@ export async function maskStep(url: string, size: Size): Promise<MaskStep> {
 export async function maskFile(steps: readonly MaskStep[], size: Size): Promise<File> {
   const context = canvasOf(size);
   paintMask(context, steps, size);
-  changePixels(context, (data, at) => {
-    data.fill((data[at + 3] ?? 0) >= 128 ? 255 : 0, at, at + 3);
-    data[at + 3] = 255;
-  });
+  await changePixels(context, (pixel) => (pixel >>> 24 >= 128 ? WHITE : BLACK));
   return new Promise((resolve, reject) =>
     context.canvas.toBlob((blob) => {
       if (blob === null) reject(new Error("The mask is too large for this browser."));
@@ -160,22 +154,35 @@ export async function maskFile(steps: readonly MaskStep[], size: Size): Promise<
   );
 }
 
-/** Change every pixel, each by where its four bytes begin. */
-function changePixels(
+/** Pixels as a canvas has them, the lowest byte first: red, green, blue, alpha. */
+const WHITE = 0xffffffff;
+const BLACK = 0xff000000;
+const CLEAR = 0x00ffffff;
+/** Pixels that are changed at a time: the page goes on between. */
+const BAND = 1 << 20;
+
+/** Change every pixel. */
+async function changePixels(
   context: CanvasRenderingContext2D,
-  change: (data: Uint8ClampedArray, at: number) => void,
-): void {
+  change: (pixel: number) => number,
+): Promise<void> {
   const { width, height } = context.canvas;
-  const pixels = context.getImageData(0, 0, width, height);
-  for (let at = 0; at < pixels.data.length; at += 4) change(pixels.data, at);
-  context.putImageData(pixels, 0, 0);
+  const rows = Math.max(1, Math.floor(BAND / width));
+  for (let top = 0; top < height; top += rows) {
+    if (top > 0) await new Promise((resolve) => setTimeout(resolve));
+    const band = context.getImageData(0, top, width, Math.min(rows, height - top));
+    const pixels = new Uint32Array(band.data.buffer);
+    for (let at = 0; at < pixels.length; at++) pixels[at] = change(pixels[at] ?? 0);
+    context.putImageData(band, 0, top);
+  }
 }
 
 function canvasOf({ width, height }: Size): CanvasRenderingContext2D {
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;
-  const context = canvas.getContext("2d");
+  // Its pixels are read: they stay where scripts reach them.
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   if (context === null) throw new Error("The mask is too large for this browser.");
   return context;
 }
