@@ -8,6 +8,8 @@ const PREFIX = "#draft=";
 const KEPT = "ninefold.draft";
 /** What was typed when this tab's page was left, behind the address that did not hold it yet. */
 const LEFT = "ninefold.draft-left";
+/** Whether this page may leave drafts behind. */
+let isKept = true;
 
 /** The draft of an address, with what was typed at it last; the last one of this tab where it has
  * none, and of this browser where the tab has none. */
@@ -63,6 +65,7 @@ export function keepDraft(draft: Draft): string {
 
 /** Have a storage of the browser hold a text, where it has room for it. */
 function hold(storage: Storage, name: string, text: string): void {
+  if (!isKept) return;
   try {
     storage.setItem(name, text);
   } catch {
@@ -135,6 +138,12 @@ function toBase64(bytes: Uint8Array): string {
 function fromBase64(text: string): Uint8Array {
   const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
   return Uint8Array.from(binary, (letter) => letter.charCodeAt(0));
+}
+
+/** Hold no draft of this page any more, which goes: another tab may be another person's by now. */
+export function keepNoDraft(): void {
+  isKept = false;
+  forgetDraft();
 }
 
 /** Have this browser hold no draft: it is another person's turn. */

@@ -1,6 +1,6 @@
 import "../ui/Dialog.css";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useEffect, useLayoutEffect, useState } from "react";
 import { Dialog, Modal, ModalOverlay } from "react-aria-components";
 import { ApiProblem } from "../api/problem";
 import { Problems } from "../ui/Problems";
@@ -19,7 +19,8 @@ export function SessionGate({ children }: { readonly children: ReactNode }) {
   const who = session.data === undefined ? null : whoOf(session.data);
   const isStranger = isAnother(shownTo, who);
 
-  useEffect(() => {
+  // Before the pages that go keep what was typed: another tab may begin with it.
+  useLayoutEffect(() => {
     if (isStranger) startAnew();
     else if (who !== null) setShownTo(who);
   }, [who, isStranger]);
@@ -53,7 +54,7 @@ export function SessionGate({ children }: { readonly children: ReactNode }) {
       </main>
     );
   }
-  // Pages go first, and with them what they would keep when the browser leaves.
+  // Pages go first, with what they show.
   if (isStranger) return <p role="status">Loading…</p>;
   if (who === null && shownTo === null) {
     return (

@@ -1,7 +1,7 @@
 import { type QueryClient, queryOptions, useQuery } from "@tanstack/react-query";
 import { api, dataOf, setCsrfToken } from "../api/client";
 import type { components } from "../api/schema";
-import { forgetDraft } from "../draft/draftAddress";
+import { forgetDraft, keepNoDraft } from "../draft/draftAddress";
 
 export type Session = components["schemas"]["SessionDocument"];
 
@@ -74,6 +74,7 @@ export function isAnother(before: string | null, who: string | null): boolean {
 
 /** Keep nothing of what pages showed, and begin anew. */
 export function startAnew(): void {
+  keepNoDraft();
   forgetAll();
   // What any part of the page holds goes with it.
   location.assign("/studio/");

@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+import { EMPTY } from "./draft";
+import { keepDraft, keepNoDraft, leaveDraft, readDraft } from "./draftAddress";
+
+const named = (prompt: string) => ({ ...EMPTY, prompt });
+
+test("a tab comes back to its own draft, and a new one begins with the last of the browser", () => {
+  keepDraft(named("of this tab"));
+  const own = sessionStorage.getItem("ninefold.draft") ?? "";
+  keepDraft(named("of another"));
+  sessionStorage.setItem("ninefold.draft", own);
+  expect(readDraft("").prompt).toBe("of this tab");
+  sessionStorage.clear();
+  expect(readDraft("").prompt).toBe("of another");
+});
+
+test("a page that goes since it is another person's turn leaves no draft behind", () => {
+  keepDraft(named("a secret house"));
+  keepNoDraft();
+  keepDraft(named("a secret house!"));
+  leaveDraft(named("a secret house!"));
+  expect([localStorage.length, sessionStorage.length]).toEqual([0, 0]);
+});
