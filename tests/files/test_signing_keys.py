@@ -193,8 +193,8 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["KEY"], "sign_key: expected sign_certificate beside it"),
-        (["COMMAND"], "sign_command: expected sign_certificate beside it"),
+        (["KEY"], "NINEFOLD_SIGN_KEY: expected sign_certificate beside it"),
+        (["COMMAND"], "NINEFOLD_SIGN_COMMAND: expected sign_certificate beside it"),
         (["CERTIFICATE"], "expected sign_key or sign_command beside it, got none"),
         (["CERTIFICATE", "KEY", "COMMAND"], "beside it, got both"),
     ],
