@@ -299,6 +299,8 @@ def test_a_database_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="Is the database running") as caught:
         run(open_(tmp_path, database="postgresql://user:secret@127.0.0.1:1/name"))
     assert "secret" not in str(caught.value)
+    assert "127.0.0.1" in str(caught.value)
+    assert "127.0.0.1" not in caught.value.public
 
 
 @pytest.mark.parametrize(
@@ -310,6 +312,8 @@ def test_a_database_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
 )
 def test_a_full_disk_is_named_with_its_remedy(cause: str) -> None:
     error = OperationalError("INSERT", {}, sqlite3.OperationalError(cause))
-    message = str(storage_error(make_url("postgresql://user:secret@here/name"), error))
-    assert "Free some space" in message
-    assert "secret" not in message
+    found = storage_error(make_url("postgresql://user:secret@here/name"), error)
+    assert "Free some space" in str(found)
+    assert "Free some space" in found.public
+    assert "secret" not in str(found)
+    assert "here" not in found.public

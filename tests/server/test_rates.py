@@ -134,6 +134,10 @@ def test_a_database_that_is_away_lets_nobody_in(
     monkeypatch.setattr(door.service.access.rates, "_take", away)
     answer = door.client.get("/v1/jobs", headers=headers)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    # Where the database is, and what its driver says of it, is nobody's business.
+    assert "Try again in a moment" in answer.json()["detail"]
+    assert "ninefold.db" not in answer.text
+    assert "server closed" not in answer.text
     monkeypatch.setattr(door.service.keys, "find", away)
     assert door.client.get("/v1/jobs", headers=headers).status_code == 503
     monkeypatch.setattr(door.service.keys, "_ever", False)

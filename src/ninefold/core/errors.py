@@ -123,6 +123,12 @@ class SigningError(UserError):
 class StorageError(UserError, OSError):
     """A folder that cannot be written or a disk that is full."""
 
+    def __init__(self, message: str, *, public: str | None = None) -> None:
+        """`public` says it without telling where on the machine or its network."""
+        super().__init__(message)
+        #: What clients of a service are told.
+        self.public = message if public is None else public
+
 
 class StageError(NinefoldError):
     """A stage failed while it ran."""

@@ -271,7 +271,8 @@ def _write(context: PipelineContext, name: str, data: bytes) -> Path:
     except OSError as error:
         raise StorageError(
             f"cannot write {name!r} to {context.workdir}: {error.strerror or error}. "
-            "Free some space or choose another folder."
+            "Free some space or choose another folder.",
+            public=f"cannot write {name!r}: {error.strerror or error}. Free some space.",
         ) from error
     return path
 

@@ -116,8 +116,12 @@ def engine_for_steps(engine: sa.Engine) -> sa.Engine:
 
 def storage_error(url: sa.URL, error: SQLAlchemyError) -> StorageError:
     """What a database said, as an error with the remedy; never with its password."""
-    sqlite = url.get_backend_name() == "sqlite"
-    return StorageError(f"{shown(url)}: {_reason(error, sqlite=sqlite)}")
+    cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    remedy = next((text for part, text in _REMEDIES.items() if part in cause.lower()), None)
+    public = _AWAY if remedy is None else f"the database: {cause}. {remedy}"
+    if remedy is None:
+        remedy = _ASK_FOR_FILE if url.get_backend_name() == "sqlite" else _ASK_FOR_SERVER
+    return StorageError(f"{shown(url)}: {cause}. {remedy}", public=public)
 
 
 async def in_thread(
@@ -181,30 +185,25 @@ def shown(url: sa.URL) -> str:
 
 
 _ROOM = "Free some space: jobs that were accepted go on by themselves."
-
-
-def _reason(error: SQLAlchemyError, *, sqlite: bool) -> str:
-    cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-    remedies = {
-        "file is not a database": "It is no SQLite file. Name another folder with --data.",
-        "readonly database": "It can only be read. Change its permissions or name another folder.",
-        "unable to open": "Change the folder's permissions or name another one with --data.",
-        "malformed": "The file is damaged. Put a backup in its place, save what can be saved with "
-        "`sqlite3 ninefold.db .recover`, or name another folder with --data.",
-        "disk i/o error": "The disk cannot be read or written. Mend it, or name another folder "
-        "with --data.",
-        "database is locked": "Another program holds it. Close that program and try again.",
-        # SQLite's words, PostgreSQL's, and the system's.
-        "disk is full": _ROOM,
-        "no space left on device": _ROOM,
-        "disk quota exceeded": _ROOM,
-    }
-    for part, remedy in remedies.items():
-        if part in cause.lower():
-            return f"{cause}. {remedy}"
-    if sqlite:
-        return f"{cause}. Look at the folder's disk and permissions, or name another with --data."
-    return f"{cause}. Is the database running, and is the URL right?"
+#: What to do, by what a database says.
+_REMEDIES = {
+    "file is not a database": "It is no SQLite file. Name another folder with --data.",
+    "readonly database": "It can only be read. Change its permissions or name another folder.",
+    "unable to open": "Change the folder's permissions or name another one with --data.",
+    "malformed": "The file is damaged. Put a backup in its place, save what can be saved with "
+    "`sqlite3 ninefold.db .recover`, or name another folder with --data.",
+    "disk i/o error": "The disk cannot be read or written. Mend it, or name another folder "
+    "with --data.",
+    "database is locked": "Another program holds it. Close that program and try again.",
+    # SQLite's words, PostgreSQL's, and the system's.
+    "disk is full": _ROOM,
+    "no space left on device": _ROOM,
+    "disk quota exceeded": _ROOM,
+}
+_ASK_FOR_FILE = "Look at the folder's disk and permissions, or name another with --data."
+_ASK_FOR_SERVER = "Is the database running, and is the URL right?"
+#: What clients are told of anything else: a driver's words may name hosts.
+_AWAY = "the database cannot be used for now; the server's log says why. Try again in a moment."
 
 
 def data_folder(given: str | os.PathLike[str] | None) -> Path:

@@ -325,8 +325,9 @@ class JobExecutor(JobReader):
 
     @property
     def worker_problem(self) -> str | None:
-        """Why this process's worker cannot go on for now, and what to do; None where it can."""
-        return (self._worker.problem or None) if self._worker is not None else None
+        """Why this process's worker cannot go on, as clients may know; None where it can."""
+        problem = None if self._worker is None else self._worker.problem
+        return None if problem is None else problem.public
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` with every event of this process's worker from now on."""

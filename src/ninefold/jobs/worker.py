@@ -10,7 +10,7 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from ninefold.core.errors import ConfigError
+from ninefold.core.errors import ConfigError, StorageError
 from ninefold.jobs import dbos_adapter, listing
 from ninefold.jobs import runtime as runtimes
 from ninefold.jobs.database import engine_for_steps, storage_error
@@ -49,8 +49,8 @@ class Worker:
         self.kind = kind
         #: Called, from a thread, where the worker lost its name to another.
         self.on_lost: Callable[[], None] = lambda: None
-        #: Why it cannot go on for now, and what to do; empty where nothing keeps it.
-        self.problem = ""
+        #: Why it cannot go on for now; None where nothing keeps it.
+        self.problem: StorageError | None = None
         self._lease: Lease | None = None
         self._lost = False
         self._stopping = threading.Event()
@@ -118,12 +118,12 @@ class Worker:
 
     def _watch(self) -> None:
         while not self._stopping.wait(WATCH):
+            found: StorageError | None = None
             try:
                 self._look()
-                found = ""
             except sa.exc.SQLAlchemyError as error:  # away or full: the next look may do better
-                found = str(storage_error(self.engine.url, error))
-            if found != self.problem:
+                found = storage_error(self.engine.url, error)
+            if str(found) != str(self.problem):
                 _log.warning("jobs: %s", found or "the database is well again")
             self.problem = found
 

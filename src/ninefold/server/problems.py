@@ -158,6 +158,8 @@ def problem_of(error: Exception) -> Problem:
         return _problem(kind, "It has been logged; the request was not carried out.")
     if isinstance(error, SetupError):
         return _not_set_up(error)
+    if isinstance(error, StorageError):
+        return _problem(kind, error.public)
     found = error.problems if isinstance(error, ConfigError) else str(error).splitlines()
     lines = tuple(found) or ("unknown",)
     errors = [field_error(line) for line in lines[:_MOST]]
