@@ -29,7 +29,7 @@ def test_a_file_tells_when_another_connection_has_written(tmp_path: Path) -> Non
         wakeups.changed()
         assert not wakeups.changed()
         with engine.begin() as connection:
-            connection.execute(sa.text("INSERT INTO ninefold_workers VALUES ('one', 0)"))
+            connection.execute(sa.text("INSERT INTO ninefold_workers (id, beat) VALUES ('one', 0)"))
         assert wakeups.changed()
         assert not wakeups.changed()
         assert wakeups.pause() == POLL
