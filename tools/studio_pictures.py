@@ -51,10 +51,10 @@ def main(data: Path | None) -> None:
     with (
         TemporaryDirectory() as folder,
         server(data or Path(folder) / "data", builtin=True) as process,
+        process.client() as client,
     ):
-        with process.client() as client:
-            shown = _painted(client)
-        _take(process.url, shown)
+        shown = _painted(client)
+        _take(process.url, shown, client)
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,10 @@ def _painted(client: httpx.Client) -> _Shown:
     return _Shown(nine, grid.json()["id"], (nine, *cells[:2]))
 
 
-def _take(url: str, shown: _Shown) -> None:
+def _take(url: str, shown: _Shown, client: httpx.Client) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        for name, path, prepare in _views(shown):
+        for name, path, prepare in _views(shown, client):
             context = browser.new_context(
                 viewport={"width": 1280, "height": 840}, color_scheme="dark"
             )
@@ -112,12 +112,21 @@ def _take(url: str, shown: _Shown) -> None:
         browser.close()
 
 
-def _views(shown: _Shown) -> list[tuple[str, str, Callable[[Page], Any]]]:
+def _views(shown: _Shown, client: httpx.Client) -> list[tuple[str, str, Callable[[Page], Any]]]:
     def compose(page: Page) -> None:
         page.get_by_label("Prompt", exact=True).fill("a {red|blue} house in snowy mountains")
 
     def batch(page: Page) -> None:
         page.get_by_role("textbox", name="Rows").fill(_TABLE)
+
+    def mask(page: Page) -> None:
+        page.get_by_role("button", name="Mark region 1").click()
+
+    def queue(_: Page) -> None:
+        client.post("/v1/queue/pause").raise_for_status()
+        for prompt in _PROMPTS[:3]:
+            asked = {"preset": "draft", "input": {"prompt": prompt}}
+            client.post("/v1/jobs", json=asked).raise_for_status()
 
     def nothing(page: Page) -> None:
         return
@@ -127,13 +136,13 @@ def _views(shown: _Shown) -> list[tuple[str, str, Callable[[Page], Any]]]:
         ("compose", "/", compose),
         ("job", f"/jobs/{shown.job}?with=generated.png&panel=regions", nothing),
         ("again", f"/jobs/{shown.job}?panel=again", nothing),
-        ("mask", f"/jobs/{shown.job}/inpaint", nothing),
+        ("mask", f"/jobs/{shown.job}/inpaint", mask),
         ("grid", f"/grids/{shown.grid}", nothing),
-        ("queue", "/queue", nothing),
         ("library", "/library", nothing),
         ("compare", f"/compare?{compared}", nothing),
         ("batch", "/batch", batch),
         ("settings", "/settings", nothing),
+        ("queue", "/queue", queue),  # the last: from here on nothing is painted
     ]
 
 
