@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,6 +88,17 @@ class RecordingDiffusion(FakeDiffusion):
 
 
 @dataclass(frozen=True)
+class HeldDiffusion(FakeDiffusion):
+    """The fake engine, which paints once `go` is set."""
+
+    go: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, request: TextToImage, progress: Progress) -> Generated:
+        assert self.go.wait(60)
+        return super().run(request, progress)
+
+
+@dataclass(frozen=True)
 class FixedDetection(FakeDetection):
     """Finds what it was reported to."""
 
@@ -122,6 +134,7 @@ def recording_engines(
 
 __all__ = [
     "FixedDetection",
+    "HeldDiffusion",
     "Mask",
     "Pixels",
     "RecordingDiffusion",

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from ninefold.core.errors import ConflictError
+from ninefold.engines.diffusion import DIFFUSION
 from ninefold.jobs import JobExecutor, activity
 from ninefold.jobs.activity import Activity, ActivityEvent
 from ninefold.testing import fake_engines
 from tests.jobs.conftest import Place
 from tests.jobs.test_search import PAINT
-from tests.support import run
+from tests.support import HeldDiffusion, run
 
 
 async def _call(function: Any, *args: Any) -> Any:
@@ -80,14 +81,15 @@ def test_a_job_that_ends_while_a_look_reads_is_reported_once(
     here: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def work() -> None:
-        async with here.jobs(engines=fake_engines(steps_delay=0.2)) as jobs:
+        held = HeldDiffusion()
+        async with here.jobs(engines=fake_engines().with_engines(DIFFUSION, held)) as jobs:
             looks = activity._Looks(jobs.store)
             looks.begin()
             job = await jobs.submit(PAINT, "a house")
             found: list[ActivityEvent] = []
             while "job_started" not in [event.name for event in found]:
                 found += await _call(looks.look)
-            assert "job_ended" not in [event.name for event in found]
+            held.go.set()
             await jobs.wait(job.id)
             # It ran when the look began.
             monkeypatch.setattr(looks, "_pending", lambda _: [job.id])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +15,14 @@ import sqlalchemy as sa
 from ninefold._version import __version__
 from ninefold.core.errors import ConfigError
 from ninefold.jobs.database import connect, database_url
-from ninefold.jobs.leases import PULSE_TIMEOUT, Lease, known_workers, locks_for
+from ninefold.jobs.leases import (
+    PULSE_TIMEOUT,
+    FileLocks,
+    Lease,
+    _number,
+    known_workers,
+    locks_for,
+)
 from ninefold.jobs.tables import WORKERS
 from tests.jobs.conftest import Place
 
@@ -64,6 +73,30 @@ def test_a_name_is_held_by_one_and_free_after(town: Town) -> None:
         town.lease("one")
     first.release()
     town.lease("one").release()
+
+
+@contextmanager
+def _asked(town: Town, name: str) -> Iterator[None]:
+    """Somebody looks whether a name is taken, and has not finished."""
+    locks = locks_for(town.engine, town.data)
+    if isinstance(locks, FileLocks):
+        locks.folder.mkdir(exist_ok=True)
+        with locks._path(name).open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            yield
+        return
+    with town.engine.connect() as connection:
+        connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock_shared(_number(name))))
+        yield
+
+
+def test_who_asks_for_a_name_does_not_keep_it_from_another(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as asking:
+        asking.enter_context(_asked(town, "one"))
+        monkeypatch.setattr(time, "sleep", lambda _: asking.close())
+        assert town.lease("one").name == "one"
 
 
 def test_nameless_workers_take_the_lowest_number(town: Town) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import threading
 import time
 import zipfile
 from io import BytesIO
@@ -14,9 +16,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ninefold.server.archives import Contents, Entry, zipped
+from ninefold.server.archives import AT_ONCE, Contents, Entry, zipped
+from ninefold.server.callers import LOCAL
+from ninefold.server.file_answers import StoredFile
+from ninefold.server.problems import BusyError
+from ninefold.server.service import Service
 from ninefold.testing import fake_engines
 from tests.server.conftest import JOB, Door, Open
+from tests.support import run
 
 
 def listed(door: Door, **params: Any) -> dict[str, Any]:
@@ -246,3 +253,65 @@ def test_a_file_that_went_while_an_archive_was_sent_is_named(tmp_path: Path) -> 
     cut = b"".join(zipped(Contents(entries, {"jobs": []}), lambda: True))
     with pytest.raises(zipfile.BadZipFile):
         zipfile.ZipFile(BytesIO(cut))
+
+
+def test_a_file_that_goes_while_it_is_added_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, opened = tmp_path / "picture.png", Path.open
+    path.write_bytes(b"picture")
+
+    def then_deleted(self: Path, *args: Any) -> Any:
+        file = opened(self, *args)
+        self.unlink()
+        return file
+
+    monkeypatch.setattr(Path, "open", then_deleted)
+    data = b"".join(zipped(Contents([Entry("a/picture.png", path, 7)], {}), lambda: False))
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        assert archive.read("a/picture.png") == b"picture"
+
+
+def test_archives_that_are_asked_for_at_once_are_counted(
+    idle: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = idle.submit()["id"]
+    library = idle.service.job_library
+    contents, reading = library._contents, threading.Barrier(AT_ONCE + 1)
+
+    def read_together(*args: Any) -> Contents:
+        reading.wait(60)  # none is sent yet
+        return contents(*args)
+
+    monkeypatch.setattr(library, "_contents", read_together)
+
+    async def ask() -> None:
+        asked = [library.archive(LOCAL, [job], None) for _ in range(AT_ONCE + 1)]
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(item) for item in found].count(BusyError) == 1
+        for parts in found:
+            if not isinstance(parts, BaseException):
+                await parts.aclose()
+        reading.reset()
+        monkeypatch.undo()
+        assert b"".join([part async for part in await library.archive(LOCAL, [job], None)])
+
+    run(ask())
+
+
+def test_a_file_of_a_job_that_goes_as_it_is_read_is_a_problem_of_the_request(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, artifact = door.done(), Service.artifact
+
+    async def then_deleted(*args: Any) -> StoredFile:
+        file = await artifact(*args)
+        file.path.unlink()
+        return file
+
+    monkeypatch.setattr(Service, "artifact", then_deleted)
+    source = {"job": job["id"], "name": job["outputs"][0]["name"]}
+    answer = door.client.post("/v1/jobs", json={**JOB, "input": {"prompt": "a", "image": source}})
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert error["detail"] == "input.image: the file is gone."

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from ninefold.files.signing.self_made import SelfMadeKey
 from ninefold.files.signing.sign import FileSigner
@@ -86,7 +92,7 @@ def test_uploads_expire_and_jobs_keep_their_copies(door: Door) -> None:
 
 
 def test_old_files_without_a_row_go_and_those_that_are_sent_again_stay(door: Door) -> None:
-    """As a process leaves them that is killed between a file and its row."""
+    """As a process leaves them that is killed after their row has gone."""
     kept, folder = door.upload(), door.service.jobs.data / "uploads"
     left, fresh = ("0" * 64, "1" * 64)
     for name in (left, f"{left}.image.png", fresh):
@@ -101,6 +107,44 @@ def test_old_files_without_a_row_go_and_those_that_are_sent_again_stay(door: Doo
     assert door.service.uploads.expire(1) == 1
     stored = {name.rpartition("/")[2].partition(".")[0] for name in _stored(door)}
     assert stored == {kept, fresh}
+
+
+def test_what_is_sent_again_as_it_expires_stays(
+    idle: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = idle.upload()
+    uploads, utime = idle.service.uploads, os.utime
+    monkeypatch.setattr("ninefold.server.uploads._now", lambda: "2020-01-01T00:00:00+00:00")
+    idle.upload()
+    monkeypatch.undo()
+    expired: list[int] = []
+
+    def expire_then(*args: Any) -> None:
+        utime(*args)
+        if not expired:  # another server looks for old ones just here
+            expired.append(uploads.expire(1))
+
+    monkeypatch.setattr(os, "utime", expire_then)
+    assert idle.upload() == name
+    assert expired == [0]
+    assert idle.client.get(f"/v1/uploads/{name}/file").status_code == 200
+
+
+def test_nobody_sends_a_file_while_it_is_removed(
+    idle: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, uploads = idle.upload(), idle.service.uploads
+    files = uploads._files
+
+    def locked(upload_id: str) -> list[Path]:
+        database = sqlite3.connect(idle.service.jobs.data / "ninefold.db", timeout=0)
+        with closing(database), pytest.raises(sqlite3.OperationalError, match="locked"):
+            database.execute("BEGIN IMMEDIATE")
+        return files(upload_id)
+
+    monkeypatch.setattr(uploads, "_files", locked)
+    assert idle.client.delete(f"/v1/uploads/{name}").status_code == 204
+    assert _stored(idle) == []
 
 
 def test_an_upload_with_a_manifest_is_kept_as_an_ingredient(door: Door) -> None:

@@ -20,10 +20,9 @@ import sqlalchemy as sa
 
 from ninefold.core.errors import NotFoundError, StorageError
 from ninefold.core.values import Json
-from ninefold.core.wiring import step_names
 from ninefold.job_schema import ENDED
 from ninefold.jobs import changes, events
-from ninefold.jobs.events import JobEvent, events_of
+from ninefold.jobs.events import JobEvent
 from ninefold.jobs.following import JobSnapshot
 from ninefold.jobs.listing import JOBS
 from ninefold.jobs.naming import STATUS, WORKFLOW
@@ -174,10 +173,7 @@ class _Running:
 
     def news(self) -> list[JobEvent]:
         """The events since."""
-        found, job = self.snapshot, self.snapshot.job
-        names = step_names(item["stage"] for item in found.spec.config["stages"])
-        every = events_of(names, found.done, found.reports, job.status, job.error)
-        news = [event for event in every if event.sequence > self.sequence]
+        news = [event for event in self.snapshot.events() if event.sequence > self.sequence]
         if news:
             self.sequence = news[-1].sequence
         return news
@@ -211,10 +207,12 @@ class _Looks:
     def look(self) -> list[ActivityEvent]:
         """What happened since the last look."""
         with self._store.engine.connect() as connection:
-            found = self._new(connection)
             pending = self._pending(connection)
             ended = self._completed_since(connection)
             changed = changes.after(connection, self._change)
+            # The last to be read: whatever was found of a job, that it was queued is found as well.
+            found = self._new(connection)
+        limit = self._completed - _LATE  # no later look goes back further
         found += self._progress(pending)
         for job_id, at, status, owner in ended:
             if job_id not in self._ended:
@@ -223,7 +221,6 @@ class _Looks:
                 )
             self._ended[job_id] = at
             self._completed = max(self._completed, at)
-        limit = self._completed - _LATE
         self._ended = {job_id: at for job_id, at in self._ended.items() if at >= limit}
         for number, change in changed:
             self._change = number

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from ninefold.core.record import StageRecord
 from ninefold.core.values import Failure, Json
+from ninefold.core.wiring import step_names
 from ninefold.job_schema import ENDED, JobStatus
 
 #: Kinds of reports that say that a step begins again.
@@ -119,23 +120,24 @@ class Done:
 
 
 def events_of(
-    steps: Sequence[str],
+    config: Json,
     done: Sequence[Done],
     reports: Sequence[Json],
     status: JobStatus,
     failure: Failure | None,
 ) -> Iterator[JobEvent]:
-    """All events so far, from what the database holds of a job.
+    """All events so far, from what the database holds of a job of this config.
 
     They are the same, with the same numbers, whenever they are asked for and by whom: numbers
-    follow from the position of a record and of the reports before it.
+    follow from the position of a record and of the reports before it. What was read of a job while
+    it went on may be of several moments, the state the oldest and the reports the newest.
     """
     by_function: dict[int, list[Json]] = {}
     for report in reports:
         by_function.setdefault(report["function"], []).append(report)
     if status == "queued" and not done and not by_function:
         return
-    yield JobStarted(1, tuple(steps))
+    yield JobStarted(1, tuple(_names_of(config)))
     for position, item in enumerate(done, 1):
         record, base = item.record, position * _SPAN
         yield JobStageStarted(base, record.step)
@@ -150,8 +152,13 @@ def events_of(
                 last, record.step, record.metadata, names, record.remake is not None
             )
     base = (len(done) + 1) * _SPAN
-    unfinished = [report for group in by_function.values() for report in group]
-    current = unfinished[0]["step"] if unfinished else following_step(steps, done, status)
+    # Of the step after the last record alone: those of later ones come after records that were
+    # not there yet when these were read.
+    unfinished = next(iter(by_function.values()), [])
+    expected = _next_step(config, done)
+    if unfinished and unfinished[0]["step"] != (expected or unfinished[0]["step"]):
+        unfinished = []
+    current = unfinished[0]["step"] if unfinished else following_step(config, done, status)
     if current is not None:
         yield JobStageStarted(base, current)
         yield from _reported(current, unfinished, base)
@@ -172,14 +179,25 @@ def _reported(step: str, reports: Sequence[Json], base: int) -> Iterator[JobEven
             yield JobStageWaiting(base + number, step)
 
 
-def following_step(steps: Sequence[str], done: Sequence[Done], status: JobStatus) -> str | None:
+def following_step(config: Json, done: Sequence[Done], status: JobStatus) -> str | None:
     """The step that runs now, though it reported nothing yet."""
-    if status != "running":
-        return None
+    return _next_step(config, done) if status == "running" else None
+
+
+def _next_step(config: Json, done: Sequence[Done]) -> str | None:
+    """The step after the last that was done; None where there is none, or it cannot be told."""
+    steps = _names_of(config)
     if not done:
         return steps[0]
     last = done[-1].record
     if last.remake is not None:  # its first report or its end will show it
         return None
-    index = steps.index(last.step) + 1
-    return steps[index] if index < len(steps) else None
+    index = steps.index(last.step)
+    if last.failure is not None and config["stages"][index].get("on_error") != "skip":
+        return None  # the job is about to end
+    return steps[index + 1] if index + 1 < len(steps) else None
+
+
+def _names_of(config: Json) -> list[str]:
+    """The steps of a config's document; that of a plugin that is gone has its name all the same."""
+    return step_names(item["stage"] for item in config["stages"])

@@ -283,7 +283,6 @@ class JobExecutor(JobReader):
             if not self.store.job(job_id).ended:
                 raise ConflictError(f"job {job_id!r}: has not ended. Cancel it first.")
             self.store.delete([job_id])
-            self._preparer.discard([job_id])
 
         await self._call(delete)
 

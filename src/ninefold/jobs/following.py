@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from ninefold.core.values import Json
-from ninefold.jobs.events import Done
+from ninefold.jobs.events import Done, JobEvent, events_of
 from ninefold.jobs.model import JobVersion
 from ninefold.jobs.store import JobStore
 
@@ -31,6 +31,11 @@ class JobSnapshot:
         """How far it was read."""
         steps, job = len(self.done) - self._taken_over, self.job
         return JobVersion(job.status, steps, len(self.reports), job.priority, job.listing.favourite)
+
+    def events(self) -> Iterator[JobEvent]:
+        """All events so far."""
+        job = self.job
+        return events_of(self.spec.config, self.done, self.reports, job.status, job.error)
 
     def update(self, now: JobVersion | None) -> None:
         """Read what is new, where the job has come as far as `now`."""

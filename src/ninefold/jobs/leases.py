@@ -24,6 +24,8 @@ PULSE_TIMEOUT = 9.0
 MAX_NAME = 128
 #: Numbers tried for a worker that was given no name.
 _MOST_WORKERS = 1000
+#: Seconds until a lock that is only being looked at is tried again.
+_LOOKED_AT = 0.002
 #: Characters of a host's name that are kept.
 _MAX_HOST = 255
 
@@ -88,9 +90,15 @@ class FileLocks:
         """Take the lock; False where another holds it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self._path(name).open("ab")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+
+        def acquire() -> bool:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        if not _insist(acquire, self, name):
             file.close()
             return False
         self._held = file
@@ -135,7 +143,8 @@ class SessionLocks:
     def acquire(self, name: str) -> bool:
         """Take the lock; False where another holds it."""
         session = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        if not session.scalar(sa.select(sa.func.pg_try_advisory_lock(_number(name)))):
+        lock = sa.select(sa.func.pg_try_advisory_lock(_number(name)))
+        if not _insist(lambda: bool(session.scalar(lock)), self, name):
             session.close()
             return False
         self._name, self._session = name, session
@@ -164,6 +173,16 @@ class SessionLocks:
         with self.engine.connect() as connection:
             shared = sa.func.pg_try_advisory_xact_lock_shared(_number(name))
             return not connection.scalar(sa.select(shared))
+
+
+def _insist(acquire: Callable[[], bool], locks: Locks, name: str) -> bool:
+    """Acquire a lock; False where another holds it. One who only asks whether it is taken has it
+    for a moment as well, and shares it with whoever else asks."""
+    while not acquire():
+        if locks.taken(name):
+            return False
+        time.sleep(_LOOKED_AT)
+    return True
 
 
 def locks_for(engine: sa.Engine, data: Path) -> Locks:

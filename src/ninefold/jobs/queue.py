@@ -36,9 +36,13 @@ class JobQueue:
         """Let workers take no job from the queue, or let them again."""
         self.register()
         self.row().set_limiter(_PAUSED if paused else None)
+        queues = self.workflows.queues.c
+        query = sa.select(queues.rate_limit_max).where(queues.name == QUEUE)
         with self.workflows.engine.begin() as connection:
             acquire_transaction_lock(connection, QUEUE_LOCK)
-            note(connection, [Change("queue_paused" if paused else "queue_resumed")])
+            # As it is by now: where two change it at once, the last note is of what is left.
+            now = connection.scalar(query) is not None
+            note(connection, [Change("queue_paused" if now else "queue_resumed")])
         if not paused:
             self.announce()
 

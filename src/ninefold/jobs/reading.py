@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from ninefold.core.errors import NotFoundError
-from ninefold.core.pipeline import Pipeline
 from ninefold.engines.engine_set import EngineSet
 from ninefold.job_schema import OPEN, JobStatus
 from ninefold.jobs.database import place_of, storage_error
-from ninefold.jobs.events import JobEvent, events_of
+from ninefold.jobs.events import JobEvent
 from ninefold.jobs.following import Follower, JobSnapshot
 from ninefold.jobs.load_job import load_job
 from ninefold.jobs.model import Group, Job
-from ninefold.jobs.spec import JobSpec
 from ninefold.jobs.store import JobStore
 
 P = ParamSpec("P")
@@ -82,7 +81,11 @@ class JobReader:
     async def best(self, group: str, count: int = 1) -> Sequence[Job]:
         """The `count` jobs of a group that the inspector liked most; equals by their order."""
         members = (await self.group(group)).jobs
-        whole = [await self.get(job.id) for job in members if job.status == "succeeded"]
+        whole: list[Job] = []
+        for member in members:
+            if member.status == "succeeded":
+                with suppress(NotFoundError):  # deleted meanwhile
+                    whole.append(await self.get(member.id))
         judged = [job for job in whole if job.verdict is not None]
         return sorted(judged, key=lambda job: -(job.verdict.score if job.verdict else 0))[:count]
 
@@ -111,10 +114,7 @@ class JobReader:
 
     async def events_so_far(self, job_id: str) -> Sequence[JobEvent]:
         """What happened to the job until now; raises `NotFoundError` where there is none."""
-        found = await self._call(JobSnapshot, self.store, job_id)
-        steps = [step.name for step in self._pipeline(found.spec).steps]
-        job = found.job
-        return list(events_of(steps, found.done, found.reports, job.status, job.error))
+        return list((await self._call(JobSnapshot, self.store, job_id)).events())
 
     async def events(self, job_id: str, after: int = 0) -> AsyncGenerator[JobEvent, None]:
         """What happened to the job since event `after`, and what happens until it ends.
@@ -123,14 +123,12 @@ class JobReader:
         is new of a job is read.
         """
         found = await self._call(JobSnapshot, self.store, job_id)
-        steps = [step.name for step in self._pipeline(found.spec).steps]
         while True:
-            job = found.job
-            for event in events_of(steps, found.done, found.reports, job.status, job.error):
+            for event in found.events():
                 if event.sequence > after:
                     after = event.sequence
                     yield event
-            if job.ended:
+            if found.job.ended:
                 return
             await self._call(found.update, await self._follower.changed(job_id, found.version))
 
@@ -140,6 +138,3 @@ class JobReader:
             return await asyncio.to_thread(function, *args, **kwargs)
         except SQLAlchemyError as error:
             raise storage_error(self._url, error) from None
-
-    def _pipeline(self, spec: JobSpec) -> Pipeline:
-        return spec.pipeline_config.build(self._engines)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from datetime import datetime
 
 from ninefold.core.atomic import remove_abandoned
 from ninefold.job_schema import ENDED
-from ninefold.jobs.model import Job, job_folder
+from ninefold.jobs.model import Job
 from ninefold.jobs.store import JobStore
 
 #: A folder without a job is left alone for so many seconds: a submit may be under way.
@@ -22,8 +23,6 @@ def prune(store: JobStore, older_than: float, keep: int) -> int:
     limit = time.time() - older_than
     old = [job for job in store.jobs(status=ENDED)[keep:] if _ended(job) <= limit]
     store.delete([job.id for job in old])
-    for job in old:
-        shutil.rmtree(job_folder(store.data, job.id), ignore_errors=True)
     _remove_orphans(store, min(limit, time.time() - _UNDER_WAY))
     remove_abandoned(store.data)
     return len(old)
@@ -36,9 +35,11 @@ def _ended(job: Job) -> float:
 
 def _remove_orphans(store: JobStore, limit: float) -> None:
     """Remove folders older than `limit` without a job: what was cut while it came or went."""
-    folders = [
-        folder for folder in (store.data / "jobs").glob("*") if folder.stat().st_mtime <= limit
-    ]
+    folders = []
+    for folder in (store.data / "jobs").glob("*"):
+        with suppress(FileNotFoundError):  # its job was just deleted
+            if folder.stat().st_mtime <= limit:
+                folders.append(folder)
     for start in range(0, len(folders), _CHUNK):
         chunk = folders[start : start + _CHUNK]
         known = {job.id for job in store.jobs(ids=[folder.name for folder in chunk])}

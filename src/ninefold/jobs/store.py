@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,6 @@ import sqlalchemy as sa
 from ninefold.core.errors import ConflictError, NotFoundError
 from ninefold.core.record import StageRecord
 from ninefold.core.values import Failure, Json
-from ninefold.core.wiring import step_names
 from ninefold.job_schema import JobStatus
 from ninefold.jobs import listing
 from ninefold.jobs.admission import Admission, check_quota
@@ -62,10 +62,13 @@ class JobStore:
         specs: Mapping[str, JobSpec],
         priority: int,
         admission: Admission | None = None,
+        place: Callable[[], None] = lambda: None,
     ) -> list[Job]:
         """Queue jobs, all or none; they may be there already, with the same digest.
 
-        Raises `ConflictError` where an id is taken by another job, and what `admission` raises.
+        `place` puts their files where they have them; it is called where they are new, and no other
+        job can have their ids until it returns. Raises `ConflictError` where an id is taken by
+        another job, and what `admission` raises.
         """
         try:
             with self.engine.begin() as connection:
@@ -79,6 +82,7 @@ class JobStore:
                 notify(connection)
                 if admission is not None and admission.beside is not None:
                     admission.beside(connection, list(specs))
+                place()
         except (JobIdInUseError, sa.exc.IntegrityError):
             found = self.submitted(specs)
             if found is None:  # deleted by another, between the two
@@ -283,9 +287,13 @@ class JobStore:
             self.workflows.cancel(job_ids)
 
     def delete(self, job_ids: Sequence[str]) -> None:
-        """Forget jobs."""
+        """Forget jobs, with their files."""
         if job_ids:
             self.workflows.delete(job_ids)
+            # Before our own rows go: until then no other job can have the id and the folder, as one
+            # of the same idempotency key will.
+            for job_id in job_ids:
+                shutil.rmtree(job_folder(self.data, job_id), ignore_errors=True)
             with self.engine.begin() as connection:
                 acquire_transaction_lock(connection, QUEUE_LOCK)
                 owners = listing.owners(connection, job_ids)
@@ -310,11 +318,10 @@ class JobStore:
     def _as_it_runs(self, job: Job, spec: JobSpec) -> Job:
         """A running job with the stage where it is, and what its steps have made known so far."""
         done = self.done(job.id, spec)
-        names = step_names(item["stage"] for item in spec.config["stages"])
         known = listing.describe(spec, [item.record for item in done]).fields
         return replace(
             job,
-            stage=following_step(names, done, job.status),
+            stage=following_step(spec.config, done, job.status),
             listing=replace(job.listing, **known),
         )
 

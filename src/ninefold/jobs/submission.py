@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -170,7 +170,7 @@ class JobPreparer:
         """Store prepared jobs, under the ids of `finals` where a key asks for them.
 
         They were prepared beside those, for the jobs of the key may be there already, with files
-        of their own.
+        of their own: theirs go there in the transaction that finds that they are not.
         """
         prepared = list(specs)
         if admission is not None and admission.asked is not None:
@@ -178,26 +178,41 @@ class JobPreparer:
                 job_id: replace(spec, digest=digest_of(spec.digest, admission.asked))
                 for job_id, spec in specs.items()
             }
+        if finals is None:
+            with self._unless_stored(prepared):
+                return self.store.submit(specs, priority, admission)
+        specs = dict(zip(finals, specs.values(), strict=True))
+        placed: list[str] = []
+
+        def place() -> None:
+            for job_id, final in zip(prepared, finals, strict=True):
+                placed.append(final)
+                self._move(job_id, final)
+
         try:
-            if finals is not None:
-                specs = dict(zip(finals, specs.values(), strict=True))
-                if (found := self.store.submitted(specs)) is not None:
-                    self.discard(prepared)
-                    return found
-                for job_id, final in zip(prepared, finals, strict=True):
-                    self.move(job_id, final)
-            return self.store.submit(specs, priority, admission)
+            if (found := self.store.submitted(specs)) is not None:
+                return found
+            with self._unless_stored(placed):
+                return self.store.submit(specs, priority, admission, place)
+        finally:
+            self.discard(prepared)
+
+    @contextmanager
+    def _unless_stored(self, job_ids: Sequence[str]) -> Iterator[None]:
+        """Where the block raises, remove the files of those of the jobs that are not there."""
+        try:
+            yield
         except BaseException:
-            known = {job.id for job in self.store.jobs(ids=list(specs))}
-            self.discard({*prepared, *specs} - known)
+            known = {job.id for job in self.store.jobs(ids=job_ids)}
+            self.discard(set(job_ids) - known)
             raise
 
-    def move(self, job_id: str, final: str) -> None:
-        """Give the files of a prepared job to the id that it is stored under."""
-        try:
+    def _move(self, job_id: str, final: str) -> None:
+        """Give the files of a prepared job, if it has any, to the id that it is stored under; what
+        lies there is what a process that was killed left."""
+        self.discard([final])
+        with suppress(FileNotFoundError):
             os.rename(self._folder(job_id), self._folder(final))
-        except OSError:  # another process was quicker, or there is no file at all
-            self.discard([job_id])
 
     @contextmanager
     def all_or_none(self, job_ids: Iterable[str]) -> Iterator[None]:

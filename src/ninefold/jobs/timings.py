@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
 
+from ninefold.core.errors import ConfigError
 from ninefold.core.model_refs import named_models
 from ninefold.core.pipeline import Pipeline
 from ninefold.core.stage import PipelineStage
@@ -111,7 +112,10 @@ class Timings:
             return [timing for timings in self._known.values() for timing in timings]
 
     def _of_job(self, job: Job) -> Iterator[Timing]:
-        pipeline = parsed_config(job.config).build()
+        try:
+            pipeline = parsed_config(job.config).build()
+        except ConfigError:  # a plugin that it needs is gone
+            return iter(())
         types = [item["stage"] for item in job.config["stages"]]
         return _of_records(
             pipeline,

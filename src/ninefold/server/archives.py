@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 import zipfile
@@ -53,10 +54,10 @@ def contents_of(store: JobStore, jobs: Sequence[Job]) -> Contents:
         files = []
         for file in _files(store, job):
             path = inside(job.folder, str(file["path"]))
-            if path is None or not path.is_file():
+            size = None if path is None else _size(path)
+            if path is None or size is None:
                 continue
             name = f"{_safe(job.id)}/{_unique(_safe(PurePosixPath(file['path']).name), names)}"
-            size = path.stat().st_size
             entries.append(Entry(name, path, size))
             total += size
             files.append({"name": name, "size": size, "sha256": file.get("sha256")})
@@ -96,7 +97,8 @@ def zipped(contents: Contents, stopping: Callable[[], bool]) -> Generator[bytes,
         except OSError:
             missing.append(entry.name)
             continue
-        info = zipfile.ZipInfo(entry.name, time.gmtime(entry.path.stat().st_mtime)[:6])
+        modified = os.fstat(source.fileno()).st_mtime
+        info = zipfile.ZipInfo(entry.name, time.gmtime(modified)[:6])
         info.file_size = entry.size
         with source, archive.open(info, "w") as target:
             while part := source.read(_CHUNK):
@@ -135,6 +137,14 @@ def _files(store: JobStore, job: Job) -> list[dict[str, Any]]:
         if outputs := step.record.data.get("outputs"):
             return list(outputs)
     return [] if job.listing.picture is None else [{"path": job.listing.picture}]
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a file; None where it is gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def _safe(name: str) -> str:

@@ -10,7 +10,7 @@ from ninefold.core.errors import ConfigError, InputError, UserError
 from ninefold.files.opening import OWN_LIMITS, ImageLimits
 from ninefold.jobs import Job
 from ninefold.server.callers import Caller
-from ninefold.server.file_answers import StoredFile
+from ninefold.server.file_answers import StoredFile, stored_bytes
 from ninefold.server.schemas.requests import (
     ArtifactSource,
     EstimateRequest,
@@ -60,7 +60,7 @@ def store_of(files: JobFiles, caller: Caller) -> Store:
         file = await files.artifact(caller, source.job, source.name)
         if not file.media_type.startswith("image/"):
             raise InputError(f"expected an image, got {source.name!r}, {file.media_type}.")
-        data = await files.call(file.path.read_bytes)
+        data = await files.call(stored_bytes, file.path)
         given = (await files.job(caller, source.job)).input_files.get(source.name)
         if given is None:
             return (await files.upload(caller, data, kind)).id
@@ -68,7 +68,7 @@ def store_of(files: JobFiles, caller: Caller) -> Store:
         limits = replace(files.image_limits, max_bytes=OWN_LIMITS.max_bytes)
         image = await files.call(SentImage.decode, data, limits, kind=kind)
         if given.original is not None:
-            made_of = await files.call(given.original.path.read_bytes)
+            made_of = await files.call(stored_bytes, given.original.path)
             image = replace(image, made_of=made_of)
         return (await files.store_image(caller, image, kind)).id
 

@@ -44,6 +44,15 @@ class StoredFile:
         return cls(item.path, item.media_type, item.sha256)
 
 
+def stored_bytes(path: Path) -> bytes:
+    """The bytes of a `StoredFile`; blocks. Raises `NotFoundError` where its job was deleted
+    meanwhile."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise _gone() from None
+
+
 async def file_answer(
     request: Request, file: StoredFile, name: str, *, changes: bool = False
 ) -> Response:
@@ -57,7 +66,7 @@ async def file_answer(
     try:
         stat = await asyncio.to_thread(os.stat, file.path)
     except FileNotFoundError:
-        raise NotFoundError("the file is gone.") from None
+        raise _gone() from None
     return RangedFile(
         file.path,
         stat,
@@ -97,3 +106,7 @@ def is_known(request: Request, etag: str) -> bool:
     """Whether the client has the file already, by its `If-None-Match`."""
     known = request.headers.get("if-none-match", "")
     return known == "*" or etag in [tag.strip().removeprefix("W/") for tag in known.split(",")]
+
+
+def _gone() -> NotFoundError:
+    return NotFoundError("the file is gone.")

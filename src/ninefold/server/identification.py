@@ -41,7 +41,7 @@ async def identify(access: Access, scope: Scope) -> Caller:
             raise UnauthorizedError("The key is wrong or was revoked. Send another one.")
         return Caller(key, key.scopes)
     token = session_token(headers)
-    if token is not None and (caller := await _signed_in(access, scope, headers, token)):
+    if token is not None and (caller := await _signed_in(access, scope, token)):
         return caller
     if not await access.keyless():
         raise UnauthorizedError(
@@ -81,7 +81,7 @@ def check_session_use(access: Access, scope: Scope, session: Session) -> None:
         )
 
 
-async def _signed_in(access: Access, scope: Scope, headers: Headers, token: str) -> Caller | None:
+async def _signed_in(access: Access, scope: Scope, token: str) -> Caller | None:
     found = await access.find_session(token)
     if found is None:
         return None

@@ -24,6 +24,7 @@ class JobCache:
         """The job as it is now; raises `NotFoundError`."""
         version = (await self._call(self._jobs.store.versions, [job_id])).get(job_id)
         if version is None:
+            self.forget(job_id)
             raise no_job(job_id)
         known, job = self._kept.pop(job_id, (None, None))
         if job is None or known != version:  # read after its version: at least as new

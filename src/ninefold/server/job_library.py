@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -44,8 +43,15 @@ class Call(Protocol):
 class Library:
     """The jobs of callers. Whatever is another's raises `NotFoundError`."""
 
-    def __init__(self, store: JobStore, call: Call, closing: asyncio.Event) -> None:
-        self._store, self._call = store, call
+    def __init__(
+        self,
+        store: JobStore,
+        call: Call,
+        closing: asyncio.Event,
+        forget: Callable[[str], None],
+    ) -> None:
+        """`forget` is called with the id of each job that was deleted."""
+        self._store, self._call, self._forget = store, call, forget
         self.thumbnails = Thumbnails(closing)
         self.contact_sheets = ContactSheets(closing)
         self._closing = closing
@@ -127,9 +133,10 @@ class Library:
         ids = None if group is not None else list(dict.fromkeys(job_ids))
         if ids is not None and len(ids) > MAX_JOBS:
             raise InputError(f"job: expected at most {MAX_JOBS:,}, got {len(ids):,}.")
-        if self._archives >= AT_ONCE:
-            raise BusyError(f"{AT_ONCE} archives are being sent. Try again later.")
-        return self._parts(await self._call(self._contents, caller, ids, group))
+        self._check_archives()
+        parts = self._parts(await self._call(self._contents, caller, ids, group))
+        await anext(parts)  # it is counted from here on, and no more once it is closed
+        return parts
 
     def _contents(self, caller: Caller, ids: list[str] | None, group: str | None) -> Contents:
         found = self._store.jobs(ids=ids, group=group, newest_first=False, limit=MAX_JOBS + 1)
@@ -144,15 +151,22 @@ class Library:
         return contents_of(self._store, [mine[job_id] for job_id in ids or sorted(mine)])
 
     async def _parts(self, contents: Contents) -> AsyncGenerator[bytes, None]:
+        """The parts of an archive, after an empty one; raises `BusyError` instead of that."""
+        self._check_archives()  # others may have come while the contents were read
         parts = zipped(contents, self._closing.is_set)
-        self._archives += 1  # here: what is never begun never ends
+        self._archives += 1
         try:
+            yield b""
             while (part := await asyncio.to_thread(next, parts, None)) is not None:
                 yield part
         finally:
             self._archives -= 1
             with suppress(ValueError):  # a thread is at work on it yet, and lets it go then
                 parts.close()
+
+    def _check_archives(self) -> None:
+        if self._archives >= AT_ONCE:
+            raise BusyError(f"{AT_ONCE} archives are being sent. Try again later.")
 
     # -- changing --------------------------------------------------------------------------------
 
@@ -189,11 +203,12 @@ class Library:
                 else:
                     gone.append(job)
             self._store.delete([job.id for job in gone])
-            for job in gone:
-                shutil.rmtree(job.folder, ignore_errors=True)
             return [job.id for job in gone], kept
 
-        return await self._call(delete)
+        deleted, kept = await self._call(delete)
+        for job_id in deleted:
+            self._forget(job_id)
+        return deleted, kept
 
     # -- the queue -------------------------------------------------------------------------------
 

@@ -101,10 +101,10 @@ class Service:
         #: Whose turn it is to have jobs prepared.
         self.preparing = ConcurrencyLimit(_PREPARED_AT_ONCE, _PREPARED_LATER, self.closing)
         #: Jobs searched, with small pictures.
-        self.job_library = Library(store, self.call, self.closing)
+        self._read_jobs = JobCache(jobs, self.call)
+        self.job_library = Library(store, self.call, self.closing, self._read_jobs.forget)
         #: What happens to all jobs.
         self.activity = Activity(store, self.call)
-        self._read_jobs = JobCache(jobs, self.call)
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what blocks in a thread; a database that went away becomes a `StorageError`."""

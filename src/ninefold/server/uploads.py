@@ -17,7 +17,7 @@ from ninefold.core.atomic import write_atomic
 from ninefold.core.errors import NotFoundError, StorageError
 from ninefold.files.formats import FORMATS
 from ninefold.files.store import PreparedFile
-from ninefold.jobs.tables import TABLES
+from ninefold.jobs.tables import TABLES, acquire_transaction_lock
 from ninefold.server.callers import Caller
 from ninefold.server.sent_images import ImageKind, SentImage
 
@@ -38,6 +38,9 @@ _UPLOADS = sa.Table(
     sa.Column("size", sa.Integer, nullable=False),
     sa.Column("created_at", sa.String(32), nullable=False),
 )
+#: Any number that nobody else locks in the database: of those who note that a file is somebody's,
+#: or remove one that is nobody's.
+_LOCK = 0x6E696E67
 #: The owner of what came without a key: a primary key holds no NULL.
 _LOCAL = ""
 
@@ -75,6 +78,12 @@ class Uploads:
             len(image.data),
             _now(),
         )
+        row = {"owner": caller.owner or _LOCAL, **vars(upload)}
+        # Before the files are looked at: from now on, no process takes them for nobody's.
+        with self._engine.begin() as connection:
+            acquire_transaction_lock(connection, _LOCK)
+            connection.execute(sa.delete(_UPLOADS).where(*_this(upload.id, caller.owner)))
+            connection.execute(sa.insert(_UPLOADS).values(**row))
         files = {self._path(upload.id): image.data}
         if image.made_of:
             files[self._made_of(upload.id)] = image.made_of
@@ -93,10 +102,6 @@ class Uploads:
                 f"cannot store the upload: {error.strerror or error}. Free some space on the "
                 "server or choose another data folder, and send it again."
             ) from None
-        row = {"owner": caller.owner or _LOCAL, **vars(upload)}
-        with self._engine.begin() as connection:
-            connection.execute(sa.delete(_UPLOADS).where(*_this(upload.id, caller.owner)))
-            connection.execute(sa.insert(_UPLOADS).values(**row))
         return upload
 
     def get(self, caller: Caller, upload_id: str) -> Upload:
@@ -162,7 +167,8 @@ class Uploads:
         gone = 0
         for upload_id in ids:
             query = sa.select(_UPLOADS.c.id).where(_UPLOADS.c.id == upload_id).limit(1)
-            with self._engine.connect() as connection:
+            with self._engine.begin() as connection:
+                acquire_transaction_lock(connection, _LOCK)
                 if connection.execute(query).first() is None:
                     for path in self._files(upload_id):
                         path.unlink(missing_ok=True)

@@ -26,6 +26,7 @@ from ninefold.server.blocking_requests import (
 )
 from ninefold.server.callers import Caller
 from ninefold.server.dependencies import Reader, ServiceDep, Submitter
+from ninefold.server.file_answers import stored_bytes
 from ninefold.server.openai.errors import openai_responses, problem_response
 from ninefold.server.openai.forms import FormRoute
 from ninefold.server.openai.schemas import (
@@ -198,7 +199,7 @@ async def _document(
             image.url = urljoin(str(request.base_url), service.link(job.id, output.name))
         else:
             file = await service.artifact(caller, job.id, output.name)
-            data = await service.call(file.path.read_bytes)
+            data = await service.call(stored_bytes, file.path)
             image.b64_json = base64.b64encode(data).decode("ascii")
         images.append(image)
     from_stages = [text for job in jobs for text in warnings_of(job)]

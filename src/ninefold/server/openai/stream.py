@@ -18,6 +18,7 @@ from ninefold.jobs import Group, JobEvent
 from ninefold.jobs.events import JobStageFinished, JobStepped
 from ninefold.server.blocking_requests import UnfinishedError, completed, final_image, warnings_of
 from ninefold.server.callers import Caller
+from ninefold.server.file_answers import stored_bytes
 from ninefold.server.job_progress import JobProgress
 from ninefold.server.openai.errors import error_document
 from ninefold.server.openai.schemas import UsageDocument
@@ -83,7 +84,7 @@ async def events(
         output = final_image(job)
         head["size"] = f"{output.width}x{output.height}"
         file = await service.artifact(caller, job_id, output.name)
-        data = await service.call(lambda: _base64(file.path.read_bytes()))
+        data = await service.call(lambda: _base64(stored_bytes(file.path)))
         fields = {
             "b64_json": data,
             **head,
@@ -109,7 +110,7 @@ async def _source(service: Service, caller: Caller, job_id: str, event: JobEvent
             return base64.b64decode(preview)
         case JobStageFinished(artifacts=[name, *_]) if name.endswith(".png"):
             file = await service.artifact(caller, job_id, name)
-            return await service.call(file.path.read_bytes)
+            return await service.call(stored_bytes, file.path)
     return None
 
 

@@ -9,6 +9,7 @@ from fastapi import Query, Request
 
 from ninefold.server.callers import Caller
 from ninefold.server.dependencies import Known, Reader, ServiceDep, Submitter
+from ninefold.server.file_answers import stored_bytes
 from ninefold.server.router import Router
 from ninefold.server.sdapi.answers import ProgressAnswer
 from ninefold.server.sdapi.examples import OPTIONS, PROGRESS
@@ -106,5 +107,5 @@ async def _last_file(
     if now.file is None:
         return None
     file = await service.artifact(caller, session.job.id, now.file)
-    data = await service.call(file.path.read_bytes)
+    data = await service.call(stored_bytes, file.path)
     return base64.b64encode(data).decode("ascii")

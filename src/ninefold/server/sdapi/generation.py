@@ -17,6 +17,7 @@ from ninefold.jobs import Job
 from ninefold.server.blocking_requests import ImageOrder, answer, completed, final_image, submitted
 from ninefold.server.callers import Caller
 from ninefold.server.dependencies import Known, Reader, ServiceDep, Submitter
+from ninefold.server.file_answers import stored_bytes
 from ninefold.server.inspection import described_file
 from ninefold.server.router import Router
 from ninefold.server.sdapi.answers import (
@@ -100,7 +101,7 @@ class Call:
     async def _finished(self, job: Job) -> FinishedImage:
         name = final_image(job).name
         file = await self.service.artifact(self.caller, job.id, name)
-        return FinishedImage(job, await self.service.call(file.path.read_bytes))
+        return FinishedImage(job, await self.service.call(stored_bytes, file.path))
 
 
 async def _call_of(

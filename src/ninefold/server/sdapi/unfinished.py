@@ -22,6 +22,7 @@ from ninefold.jobs.events import JobStageFinished, JobStarted, JobStepped
 from ninefold.jobs.naming import number_of
 from ninefold.server.blocking_requests import ImageOrder
 from ninefold.server.callers import Caller
+from ninefold.server.file_answers import stored_bytes
 from ninefold.server.sdapi.answers import FinishedImage
 from ninefold.server.sent_images import SentImage
 from ninefold.server.service import Service
@@ -78,7 +79,7 @@ class Unfinished:
                     preview = shown  # other stages show a part of the image
         if names:
             file = await self.service.artifact(self.caller, job.id, names[-1])
-            data = await self.service.call(file.path.read_bytes)
+            data = await self.service.call(stored_bytes, file.path)
         elif preview is not None:
             data = base64.b64decode(preview)
         elif (source := self._source(job)) and any(isinstance(e, JobStarted) for e in events):

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from ninefold.core.errors import ConflictError, NotFoundError
 from ninefold.jobs.model import timestamp
-from ninefold.jobs.naming import group_of
+from ninefold.jobs.naming import OPEN_STATUS, group_of
 from ninefold.jobs.store import JobStore
 from ninefold.jobs.tables import TABLES
 from ninefold.server.webhooks.sending import TIMEOUT, Answer
@@ -63,8 +63,6 @@ TABLE = sa.Table(
     sa.Index("ninefold_webhooks_group", "group_id", "state"),
 )
 _c = TABLE.c
-#: What DBOS calls the states of workflows that may still go on.
-_OPEN = ("ENQUEUED", "DELAYED", "PENDING")
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ class Outbox:
         those of its jobs were delivered or given up, for it comes after them."""
         rows = self._workflows
         row = sa.select(rows.workflow_uuid).where(rows.workflow_uuid == _c.subject)
-        ended = sa.exists(row.where(rows.status.not_in(_OPEN)))
+        ended = sa.exists(row.where(rows.status.not_in(OPEN_STATUS)))
         member = TABLE.alias()
         open_member = sa.exists(
             sa.select(member.c.id).where(
