@@ -12,7 +12,7 @@ import numpy as np
 import pylibjxl
 from PIL import Image
 
-from ninefold.core.progress import Progress
+from ninefold.core.progress import PreviewMaker, Progress
 from ninefold.core.stage import PipelineStage
 from ninefold.engines.detection import DETECTION, Detection, FakeDetection
 from ninefold.engines.diffusion import DIFFUSION, Generated, TextToImage
@@ -89,13 +89,31 @@ class RecordingDiffusion(FakeDiffusion):
 
 @dataclass(frozen=True)
 class HeldDiffusion(FakeDiffusion):
-    """The fake engine, which paints once `go` is set."""
+    """The fake engine, which goes on after so many steps once `go` is set."""
 
+    after: int = 0
     go: threading.Event = field(default_factory=threading.Event)
 
     def run(self, request: TextToImage, progress: Progress) -> Generated:
-        assert self.go.wait(60)
-        return super().run(request, progress)
+        if self.after == 0:
+            assert self.go.wait(60)
+        return super().run(request, _Held(progress, self))
+
+
+@dataclass(frozen=True)
+class _Held:
+    """The progress of an engine that is held."""
+
+    progress: Progress
+    engine: HeldDiffusion
+
+    def step(self, done: int, total: int, preview: PreviewMaker | None = None) -> None:
+        self.progress.step(done, total, preview)
+        if done == self.engine.after:
+            assert self.engine.go.wait(60)
+
+    def check(self) -> None:
+        self.progress.check()
 
 
 @dataclass(frozen=True)

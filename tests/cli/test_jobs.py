@@ -75,7 +75,7 @@ def test_a_job_from_submit_to_its_files_and_again_with_a_change(cli: Cli, tmp_pa
     assert again["metadata"]["upscaler"]["upscaled_size"] == [384, 384]
 
 
-def test_submit_takes_what_run_takes(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_submit_takes_what_run_takes(cli: Cli) -> None:
     save(Path("photo.png"))
     Path("mine.yaml").write_text("stages: [{stage: prompt}, {stage: text_to_image}]")
     arguments = ("--image", "photo.png", "--strength", 0.4, "--negative", "fog", "--priority", 3)

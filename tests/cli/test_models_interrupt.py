@@ -125,7 +125,9 @@ def test_nothing_of_a_pull_is_listed_and_the_next_goes_on(
     while not others <= {path.name for path in tmp_path.glob("hf/**/blobs/*")}:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
-    time.sleep(0.5)  # the last file alone is on its way, for ten seconds
+    while not hub.asked(weights):  # the last file alone is on its way, for ten seconds
+        time.sleep(0.02)
+    time.sleep(0.5)
     interrupted(process)
     assert not list((tmp_path / "hf").glob("**/snapshots/**/*"))
     assert "owner/model" not in models(env, tmp_path, "list")[1]

@@ -83,7 +83,7 @@ def test_wrong_options(cli: Cli, image: Path, options: list[str], message: str) 
     assert message in outcome.err
 
 
-def test_what_has_no_record(cli: Cli, tmp_path: Path) -> None:
+def test_what_has_no_record(cli: Cli) -> None:
     plain = cli(*RUN, "--set", "publisher.metadata=minimal").files[0]
     outcome = cli("reproduce", plain)
     assert outcome.code == 2

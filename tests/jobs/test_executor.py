@@ -180,7 +180,7 @@ def test_a_running_job_is_cancelled_and_keeps_what_it_made(
 
     async def slowly(self: Any, context: PipelineContext) -> PipelineContext:
         if context.get("seed") == 7:
-            await asyncio.sleep(5)
+            await asyncio.sleep(60)  # it is cancelled
         return await execute(self, context)
 
     monkeypatch.setattr(kind, "execute", slowly)

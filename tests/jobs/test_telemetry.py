@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from ninefold import PipelineConfig
 from ninefold.jobs import Job, JobEvent, JobStageFinished
@@ -43,7 +42,7 @@ def test_a_job_tells_its_beginning_each_step_and_its_end(here: Place) -> None:
     assert all(item.seconds >= 0 and item.failure is None for part in ran for item in part)
 
 
-def test_failures_retries_and_cancels_are_reported(here: Place, tmp_path: Path) -> None:
+def test_failures_retries_and_cancels_are_reported(here: Place) -> None:
     events: list[WorkerEvent] = []
     engines = fake_engines(fail_on="text_to_image", fail_times=1, error=OSError, steps_delay=0.05)
 

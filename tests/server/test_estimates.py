@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from ninefold.config import PipelineConfig
+from ninefold.core.errors import ConfigError
+from ninefold.jobs.spec import JobSpec
 from ninefold.jobs.timings import StageWork, Timing, estimated
 from ninefold.testing import fake_engines
 from tests.server.conftest import JOB, Door, Open
@@ -72,6 +74,20 @@ def test_an_estimate_is_what_the_job_took(open_door: Open) -> None:
     several = estimate(door, {**group, "count": 3})
     assert several["images"] == 6
     assert several["seconds"] == pytest.approx(6 * found["seconds"], rel=0.01)
+
+
+def test_a_job_whose_plugin_is_gone_is_no_measure(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = door.done()
+
+    def gone(_: object) -> PipelineConfig:
+        raise ConfigError("stages.1: expected a stage, got one of a plugin that is gone.")
+
+    monkeypatch.setattr("ninefold.jobs.timings.parsed_config", gone)
+    assert {step["basis"] for step in estimate(door, JOB)["steps"]} == {"unknown"}
+    monkeypatch.setattr(JobSpec, "pipeline_config", property(lambda spec: gone(spec)))
+    assert "job_ended" in door.client.get(job["links"]["events"]).text
 
 
 def test_stages_from_the_cache_are_no_measure(open_door: Open) -> None:

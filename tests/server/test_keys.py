@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from pathlib import Path
 
 import pytest
 
@@ -147,7 +146,7 @@ def test_a_key_has_a_rate(open_door: Open) -> None:
     assert door.client.get("/healthz", headers=one).status_code == 200
 
 
-def test_the_commands(cli: Cli, tmp_path: Path) -> None:
+def test_the_commands(cli: Cli) -> None:
     made = cli("keys", "create", "printer", "--scope", "read", "--max-queued", 5, "--data", "d")
     assert made.code == 0
     token = made.out.strip()

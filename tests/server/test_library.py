@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ninefold.engines.diffusion import DIFFUSION
 from ninefold.server.archives import AT_ONCE, Contents, Entry, zipped
 from ninefold.server.callers import LOCAL
 from ninefold.server.file_answers import StoredFile
@@ -23,7 +24,7 @@ from ninefold.server.problems import BusyError
 from ninefold.server.service import Service
 from ninefold.testing import fake_engines
 from tests.server.conftest import JOB, Door, Open
-from tests.support import run
+from tests.support import HeldDiffusion, run
 
 
 def listed(door: Door, **params: Any) -> dict[str, Any]:
@@ -145,7 +146,8 @@ def test_a_picture_that_is_gone_or_damaged_is_reported(door: Door) -> None:
 
 
 def test_while_an_image_is_made_its_preview_is_there(open_door: Open) -> None:
-    door = open_door(engines=fake_engines(steps_delay=0.7))
+    held = HeldDiffusion(steps_delay=0.7, after=2)  # what is shown takes a second to come
+    door = open_door(engines=fake_engines().with_engines(DIFFUSION, held))
     job = door.submit()
     own = job["links"]["self"]
     while (answer := door.client.get(f"{own}/preview")).status_code == 204:
@@ -157,6 +159,7 @@ def test_while_an_image_is_made_its_preview_is_there(open_door: Open) -> None:
     assert answer.headers["Cache-Control"] == "private, no-cache"
     small = door.client.get(f"{own}/thumbnail")
     assert small.status_code == 200
+    held.go.set()
     assert door.client.get(own, params={"wait": 50}).json()["status"] == "succeeded"
     assert door.client.get(f"{own}/preview").status_code == 204
     assert door.client.get(f"{own}/thumbnail").headers["content-type"] == "image/webp"

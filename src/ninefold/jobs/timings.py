@@ -19,7 +19,7 @@ from ninefold.jobs.spec import parsed_config
 from ninefold.jobs.store import JobStore
 
 #: Jobs that are looked at, the newest first, and measurements that one estimate is made of.
-JOBS, SAMPLES = 100, 5
+MOST_JOBS, SAMPLES = 100, 5
 
 Basis = Literal["measured", "scaled", "unknown"]
 
@@ -102,7 +102,7 @@ class Timings:
 
     def recent(self) -> list[Timing]:
         """Of all stages that were carried out, the newest first; blocks while it reads."""
-        jobs = self._store.jobs(status=["succeeded"], limit=JOBS)
+        jobs = self._store.jobs(status=["succeeded"], limit=MOST_JOBS)
         with self._lock:
             known = self._known
             self._known = {

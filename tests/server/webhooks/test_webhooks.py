@@ -141,7 +141,7 @@ def test_a_receiver_that_fails_is_tried_again_with_the_same_id(
     assert until(door, job, "delivered")["tries"] == 4
 
 
-def test_waits_grow_and_tries_end(open_door: Open, there: Receiver) -> None:
+def test_waits_grow_and_tries_end() -> None:
     waits = [outbox.wait_after(number) for number in range(1, outbox.MAX_TRIES)]
     assert all(2 < later / wait < 4.6 for wait, later in pairwise(waits))
     assert 8 * 3600 < sum(waits) < 20 * 3600
