@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ninefold.cli.interrupt import cancelled_by_interrupt
 from tests.cli.conftest import Cli
 from tests.forked import Forked
 from tests.support import files_in
@@ -89,6 +94,40 @@ def test_a_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
     assert process.returncode == 130
+
+
+class _Interrupted(io.RawIOBase):
+    """Takes what is written, while somebody presses Ctrl-C."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        if not self.taken:
+            signal.raise_signal(signal.SIGINT)
+        self.taken += bytes(data)
+        return len(data)
+
+
+def test_ctrl_c_in_the_middle_of_a_line_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = _Interrupted()
+
+    async def work() -> None:
+        with cancelled_by_interrupt():
+            print("prompt is done", file=sys.stderr, flush=True)
+            await asyncio.sleep(60)
+
+    stderr = io.TextIOWrapper(io.BufferedWriter(raw), line_buffering=True)
+    monkeypatch.setattr(sys, "stderr", stderr)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(work())
+    monkeypatch.undo()
+    assert raw.taken.startswith(b"prompt is done\n")
+    assert b"Stopping after the current step" in raw.taken
 
 
 def test_kill_leaves_a_run_that_can_be_resumed(running: Forked, tmp_path: Path, cli: Cli) -> None:

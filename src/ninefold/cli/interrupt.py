@@ -26,14 +26,18 @@ def cancelled_by_interrupt() -> Iterator[None]:
     loop = asyncio.get_running_loop()
     warned = False
 
+    def stop() -> None:
+        say("\nStopping after the current step. Ctrl-C again leaves at once.")
+        if task is not None:
+            task.cancel()
+
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         nonlocal warned
         if warned:
             os._exit(INTERRUPTED)
         warned = True
-        say("\nStopping after the current step. Ctrl-C again leaves at once.")
-        if task is not None:
-            loop.call_soon_threadsafe(task.cancel)
+        # Not from here: the signal may come while a line is written, and no other begins in it.
+        loop.call_soon_threadsafe(stop)
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
