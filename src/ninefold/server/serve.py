@@ -106,11 +106,17 @@ class _Server(uvicorn.Server):
         self.should_exit = True
         if self._loop is not None and self._service is not None:
             self._loop.call_soon_threadsafe(self._service.closing.set)
+            # Not from here: the signal may come while a line is written, and no other begins in it.
+            self._loop.call_soon_threadsafe(self._say_stopping)
+        else:
+            self._say_stopping()
         # A thread cannot be cancelled: what still runs in one then does not hold up the end. Jobs
         # are in the database, and other workers take them over.
         end = threading.Timer(self._settings.grace + _GRACE + _MARGIN, os._exit, [1])
         end.daemon = True
         end.start()
+
+    def _say_stopping(self) -> None:
         self._say(
             f"Stopping: steps that run have {self._settings.grace:g} s to finish; the rest is "
             "handed back. Again leaves at once."
