@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { EMPTY } from "./draft";
 import { keepDraft, keepNoDraft, leaveDraft, readDraft } from "./draftAddress";
 
@@ -19,5 +19,21 @@ test("a page that goes since it is another person's turn leaves no draft behind"
   keepNoDraft();
   keepDraft(named("a secret house!"));
   leaveDraft(named("a secret house!"));
+  expect([localStorage.length, sessionStorage.length]).toEqual([0, 0]);
+});
+
+test("what a tab still writes that is another person's is not read", async () => {
+  vi.resetModules();
+  const theirs = await import("./draftAddress");
+  theirs.ownDrafts("one");
+  vi.resetModules();
+  const ours = await import("./draftAddress");
+  ours.ownDrafts("two");
+  theirs.keepDraft(named("a secret house"));
+  expect(ours.readDraft("")).toEqual(EMPTY);
+  expect(theirs.readDraft("").prompt).toBe("a secret house");
+  // Once it knows, it keeps nothing more.
+  theirs.ownDrafts("two");
+  theirs.keepDraft(named("a secret house!"));
   expect([localStorage.length, sessionStorage.length]).toEqual([0, 0]);
 });

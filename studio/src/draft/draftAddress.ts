@@ -1,4 +1,5 @@
 import { parseJson, toJson } from "../api/json";
+import { ANYONE, isAnother } from "../session/owner";
 import { type Draft, type DraftStage, EMPTY } from "./draft";
 
 /** Draft and address: what is typed is in the page's own URL, behind `#`, so that a reload or
@@ -10,13 +11,22 @@ const KEPT = "ninefold.draft";
 const LEFT = "ninefold.draft-left";
 /** Whether this page may leave drafts behind. */
 let isKept = true;
+/** Whose page it is; `null` until that is known. */
+let owner: string | null = null;
+
+/** Say whose drafts this page keeps and finds. Each says so itself: of two tabs of a browser one may
+ * be another person's by now, and the other not know it yet. */
+export function ownDrafts(who: string): void {
+  if (isAnother(owner, who)) keepNoDraft();
+  owner = who;
+}
 
 /** The draft of an address, with what was typed at it last; the last one of this tab where it has
  * none, and of this browser where the tab has none. */
 export function readDraft(hash: string): Draft {
   const text = isDraftAddress(hash)
     ? (leftAt(hash) ?? hash.slice(PREFIX.length))
-    : (sessionStorage.getItem(KEPT) ?? localStorage.getItem(KEPT));
+    : (keptIn(sessionStorage) ?? keptIn(localStorage));
   if (text === null) return EMPTY;
   try {
     const found = parseJson(new TextDecoder().decode(fromBase64(text)));
@@ -59,8 +69,16 @@ function isReload(): boolean {
 /** Have the browser hold the draft, for the next time; as it is in an address. */
 export function keepDraft(draft: Draft): string {
   const text = toBase64(new TextEncoder().encode(toJson(draft)));
-  for (const storage of [sessionStorage, localStorage]) hold(storage, KEPT, text);
+  for (const storage of [sessionStorage, localStorage]) {
+    hold(storage, KEPT, `${owner ?? ANYONE} ${text}`);
+  }
   return text;
+}
+
+/** The draft that a storage has for whose page this is. */
+function keptIn(storage: Storage): string | null {
+  const [who = "", text] = storage.getItem(KEPT)?.split(" ") ?? [];
+  return text === undefined || isAnother(who, owner) ? null : text;
 }
 
 /** Have a storage of the browser hold a text, where it has room for it. */

@@ -4,8 +4,9 @@ import { type ReactNode, useEffect, useLayoutEffect, useState } from "react";
 import { Dialog, Modal, ModalOverlay } from "react-aria-components";
 import { ApiProblem } from "../api/problem";
 import { Problems } from "../ui/Problems";
+import { isAnother } from "./owner";
 import { SignIn } from "./SignIn";
-import { isAnother, lookAgain, onChangeElsewhere, sessionQuery, startAnew, whoOf } from "./session";
+import { lookAgain, onChangeElsewhere, sessionQuery, startAnew, whoOf } from "./session";
 
 /** Shows pages to those who are let in; asks others for a key.
  *

@@ -1,7 +1,8 @@
 import { type QueryClient, queryOptions, useQuery } from "@tanstack/react-query";
 import { api, dataOf, setCsrfToken } from "../api/client";
 import type { components } from "../api/schema";
-import { forgetDraft, keepNoDraft } from "../draft/draftAddress";
+import { forgetDraft, keepNoDraft, ownDrafts } from "../draft/draftAddress";
+import { ANYONE, isAnother } from "./owner";
 
 export type Session = components["schemas"]["SessionDocument"];
 
@@ -14,9 +15,6 @@ export const sessionQuery = queryOptions({
 
 /** Where the browser holds whose draft it keeps. */
 const KEPT_FOR = "ninefold.kept-for";
-/** Who asks where no key is needed. */
-const ANYONE = "anyone";
-
 /** Tells the other tabs of this browser, which share its cookie, that a key signed in or out. */
 const tabs = new BroadcastChannel("ninefold.session");
 
@@ -49,6 +47,7 @@ export function remember(session: Session): Session {
   setCsrfToken(session.csrf_token ?? null);
   const who = whoOf(session);
   if (who !== null) {
+    ownDrafts(who);
     if (isAnother(localStorage.getItem(KEPT_FOR), who)) forgetAll();
     localStorage.setItem(KEPT_FOR, who);
   }
@@ -64,12 +63,6 @@ export function isLetIn(session: Session): boolean {
  * nobody. */
 export function whoOf(session: Session): string | null {
   return isLetIn(session) ? (session.key?.id ?? ANYONE) : null;
-}
-
-/** Whether `who` may not see what `before` left: each key has its own. What was there before keys
- * were, everyone may see. */
-export function isAnother(before: string | null, who: string | null): boolean {
-  return before !== null && before !== ANYONE && who !== null && who !== before;
 }
 
 /** Keep nothing of what pages showed, and begin anew. */
