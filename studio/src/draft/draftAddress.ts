@@ -1,6 +1,6 @@
 import { parseJson, toJson } from "../api/json";
-import { ANYONE, isAnother } from "../session/owner";
 import { type Draft, type DraftStage, EMPTY } from "./draft";
+import { ANYONE, isAnother } from "./owner";
 
 /** Draft and address: what is typed is in the page's own URL, behind `#`, so that a reload or
  * another machine shows the same. That part of a URL is never sent to a server. */

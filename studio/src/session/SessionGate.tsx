@@ -3,8 +3,8 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useLayoutEffect, useState } from "react";
 import { Dialog, Modal, ModalOverlay } from "react-aria-components";
 import { ApiProblem } from "../api/problem";
+import { isAnother } from "../draft/owner";
 import { Problems } from "../ui/Problems";
-import { isAnother } from "./owner";
 import { SignIn } from "./SignIn";
 import { lookAgain, onChangeElsewhere, sessionQuery, startAnew, whoOf } from "./session";
 

@@ -2,7 +2,7 @@ import { type QueryClient, queryOptions, useQuery } from "@tanstack/react-query"
 import { api, dataOf, setCsrfToken } from "../api/client";
 import type { components } from "../api/schema";
 import { forgetDraft, keepNoDraft, ownDrafts } from "../draft/draftAddress";
-import { ANYONE, isAnother } from "./owner";
+import { ANYONE, isAnother } from "../draft/owner";
 
 export type Session = components["schemas"]["SessionDocument"];
 
