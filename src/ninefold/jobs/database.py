@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import SQLAlchemyError
 
 from ninefold.core.errors import ConfigError, StorageError
@@ -154,7 +155,18 @@ def _engine(url: sa.URL, *, synchronous: str = "FULL") -> sa.Engine:
         event.listen(engine, "connect", prepare_sqlite)
     else:
         _try_idle_connections(engine)
+        event.listen(engine, "handle_error", _mark_refused_connections)
     return engine
+
+
+def _mark_refused_connections(context: ExceptionContext) -> None:
+    """Have a connection that could not be made count as one that was lost.
+
+    DBOS tries again what failed for want of one. It knows some by the driver's words, but not that
+    of a server's missing socket, and would record it as the outcome of the job that just ended.
+    """
+    if context.connection is None:
+        context.is_disconnect = True
 
 
 def _try_idle_connections(engine: sa.Engine) -> None:

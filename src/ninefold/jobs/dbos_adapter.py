@@ -145,7 +145,12 @@ class WorkflowDatabase:
     """
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._client = DBOSClient(system_database_engine=engine, serializer=JsonSerializer())
+        # Who asks is told at once that the database is away; workflows wait for it.
+        self._client = DBOSClient(
+            system_database_engine=engine,
+            serializer=JsonSerializer(),
+            retry_connection_errors=False,
+        )
         system = self._client._sys_db
         _use_milliseconds(system)
         #: The same engine, which knows where DBOS's tables are.
