@@ -150,6 +150,7 @@ def test_a_draft_waits_for_the_key_that_it_was_typed_with(
 ) -> None:
     process, key, other = keyed
     studio = studio_of(process.url)
+    studio.expected.append("status of 401")  # what is under way when the session ends
     page = studio.page()
     sign_in(page, key)
     prompt = page.get_by_label("Prompt", exact=True)
@@ -168,6 +169,7 @@ def test_the_next_at_this_browser_finds_nothing_of_the_one_before(
 ) -> None:
     process, key, other = keyed
     studio = studio_of(process.url)
+    studio.expected.append("status of 401")  # what is under way when the session ends
     page = studio.page()
     sign_in(page, key)
     page.get_by_label("Prompt", exact=True).fill("a secret house")
