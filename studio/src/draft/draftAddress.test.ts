@@ -14,6 +14,17 @@ test("a tab comes back to its own draft, and a new one begins with the last of t
   expect(readDraft("").prompt).toBe("of another");
 });
 
+test("a tab that shows its draft again is not where something was typed last", () => {
+  keepDraft(named("typed here"));
+  const own = sessionStorage.getItem("ninefold.draft") ?? "";
+  keepDraft(named("typed in another"));
+  sessionStorage.setItem("ninefold.draft", own);
+  // Its cards came with what the server told.
+  keepDraft({ ...named("typed here"), stages: [{ id: 0, stage: "prompt", params: {} }] });
+  sessionStorage.clear();
+  expect(readDraft("").prompt).toBe("typed in another");
+});
+
 test("a page that goes since it is another person's turn leaves no draft behind", () => {
   keepDraft(named("a secret house"));
   keepNoDraft();

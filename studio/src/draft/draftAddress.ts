@@ -1,5 +1,5 @@
 import { parseJson, toJson } from "../api/json";
-import { type Draft, type DraftStage, EMPTY } from "./draft";
+import { asksTheSame, type Draft, type DraftStage, EMPTY } from "./draft";
 import { ANYONE, isAnother } from "./owner";
 
 /** Draft and address: what is typed is in the page's own URL, behind `#`, so that a reload or
@@ -27,13 +27,17 @@ export function readDraft(hash: string): Draft {
   const text = isDraftAddress(hash)
     ? (leftAt(hash) ?? hash.slice(PREFIX.length))
     : (keptIn(sessionStorage) ?? keptIn(localStorage));
-  if (text === null) return EMPTY;
+  return draftOf(text) ?? EMPTY;
+}
+
+function draftOf(text: string | null): Draft | null {
+  if (text === null) return null;
   try {
     const found = parseJson(new TextDecoder().decode(fromBase64(text)));
-    if (!isDraft(found)) return EMPTY;
+    if (!isDraft(found)) return null;
     return { ...EMPTY, ...usable(found), stages: found.stages.map(withId) };
   } catch {
-    return EMPTY;
+    return null;
   }
 }
 
@@ -69,9 +73,11 @@ function isReload(): boolean {
 /** Have the browser hold the draft, for the next time; as it is in an address. */
 export function keepDraft(draft: Draft): string {
   const text = toBase64(new TextEncoder().encode(toJson(draft)));
-  for (const storage of [sessionStorage, localStorage]) {
-    hold(storage, KEPT, `${owner ?? ANYONE} ${text}`);
-  }
+  const before = draftOf(keptIn(sessionStorage));
+  const kept = `${owner ?? ANYONE} ${text}`;
+  hold(sessionStorage, KEPT, kept);
+  // A tab that shows again what it had is not the one where something was typed last.
+  if (before === null || !asksTheSame(draft, before)) hold(localStorage, KEPT, kept);
   return text;
 }
 
