@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 
 from ninefold.core.errors import ConflictError
-from ninefold.engines.diffusion import DIFFUSION
 from ninefold.jobs import JobExecutor, activity
 from ninefold.jobs.activity import Activity, ActivityEvent
 from ninefold.testing import fake_engines
 from tests.jobs.conftest import Place
 from tests.jobs.test_search import PAINT
-from tests.support import HeldDiffusion, run
+from tests.support import run
 
 
 async def _call(function: Any, *args: Any) -> Any:
@@ -73,30 +72,6 @@ def test_what_happens_is_reported_in_order(place: Place) -> None:
             assert (deleted.data, deleted.owner) == ({"job": job.id}, "shop")
             await events.aclose()
             await follow.close()
-
-    run(work())
-
-
-def test_a_job_that_ends_while_a_look_reads_is_reported_once(
-    here: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def work() -> None:
-        held = HeldDiffusion()
-        async with here.jobs(engines=fake_engines().with_engines(DIFFUSION, held)) as jobs:
-            looks = activity._Looks(jobs.store)
-            looks.begin()
-            job = await jobs.submit(PAINT, "a house")
-            found: list[ActivityEvent] = []
-            while "job_started" not in [event.name for event in found]:
-                found += await _call(looks.look)
-            held.go.set()
-            await jobs.wait(job.id)
-            # It ran when the look began.
-            monkeypatch.setattr(looks, "_pending", lambda _: [job.id])
-            found += await _call(looks.look)
-            names = [event.name for event in found]
-            assert (names.count("job_started"), names.count("job_ended")) == (1, 1)
-            assert names[-1] == "job_ended"
 
     run(work())
 

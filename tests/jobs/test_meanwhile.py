@@ -92,6 +92,30 @@ def test_a_job_that_comes_and_ends_while_a_look_reads_is_queued_first(
     run(work())
 
 
+def test_a_job_that_ends_while_a_look_reads_is_reported_once(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work() -> None:
+        held = HeldDiffusion()
+        async with here.jobs(engines=fake_engines().with_engines(DIFFUSION, held)) as jobs:
+            looks = activity._Looks(jobs.store)
+            looks.begin()
+            job = await jobs.submit(PAINT, "a house")
+            found: list[ActivityEvent] = []
+            while "job_started" not in _names(found):
+                found += await asyncio.to_thread(looks.look)
+            held.go.set()
+            await jobs.wait(job.id)
+            # It ran when the look began.
+            monkeypatch.setattr(looks, "_pending", lambda _: [job.id])
+            found += await asyncio.to_thread(looks.look)
+            names = _names(found)
+            assert (names.count("job_started"), names.count("job_ended")) == (1, 1)
+            assert names[-1] == "job_ended"
+
+    run(work())
+
+
 def test_a_job_that_ends_just_after_another_is_reported_once(
     here: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

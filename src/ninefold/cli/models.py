@@ -48,7 +48,7 @@ def show_one(engines: EngineSet, name: str, as_json: bool) -> int:
     return DONE
 
 
-def gib(count: int) -> str:
+def size_text(count: int) -> str:
     """Bytes for people: `6.5 GB` as disks are sold, three digits at most."""
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= size:
@@ -68,7 +68,7 @@ def _table(found: Sequence[Json]) -> Iterator[str]:
 
 
 def _row(model: Json) -> tuple[str, ...]:
-    size = gib(model["size_bytes"]) if model["size_bytes"] else ""
+    size = size_text(model["size_bytes"]) if model["size_bytes"] else ""
     family = model["family"]
     if family and model["kind"] != "diffusion":
         family = f"for {family}"
@@ -111,13 +111,13 @@ def _family_lines(model: Json) -> Iterator[tuple[str, str]]:
 
 def _file_lines(model: Json) -> Iterator[tuple[str, str]]:
     kind = " ".join(filter(None, (model["format"], model["precision"])))
-    size = gib(model["size_bytes"]) if model["size_bytes"] else ""
+    size = size_text(model["size_bytes"]) if model["size_bytes"] else ""
     if kind or size:
         yield "file", ", ".join(filter(None, (kind, size)))
     if model["parameters"]:
         yield "parameters", f"{model['parameters']:,}"
     if memory := model.get("memory_bytes"):
-        each = "; ".join(f"{name} {gib(size)}" for name, size in memory.items())
+        each = "; ".join(f"{name} {size_text(size)}" for name, size in memory.items())
         yield "weights take", f"{each}; working memory comes on top"
     if model.get("parts"):
         yield "holds", ", ".join(model["parts"])

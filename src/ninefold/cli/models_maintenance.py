@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 import typer
 
 from ninefold.cli.guard import DONE, FAILED, say
-from ninefold.cli.models import gib
+from ninefold.cli.models import size_text
 from ninefold.core.errors import InputError
 from ninefold.core.json_text import json_text
 from ninefold.engines.engine_set import EngineSet
@@ -53,7 +53,7 @@ def pull_one(
         progress.end()
     for entry in entries:
         if not quiet:
-            size = gib(sum(file.size for file in entry.files.values()))
+            size = size_text(sum(file.size for file in entry.files.values()))
             say(f"{entry.kind}, {size}. `ninefold models show {entry.name}` tells more.")
         typer.echo(entry.name)
     return DONE
@@ -111,7 +111,7 @@ class _Progress:
             return
         self._last = now
         speed = (arrived - self._first) / max(now - self._began, 1e-3)
-        line = f"{arrived / total:4.0%} of {gib(total)}, {gib(int(speed))}/s"
+        line = f"{arrived / total:4.0%} of {size_text(total)}, {size_text(int(speed))}/s"
         if self._on_terminal:
             sys.stderr.write(f"\r{line:<40}")
             sys.stderr.flush()
